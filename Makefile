@@ -1,0 +1,39 @@
+# Fieldline: `make demo` sets up everything and runs the simulated county; `make test` the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := .venv-ready
+export PYTHONHASHSEED := 0
+
+.PHONY: demo test lint bench lock clean
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Fieldline needs Python 3.11: install it or set PYTHON=..."; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip sync --quiet requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --editable .
+	touch $@
+
+demo: $(READY)
+	$(BIN)/fieldline demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflows/rules
+	$(BIN)/snakemake --lint
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks.observe
+
+lock:
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --extra dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf results .snakemake .mypy_cache .ruff_cache .pytest_cache

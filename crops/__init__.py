@@ -1,0 +1,1 @@
+"""Turns observations into agronomy: fields, crops, growth, hazards, yield and history."""

@@ -1,0 +1,122 @@
+"""Schemas of the crops room's artifacts. Money is int64 in minor units of `currency`."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from pipeline.tables import Column, TableSchema
+
+_DATE = pa.date32()
+
+FIELDS = TableSchema(
+    "fields",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("ring_area_m2", pa.float64(), "Area of the drawn ring", "m2", minimum=0),
+        Column("planted_fraction", pa.float64(), "Share of the ring that shows a crop cycle", nullable=True, minimum=0, maximum=1),
+        Column("seen_area_m2", pa.float64(), "Planted area inside the ring", "m2", nullable=True, minimum=0),
+        Column("pixels", pa.float64(), "Coverage-weighted pixels of the ring", "pixel", minimum=0),
+        Column("method", pa.string(), "How planted area was found"),
+    ),
+    key=("parcel_id",),
+)  # fmt: skip
+
+#: Class probabilities `p_{crop}` are appended per run.
+CROPS = TableSchema(
+    "crops",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("crop", pa.string(), "Most probable crop code; null where the model cannot tell", nullable=True),
+        Column("probability", pa.float64(), "Calibrated probability of the top class", nullable=True, minimum=0, maximum=1),
+        Column("cannot_tell", pa.bool_(), "Whether the model declines to answer"),
+        Column("reason", pa.string(), "Why it cannot tell, empty otherwise"),
+        Column("prediction_set", pa.list_(pa.string()), "Conformal set of plausible crops"),
+        Column("surveyed", pa.bool_(), "Whether the parcel carries a survey label"),
+        Column("model", pa.string(), "Model name and content hash; empty where none"),
+    ),
+    key=("parcel_id",),
+)  # fmt: skip
+
+GROWTH = TableSchema(
+    "growth",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("clear_dates", pa.int32(), "Clear observations used", minimum=0),
+        Column("sos", _DATE, "Start of season of the main cycle", nullable=True),
+        Column("pos", _DATE, "Peak of season", nullable=True),
+        Column("eos", _DATE, "End of season", nullable=True),
+        Column("harvest_date", _DATE, "Estimated harvest, null where not yet seen", nullable=True),
+        Column("harvest_progress", pa.float64(), "Harvest progress at the as-of date", nullable=True, minimum=0, maximum=1),
+        Column("peak", pa.float64(), "NDVI at peak", nullable=True),
+        Column("amplitude", pa.float64(), "NDVI peak minus base", nullable=True),
+        Column("integral", pa.float64(), "NDVI above base from sos to eos", "d", nullable=True),
+        Column("cycles", pa.int32(), "Crop cycles in the season", minimum=0),
+        Column("anomaly", pa.float64(), "Integral against the county-crop norm, robust z", nullable=True),
+        Column("percentile", pa.float64(), "Rank of the integral in county and crop", nullable=True, minimum=0, maximum=1),
+        Column("curve_start", _DATE, "Day of the first curve value", nullable=True),
+        Column("curve_step_days", pa.int32(), "Step of the curve", "d"),
+        Column("curve", pa.list_(pa.float32()), "Smoothed NDVI"),
+    ),
+    key=("parcel_id",),
+)  # fmt: skip
+
+HAZARDS = TableSchema(
+    "hazards",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("gdd", pa.float64(), "Growing degree days of the season", "Cel.d", nullable=True),
+        Column("dry_spell_days", pa.int32(), "Longest dry spell in the growing season", "d", nullable=True),
+        Column("wet_spell_days", pa.int32(), "Longest wet spell in the growing season", "d", nullable=True),
+        Column("drought", pa.float64(), "Drought index", nullable=True, minimum=0, maximum=100),
+        Column("flood", pa.float64(), "Flood and waterlogging index", nullable=True, minimum=0, maximum=100),
+        Column("frost", pa.float64(), "Frost index", nullable=True, minimum=0, maximum=100),
+        Column("heat", pa.float64(), "Heat index", nullable=True, minimum=0, maximum=100),
+        Column("hazard_index", pa.float64(), "Joint index", nullable=True, minimum=0, maximum=100),
+    ),
+    key=("parcel_id",),
+)  # fmt: skip
+
+YIELDS = TableSchema(
+    "yields",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("crop", pa.string(), "Crop that is valued", nullable=True),
+        Column("crop_basis", pa.string(), "`classified`, `cheapest_of_set` or `none`"),
+        Column("yield_q10_t_ha", pa.float64(), "Lower yield", "t/ha", nullable=True, minimum=0),
+        Column("yield_q50_t_ha", pa.float64(), "Median yield", "t/ha", nullable=True, minimum=0),
+        Column("yield_q90_t_ha", pa.float64(), "Upper yield", "t/ha", nullable=True, minimum=0),
+        Column("prior_t_ha", pa.float64(), "County prior (naive baseline)", "t/ha", nullable=True, minimum=0),
+        Column("prior_source", pa.string(), "Source and years of the prior"),
+        Column("shared_log_sd", pa.float64(), "Log sd of the shock shared by shock_group", nullable=True, minimum=0),
+        Column("own_log_sd", pa.float64(), "Log sd of the parcel's own error", nullable=True, minimum=0),
+        Column("shock_group", pa.string(), "Parcels that share a yield shock: crop and weather cell"),
+        Column("price_q10_minor", pa.int64(), "Lower price per tonne", "minor/t", nullable=True, minimum=0),
+        Column("price_q50_minor", pa.int64(), "Median price per tonne", "minor/t", nullable=True, minimum=0),
+        Column("price_q90_minor", pa.int64(), "Upper price per tonne", "minor/t", nullable=True, minimum=0),
+        Column("price_log_sd", pa.float64(), "Log sd of the price to harvest, shared by crop", nullable=True, minimum=0),
+        Column("price_date", _DATE, "Date of the last price used", nullable=True),
+        Column("price_source", pa.string(), "Source of the price series"),
+        Column("price_stale", pa.bool_(), "Whether that price is too old", nullable=True),
+        Column("cost_per_ha_minor", pa.int64(), "Cash cost of the crop template", "minor/ha", nullable=True, minimum=0),
+        Column("value_q10_per_ha_minor", pa.int64(), "Lower gross value", "minor/ha", nullable=True),
+        Column("value_q50_per_ha_minor", pa.int64(), "Median gross value", "minor/ha", nullable=True),
+        Column("value_q90_per_ha_minor", pa.int64(), "Upper gross value", "minor/ha", nullable=True),
+        Column("currency", pa.string(), "ISO 4217 code"),
+        Column("model", pa.string(), "Model name and content hash; empty where none"),
+    ),
+    key=("parcel_id",),
+)  # fmt: skip
+
+HISTORY = TableSchema(
+    "history",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("seasons", pa.int32(), "Seasons with a known curve, this one included", minimum=0),
+        Column("idle_seasons", pa.int32(), "Seasons without a crop cycle", minimum=0),
+        Column("crops", pa.list_(pa.string()), "Crop by season, oldest first"),
+        Column("stability", pa.float64(), "1 - relative spread of the integral", nullable=True, minimum=0, maximum=1),
+        Column("regularity", pa.float64(), "1 - spread of the peak date / 60 d", nullable=True, minimum=0, maximum=1),
+        Column("thin_file", pa.bool_(), "Fewer than two seasons: unknown, not bad"),
+    ),
+    key=("parcel_id",),
+)  # fmt: skip

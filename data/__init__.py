@@ -1,0 +1,1 @@
+"""Reference tables (crops, codes, policy) as data, and the simulated county."""

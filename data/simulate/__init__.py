@@ -1,0 +1,1 @@
+"""A coherent simulated county: land, weather, crops, scenes, people and their lies."""

@@ -1,0 +1,85 @@
+"""Schemas of the lending room's artifacts. Money is int64 in minor units of `currency`."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from pipeline.tables import Column, TableSchema
+
+_MONEY = pa.int64()
+
+EVIDENCE = TableSchema(
+    "evidence",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("farmer_id", pa.string(), "Pseudonym"),
+        Column("declared_area_m2", pa.float64(), "Declared area", "m2", nullable=True),
+        Column("seen_area_m2", pa.float64(), "Planted area seen", "m2", nullable=True),
+        Column("registry_area_m2", pa.float64(), "Registered area", "m2", nullable=True),
+        Column("evidence_area_m2", pa.float64(), "Least of the known areas", "m2", minimum=0),
+        Column("declared_crop", pa.string(), "Declared crop", nullable=True),
+        Column("seen_crop", pa.string(), "Classified crop", nullable=True),
+        Column("registry_crop", pa.string(), "Registered crop", nullable=True),
+        Column("codes", pa.list_(pa.string()), "Codes of data/evidence_codes.csv"),
+        Column("effect", pa.string(), "`none`, `lower`, `review` or `block`: the strongest code"),
+        Column("rivals", pa.list_(pa.string()), "Parcels of other applicants on the same ground"),
+    ),
+    key=("parcel_id",),
+)
+
+PROFILES = TableSchema(
+    "profiles",
+    (
+        Column("level", pa.string(), "`farmer` or `household`"),
+        Column("party_id", pa.string(), "Farmer or household pseudonym"),
+        Column("household_id", pa.string(), "Household pseudonym"),
+        Column("farmers", pa.int32(), "Farmers in the row", minimum=1),
+        Column("parcels", pa.int32(), "Parcels declared", minimum=0),
+        Column("parcels_valued", pa.int32(), "Parcels with yield and price", minimum=0),
+        Column("evidence_area_m2", pa.float64(), "Evidence area", "m2", minimum=0),
+        Column("crops", pa.list_(pa.string()), "Crops valued"),
+        Column("income_q10_minor", _MONEY, "q10 of gross income minus crop cost, joint draws", "minor"),
+        Column("income_q50_minor", _MONEY, "Median of the same", "minor"),
+        Column("income_q90_minor", _MONEY, "q90 of the same", "minor"),
+        Column("debt_service_minor", _MONEY, "Other yearly debt service", "minor", minimum=0),
+        Column("household_need_minor", _MONEY, "Yearly subsistence need", "minor", minimum=0),
+        Column("requested_minor", _MONEY, "Amount asked for", "minor", nullable=True, minimum=0),
+        Column("stability", pa.float64(), "Area-weighted stability", nullable=True),
+        Column("hazard_index", pa.float64(), "Area-weighted hazard index", nullable=True),
+        Column("conflicts", pa.int32(), "Parcels with a conflict code", minimum=0),
+        Column("prior_loans", pa.int32(), "Finished loans on record", minimum=0),
+        Column("prior_late", pa.int32(), "Of these, paid late", minimum=0),
+        Column("thin_file", pa.bool_(), "No history to judge by"),
+        Column("currency", pa.string(), "ISO 4217 code"),
+    ),
+    key=("level", "party_id"),
+)  # fmt: skip
+
+DECISIONS = TableSchema(
+    "decisions",
+    (
+        Column("decision_id", pa.string(), "Hash of inputs, models and policy"),
+        Column("farmer_id", pa.string(), "Pseudonym"),
+        Column("household_id", pa.string(), "Pseudonym"),
+        Column("access", pa.string(), "`approve`, `review` or `decline`"),
+        Column("pd", pa.float64(), "Probability of default in the tenor", nullable=True, minimum=0, maximum=1),
+        Column("pd_challenger", pa.float64(), "The readable challenger's probability", nullable=True, minimum=0, maximum=1),
+        Column("limit_need_minor", _MONEY, "Cap by need", "minor", nullable=True),
+        Column("limit_capacity_minor", _MONEY, "Cap by q10 capacity", "minor", nullable=True),
+        Column("limit_policy_minor", _MONEY, "Policy cap", "minor", nullable=True),
+        Column("limit_exposure_minor", _MONEY, "Exposure cap of farmer and household", "minor", nullable=True),
+        Column("limit_minor", _MONEY, "Limit offered, 0 unless approved", "minor", minimum=0),
+        Column("annual_rate", pa.decimal128(9, 6), "Yearly rate", nullable=True),
+        Column("rate_ceiling", pa.decimal128(9, 6), "Dated legal ceiling", nullable=True),
+        Column("reason_codes", pa.list_(pa.string()), "At most four, vetoes first"),
+        Column("reasons", pa.list_(pa.string()), "The same in English with the applicant's numbers"),
+        Column("reasons_zh", pa.list_(pa.string()), "The same in Chinese"),
+        Column("outcomes", pa.list_(pa.string()), "Outcome codes of the farmer's parcels"),
+        Column("pd_model", pa.string(), "Model name and content hash; empty where none"),
+        Column("policy", pa.string(), "Policy content hash"),
+        Column("as_of", pa.date32(), "Knowledge date"),
+        Column("currency", pa.string(), "ISO 4217 code"),
+        Column("trace", pa.string(), "Every sub-result as canonical JSON, enough to replay"),
+    ),
+    key=("farmer_id",),
+)  # fmt: skip

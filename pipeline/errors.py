@@ -1,0 +1,33 @@
+"""The named errors of Fieldline.
+
+Two families and no more: the user's mistake (one sentence with the remedy, exit code 2) and a
+provider's bad moment (retried, then an outcome). Anything else is a defect and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class FieldlineError(Exception):
+    """Root of every error that Fieldline raises on purpose."""
+
+
+class UserError(FieldlineError):
+    """Input, configuration or usage that only a person can put right.
+
+    Args:
+        problem: What is wrong, with the file, row and value.
+        remedy: What to do about it, as one imperative clause.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        self.problem = problem.rstrip(".")
+        self.remedy = remedy.rstrip(".")
+        super().__init__(f"{self.problem}: {self.remedy}.")
+
+
+class ProviderError(FieldlineError):
+    """A scene, weather or registry source that failed for now; a retry may succeed."""
+
+
+class SchemaError(FieldlineError):
+    """A table that breaks its declared schema; raised before anything is written."""
