@@ -1,0 +1,57 @@
+"""Commands that look and report, and change nothing: parcel files and the audit chain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from workflows.config.load import load_config
+
+_FINE = 0
+_FOUND_PROBLEMS = 3
+
+
+def check_parcels(
+    file: Path, config_files: Sequence[Path], county: str | None, *, as_json: bool
+) -> int:
+    """Print what intake would make of each row; return the exit code."""
+    from pipeline.intake import check_file
+
+    config = load_config(config_files)
+    name = county or config.counties[0]
+    frame = check_file(file, inputs=config.county[name].inputs, settings=config.intake)
+    if as_json:
+        print(json.dumps(frame.to_dict("records"), indent=2, ensure_ascii=False))
+    else:
+        _print_rows(frame.to_dict("records"))
+    return _FINE if not (frame["effect"] == "stop").any() else _FOUND_PROBLEMS
+
+
+def _print_rows(rows: list[dict[str, object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None)
+    names = [n for n in ("row", "parcel_id", "outcome", "detail", "remedy") if rows and n in rows[0]]
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row[name]) for name in names))
+    Console().print(table)
+
+
+def verify_audit(config_files: Sequence[Path], *, as_json: bool) -> int:
+    """Recompute the audit chain; return 0 where every link holds."""
+    from lending.audit import verify
+
+    config = load_config(config_files)
+    result = verify(config.database_url())
+    broken = result.first_broken
+    if as_json:
+        print(json.dumps({"entries": result.entries, "first_broken": broken}))
+    elif broken is None:
+        print(f"{result.entries} audit entries, every link holds")
+    else:
+        print(f"{result.entries} audit entries, link {broken} is broken")
+    return _FINE if broken is None else _FOUND_PROBLEMS

@@ -1,0 +1,1 @@
+"""The configuration document: sections of every room composed, validated and written out."""

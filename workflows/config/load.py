@@ -1,0 +1,107 @@
+"""Reads, merges and checks configuration documents; every refusal is one sentence with a remedy.
+
+Documents merge key by key onto the generated default, so a county file states what differs and
+nothing else. A misspelt key is refused with the nearest valid one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import UserError
+from workflows.config.model import Config
+
+DEFAULT = Path(__file__).with_name("default.yaml")
+
+
+def load_config(files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read the default, merge `files` and `overrides` onto it and validate.
+
+    Raises:
+        UserError: Unreadable file, unknown key or value out of range.
+    """
+    document = read_yaml(DEFAULT)
+    for file in files:
+        document = merge(document, read_yaml(file))
+    return validate(merge(document, dict(overrides or {})))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read one YAML mapping.
+
+    Raises:
+        UserError: The file is absent, is not YAML or is not a mapping.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist", "give the path of a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"{path} is not valid YAML ({first})", "correct that place") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path} holds no settings", "write `key: value` lines")
+    return document
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return `below` with the values of `above` laid over it, mapping by mapping."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def validate(document: Mapping[str, Any]) -> Config:
+    """Validate a merged document.
+
+    Raises:
+        UserError: With the first problem, its place and what to write instead.
+    """
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise _explain(error) from error
+
+
+def _explain(error: ValidationError) -> UserError:
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        valid = _keys_at(place[:-1])
+        near = difflib.get_close_matches(place[-1], valid, n=1, cutoff=0.5)
+        remedy = f"did you mean `{near[0]}`?" if near else f"use one of {', '.join(valid)}"
+        return UserError(f"unknown key `{'.'.join(place)}` in the configuration", remedy)
+    message = first["msg"].removeprefix("Value error, ")
+    where = ".".join(place) or "configuration"
+    return UserError(f"`{where}`: {message} (got {first['input']!r:.60})", "correct it in the YAML")
+
+
+def _keys_at(place: Sequence[str]) -> list[str]:
+    model: Any = Config
+    for part in place:
+        model = _child(model, part)
+    return sorted(model.model_fields) if _is_section(model) else []
+
+
+def _child(model: Any, part: str) -> Any:
+    if _is_section(model):
+        annotation = model.model_fields[part].annotation
+    else:
+        annotation = get_args(model)[-1]
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(a for a in get_args(annotation) if a is not type(None))
+    return annotation
+
+
+def _is_section(model: Any) -> bool:
+    return isinstance(model, type) and issubclass(model, BaseModel)

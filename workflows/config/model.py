@@ -1,0 +1,106 @@
+"""The whole configuration of a run, composed from the sections that each room owns.
+
+The default YAML and the JSON schema are generated from this model (`fieldline config write`), so a
+setting is described once, beside the code that reads it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from crops.settings import CropsSettings
+from data.simulate.settings import SimulateSettings
+from lending.settings import LendingSettings
+from pipeline.settings import (
+    County,
+    IntakeSettings,
+    ObserveSettings,
+    PrivacySettings,
+    Section,
+    WeatherSettings,
+)
+
+
+class Config(Section):
+    """One Fieldline run."""
+
+    counties: tuple[str, ...]
+    """Counties to run, ids of the `county` section; on the command line `A,B` works too."""
+    seasons: tuple[str, ...]
+    """Seasons to decide; the seasons before them are read for their history."""
+    results: Path = Path("results")
+    """Folder of all results."""
+    database: str | None = None
+    """SQLAlchemy URL of the offer store; empty means results/fieldline.sqlite."""
+    failure_threshold: float = Field(0.3, ge=0, le=1)
+    """Share of parcels stopped by any stage above which a run ends with exit code 3."""
+    suppress_below: int = Field(5, ge=1)
+    """Cells with fewer farmers than this are suppressed in reports for outsiders."""
+    privacy: PrivacySettings = PrivacySettings()
+    """Pseudonyms and the personal vault."""
+    intake: IntakeSettings = IntakeSettings()
+    """Intake."""
+    observe: ObserveSettings = ObserveSettings()
+    """Coverage engine."""
+    weather: WeatherSettings = WeatherSettings()
+    """Weather."""
+    crops: CropsSettings = CropsSettings()
+    """Crops room."""
+    lending: LendingSettings = LendingSettings()
+    """Lending room."""
+    simulate: SimulateSettings = SimulateSettings()
+    """Simulated counties."""
+    county: dict[str, County]
+    """Definition of each known county by id."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _season_alias(cls, document: Any) -> Any:
+        if isinstance(document, dict) and "season" in document:
+            rest = {k: v for k, v in document.items() if k != "season"}
+            return rest | {"seasons": document["season"]}
+        return document
+
+    @field_validator("counties", "seasons", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        items = value if isinstance(value, list | tuple) else str(value).split(",")
+        return tuple(str(item).strip() for item in items)
+
+    @field_validator("county", mode="before")
+    @classmethod
+    def _season_names(cls, value: Any) -> Any:
+        """YAML reads an unquoted 2024 as a number; season names are text."""
+        if not isinstance(value, dict):
+            return value
+        return {name: _text_seasons(county) for name, county in value.items()}
+
+    @model_validator(mode="after")
+    def _selected_exist(self) -> Config:
+        for name in self.counties:
+            if name not in self.county:
+                raise ValueError(f"county {name!r} is not defined; known: {sorted(self.county)}")
+            unknown = [s for s in self.seasons if s not in self.county[name].seasons]
+            if unknown:
+                known = sorted(self.county[name].seasons)
+                raise ValueError(f"county {name!r} has no season {unknown[0]!r}; known: {known}")
+        return self
+
+    def earlier_seasons(self, county: str, season: str) -> list[str]:
+        """Return the county's seasons before `season`, oldest first."""
+        seasons = self.county[county].seasons
+        ordered = sorted(seasons, key=lambda name: seasons[name].start)
+        return ordered[: ordered.index(season)]
+
+    def database_url(self) -> str:
+        """Return the store's URL, the embedded SQLite file unless configured."""
+        return self.database or f"sqlite:///{self.results / 'fieldline.sqlite'}"
+
+
+def _text_seasons(county: Any) -> Any:
+    if isinstance(county, dict) and isinstance(county.get("seasons"), dict):
+        return county | {"seasons": {str(k): v for k, v in county["seasons"].items()}}
+    return county

@@ -1,0 +1,27 @@
+rule evidence:
+    input:
+        parcels=PLAN.artifact("parcels.parquet"),
+        fields=PLAN.artifact("fields.parquet"),
+        crops=PLAN.artifact("crops.parquet"),
+        registry=PLAN.source("registry"),
+        protected=PLAN.source("protected"),
+    output:
+        evidence=PLAN.artifact("evidence.parquet"),
+        outcomes=PLAN.artifact("outcomes/evidence.parquet"),
+    params:
+        settings=PLAN.section("lending.evidence"),
+        privacy=PLAN.section("privacy"),
+        season=PLAN.season,
+    log:
+        f"{LOGS}/evidence.log",
+    benchmark:
+        f"{BENCHMARKS}/evidence.tsv"
+    resources:
+        mem_mb=2000,
+        gpu=0,
+    message:
+        "Evidence of {wildcards.county} {wildcards.season}: declared, seen, registry"
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/evidence.py"

@@ -1,0 +1,161 @@
+"""Runs Snakemake for people: one lock, one progress line per stage, one sentence on failure.
+
+Snakemake stays the engine. The lock is the operating system's (released when a process dies), so a
+killed run needs no unlocking: the next run takes over and redoes only what is not finished.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.outcomes import STAGES
+from workflows.config.load import load_config
+from workflows.config.model import Config
+from workflows.summary import Summary, summarise
+
+SNAKEFILE = Path(__file__).resolve().parent.parent / "Snakefile"
+_STATS_LINE = re.compile(r"^(\w+)\s+(\d+)$")
+_FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
+_STARTED = re.compile(r"^(?:local)?rule (\w+):")
+_FAILED = re.compile(r"Error in rule (\w+)")
+_LOG_LINE = re.compile(r"^\s+log: (\S+)")
+
+
+def run_chain(
+    config_files: Sequence[Path],
+    counties: Sequence[str] | None,
+    seasons: Sequence[str] | None,
+    *,
+    start: str | None,
+    cores: int,
+) -> Summary:
+    """Run the workflow for the selected counties and seasons and summarise its outcomes.
+
+    Args:
+        config_files: YAML files laid over the default.
+        counties: County ids, `None` for those of the configuration.
+        seasons: Seasons to decide, `None` for those of the configuration.
+        start: Stage to redo with everything after it, `None` for what changed.
+        cores: Processor cores.
+
+    Raises:
+        UserError: Wrong configuration or stage, a second run at once, or a failed stage.
+    """
+    if start is not None and start not in STAGES:
+        raise UserError(f"there is no stage {start!r}", f"use one of {', '.join(STAGES)}")
+    chosen: dict[str, Any] = {}
+    chosen |= {"counties": list(counties)} if counties else {}
+    chosen |= {"seasons": list(seasons)} if seasons else {}
+    config = load_config(config_files, chosen)
+    command = _command(config_files, config, start=start, cores=cores)
+    with _exclusive(config.results):
+        _execute(command)
+    return summarise(config)
+
+
+def _command(
+    config_files: Sequence[Path], config: Config, *, start: str | None, cores: int
+) -> list[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE)]
+    command += ["--cores", str(cores), "--nolock", "--rerun-incomplete", "--keep-going"]
+    if config_files:
+        command += ["--configfile", *map(str, config_files)]
+    command += ["--config", f"counties={','.join(config.counties)}"]
+    command += [f"seasons={','.join(config.seasons)}"]
+    if start is not None:
+        command += ["--forcerun", rule_name(start)]
+    return command
+
+
+def rule_name(stage: str) -> str:
+    """Return the Snakemake rule of a stage (`yield` is a Python keyword)."""
+    return "yields" if stage == "yield" else stage
+
+
+@contextmanager
+def _exclusive(results: Path) -> Iterator[None]:
+    results.mkdir(parents=True, exist_ok=True)
+    with (results / ".fieldline.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"another run is writing to {results}", "wait for it or set `results` elsewhere"
+            ) from error
+        yield
+
+
+@dataclass
+class _Progress:
+    """What Snakemake's own messages say about the jobs of a run."""
+
+    planned: dict[str, int] = field(default_factory=dict)
+    finished: dict[str, int] = field(default_factory=dict)
+    failed_logs: list[Path] = field(default_factory=list)
+    tail: list[str] = field(default_factory=list)
+    _in_failure: bool = False
+
+    def read(self, line: str) -> str | None:
+        """Take in one line; return the rule whose progress changed."""
+        self.tail = [*self.tail[-40:], line]
+        if match := _STATS_LINE.match(line):
+            if match[1] != "total" and not self.finished:
+                self.planned[match[1]] = int(match[2])
+                return match[1]
+        elif match := _FINISHED.search(line):
+            self.finished[match[1]] = self.finished.get(match[1], 0) + 1
+            return match[1]
+        elif match := _STARTED.match(line):
+            return match[1]
+        elif _FAILED.search(line):
+            self._in_failure = True
+        elif self._in_failure and (match := _LOG_LINE.match(line)):
+            self.failed_logs.append(Path(match[1]))
+            self._in_failure = False
+        return None
+
+
+def _execute(command: list[str]) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    progress = _Progress()
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+        for line in process.stdout:
+            rule = progress.read(line.rstrip())
+            if rule is None or rule not in progress.planned or rule == "all":
+                continue
+            if rule not in tasks:
+                tasks[rule] = bars.add_task(rule, total=progress.planned[rule])
+            bars.update(tasks[rule], completed=progress.finished.get(rule, 0))
+    if process.wait() != 0:
+        raise _failure(progress)
+
+
+def _failure(progress: _Progress) -> UserError:
+    for log in progress.failed_logs:
+        if log.exists():
+            last = log.read_text(encoding="utf-8").strip().splitlines()[-1:]
+            if last:
+                return UserError(f"a stage failed: {last[0].rstrip('.')}", f"the whole log is {log}")
+    words = [line for line in progress.tail if "rror" in line or "rule" in line]
+    said = (words or progress.tail)[-1].strip() if progress.tail else "Snakemake said nothing"
+    return UserError(f"the workflow stopped: {said}", "correct it and run the same command again")
