@@ -1,0 +1,1 @@
+"""The county report: one self-contained HTML page per county and season."""

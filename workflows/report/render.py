@@ -1,0 +1,234 @@
+"""Writes `report.html` and the joined `outcomes.parquet` of one county and season."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from numpy.typing import NDArray
+from plotly.offline import get_plotlyjs
+from rasterio.windows import Window
+
+from pipeline.grid import Grid, county_grid
+from pipeline.mosaic import read_day
+from pipeline.outcomes import OK, STAGES, Outcome, merge_outcomes, outcome_codes, write_outcomes
+from pipeline.scenes import SceneDay, read_scene_days
+from pipeline.settings import GridSettings, SceneSettings, Season
+from pipeline.tables import write_text
+from workflows.report import charts
+from workflows.report.collect import (
+    M2_PER_MU,
+    ReportData,
+    collect,
+    infrared_band,
+    sample_observations,
+    size_band,
+)
+from workflows.report.map import MapLayer, background_png, parcel_paths, svg_map
+
+_TRUE_COLOUR = ("B04", "B03", "B02")
+_SAMPLES = 6
+
+
+@dataclass(frozen=True)
+class ReportTitle:
+    """What the page says about itself."""
+
+    county: str
+    title: str
+    season_name: str
+    season: Season
+    simulated: bool
+    suppress_below: int
+
+
+def run_report(
+    parts: Sequence[Path],
+    *,
+    folder: Path,
+    head: ReportTitle,
+    grid: GridSettings,
+    scenes: SceneSettings,
+    outcomes: Path,
+    report: Path,
+) -> None:
+    """Join the outcomes and write the county report.
+
+    Args:
+        parts: Outcome files of every earlier stage.
+        folder: `results/{season}/{county}`, holding the artifacts.
+        head: Names, dates and the suppression threshold.
+        grid: Grid settings of the county.
+        scenes: Scene settings of the county.
+        outcomes: Joined outcomes table to write.
+        report: HTML file to write.
+    """
+    own = folder / "outcomes" / "report.parquet"
+    write_outcomes([Outcome("report", "", "")], own)
+    merge_outcomes([*parts, own], outcomes)
+    data = collect(folder, outcomes)
+    page = _page(data, folder, head, grid, scenes)
+    write_text(report, page)
+
+
+def _page(
+    data: ReportData, folder: Path, head: ReportTitle, grid: GridSettings, scenes: SceneSettings
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("workflows.report"),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        head=head,
+        data=data,
+        figures=_headline(data, head.suppress_below),
+        outcome_rows=_outcome_rows(data.outcomes),
+        reasons=_reason_counts(data, head.suppress_below),
+        cards={name: _card_rows(card) for name, card in data.cards.items() if card},
+        map_svg=_map(data, folder, county_grid(data.parcels, grid), scenes),
+        crop_colours=charts.crop_colours(data.parcels["crop"]),
+        access_colours=charts.ACCESS_COLOURS,
+        charts=_charts(data, folder, head.suppress_below),
+        plotlyjs=get_plotlyjs(),
+        imagery_year=head.season.end.year,
+    )
+
+
+def _charts(data: ReportData, folder: Path, suppress_below: int) -> dict[str, str]:
+    band = infrared_band(folder)
+    samples = _sample_parcels(data)
+    observations = sample_observations(folder, samples, band)
+    figures = {
+        "curves": charts.curves_by_crop(data),
+        "samples": charts.sample_curves(data, observations, band),
+        "yields": charts.yield_against_prior(data),
+        "access": charts.access_by_size(data, suppress_below),
+    }
+    return {name: charts.html_of(figure, name) for name, figure in figures.items()}
+
+
+def _sample_parcels(data: ReportData) -> list[str]:
+    """Choose parcels across the size range, smallest and largest included."""
+    with_curve = data.growth.loc[data.growth["curve_start"].notna(), "parcel_id"]
+    known = data.parcels[data.parcels["parcel_id"].isin(with_curve)].sort_values("metrics:area")
+    if known.empty:
+        return []
+    places = np.linspace(0, len(known) - 1, min(_SAMPLES, len(known))).round().astype(int)
+    return list(known["parcel_id"].iloc[places])
+
+
+def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str]]:
+    access = data.decisions["access"].value_counts()
+    small = data.decisions["evidence_area_m2"].fillna(0) < 10 * M2_PER_MU
+    total = data.decisions["limit_minor"].sum() / 100
+    rates = data.decisions.loc[data.decisions["access"] == "approve", "annual_rate"].astype(float)
+    figures = [
+        ("farmers", f"{len(data.decisions):,}"),
+        ("parcels declared", f"{int(data.farmers['parcels_declared'].sum()):,}"),
+        ("approved", f"{access.get('approve', 0):,}"),
+        ("to a person", f"{access.get('review', 0):,}"),
+        ("declined", f"{access.get('decline', 0):,}"),
+        ("farmers under 10 mu", f"{small.mean():.0%}" if len(small) else "none"),
+        ("limits offered", f"{total:,.0f} {data.currency}"),
+    ]
+    if len(rates) >= suppress_below:
+        figures.append(("median yearly rate", f"{rates.median():.2%}"))
+    return figures
+
+
+def _outcome_rows(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
+    codes = outcome_codes()
+    counts = outcomes.groupby(["stage", "outcome"]).size()
+    rows = []
+    for stage in STAGES:
+        if stage not in counts.index.get_level_values(0):
+            continue
+        for outcome, number in counts[stage].sort_values(ascending=False, kind="stable").items():
+            code = None if outcome == OK else codes[str(outcome)]
+            rows.append({"stage": stage, "outcome": outcome, "rows": int(number), "code": code})
+    return rows
+
+
+def _reason_counts(data: ReportData, suppress_below: int) -> list[tuple[str, str, str]]:
+    listed = data.decisions[["access", "reason_codes"]].explode("reason_codes").dropna()
+    counts = listed.groupby(["access", "reason_codes"]).size().sort_values(ascending=False)
+    shown = [
+        (str(access), str(code), f"{n:,}" if n >= suppress_below else f"under {suppress_below}")
+        for (access, code), n in counts.items()  # type: ignore[misc]
+    ]
+    return sorted(shown, key=lambda row: row[0])
+
+
+def _card_rows(card: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Flatten a model card to name and value, leaving long lists to the JSON file."""
+    rows: list[tuple[str, str]] = []
+    for name, value in card.items():
+        label = f"{prefix}{name}".replace("_", " ")
+        if isinstance(value, dict):
+            rows += _card_rows(value, f"{label} · ") if len(value) <= 16 else []
+        elif isinstance(value, float):
+            rows.append((label, f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"))
+        elif isinstance(value, list):
+            short = len(value) <= 6 and all(not isinstance(v, dict | list) for v in value)
+            rows += [(label, ", ".join(map(str, value)))] if short else []
+        else:
+            rows.append((label, json.dumps(value) if value is None else str(value)))
+    return rows
+
+
+def _map(data: ReportData, folder: Path, grid: Grid, scenes: SceneSettings) -> str:
+    parcels = data.parcels
+    crops = parcels["crop"].fillna("cannot tell")
+    layers = [
+        MapLayer("crop", "Crop", dict(zip(parcels["parcel_id"], crops, strict=True)),
+                 charts.crop_colours(parcels["crop"])),
+        MapLayer("access", "Decision",
+                 dict(zip(parcels["parcel_id"], parcels["access"].fillna(""), strict=True)),
+                 charts.ACCESS_COLOURS),
+    ]  # fmt: skip
+    background = background_png(_true_colour(folder / "scenes.parquet", grid, scenes))
+    return svg_map(grid, background, parcel_paths(parcels, grid), _tooltips(parcels), layers)
+
+
+def _tooltips(parcels: pd.DataFrame) -> dict[str, str]:
+    bands = size_band(parcels["metrics:area"])
+    return {
+        row["parcel_id"]: (
+            f"{row['parcel_id']} · {row['metrics:area'] / M2_PER_MU:.2f} mu ({band}) · "
+            f"{row['crop'] if pd.notna(row['crop']) else 'cannot tell'} · {row['access']}"
+        )
+        for row, band in zip(parcels.to_dict("records"), bands, strict=True)
+    }
+
+
+def _true_colour(
+    scenes_file: Path, grid: Grid, scenes: SceneSettings
+) -> NDArray[np.float32]:
+    """Read the day with the most clear pixels, later in the year first among equals."""
+    window = Window(0, 0, grid.width, grid.height)
+    empty = np.full((3, grid.height, grid.width), np.nan, dtype=np.float32)
+    if not set(_TRUE_COLOUR) <= set(scenes.bands):
+        return empty
+    best, best_share = empty, 0.0
+    for day in _clearest_days(read_scene_days(scenes_file)):
+        picture = read_day(day, grid, window, _TRUE_COLOUR, scenes.mask)
+        share = float(np.isfinite(picture).mean())
+        if share > best_share:
+            best, best_share = picture, share
+    return best
+
+
+def _clearest_days(days: list[SceneDay]) -> list[SceneDay]:
+    """Return at most six days spread over the middle of the season, when crops stand."""
+    middle = days[len(days) // 3 : -(len(days) // 6) or None]
+    step = max(1, len(middle) // 6)
+    return middle[::step]
