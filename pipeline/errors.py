@@ -22,7 +22,8 @@ class UserError(FieldlineError):
     def __init__(self, problem: str, remedy: str) -> None:
         self.problem = problem.rstrip(".")
         self.remedy = remedy.rstrip(".")
-        super().__init__(f"{self.problem}: {self.remedy}.")
+        end = "" if self.remedy.endswith("?") else "."
+        super().__init__(f"{self.problem}: {self.remedy}{end}")
 
 
 class ProviderError(FieldlineError):

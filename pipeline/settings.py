@@ -10,7 +10,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 S2_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
@@ -47,6 +47,8 @@ class GridSettings(Section):
     """Metric CRS such as EPSG:32632; empty means UTM of the county's centroid."""
     resolution_m: float = Field(10.0, gt=0, le=100)
     """Pixel size in metres."""
+    margin_m: float = Field(200.0, ge=0)
+    """Width of the surroundings around the outermost parcels, metres."""
 
 
 class IntakeSettings(Section):
@@ -95,6 +97,10 @@ class SceneSettings(Section):
     """Cloud mask."""
     max_cloud_percent: float = Field(100.0, ge=0, le=100)
     """Scenes above this `eo:cloud_cover` are left out and reported."""
+    default_scale: float | None = Field(None, gt=0)
+    """Scale of bands whose item states none; empty refuses such items (never guessed by date)."""
+    default_offset: float | None = None
+    """Offset of bands whose item states none, e.g. -0.1 where DN 1000 is zero; empty refuses."""
 
 
 class ObserveSettings(Section):
@@ -102,6 +108,8 @@ class ObserveSettings(Section):
 
     block_pixels: int = Field(512, ge=64)
     """Edge of the square image block read at once, pixels."""
+    threads: int = Field(2, ge=1)
+    """Dates worked on at once; the result does not depend on it, memory does."""
     batch_rows: int = Field(200_000, ge=1_000)
     """Parcel-dates per row group of observations.parquet: the unit of memory of later stages."""
     min_valid_fraction: float = Field(0.5, ge=0, le=1)
@@ -122,8 +130,8 @@ class WeatherSettings(Section):
 class CountyInputs(Section):
     """Files of one county; `{season}` and `{county}` are replaced. Empty means not available."""
 
-    parcels: Path
-    """Outlines drawn by farmers: GeoJSON, GeoPackage, Shapefile, KML or CSV with WKT."""
+    parcels: tuple[Path, ...]
+    """Outlines drawn by farmers, one or more files: GeoJSON, GeoPackage, Shapefile, KML, CSV."""
     parcel_columns: dict[str, str] = Field(default_factory=dict)
     """Own column names by Fieldline name, e.g. `farmer_id: owner_no`."""
     parcel_crs: str | None = None
@@ -162,6 +170,11 @@ class CountyInputs(Section):
     """Protected-area polygons for the environmental veto."""
     truth: Path | None = None
     """Truth of a simulated or surveyed county; read by `fieldline score` alone."""
+
+    @field_validator("parcels", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str | Path) else value
 
 
 class County(Section):

@@ -50,8 +50,9 @@ class Plan:
         return lambda wildcards: self._source(wildcards.county, wildcards.season, name)
 
     def _source(self, county: str, season: str, name: str) -> list[str]:
-        path = getattr(self.config.county[county].inputs, name)
-        return [] if path is None else [str(path).format(county=county, season=season)]
+        value = getattr(self.config.county[county].inputs, name)
+        paths = value if isinstance(value, tuple) else (value,)
+        return [str(p).format(county=county, season=season) for p in paths if p is not None]
 
     def artifact(self, name: str) -> str:
         """Return the wildcard path of an artifact of the same county and season."""
@@ -105,15 +106,13 @@ class Plan:
 
     def simulated_files(self, county: str) -> list[str]:
         """Return every file that the simulator writes for a county and a rule may read."""
-        inputs = self.config.county[county].inputs
+        names = [n for n, v in self.config.county[county].inputs if isinstance(v, Path | tuple)]
         seasons = self.config.county[county].seasons
-        paths = {
-            str(path).format(county=county, season=season)
-            for path in inputs.model_dump().values()
-            if isinstance(path, Path)
-            for season in seasons
-        }
-        return sorted(paths)
+        return sorted({p for n in names for s in seasons for p in self._source(county, s, n)})
+
+    def simulated_folder(self, county: str) -> str:
+        """Return the folder of a simulated county: where its catalog lies."""
+        return str(Path(str(self.config.county[county].inputs.catalog).format(county=county)).parent)
 
     @property
     def simulated(self) -> list[str]:

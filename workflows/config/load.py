@@ -7,6 +7,8 @@ nothing else. A misspelt key is refused with the nearest valid one.
 from __future__ import annotations
 
 import difflib
+import os
+import re
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ from pipeline.errors import UserError
 from workflows.config.model import Config
 
 DEFAULT = Path(__file__).with_name("default.yaml")
+_ENVIRONMENT = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 def load_config(files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None) -> Config:
@@ -62,15 +65,33 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def validate(document: Mapping[str, Any]) -> Config:
-    """Validate a merged document.
+    """Validate a merged document; `${NAME:-default}` in a text takes the environment's value.
 
     Raises:
         UserError: With the first problem, its place and what to write instead.
     """
     try:
-        return Config.model_validate(document)
+        return Config.model_validate(_expand(document))
     except ValidationError as error:
         raise _explain(error) from error
+
+
+def _expand(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _expand(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_expand(child) for child in value]
+    if isinstance(value, str):
+        return _ENVIRONMENT.sub(_environment_value, value)
+    return value
+
+
+def _environment_value(match: re.Match[str]) -> str:
+    name, fallback = match.groups()
+    found = os.environ.get(name, fallback)
+    if found is None:
+        raise UserError(f"the configuration needs the environment variable {name}", "set it")
+    return found
 
 
 def _explain(error: ValidationError) -> UserError:
@@ -82,8 +103,10 @@ def _explain(error: ValidationError) -> UserError:
         remedy = f"did you mean `{near[0]}`?" if near else f"use one of {', '.join(valid)}"
         return UserError(f"unknown key `{'.'.join(place)}` in the configuration", remedy)
     message = first["msg"].removeprefix("Value error, ")
-    where = ".".join(place) or "configuration"
-    return UserError(f"`{where}`: {message} (got {first['input']!r:.60})", "correct it in the YAML")
+    if not place:
+        return UserError(message, "correct the selection or the YAML")
+    got = f" (got {first['input']!r:.60})"
+    return UserError(f"`{'.'.join(place)}`: {message}{got}", "correct it in the YAML")
 
 
 def _keys_at(place: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ rule report:
         outcomes=PLAN.artifact("outcomes.parquet"),
         report=PLAN.artifact("report.html"),
     params:
-        county=PLAN.county_section("title"),
+        title=PLAN.county_section("title"),
         simulated=PLAN.county_section("simulated"),
         grid=PLAN.county_section("grid"),
         scenes=PLAN.county_section("scenes"),

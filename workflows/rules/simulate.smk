@@ -8,6 +8,7 @@ for simulated_county in PLAN.simulated:
         params:
             settings=PLAN.section("simulate"),
             county=simulated_county,
+            folder=PLAN.simulated_folder(simulated_county),
         log:
             f"{PLAN.results}/logs/simulate_{simulated_county}.log",
         benchmark:

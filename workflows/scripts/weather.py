@@ -1,0 +1,17 @@
+from pathlib import Path
+
+from pipeline.settings import Season, WeatherSettings
+from pipeline.weather import run_weather
+from workflows.job import job, optional
+
+with job(snakemake.log[0]):
+    run_weather(
+        optional(snakemake.input.weather),
+        optional(snakemake.input.cells),
+        Path(snakemake.input.parcels),
+        season=Season(**snakemake.params.season),
+        settings=WeatherSettings(**snakemake.params.settings),
+        out=Path(snakemake.output.weather),
+        out_cells=Path(snakemake.output.cells),
+        outcomes=Path(snakemake.output.outcomes),
+    )
