@@ -1,0 +1,83 @@
+"""From digital numbers to surface reflectance, by the item's own metadata.
+
+Owns the reading of scale, offset, nodata and processing baseline from a STAC document, in the
+spellings in use (raster extension 1.x, STAC 1.1 `bands`). Never decides an offset by date: a
+reprocessed archive breaks that rule, and a wrong 0.1 of reflectance looks like a healthy crop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BASELINE_KEYS = ("s2:processing_baseline", "processing:version")
+
+
+@dataclass(frozen=True)
+class Radiometry:
+    """How one asset's digital numbers become reflectance; None where the item does not say."""
+
+    scale: float | None
+    """Reflectance per digital number."""
+    offset: float | None
+    """Reflectance at digital number 0."""
+    nodata: float | None
+    """Digital number that means missing, beside the one in the file itself."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether both scale and offset are known."""
+        return self.scale is not None and self.offset is not None
+
+    def reflectance(self, numbers: NDArray[Any]) -> NDArray[np.float32]:
+        """Return `numbers * scale + offset` as float32; values outside 0..1 are kept.
+
+        Clipping would bias the mean of dark water and of bright snow.
+        """
+        if self.scale is None or self.offset is None:
+            raise ValueError("radiometry is incomplete: the scene stage refuses such items")
+        values = np.multiply(numbers, np.float32(self.scale), dtype=np.float32)
+        if self.offset:
+            values += np.float32(self.offset)
+        return values
+
+    def missing(self, numbers: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where the item's nodata value or a non-finite number stands."""
+        if np.issubdtype(numbers.dtype, np.floating):
+            absent = ~np.isfinite(numbers)
+            return absent if self.nodata is None else absent | (numbers == self.nodata)
+        if self.nodata is None:
+            return np.zeros(numbers.shape, dtype=bool)
+        return np.asarray(numbers == self.nodata)
+
+
+def radiometry_of(asset: Mapping[str, Any]) -> Radiometry:
+    """Read the radiometry of the first band of a STAC asset document."""
+    band: Mapping[str, Any] = next(iter(asset.get("raster:bands") or asset.get("bands") or []), {})
+
+    def stated(name: str) -> float | None:
+        for place in (band, asset):
+            for key in (name, f"raster:{name}"):
+                if place.get(key) is not None:
+                    return float(place[key])
+        return None
+
+    return Radiometry(stated("scale"), stated("offset"), stated("nodata"))
+
+
+def baseline_of(properties: Mapping[str, Any]) -> str | None:
+    """Return the processing baseline of an item, such as `05.09`; None where it does not say."""
+    for key in _BASELINE_KEYS:
+        if properties.get(key):
+            return str(properties[key])
+    return None
+
+
+def baseline_order(baseline: str | None) -> tuple[int, ...]:
+    """Return a key that sorts baselines by age: unknown first, then 02.14, 04.00, 05.10."""
+    digits = (baseline or "").lstrip("vVN").split(".")
+    return tuple(int(part) for part in digits) if all(d.isdigit() for d in digits) else ()
