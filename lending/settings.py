@@ -20,6 +20,23 @@ class EvidenceSettings(Section):
     """Overlap share of the smaller parcel from which two applicants claim the same ground."""
     registry_max_age_days: int = Field(730, ge=1)
     """Registry rows older than this at the as-of date are stale."""
+    gps_tolerance_m: float = Field(5.0, ge=0)
+    """Overlaps thinner than this along a shared edge are GPS wobble, not a claim (phone GNSS error
+    under open sky is about 5 m) ..."""
+    claim_wobble_share: float = Field(0.5, gt=0, le=1)
+    """... unless they cover this share of the smaller parcel."""
+    min_pixels_seen: float = Field(1.0, ge=0)
+    """Parcels with less coverage than this, pixels, are too small for the seen area to count."""
+    idle_fraction: float = Field(0.1, ge=0, lt=1)
+    """Planted share below which no crop cycle is taken as seen."""
+    idle_min_pixels: float = Field(4.0, ge=0)
+    """Parcels below this many pixels are never called idle: mixed pixels hide small crops."""
+    crop_conflict_probability: float = Field(0.8, gt=0, le=1)
+    """Probability of the crop seen from which a difference is a conflict rather than a doubt."""
+    protected_min_share: float = Field(0.01, ge=0, le=1)
+    """Overlap with a protected area below this share of the parcel is map error, not a veto ..."""
+    protected_min_m2: float = Field(200.0, ge=0)
+    """... and so is one below this area, m2 (two pixels of 10 m)."""
 
 
 class RiskSettings(Section):
@@ -29,6 +46,22 @@ class RiskSettings(Section):
     """Cross-validation folds, grouped by household."""
     min_loans: int = Field(200, ge=50)
     """Loan histories shorter than this train no model; decisions go to review."""
+    min_defaults: int = Field(30, ge=10)
+    """Loan histories with fewer defaults train no model (the slope of calibration is unstable)."""
+    trees: int = Field(150, ge=10)
+    """Boosting rounds."""
+    depth: int = Field(3, ge=1, le=8)
+    """Depth of a tree: interactions of at most this many features."""
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    """Shrinkage of each tree."""
+    min_child_weight: float = Field(5.0, ge=0)
+    """Least hessian weight in a leaf: no leaf speaks for a handful of farmers."""
+    subsample: float = Field(0.8, gt=0, le=1)
+    """Share of loans drawn per tree."""
+    l2: float = Field(1.0, ge=0)
+    """Ridge penalty on leaf weights."""
+    bins: int = Field(6, ge=2, le=20)
+    """Quantile bins per feature of the readable scorecard."""
     seed: int = 41
     """Random seed."""
 
@@ -45,13 +78,31 @@ class PolicySettings(Section):
     min_limit: Decimal = Decimal("1000")
     """Smaller lines are not worth their cost to the farmer and are declined with that reason."""
     exposure_cap_household: Decimal = Decimal("400000")
-    """Sum of lines and debt of one household, currency units."""
+    """Sum of lines and debt due within a year of one household, currency units."""
+    exposure_cap_farmer: Decimal = Decimal("350000")
+    """Line and debt due within a year of one farmer, currency units."""
+    limit_step: Decimal = Decimal("100")
+    """Limits are rounded down to this step, once, as the last act, currency units."""
+    rate_step: Decimal = Decimal("0.0001")
+    """Rates are rounded up to this step (one basis point) and then held against the ceiling."""
+    post_harvest_share: Decimal = Decimal("0.10")
+    """Need beyond growing the crop: post-harvest and household costs (10 %, RBI Kisan Credit Card
+    master circular)."""
+    maintenance_share: Decimal = Decimal("0.20")
+    """Need beyond growing the crop: upkeep of farm assets (20 %, same source)."""
+    harvest_loss_share: Decimal = Decimal("0.03")
+    """Share of the yield lost between field and sale; assumption."""
     tenor_days: int = Field(330, ge=1, le=366)
     """Tenor of the line, days."""
     day_basis: int = Field(360, ge=360, le=365)
     """Day-count basis of interest."""
     household_need_per_head: Decimal = Decimal("6000")
     """Yearly subsistence need per household member, currency units."""
+    household_size_default: int = Field(3, ge=1)
+    """Household size where the application gives none; assumption."""
+    need_income_share: Decimal = Decimal("0.5")
+    """The farm's part of the subsistence need is at most this share of its median income: a
+    household that lives on less land than its need already lives from other work; assumption."""
     funding_rate: Decimal = Decimal("0.028")
     """Yearly cost of funding."""
     opex_rate: Decimal = Decimal("0.012")
@@ -66,6 +117,10 @@ class PolicySettings(Section):
     """Default probability from which access is declined."""
     pd_review: float = Field(0.1, gt=0, le=1)
     """Default probability from which a person decides."""
+    draws: int = Field(4000, ge=200)
+    """Joint draws of yield and price behind the income quantiles."""
+    seed: int = 53
+    """Seed of the joint draws."""
 
 
 class LendingSettings(Section):

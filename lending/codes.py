@@ -1,0 +1,71 @@
+"""Evidence and reason codes as data: effect, English and Chinese text, remedy.
+
+Owns the loaders of `data/evidence_codes.csv` and `data/reason_codes.csv`; the texts belong to the
+people who answer for them. A code that is not in its table is a defect, not a new code.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+Effect = Literal["none", "lower", "review", "block"]
+
+EFFECTS: tuple[Effect, ...] = ("none", "lower", "review", "block")
+"""Effects from the weakest to the strongest."""
+
+
+@dataclass(frozen=True)
+class EvidenceCode:
+    """One row of `data/evidence_codes.csv`."""
+
+    code: str
+    effect: Effect
+    """`none` noted, `lower` smaller area or cheaper crop counts, `review` a person decides,
+    `block` the parcel counts for nothing and the offer stops."""
+    english: str
+    chinese: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class ReasonCode:
+    """One row of `data/reason_codes.csv`; texts hold `{value}`, `{threshold}` and `{extra}`."""
+
+    code: str
+    rank: int
+    """Vetoes 1, reviews 2, risk 3, limit 4: lower ranks are told first."""
+    english: str
+    chinese: str
+    change_english: str
+    """What would change the answer."""
+    change_chinese: str
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (files("data") / name).open(encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+@cache
+def evidence_codes() -> dict[str, EvidenceCode]:
+    """Return the evidence codes by name."""
+    return {row["code"]: EvidenceCode(**row) for row in _rows("evidence_codes.csv")}  # type: ignore[arg-type]
+
+
+@cache
+def reason_codes() -> dict[str, ReasonCode]:
+    """Return the reason codes by name."""
+    return {
+        row["code"]: ReasonCode(rank=int(row.pop("rank")), **row)
+        for row in _rows("reason_codes.csv")
+    }
+
+
+def strongest(codes: list[str]) -> Effect:
+    """Return the strongest effect among evidence codes, `none` for no code."""
+    ranks = [EFFECTS.index(evidence_codes()[code].effect) for code in codes]
+    return EFFECTS[max(ranks, default=0)]
