@@ -26,9 +26,9 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         PLAN.targets(),
-    default_target: True
 
 
 include: "workflows/rules/simulate.smk"

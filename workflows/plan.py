@@ -110,10 +110,6 @@ class Plan:
         seasons = self.config.county[county].seasons
         return sorted({p for n in names for s in seasons for p in self._source(county, s, n)})
 
-    def simulated_folder(self, county: str) -> str:
-        """Return the folder of a simulated county: where its catalog lies."""
-        return str(Path(str(self.config.county[county].inputs.catalog).format(county=county)).parent)
-
     @property
     def simulated(self) -> list[str]:
         """Ids of the simulated counties."""

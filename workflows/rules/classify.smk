@@ -11,20 +11,20 @@ rule classify:
         crops=PLAN.artifact("crops.parquet"),
         card=PLAN.artifact("models/crop_classifier.json"),
         outcomes=PLAN.artifact("outcomes/classify.parquet"),
-    params:
-        inputs=PLAN.county_section("inputs"),
-        seasons=PLAN.seasons_until,
-        settings=PLAN.section("crops.classify"),
     log:
         f"{LOGS}/classify.log",
     benchmark:
         f"{BENCHMARKS}/classify.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=4000,
         gpu=0,
+    params:
+        inputs=PLAN.county_section("inputs"),
+        seasons=PLAN.seasons_until,
+        settings=PLAN.section("crops.classify"),
     message:
         "Crops of {wildcards.county} {wildcards.season}"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/classify.py"

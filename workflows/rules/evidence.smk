@@ -8,20 +8,20 @@ rule evidence:
     output:
         evidence=PLAN.artifact("evidence.parquet"),
         outcomes=PLAN.artifact("outcomes/evidence.parquet"),
-    params:
-        settings=PLAN.section("lending.evidence"),
-        privacy=PLAN.section("privacy"),
-        season=PLAN.season,
     log:
         f"{LOGS}/evidence.log",
     benchmark:
         f"{BENCHMARKS}/evidence.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         gpu=0,
+    params:
+        settings=PLAN.section("lending.evidence"),
+        privacy=PLAN.section("privacy"),
+        season=PLAN.season,
     message:
         "Evidence of {wildcards.county} {wildcards.season}: declared, seen, registry"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/evidence.py"

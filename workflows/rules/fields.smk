@@ -5,22 +5,22 @@ rule fields:
     output:
         fields=PLAN.artifact("fields.parquet"),
         outcomes=PLAN.artifact("outcomes/fields.parquet"),
+    log:
+        f"{LOGS}/fields.log",
+    benchmark:
+        f"{BENCHMARKS}/fields.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
+        gpu=0,
     params:
         grid=PLAN.county_section("grid"),
         scenes=PLAN.county_section("scenes"),
         observe=PLAN.section("observe"),
         settings=PLAN.section("crops.fields"),
         season=PLAN.season,
-    log:
-        f"{LOGS}/fields.log",
-    benchmark:
-        f"{BENCHMARKS}/fields.tsv"
-    resources:
-        mem_mb=3000,
-        gpu=0,
     message:
         "Planted area of {wildcards.county} {wildcards.season}"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/fields.py"

@@ -5,19 +5,19 @@ rule grow:
     output:
         growth=PLAN.artifact("growth.parquet"),
         outcomes=PLAN.artifact("outcomes/grow.parquet"),
-    params:
-        settings=PLAN.section("crops.grow"),
-        season=PLAN.season,
     log:
         f"{LOGS}/grow.log",
     benchmark:
         f"{BENCHMARKS}/grow.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=3000,
         gpu=0,
+    params:
+        settings=PLAN.section("crops.grow"),
+        season=PLAN.season,
     message:
         "Growth curves of {wildcards.county} {wildcards.season}"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/grow.py"

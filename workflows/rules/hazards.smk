@@ -7,19 +7,19 @@ rule hazards:
     output:
         hazards=PLAN.artifact("hazards.parquet"),
         outcomes=PLAN.artifact("outcomes/hazards.parquet"),
-    params:
-        settings=PLAN.section("crops.hazards"),
-        season=PLAN.season,
     log:
         f"{LOGS}/hazards.log",
     benchmark:
         f"{BENCHMARKS}/hazards.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         gpu=0,
+    params:
+        settings=PLAN.section("crops.hazards"),
+        season=PLAN.season,
     message:
         "Weather hazards of {wildcards.county} {wildcards.season}"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/hazards.py"

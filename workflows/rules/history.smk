@@ -7,18 +7,18 @@ rule history:
     output:
         history=PLAN.artifact("history.parquet"),
         outcomes=PLAN.artifact("outcomes/history.parquet"),
-    params:
-        seasons=PLAN.seasons_until,
     log:
         f"{LOGS}/history.log",
     benchmark:
         f"{BENCHMARKS}/history.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         gpu=0,
+    params:
+        seasons=PLAN.seasons_until,
     message:
         "History of {wildcards.county} {wildcards.season}"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/history.py"

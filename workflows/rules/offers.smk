@@ -5,19 +5,19 @@ rule offers:
         offers=PLAN.artifact("offers.csv"),
         queue=PLAN.artifact("review_queue.csv"),
         outcomes=PLAN.artifact("outcomes/offers.parquet"),
-    params:
-        database=PLAN.config.database_url(),
-        policy=PLAN.section("lending.policy"),
     log:
         f"{LOGS}/offers.log",
     benchmark:
         f"{BENCHMARKS}/offers.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         gpu=0,
+    params:
+        database=PLAN.config.database_url(),
+        policy=PLAN.section("lending.policy"),
     message:
         "Offers of {wildcards.county} {wildcards.season}"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/offers.py"

@@ -9,22 +9,22 @@ rule profile:
     output:
         profiles=PLAN.artifact("profiles.parquet"),
         outcomes=PLAN.artifact("outcomes/profile.parquet"),
+    log:
+        f"{LOGS}/profile.log",
+    benchmark:
+        f"{BENCHMARKS}/profile.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        gpu=0,
     params:
         currency=PLAN.county_section("currency"),
         policy=PLAN.section("lending.policy"),
         privacy=PLAN.section("privacy"),
         settings=PLAN.section("crops.yields"),
         season=PLAN.season,
-    log:
-        f"{LOGS}/profile.log",
-    benchmark:
-        f"{BENCHMARKS}/profile.tsv"
-    resources:
-        mem_mb=2000,
-        gpu=0,
     message:
         "Profiles of {wildcards.county} {wildcards.season}"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/profile.py"

@@ -5,19 +5,19 @@ rule scenes:
     output:
         scenes=PLAN.artifact("scenes.parquet"),
         outcomes=PLAN.artifact("outcomes/scenes.parquet"),
-    params:
-        scenes=PLAN.county_section("scenes"),
-        season=PLAN.season,
     log:
         f"{LOGS}/scenes.log",
     benchmark:
         f"{BENCHMARKS}/scenes.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         gpu=0,
+    params:
+        scenes=PLAN.county_section("scenes"),
+        season=PLAN.season,
     message:
         "Scenes of {wildcards.county} {wildcards.season} from the archive"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/scenes.py"

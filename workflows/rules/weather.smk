@@ -7,19 +7,19 @@ rule weather:
         weather=PLAN.artifact("weather.parquet"),
         cells=PLAN.artifact("weather_cells.parquet"),
         outcomes=PLAN.artifact("outcomes/weather.parquet"),
-    params:
-        settings=PLAN.section("weather"),
-        season=PLAN.season,
     log:
         f"{LOGS}/weather.log",
     benchmark:
         f"{BENCHMARKS}/weather.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         gpu=0,
+    params:
+        settings=PLAN.section("weather"),
+        season=PLAN.season,
     message:
         "Weather of {wildcards.county} {wildcards.season}"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/weather.py"

@@ -15,21 +15,21 @@ rule yields:
         yields=PLAN.artifact("yields.parquet"),
         card=PLAN.artifact("models/yield.json"),
         outcomes=PLAN.artifact("outcomes/yield.parquet"),
+    log:
+        f"{LOGS}/yield.log",
+    benchmark:
+        f"{BENCHMARKS}/yield.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
+        gpu=0,
     params:
         inputs=PLAN.county_section("inputs"),
         currency=PLAN.county_section("currency"),
         settings=PLAN.section("crops.yields"),
         season=PLAN.season,
-    log:
-        f"{LOGS}/yield.log",
-    benchmark:
-        f"{BENCHMARKS}/yield.tsv"
-    resources:
-        mem_mb=3000,
-        gpu=0,
     message:
         "Yield and value of {wildcards.county} {wildcards.season}"
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/yields.py"
