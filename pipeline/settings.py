@@ -64,6 +64,18 @@ class IntakeSettings(Section):
     """Two rings of one farmer above this intersection over union are the same ring."""
     overlap_share: float = Field(0.2, gt=0, le=1)
     """Overlap above this share of the smaller ring is noted (evidence decides who is right)."""
+    self_crossing_share: float = Field(0.02, ge=0, lt=0.5)
+    """A self-crossing ring is repaired while this share of its area or less is in doubt."""
+    simplify_tolerance_m: float = Field(0.5, gt=0, le=1)
+    """Rings over max_vertices are thinned by moving the line no farther than this, metres."""
+    simplify_area_change: float = Field(0.001, ge=0, lt=0.1)
+    """Thinning that changes the area by more than this share is refused."""
+    part_gap_m: float = Field(1000.0, gt=0)
+    """Parts of one parcel farther apart than this are two parcels and refused, metres."""
+    boundary_min_share: float = Field(0.5, ge=0, le=1)
+    """Least share of a ring inside the county boundary."""
+    region_pad_deg: float = Field(0.5, ge=0, le=10)
+    """Margin around the county within which swapped coordinates would make sense, degrees."""
 
 
 class PrivacySettings(Section):

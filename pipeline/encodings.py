@@ -1,0 +1,93 @@
+"""Text that does not arrive as UTF-8: names in GBK or Latin-1, and damaged bytes.
+
+Files are decoded with `surrogateescape`, which keeps every unknown byte; this module then settles
+one legacy encoding per file by vote of its cells and says, cell by cell, what was done. It never
+raises: one bad name must not stop a county.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+ENCODING, ERRORS = "utf-8", "surrogateescape"
+REPLACEMENT = "�"
+
+Legacy = Literal["gb18030", "cp1252"]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A cell's text and how it was recovered."""
+
+    text: str
+    note: Literal["", "text_decoded", "text_damaged"] = ""
+    encoding: str = ENCODING
+
+
+def legacy_encoding(cells: Iterable[str]) -> tuple[Legacy, bool]:
+    """Settle the legacy encoding of a file and whether the whole file is in it.
+
+    A cell votes for GB18030 when its bytes are pairs of GB 2312, where common Chinese names live;
+    a European name holds single high bytes and votes for Windows-1252. The whole file counts as
+    legacy when more non-ASCII cells break UTF-8 than obey it (two GBK characters can look like
+    UTF-8 by accident, never most of a file).
+
+    Args:
+        cells: Texts decoded with `surrogateescape`.
+
+    Returns:
+        The encoding, and True where all non-ASCII cells should be read with it.
+    """
+    chinese = european = obeying = 0
+    for cell in cells:
+        if cell.isascii():
+            continue
+        if not _broken(cell):
+            obeying += 1
+        elif _decodes(_raw(cell), "gb2312"):
+            chinese += 1
+        else:
+            european += 1
+    encoding: Legacy = "gb18030" if chinese and chinese >= european else "cp1252"
+    return encoding, chinese + european > obeying
+
+
+def recover(cell: str, legacy: Legacy, whole_file: bool) -> Decoded:
+    """Return readable text for one cell that was decoded with `surrogateescape`."""
+    if cell.isascii() or not (_broken(cell) or whole_file):
+        return Decoded(cell, "text_damaged" if REPLACEMENT in cell else "")
+    raw = _raw(cell)
+    if _decodes(raw, legacy):
+        return Decoded(raw.decode(legacy), "text_decoded", legacy)
+    if not _broken(cell):
+        return Decoded(cell)
+    return Decoded(raw.decode(ENCODING, "replace"), "text_damaged")
+
+
+def decode_whole(data: bytes) -> Decoded:
+    """Decode a document that must be text before it can be parsed (XML)."""
+    text = data.decode(ENCODING, ERRORS)
+    legacy, whole_file = legacy_encoding(text.splitlines())
+    return recover(text.removeprefix("\ufeff"), legacy, whole_file)
+
+
+def _broken(cell: str) -> bool:
+    try:
+        cell.encode(ENCODING)
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _raw(cell: str) -> bytes:
+    return cell.encode(ENCODING, ERRORS)
+
+
+def _decodes(raw: bytes, encoding: str) -> bool:
+    try:
+        raw.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,206 @@
+"""Geometry of one drawn outline: what is wrong with it and which repair is safe.
+
+Owns closing, untangling and thinning of rings and their measures on the WGS84 ellipsoid; knows no
+file, no farmer and no outcome table. The idea: a repair is safe when the area that the line was
+drawn around and the area of the valid result agree; otherwise the drawing is ambiguous and refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from pyproj import Geod
+from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry
+
+Geometries = npt.NDArray[np.object_]
+Floats = npt.NDArray[np.float64]
+
+WGS84 = Geod(ellps="WGS84")
+POLYGONAL = ("Polygon", "MultiPolygon")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A geometry after a repair was tried."""
+
+    geometry: BaseGeometry | None
+    """The repaired geometry, or None where no repair is safe."""
+    share: float
+    """Share of the area that the repair had to decide about (0 = nothing, 1 = everything)."""
+
+
+class RingError(ValueError):
+    """Coordinates that cannot form an outline; `code` is the outcome code."""
+
+    def __init__(self, code: str, **numbers: object) -> None:
+        self.code = code
+        self.numbers = numbers
+        super().__init__(code)
+
+
+def closed_ring(points: Any) -> tuple[Floats, bool]:
+    """Return a ring's coordinates closed, and whether it had to be closed.
+
+    Args:
+        points: Sequence of positions `[x, y, ...]`; further ordinates (height) are dropped.
+
+    Returns:
+        Array of shape (n, 2) whose last position equals the first, and True where it was added.
+
+    Raises:
+        RingError: `nan_coordinates`, `too_few_points` or `unreadable_geometry`.
+    """
+    try:
+        ring = np.array([position[:2] for position in points], dtype=np.float64)
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        raise RingError("unreadable_geometry") from error
+    if ring.ndim != 2 or ring.shape[1] != 2:
+        raise RingError("too_few_points" if ring.size == 0 else "unreadable_geometry", points=0)
+    if not np.isfinite(ring).all():
+        raise RingError("nan_coordinates", positions=int((~np.isfinite(ring)).any(axis=1).sum()))
+    distinct = len(set(map(tuple, ring.tolist())))
+    if distinct < 3:
+        raise RingError("too_few_points", points=distinct)
+    if np.array_equal(ring[0], ring[-1]):
+        return ring, False
+    return np.vstack([ring, ring[:1]]), True
+
+
+def polygon_from_rings(rings: Sequence[Any]) -> tuple[Polygon, int]:
+    """Build a polygon from its shell and holes, closing what is open.
+
+    Returns:
+        The polygon (perhaps invalid) and the number of rings that were closed.
+
+    Raises:
+        RingError: A ring that cannot be one.
+    """
+    if len(rings) == 0:
+        raise RingError("empty_geometry")
+    pairs = [closed_ring(ring) for ring in rings]
+    shell, *holes = (ring for ring, _ in pairs)
+    return Polygon(shell, holes), sum(opened for _, opened in pairs)
+
+
+def drawn_area(geometry: BaseGeometry) -> float:
+    """Return the area that the rings wind around: |shell| minus |holes| by the shoelace rule.
+
+    A lobe that is wound the other way counts against the rest, so that for a self-crossing ring
+    this is less than the area of the untangled shape. Units are those of the coordinates, squared.
+    """
+    total = 0.0
+    for part in shapely.get_parts(geometry):
+        total += abs(_signed_area(part.exterior))
+        total -= sum(abs(_signed_area(hole)) for hole in part.interiors)
+    return total
+
+
+def _signed_area(ring: BaseGeometry) -> float:
+    x, y = (shapely.get_coordinates(ring) - shapely.get_coordinates(ring)[0]).T
+    return float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
+
+
+def untangle(geometry: BaseGeometry, tolerance: float) -> Repair:
+    """Make a self-crossing outline valid where its meaning is plain.
+
+    The untangled shape must keep the drawn area within `tolerance`, and slivers below `tolerance`
+    of the whole are dropped. A bow-tie with two comparable lobes, or a ring walked round twice,
+    fails this test: nobody can say which lobe was meant.
+
+    Args:
+        geometry: Polygon or MultiPolygon, perhaps invalid, in any planar coordinates.
+        tolerance: Largest share of the area in doubt.
+
+    Returns:
+        The valid geometry and the share in doubt; geometry is None where it exceeds `tolerance`.
+    """
+    if geometry.is_valid:
+        return Repair(geometry, 0.0)
+    fixed = shapely.get_parts(shapely.make_valid(geometry))
+    parts = shapely.get_parts(fixed[np.isin(shapely.get_type_id(fixed), (3, 6))])
+    areas = shapely.area(parts)
+    total = float(areas.sum())
+    if total <= 0:
+        return Repair(None, 1.0)
+    kept = areas >= tolerance * total
+    dropped = float(areas[~kept].sum()) / total
+    doubt = max(dropped, min(1.0, abs(total - drawn_area(geometry)) / total))
+    if doubt > tolerance:
+        return Repair(None, doubt)
+    return Repair(_polygonal(parts[kept]), doubt)
+
+
+def _polygonal(parts: Geometries) -> BaseGeometry | None:
+    joined = shapely.union_all(parts)
+    return joined if joined.geom_type in POLYGONAL and joined.is_valid else None
+
+
+def metres_per_degree(latitude: float) -> tuple[float, float]:
+    """Return the length of one degree of longitude and latitude on WGS84, metres.
+
+    Source: radii of curvature N and M of the ellipsoid (Snyder 1987, USGS PP 1395, eq. 4-18, 4-20).
+    """
+    phi = math.radians(latitude)
+    root = 1 - WGS84.es * math.sin(phi) ** 2
+    meridian = WGS84.a * (1 - WGS84.es) / root**1.5
+    normal = WGS84.a / math.sqrt(root)
+    return math.radians(1) * normal * math.cos(phi), math.radians(1) * meridian
+
+
+def to_metres(geometry: BaseGeometry) -> BaseGeometry:
+    """Scale lon/lat to metres around the geometry: true lengths to 0.1 % within 50 km."""
+    return shapely.transform(geometry, lambda xy: xy * metres_per_degree(_latitude(geometry)))
+
+
+def _latitude(geometry: BaseGeometry) -> float:
+    _, south, _, north = geometry.bounds
+    return float(south + north) / 2
+
+
+def thin(geometry: BaseGeometry, tolerance_m: float) -> Repair:
+    """Drop vertices that move the outline by less than `tolerance_m`.
+
+    Args:
+        geometry: Valid polygon in lon/lat degrees.
+        tolerance_m: Largest displacement of the line, metres.
+
+    Returns:
+        The thinned geometry in degrees and the relative change of its area.
+    """
+    scale = np.array(metres_per_degree(_latitude(geometry)))
+    metric = shapely.transform(geometry, lambda xy: xy * scale)
+    simple = shapely.simplify(metric, tolerance_m, preserve_topology=True)
+    if simple.is_empty or metric.area == 0:
+        return Repair(None, 1.0)
+    change = abs(simple.area - metric.area) / metric.area
+    return Repair(shapely.transform(simple, lambda xy: xy / scale), change)
+
+
+def parts_connected(geometry: BaseGeometry, gap_m: float) -> bool:
+    """Whether every part of a lon/lat MultiPolygon is reached by steps of at most `gap_m`."""
+    grown = shapely.buffer(shapely.get_parts(to_metres(geometry)), gap_m / 2)
+    return bool(shapely.union_all(grown).geom_type == "Polygon")
+
+
+def geodesic_measures(geometries: Geometries) -> tuple[Floats, Floats]:
+    """Return area (m2) and perimeter (m) of valid lon/lat polygons on the WGS84 ellipsoid.
+
+    Holes are taken off the area and added to the perimeter. Source: Karney (2013),
+    "Algorithms for geodesics", J. Geodesy 87, as implemented in PROJ's Geod.
+    """
+    area, perimeter = np.zeros(len(geometries)), np.zeros(len(geometries))
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    for part, index in zip(parts, owner, strict=True):
+        for ring, sign in [(part.exterior, 1.0), *((hole, -1.0) for hole in part.interiors)]:
+            lon, lat = shapely.get_coordinates(ring).T
+            ring_area, ring_length = WGS84.polygon_area_perimeter(lon, lat)
+            area[index] += sign * abs(ring_area)
+            perimeter[index] += ring_length
+    return area, perimeter
