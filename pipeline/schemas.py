@@ -18,9 +18,10 @@ PARCEL_COLUMNS: tuple[Column, ...] = (
     Column("village", pa.string(), "Village or grouping unit", nullable=True),
     Column("declared_crop", pa.string(), "Declared crop, code of data/crops.csv", nullable=True),
     Column("declared_area_m2", pa.float64(), "Declared area", "m2", nullable=True, minimum=0),
-    Column("metrics:area", pa.float64(), "Area of the ring on the ellipsoid", "m2", minimum=0),
-    Column("metrics:perimeter", pa.float64(), "Perimeter of the ring", "m", minimum=0),
-    Column("determination:method", pa.string(), "fiboa: how the outline came about"),
+    # fiboa 0.3.0 fixes float (32 bits) and nullable for these three; they are never null here.
+    Column("metrics:area", pa.float32(), "Area of the ring on the ellipsoid", "m2", nullable=True, minimum=0),
+    Column("metrics:perimeter", pa.float32(), "Perimeter of the ring", "m", nullable=True, minimum=0),
+    Column("determination:method", pa.string(), "fiboa: how the outline came about", nullable=True),
     Column("repair", pa.string(), "Repairs made at intake, empty for none"),
 )
 
