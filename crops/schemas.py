@@ -1,5 +1,7 @@
 """Schemas of the crops room's artifacts. Money is int64 in minor units of `currency`."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import pyarrow as pa

@@ -14,6 +14,20 @@ class FieldsSettings(Section):
     """A pixel shows a crop cycle when its NDVI peak reaches this value ..."""
     min_amplitude: float = Field(0.25, ge=0, le=1)
     """... and its NDVI rises by at least this much above its own low."""
+    max_bare: float = Field(0.4, ge=0, le=1)
+    """... and its NDVI falls below this value once: a crop field is bare at least once a year."""
+    step_days: int = Field(15, ge=1, le=60)
+    """Step of the pixels' curves, days: their memory is steps x pixels, whatever the dates."""
+    reach_pixels: int = Field(4, ge=1, le=20)
+    """How far around the ring other land is sampled, pixels."""
+    neighbours: int = Field(8, ge=1, le=40)
+    """Other curves each ring is compared with."""
+    noise: float = Field(0.06, gt=0, le=0.5)
+    """Distance between two curves (root mean square NDVI) that is within-field variation."""
+    block_pixels: int = Field(256, ge=64)
+    """Edge of the square image block whose pixels are held at once."""
+    min_core_pixels: float = Field(4.0, gt=0)
+    """Rings with fewer coverage-weighted pixels are judged as a whole, not pixel by pixel."""
 
 
 class ClassifySettings(Section):
@@ -21,6 +35,10 @@ class ClassifySettings(Section):
 
     step_days: int = Field(10, ge=1, le=60)
     """Step of the regularised series, days."""
+    min_valid_fraction: float = Field(0.5, ge=0, le=1)
+    """Least clear share of a parcel on a date."""
+    min_clear_dates: int = Field(5, ge=2)
+    """Parcels with fewer clear dates are not classified."""
     min_labels_per_class: int = Field(5, ge=2)
     """Classes with fewer labels are not learnt and are named in the model card."""
     folds: int = Field(5, ge=2)
@@ -29,6 +47,22 @@ class ClassifySettings(Section):
     """Top probability under which the answer is `cannot tell`."""
     set_coverage: float = Field(0.9, gt=0, lt=1)
     """Target coverage of the conformal prediction set."""
+    augment: int = Field(6, ge=0, le=50)
+    """Jittered copies of each labelled series: the same crop sown earlier or later, brighter."""
+    augment_shift_days: float = Field(8.0, ge=0, le=40)
+    """Standard deviation of the time shift of a copy, days."""
+    augment_gain: float = Field(0.08, ge=0, le=0.5)
+    """Standard deviation of a copy's log gain, per band and common."""
+    trees: int = Field(400, ge=20)
+    """Trees of the extra-trees member."""
+    rounds: int = Field(150, ge=10)
+    """Boosting rounds of the xgboost member."""
+    learning_rate: float = Field(0.08, gt=0, le=1)
+    """Shrinkage of the xgboost member."""
+    depth: int = Field(4, ge=1, le=12)
+    """Depth of the xgboost member's trees."""
+    threads: int = Field(2, ge=1)
+    """Threads for training; results do not depend on it."""
     seed: int = 17
     """Random seed."""
 
@@ -42,6 +76,26 @@ class GrowSettings(Section):
     """Share of amplitude that marks start and end of season (HR-VPP definition: 0.25 and 0.15)."""
     end_threshold: float = Field(0.15, gt=0, lt=1)
     """Share of amplitude that marks the end of season."""
+    min_peak: float = Field(0.4, ge=0, le=1)
+    """Least NDVI at the peak of a crop cycle."""
+    min_amplitude: float = Field(0.2, gt=0, le=1)
+    """Least rise to and fall from the peak of a crop cycle, NDVI."""
+    min_valid_fraction: float = Field(0.5, ge=0, le=1)
+    """Least clear share of a parcel on a date."""
+    min_clear_dates: int = Field(5, ge=4)
+    """Fewer clear dates make no curve: the outcome is too_few_dates."""
+    spike_drop: float = Field(0.1, gt=0, le=1)
+    """A value this far under both neighbours is a missed cloud, NDVI."""
+    spike_reach_days: int = Field(30, ge=1)
+    """Neighbours farther than this do not judge a value, days."""
+    penalty_range: tuple[float, float] = (-0.5, 2.5)
+    """Logarithms (base 10) of the weakest and strongest Whittaker penalty, on the curve's step."""
+    penalty_rungs: int = Field(7, ge=1, le=40)
+    """Penalties tried between them; the V-curve chooses."""
+    bare_share: float = Field(0.2, gt=0, lt=1)
+    """Share of the amplitude above base under which a field counts as harvested."""
+    min_norm_parcels: int = Field(8, ge=3)
+    """Least parcels of a crop in the county that make a norm to compare with."""
 
 
 class HazardSettings(Section):
@@ -49,6 +103,8 @@ class HazardSettings(Section):
 
     dry_day_mm: float = Field(1.0, ge=0)
     """A day with less rain counts as dry (WMO)."""
+    min_days: int = Field(30, ge=1)
+    """Fewer weather days inside the growing season make no index."""
 
 
 class YieldSettings(Section):
@@ -58,8 +114,18 @@ class YieldSettings(Section):
     """Coverage of the yield interval (q10 to q90)."""
     prior_years: int = Field(5, ge=2)
     """Years of county statistics that form the prior."""
+    min_cuts: int = Field(20, ge=8)
+    """Fewer crop cuts than this train no model: the prior and its documented spread stand."""
+    folds: int = Field(5, ge=2)
+    """Cross-validation folds over crop cuts, grouped by parcel."""
     price_stale_days: int = Field(90, ge=1)
     """Prices older than this at the as-of date are flagged."""
+    price_months: int = Field(72, ge=12)
+    """Months of past prices that show how much they move."""
+    price_horizon_days: int = Field(180, ge=1)
+    """Days from the as-of date to the sale: how far the price may still move."""
+    cost_region: str = "sim"
+    """Region of data/crop_calendars.csv whose cash costs apply."""
     draws: int = Field(4000, ge=200)
     """Joint draws where a quantile of a sum is needed."""
     seed: int = 29

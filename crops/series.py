@@ -1,0 +1,246 @@
+"""Clear observations of a batch of parcels, as arrays on the season's own clock.
+
+Owns the step from `observations.parquet` to numbers a model can read: which rows are clear and
+known at the as-of date, vegetation indices, and one regular time grid for all parcels. It smooths
+nothing. The one idea: a date is clear for all bands or for none, so gaps are filled with weights
+that are computed once per parcel and shared by every band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+from pipeline.outcomes import Outcome
+from pipeline.settings import Season
+from pipeline.tables import iter_batches, read_table
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_TINY = 1e-6
+_MEAN = "_mean"
+
+
+@dataclass(frozen=True)
+class ClearSeries:
+    """Clear observations of one batch of parcels, sorted by parcel and day."""
+
+    parcel_ids: tuple[str, ...]
+    """Every parcel of the batch, also those without a clear date."""
+    parcel: Ints
+    """Index into `parcel_ids` of each row."""
+    day: Ints
+    """Days since the season's start of each row."""
+    weight: Floats
+    """Clear share of the parcel, 0..1."""
+    bands: dict[str, Floats]
+    """Mean surface reflectance by band."""
+
+    @property
+    def clear_dates(self) -> Ints:
+        """Number of clear observations of each parcel."""
+        return np.bincount(self.parcel, minlength=len(self.parcel_ids))
+
+    def of(self, number: int) -> slice:
+        """Rows of the parcel with this index."""
+        first, last = np.searchsorted(self.parcel, [number, number + 1])
+        return slice(int(first), int(last))
+
+
+def band_names(path: Path) -> tuple[str, ...]:
+    """Return the bands whose means an observations table holds, in file order."""
+    names = pq.read_schema(path).names
+    return tuple(name[: -len(_MEAN)] for name in names if name.endswith(_MEAN))
+
+
+def known_until(season: Season) -> int:
+    """Days from the season's start to its last knowable day (end or as-of, the earlier)."""
+    return (min(season.end, season.as_of) - season.start).days
+
+
+def clear_series(frame: pd.DataFrame, season: Season, min_valid_fraction: float) -> ClearSeries:
+    """Keep the clear rows of the season that are known at its as-of date.
+
+    Args:
+        frame: Rows of `observations.parquet` (whole parcels).
+        season: Season; rows before its start, after its end or after its as-of date are left out.
+        min_valid_fraction: Least clear share of the parcel, 0..1.
+
+    Returns:
+        The clear rows of each parcel in date order.
+    """
+    ids, codes = np.unique(frame["parcel_id"].to_numpy(dtype=str), return_inverse=True)
+    day = _days(frame["datetime"], season)
+    weight = frame["valid_fraction"].to_numpy(np.float64)
+    means = {
+        name[: -len(_MEAN)]: frame[name].to_numpy(np.float64)
+        for name in frame.columns
+        if name.endswith(_MEAN)
+    }
+    known = (day >= 0) & (day <= known_until(season)) & (weight >= min_valid_fraction)
+    for values in means.values():
+        known &= np.isfinite(values)
+    rows = np.flatnonzero(known)
+    rows = rows[np.lexsort((day[rows], codes[rows]))]
+    return ClearSeries(
+        tuple(str(name) for name in ids),
+        codes[rows].astype(np.int64),
+        day[rows],
+        weight[rows],
+        {band: values[rows] for band, values in means.items()},
+    )
+
+
+def _days(times: pd.Series, season: Season) -> Ints:
+    stamps = pd.DatetimeIndex(times).tz_convert("UTC").tz_localize(None)
+    since = stamps.to_numpy().astype("datetime64[D]") - np.datetime64(season.start, "D")
+    return since.astype(np.int64)
+
+
+def iter_clear(
+    observations: Path, season: Season, min_valid_fraction: float, stopped: frozenset[str]
+) -> Iterator[ClearSeries]:
+    """Yield clear series row group by row group, without parcels that an earlier stage stopped."""
+    columns = ["parcel_id", "datetime", "valid_fraction"]
+    columns += [band + _MEAN for band in band_names(observations)]
+    for frame in iter_batches(observations, columns):
+        kept = frame[~frame["parcel_id"].isin(stopped)] if stopped else frame
+        if len(kept):
+            yield clear_series(kept, season, min_valid_fraction)
+
+
+def stopped_parcels(outcomes: Iterable[Path]) -> frozenset[str]:
+    """Return the parcels that the given stages stopped: later stages have no row for them."""
+    stopped: set[str] = set()
+    for path in outcomes:
+        for row in read_table(path).to_dict("records"):
+            if Outcome(row["stage"], row["parcel_id"], row["farmer_id"], row["outcome"]).stops:
+                stopped.add(row["parcel_id"])
+    return frozenset(stopped)
+
+
+def near_infrared(bands: Iterable[str]) -> str:
+    """Return the near-infrared band at hand: B08, else B8A.
+
+    Raises:
+        UserError: Neither band was observed.
+    """
+    names = set(bands)
+    for name in ("B08", "B8A"):
+        if name in names:
+            return name
+    raise UserError(
+        f"observations hold {sorted(names)} and no near-infrared band",
+        "add B08 or B8A to scenes.bands and rerun from observe",
+    )
+
+
+def normalised(first: Floats, second: Floats) -> Floats:
+    """Return the normalised difference (first - second) / (first + second), kept in -1..1."""
+    total = np.maximum(first + second, _TINY)
+    return np.clip((first - second) / total, -1.0, 1.0)
+
+
+def ndvi(bands: dict[str, Floats]) -> Floats:
+    """Normalised difference vegetation index of surface reflectance (Rouse et al. 1974)."""
+    return normalised(bands[near_infrared(bands)], bands["B04"])
+
+
+def indices(bands: dict[str, Floats]) -> dict[str, Floats]:
+    """Return the vegetation, red-edge, water and residue indices that the bands allow.
+
+    Source: NDVI Rouse et al. 1974; EVI Huete et al. 2002; GNDVI Gitelson et al. 1996; NDRE
+    Gitelson & Merzlyak 1994; LSWI Xiao et al. 2002; NDTI van Deventer et al. 1997.
+    """
+    nir = bands[near_infrared(bands)]
+    found = {"NDVI": ndvi(bands)}
+    if "B02" in bands:
+        enhanced = nir + 6.0 * bands["B04"] - 7.5 * bands["B02"] + 1.0
+        found["EVI"] = np.clip(2.5 * (nir - bands["B04"]) / np.maximum(enhanced, _TINY), -1.0, 1.5)
+    pairs = {"GNDVI": ("B03",), "NDRE": ("B05",), "NDRE2": ("B06",), "LSWI": ("B11",)}
+    for name, (band,) in pairs.items():
+        if band in bands:
+            found[name] = normalised(nir, bands[band])
+    if "B11" in bands and "B12" in bands:
+        found["NDTI"] = normalised(bands["B11"], bands["B12"])
+    return found
+
+
+def without_spikes(day: Ints, values: Floats, drop: float, reach_days: int) -> NDArray[np.bool_]:
+    """Tell which values stand, and which fall below both neighbours like a missed cloud.
+
+    A harvest falls and stays low, a missed cloud or shadow falls and comes back: a value is a spike
+    where it lies more than `drop` under the line between its neighbours on both sides, and both are
+    within `reach_days`. The first and last value always stand.
+    """
+    stands = np.ones(len(day), dtype=bool)
+    if len(day) < 3:
+        return stands
+    left, right = day[1:-1] - day[:-2], day[2:] - day[1:-1]
+    line = (values[:-2] * right + values[2:] * left) / np.maximum(left + right, 1)
+    near = (left <= reach_days) & (right <= reach_days)
+    spike = near & (values[1:-1] < line - drop)
+    stands[1:-1] = ~(spike & (values[1:-1] < np.minimum(values[:-2], values[2:])))
+    return stands
+
+
+def grid_days(season: Season, step_days: int) -> Ints:
+    """Return the centre of each step of the season, days since its start."""
+    length = (season.end - season.start).days + 1
+    return np.arange(step_days // 2, max(length, step_days), step_days, dtype=np.int64)
+
+
+def regularise(
+    series: ClearSeries, values: Floats, steps: int, step_days: int
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Average rows into regular steps and fill empty steps between their neighbours.
+
+    Args:
+        series: Rows to regularise.
+        values: (rows, channels) values.
+        steps: Number of steps of the grid.
+        step_days: Length of one step, days.
+
+    Returns:
+        (parcels, steps, channels) values, linear between filled steps and constant outside them,
+        NaN for parcels without any row; and (parcels, steps) whether a step was observed.
+    """
+    count = len(series.parcel_ids)
+    cell = series.parcel * steps + np.minimum(series.day // step_days, steps - 1)
+    total = np.bincount(cell, series.weight, count * steps)
+    sums = np.stack(
+        [np.bincount(cell, series.weight * column, count * steps) for column in values.T], axis=-1
+    )
+    seen = (total > 0).reshape(count, steps)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (sums / total[:, None]).reshape(count, steps, values.shape[1])
+    return fill_gaps(means, seen), seen
+
+
+def fill_gaps(means: Floats, seen: NDArray[np.bool_]) -> Floats:
+    """Fill unseen steps linearly between the nearest seen ones; the ends are held constant."""
+    count, steps = seen.shape
+    at = np.broadcast_to(np.arange(steps), (count, steps))
+    before = np.maximum.accumulate(np.where(seen, at, -1), axis=1)
+    after = np.minimum.accumulate(np.where(seen, at, steps)[:, ::-1], axis=1)[:, ::-1]
+    low = np.where(before < 0, np.minimum(after, steps - 1), before)
+    high = np.where(after >= steps, np.maximum(before, 0), after)
+    share = (at - low) / np.maximum(high - low, 1)
+    rows = np.arange(count)[:, None]
+    share = np.clip(share, 0.0, 1.0)[:, :, None]
+    filled: Floats = means[rows, low] * (1.0 - share) + means[rows, high] * share
+    filled[~seen.any(axis=1)] = np.nan
+    return filled
+
+
+def stack(columns: Sequence[Floats]) -> Floats:
+    """Stack per-row columns into (rows, channels)."""
+    return np.stack(list(columns), axis=1)
