@@ -99,7 +99,7 @@ class TableSchema:
             table = pa.Table.from_pandas(
                 ordered, schema=self.arrow(), preserve_index=False, safe=True
             )
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        except (ValueError, pa.ArrowTypeError) as error:
             raise SchemaError(f"{self.name}: {error}") from error
         table = table.replace_schema_metadata(self.arrow().metadata)
         self._check_values(table)
@@ -111,8 +111,6 @@ class TableSchema:
     def _check_values(self, table: pa.Table) -> None:
         for column in self.columns:
             values = table[column.name]
-            if not column.nullable and values.null_count:
-                raise SchemaError(f"{self.name}.{column.name}: {values.null_count} missing values")
             for bound, worse in ((column.minimum, pc.less), (column.maximum, pc.greater)):
                 if bound is not None and pc.any(worse(values, bound)).as_py():
                     found = pc.min_max(values).as_py()
