@@ -117,6 +117,8 @@ class PolicySettings(Section):
     """Default probability from which access is declined."""
     pd_review: float = Field(0.1, gt=0, le=1)
     """Default probability from which a person decides."""
+    challenger_gap: float = Field(0.15, gt=0, le=1)
+    """Difference between the two default models from which a person decides."""
     draws: int = Field(4000, ge=200)
     """Joint draws of yield and price behind the income quantiles."""
     seed: int = 53
