@@ -151,7 +151,10 @@ def _coverage(parcels: GeoDataFrame, grid: Grid) -> pd.DataFrame:
     if parcels.empty:
         return pd.DataFrame({"cell_id": [], "coverage": []})
     geometry = GeoDataFrame(geometry=parcels.geometry.reset_index(drop=True))
-    return exact_extract(_CellSource(grid), geometry, ["cell_id", "coverage"], output="pandas")
+    found: pd.DataFrame = exact_extract(
+        _CellSource(grid), geometry, ["cell_id", "coverage"], output="pandas"
+    )
+    return found
 
 
 def _joined(arrays: pd.Series[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

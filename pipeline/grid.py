@@ -90,8 +90,8 @@ def county_grid(parcels_wgs84: GeoDataFrame, settings: GridSettings) -> Grid:
     xmin, ymin, xmax, ymax = parcels_wgs84.total_bounds
     crs = settings.crs or utm_crs((xmin + xmax) / 2, (ymin + ymax) / 2)
     _require_metric(crs)
-    projected = parcels_wgs84.geometry.to_crs(crs).total_bounds
-    return grid_around(tuple(float(v) for v in projected), crs, settings)
+    left, bottom, right, top = parcels_wgs84.geometry.to_crs(crs).total_bounds
+    return grid_around((left, bottom, right, top), crs, settings)
 
 
 def grid_around(bounds: Bounds, crs: str, settings: GridSettings) -> Grid:

@@ -9,27 +9,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import ExitStack
-from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
-from rasterio.crs import CRS
-from rasterio.enums import Resampling
-from rasterio.errors import CRSError, RasterioError
-from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from pipeline.archive import Asset, SceneItem
 from pipeline.errors import ProviderError
 from pipeline.grid import Bounds, Grid
 from pipeline.masks import clear_pixels, mask_asset
+from pipeline.resample import FileGeometry, Lookup, grid_extent, lookup, project_bounds
 from pipeline.scenes import SceneDay
 from pipeline.settings import MaskSettings
 
@@ -41,8 +34,6 @@ GDAL_OPTIONS = {
     "GDAL_CACHEMAX": 64 * 2**20,
 }
 _OPEN_ITEMS = 8  # bounds open files on days of hundreds of chips; wall-to-wall days have 1 to 4
-_TIE = 1e-9  # pixels; decides ties of grids shifted by exactly half a pixel, the same everywhere
-_OUTER_POINTS = 21  # points per edge when a footprint's box is projected (rasterio's own default)
 
 Found = tuple[NDArray[Any], NDArray[np.bool_]]
 """Raw numbers and where the file has data, both (rows, columns)."""
@@ -89,12 +80,14 @@ class DayReader:
         self._grid = grid
         self._bands = tuple(bands)
         self._mask = mask
-        self._boxes = [(item, _projected(item.footprint.bounds, grid.crs)) for item in day.items]
+        self._boxes = [
+            (item, project_bounds(item.footprint.bounds, grid.crs)) for item in day.items
+        ]
         self._open: OrderedDict[str, _ItemReader] = OrderedDict()
-        self._stack = ExitStack()
+        self._environment = rasterio.Env(**GDAL_OPTIONS)
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
+        self._environment.__enter__()
         return self
 
     def __exit__(
@@ -105,7 +98,7 @@ class DayReader:
     ) -> None:
         while self._open:
             self._open.popitem()[1].close()
-        self._stack.close()
+        self._environment.__exit__(kind, error, trace)
 
     def touches(self, window: Window) -> bool:
         """Whether any footprint's box overlaps the window."""
@@ -143,174 +136,104 @@ class DayReader:
 
 
 class _ItemReader:
-    """The open files of one item."""
+    """The open files of one item; bands are opened only where the mask shows a clear pixel."""
 
     def __init__(
         self, item: SceneItem, grid: Grid, bands: Sequence[str], mask: MaskSettings
     ) -> None:
         self._item, self._grid, self._mask = item, grid, mask
-        self._sources: list[_GridSource] = []
-        try:
-            self._bands = [self._opened(band) for band in bands]
-            name = mask_asset(mask)
-            self._clear = self._opened(name) if name else None
-        except SceneReadError:
-            self.close()
-            raise
-        self.extent = self._bands[0].extent
+        self._bands = bands
+        self._mask_name = mask_asset(mask)
+        self._files: dict[str, _BandFile] = {}
+        self._lookups: dict[FileGeometry, Lookup | None] = {}
+        self._window: Window | None = None
+        first = self._file(self._mask_name or bands[0])
+        self.extent = grid_extent(first.geometry, grid)
 
     def fill(self, window: Window, view: NDArray[np.float32], wanted: NDArray[np.bool_]) -> None:
-        """Put reflectance into `view` where `wanted` and clear; a hidden window reads no band."""
+        """Put reflectance into `view` where `wanted` and clear."""
         usable = wanted
-        if self._clear is not None:
-            usable = usable & clear_pixels(*self._clear.read(window), self._mask)
+        if self._mask_name is not None:
+            usable = usable & clear_pixels(*self._read(self._mask_name, window), self._mask)
         if not usable.any():
             return
         values = np.empty(view.shape, dtype=np.float32)
-        for index, source in enumerate(self._bands):
-            numbers, present = source.read(window)
+        for index, band in enumerate(self._bands):
+            numbers, present = self._read(band, window)
             usable = usable & present
-            values[index] = source.asset.radiometry.reflectance(numbers)
+            values[index] = self._file(band).asset.radiometry.reflectance(numbers)
         np.copyto(view, values, where=usable)
 
     def close(self) -> None:
-        while self._sources:
-            self._sources.pop().close()
+        while self._files:
+            self._files.popitem()[1].close()
 
-    def _opened(self, band: str) -> _GridSource:
-        asset = self._item.find(band)
-        if asset is None:
-            raise SceneReadError(self._item.id, band, "asset_missing")
-        source = _GridSource(self._item.id, asset, self._grid)
-        self._sources.append(source)
-        return source
+    def _read(self, band: str, window: Window) -> Found:
+        file = self._file(band)
+        place = self._lookup(file.geometry, window)
+        if place is None:
+            shape = (int(window.height), int(window.width))
+            return np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
+        numbers, present = file.read(place.source)
+        return place.pick(numbers), place.pick(present) & place.inside
+
+    def _lookup(self, geometry: FileGeometry, window: Window) -> Lookup | None:
+        if window != self._window:
+            self._window = window
+            self._lookups.clear()
+        if geometry not in self._lookups:
+            self._lookups[geometry] = lookup(geometry, self._grid, window)
+        return self._lookups[geometry]
+
+    def _file(self, band: str) -> _BandFile:
+        if band not in self._files:
+            asset = self._item.find(band)
+            if asset is None:
+                raise SceneReadError(self._item.id, band, "asset_missing")
+            self._files[band] = _BandFile(self._item.id, asset)
+        return self._files[band]
 
 
-class _GridSource:
-    """One raster file seen on the county grid by nearest neighbour."""
+class _BandFile:
+    """One open raster file; every failure names its item and asset."""
 
-    def __init__(self, item_id: str, asset: Asset, grid: Grid) -> None:
+    def __init__(self, item_id: str, asset: Asset) -> None:
         self.asset = asset
         self._item_id = item_id
-        self._grid = grid
-        self._stack = ExitStack()
         try:
-            self._open(grid)
-        except (RasterioError, CRSError) as error:
-            self._stack.close()
+            self._dataset = rasterio.open(asset.href)
+        except RasterioError as error:
             raise self._failure(error) from error
-
-    def _open(self, grid: Grid) -> None:
-        dataset = self._stack.enter_context(rasterio.open(self.asset.href))
-        self._alpha = False
-        if not _north_up_in(dataset, _crs(grid.crs)):
-            dataset = self._stack.enter_context(self._warped(dataset, grid))
-        self._dataset = dataset
-        self._nodata = dataset.nodata
-        self.extent: Window | None = grid.window_of(tuple(dataset.bounds))
-
-    def _warped(self, dataset: Any, grid: Grid) -> WarpedVRT:
-        """Return the file on the grid's own pixels, over its own extent only."""
-        if dataset.crs is None:
-            raise CRSError("file has no CRS")
-        outer = transform_bounds(dataset.crs, grid.crs, *dataset.bounds, densify_pts=_OUTER_POINTS)
-        window = grid.window_of(outer) or Window(0, 0, 1, 1)
-        nodata = dataset.nodata if dataset.nodata is not None else self.asset.radiometry.nodata
-        self._alpha = nodata is None
-        return WarpedVRT(
-            dataset,
-            crs=_crs(grid.crs),
-            transform=grid.transform * Affine.translation(window.col_off, window.row_off),
-            width=int(window.width),
-            height=int(window.height),
-            resampling=Resampling.nearest,
-            src_nodata=nodata,
-            nodata=nodata,
-            add_alpha=self._alpha,
+        crs = self._dataset.crs
+        if crs is None:
+            self._dataset.close()
+            raise SceneReadError(item_id, asset.key, "no_crs")
+        self._nodata = self._dataset.nodata
+        self.geometry = FileGeometry(
+            crs.to_wkt(), self._dataset.transform, self._dataset.height, self._dataset.width
         )
 
     def read(self, window: Window) -> Found:
-        """Read raw numbers of a grid window and where there are any."""
-        transform = self._dataset.transform
-        left, top = self._grid.transform * (window.col_off, window.row_off)
-        step = self._grid.resolution
-        columns = _nearest(left - transform.c, step, transform.a, int(window.width))
-        rows = _nearest(transform.f - top, step, -transform.e, int(window.height))
-        return self._pick(rows, columns)
-
-    def _pick(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Found:
-        inside_rows = (rows >= 0) & (rows < self._dataset.height)
-        inside_columns = (columns >= 0) & (columns < self._dataset.width)
-        shape = (rows.size, columns.size)
-        if not (inside_rows.any() and inside_columns.any()):
-            return np.zeros(shape, self._dataset.dtypes[0]), np.zeros(shape, dtype=bool)
-        found, present = self._file_window(rows[inside_rows], columns[inside_columns])
-        if found.shape == shape:
-            return found, present
-        numbers, data = np.zeros(shape, found.dtype), np.zeros(shape, dtype=bool)
-        target = np.ix_(inside_rows, inside_columns)
-        numbers[target], data[target] = found, present
-        return numbers, data
-
-    def _file_window(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Found:
-        height, width = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
-        window = Window(int(columns[0]), int(rows[0]), width, height)
+        """Read raw numbers of a file window and where there are any."""
         try:
             numbers = self._dataset.read(1, window=window)
-            present = ~self.asset.radiometry.missing(numbers)
-            if self._alpha:
-                present &= self._dataset.read(2, window=window) > 0
         except RasterioError as error:
             raise self._failure(error) from error
+        present = ~self.asset.radiometry.missing(numbers)
         if self._nodata is not None and self._nodata != self.asset.radiometry.nodata:
             present &= numbers != self._nodata
-        if (height, width) == (rows.size, columns.size):
-            return numbers, present
-        picked = np.ix_(rows - rows[0], columns - columns[0])
-        return numbers[picked], present[picked]
+        return numbers, present
+
+    def close(self) -> None:
+        self._dataset.close()
 
     def _failure(self, error: Exception) -> SceneReadError:
         return SceneReadError(self._item_id, self.asset.key, type(error).__name__)
 
-    def close(self) -> None:
-        self._stack.close()
-
-
-def _nearest(lead: float, step: float, pixel: float, count: int) -> NDArray[np.intp]:
-    """Return the file index under each grid pixel's centre; `lead` is grid edge minus file edge."""
-    centres = lead + (np.arange(count) + 0.5) * step
-    return np.floor(centres / pixel + _TIE).astype(np.intp)
-
-
-def _north_up_in(dataset: Any, crs: CRS) -> bool:
-    transform = dataset.transform
-    upright = transform.b == 0 and transform.d == 0 and transform.a > 0 and transform.e < 0
-    return bool(dataset.crs == crs and upright)
-
-
-@cache
-def _crs(name: str) -> CRS:
-    return CRS.from_user_input(name)
-
-
-@cache
-def _to_grid(crs: str) -> Transformer:
-    return Transformer.from_crs("EPSG:4326", crs, always_xy=True)
-
-
-def _projected(bounds: Bounds, crs: str) -> Bounds:
-    box = _to_grid(crs).transform_bounds(*bounds, densify_pts=_OUTER_POINTS)
-    return (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
-
 
 def _overlap(first: Bounds, second: Bounds) -> bool:
-    apart = (
-        first[2] <= second[0]
-        or second[2] <= first[0]
-        or first[3] <= second[1]
-        or second[3] <= first[1]
-    )
-    return not apart
+    across = first[0] < second[2] and second[0] < first[2]
+    return across and first[1] < second[3] and second[1] < first[3]
 
 
 def _common(extent: Window | None, window: Window) -> Window | None:

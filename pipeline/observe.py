@@ -272,15 +272,25 @@ def _frame(
 
 def _parcel_outcomes(plan: _Plan, tally: _Tally, settings: ObserveSettings) -> list[Outcome]:
     identifiers = zip(plan.parcels["parcel_id"], plan.parcels["farmer_id"], strict=True)
-    numbers = zip(tally.dates, tally.clear, tally.lost, plan.weights.pixels, strict=True)
     return [
-        Outcome(STAGE, str(parcel), str(farmer), *_verdict(*map(float, counts), settings))
-        for (parcel, farmer), counts in zip(identifiers, numbers, strict=True)
+        Outcome(
+            STAGE,
+            str(parcel),
+            str(farmer),
+            *_verdict(
+                int(tally.dates[row]),
+                int(tally.clear[row]),
+                int(tally.lost[row]),
+                float(plan.weights.pixels[row]),
+                settings,
+            ),
+        )
+        for row, (parcel, farmer) in enumerate(identifiers)
     ]
 
 
 def _verdict(
-    dates: float, clear: float, lost: float, pixels: float, settings: ObserveSettings
+    dates: int, clear: int, lost: int, pixels: float, settings: ObserveSettings
 ) -> tuple[str, str]:
     """Return the outcome code of one parcel and the numbers behind it."""
     if not dates:

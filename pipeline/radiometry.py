@@ -40,7 +40,7 @@ class Radiometry:
         """
         if self.scale is None or self.offset is None:
             raise ValueError("radiometry is incomplete: the scene stage refuses such items")
-        values = np.multiply(numbers, np.float32(self.scale), dtype=np.float32)
+        values: NDArray[np.float32] = np.multiply(numbers, np.float32(self.scale), dtype=np.float32)
         if self.offset:
             values += np.float32(self.offset)
         return values
@@ -48,7 +48,7 @@ class Radiometry:
     def missing(self, numbers: NDArray[Any]) -> NDArray[np.bool_]:
         """Return where the item's nodata value or a non-finite number stands."""
         if np.issubdtype(numbers.dtype, np.floating):
-            absent = ~np.isfinite(numbers)
+            absent: NDArray[np.bool_] = ~np.isfinite(numbers)
             return absent if self.nodata is None else absent | (numbers == self.nodata)
         if self.nodata is None:
             return np.zeros(numbers.shape, dtype=bool)

@@ -64,7 +64,7 @@ class Spool:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def write(self, date: int, records: NDArray[Any]) -> None:
-        """Write the records of all parcels on one date; plain file writes stay out of our memory."""
+        """Write the records of all parcels on one date."""
         with self._file(date).open("wb") as handle:
             handle.write(records.tobytes())
 
