@@ -16,7 +16,7 @@ from workflows.config.load import validate
 from workflows.config.model import Config
 
 Wildcards = Any
-InputFunction = Callable[[Wildcards], list[str]]
+InputFunction = Callable[[Wildcards], list[str] | str]
 
 
 class Plan:
@@ -47,7 +47,12 @@ class Plan:
 
     def source(self, name: str) -> InputFunction:
         """Return the input function of a county file; no path where the county lacks it."""
-        return lambda wildcards: self._source(wildcards.county, wildcards.season, name)
+
+        def paths(wildcards: Wildcards) -> list[str] | str:
+            found = self._source(wildcards.county, wildcards.season, name)
+            return found[0] if len(found) == 1 else found
+
+        return paths
 
     def _source(self, county: str, season: str, name: str) -> list[str]:
         value = getattr(self.config.county[county].inputs, name)
@@ -115,6 +120,7 @@ class Plan:
         """Ids of the simulated counties."""
         return sorted(name for name, county in self.config.county.items() if county.simulated)
 
-    def outcome_parts(self) -> list[str]:
-        """Return the outcome files of every stage before the report."""
-        return [self.artifact(f"outcomes/{stage}.parquet") for stage in STAGES if stage != "report"]
+    def parts(self, *stages: str) -> list[str]:
+        """Return the outcome files of the given stages, all before the report by default."""
+        names = stages or tuple(stage for stage in STAGES if stage != "report")
+        return [self.artifact(f"outcomes/{stage}.parquet") for stage in names]

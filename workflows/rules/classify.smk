@@ -7,6 +7,7 @@ rule classify:
         earlier_surveys=PLAN.earlier_source("survey"),
         labelled_series=PLAN.source("labelled_series"),
         labelled_fields=PLAN.source("labelled_fields"),
+        previous=PLAN.parts("intake", "observe"),
     output:
         crops=PLAN.artifact("crops.parquet"),
         card=PLAN.artifact("models/crop_classifier.json"),

@@ -5,22 +5,19 @@ rule decide:
         evidence=PLAN.artifact("evidence.parquet"),
         yields=PLAN.artifact("yields.parquet"),
         loan_history=PLAN.source("loan_history"),
-        parts=[
-            PLAN.artifact(f"outcomes/{s}.parquet")
-            for s in (
-                "intake",
-                "observe",
-                "weather",
-                "fields",
-                "classify",
-                "grow",
-                "hazards",
-                "yield",
-                "history",
-                "evidence",
-                "profile",
-            )
-        ],
+        parts=PLAN.parts(
+            "intake",
+            "observe",
+            "weather",
+            "fields",
+            "classify",
+            "grow",
+            "hazards",
+            "yield",
+            "history",
+            "evidence",
+            "profile",
+        ),
     output:
         decisions=PLAN.artifact("decisions.parquet"),
         card=PLAN.artifact("models/pd.json"),

@@ -2,6 +2,7 @@ rule grow:
     input:
         observations=PLAN.artifact("observations.parquet"),
         crops=PLAN.artifact("crops.parquet"),
+        previous=PLAN.parts("intake", "observe"),
     output:
         growth=PLAN.artifact("growth.parquet"),
         outcomes=PLAN.artifact("outcomes/grow.parquet"),

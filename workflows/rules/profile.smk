@@ -22,7 +22,6 @@ rule profile:
         currency=PLAN.county_section("currency"),
         policy=PLAN.section("lending.policy"),
         privacy=PLAN.section("privacy"),
-        settings=PLAN.section("crops.yields"),
         season=PLAN.season,
     message:
         "Profiles of {wildcards.county} {wildcards.season}"

@@ -1,6 +1,6 @@
 rule report:
     input:
-        parts=PLAN.outcome_parts(),
+        parts=PLAN.parts(),
         artifacts=[
             PLAN.artifact(f"{n}.parquet")
             for n in (

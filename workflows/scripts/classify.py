@@ -1,0 +1,39 @@
+from pathlib import Path
+
+from crops.classify import run_classify
+from crops.labels import LabelledSeries, SeasonLabels
+from crops.settings import ClassifySettings
+from pipeline.settings import CountyInputs, Season
+from workflows.job import job, listed, optional
+
+with job(snakemake.log[0]):
+    inputs = CountyInputs(**snakemake.params.inputs)
+    seasons = [Season(**values) for values in snakemake.params.seasons.values()]
+    series = optional(snakemake.input.labelled_series)
+    run_classify(
+        Path(snakemake.input.observations),
+        Path(snakemake.input.parcels),
+        optional(snakemake.input.survey),
+        earlier=[
+            SeasonLabels(*parts)
+            for parts in zip(
+                listed(snakemake.input.earlier_observations),
+                listed(snakemake.input.earlier_surveys),
+                seasons,
+            )
+        ],
+        labelled=None
+        if series is None
+        else LabelledSeries(
+            series,
+            inputs.labelled_series_format,
+            optional(snakemake.input.labelled_fields),
+            inputs.label_codes,
+        ),
+        season=seasons[-1],
+        settings=ClassifySettings(**snakemake.params.settings),
+        out=Path(snakemake.output.crops),
+        card=Path(snakemake.output.card),
+        outcomes=Path(snakemake.output.outcomes),
+        previous=listed(snakemake.input.previous),
+    )

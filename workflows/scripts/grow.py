@@ -1,0 +1,17 @@
+from pathlib import Path
+
+from crops.grow import run_grow
+from crops.settings import GrowSettings
+from pipeline.settings import Season
+from workflows.job import job, listed
+
+with job(snakemake.log[0]):
+    run_grow(
+        Path(snakemake.input.observations),
+        Path(snakemake.input.crops),
+        season=Season(**snakemake.params.season),
+        settings=GrowSettings(**snakemake.params.settings),
+        out=Path(snakemake.output.growth),
+        outcomes=Path(snakemake.output.outcomes),
+        previous=listed(snakemake.input.previous),
+    )

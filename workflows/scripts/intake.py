@@ -6,7 +6,7 @@ from workflows.job import job, listed, optional
 
 with job(snakemake.log[0]):
     run_intake(
-        listed(snakemake.input.parcels),
+        source=listed(snakemake.input.parcels)[0],
         county=snakemake.wildcards.county,
         season=snakemake.wildcards.season,
         inputs=CountyInputs(**snakemake.params.inputs),

@@ -6,9 +6,9 @@ from workflows.job import job, optional
 
 with job(snakemake.log[0]):
     run_weather(
-        optional(snakemake.input.weather),
-        optional(snakemake.input.cells),
-        Path(snakemake.input.parcels),
+        source=optional(snakemake.input.weather),
+        cells=optional(snakemake.input.cells),
+        parcels=Path(snakemake.input.parcels),
         season=Season(**snakemake.params.season),
         settings=WeatherSettings(**snakemake.params.settings),
         out=Path(snakemake.output.weather),
