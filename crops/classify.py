@@ -32,7 +32,7 @@ from crops.ensemble import (
     fit_temperature,
     warm,
 )
-from crops.features import Cube, View, cube_of, features, jitter, within
+from crops.features import Cube, View, cube_of, features, jitter
 from crops.labels import LabelledSeries, SeasonLabels, read_labelled, survey_labels
 from crops.model_card import (
     calibration_error,
@@ -101,16 +101,15 @@ class Clock:
     season: Season
     steps: int
     step_days: int
-    first_day: int
-    last_day: int
-    """Days between which the county itself was observed."""
+    first_step: int
+    last_step: int
+    """Steps between which the county itself was observed: labels say nothing outside them."""
     bands: tuple[str, ...]
 
     def cube(self, series: ClearSeries) -> Cube:
-        """Bring a batch onto the grid, without dates that the county itself lacks."""
-        return cube_of(
-            within(series, self.first_day, self.last_day), self.bands, self.steps, self.step_days
-        )
+        """Bring a batch onto the grid, without steps that the county itself lacks."""
+        cube = cube_of(series, self.bands, self.steps, self.step_days)
+        return replace(cube, values=cube.values[:, self.first_step : self.last_step + 1])
 
 
 def run_classify(
@@ -182,7 +181,8 @@ def _clock(
         other = set(read_labelled(labelled, season)[0].bands)
         bands = tuple(name for name in bands if name in other)
     steps = known_until(season) // settings.step_days + 1
-    return Clock(season, steps, settings.step_days, first, last, bands)
+    first_step, last_step = first // settings.step_days, last // settings.step_days
+    return Clock(season, steps, settings.step_days, first_step, last_step, bands)
 
 
 def _groups(parcels: Path) -> dict[str, str]:

@@ -53,7 +53,7 @@ def fit_members(rows: Matrix, labels: Labels, classes: int, settings: ClassifySe
     parameters = {
         "objective": "multi:softprob", "num_class": classes, "tree_method": "hist",
         "max_depth": settings.depth, "eta": settings.learning_rate, "subsample": 0.8,
-        "colsample_bytree": 0.3, "min_child_weight": 1.0, "lambda": 1.0, "max_bin": 64,
+        "colsample_bytree": 0.3, "min_child_weight": 1.0, "lambda": 1.0, "max_bin": 32,
         "seed": settings.seed, "nthread": settings.threads, "verbosity": 0,
     }  # fmt: skip
     boosting = xgb.train(parameters, xgb.DMatrix(rows, labels, weight=weight), settings.rounds)

@@ -59,18 +59,6 @@ def despike(series: ClearSeries) -> ClearSeries:
     )
 
 
-def within(series: ClearSeries, first_day: int, last_day: int) -> ClearSeries:
-    """Keep the rows between two days of the season, both included."""
-    kept = (series.day >= first_day) & (series.day <= last_day)
-    return replace(
-        series,
-        parcel=series.parcel[kept],
-        day=series.day[kept],
-        weight=series.weight[kept],
-        bands={name: band[kept] for name, band in series.bands.items()},
-    )
-
-
 def cube_of(series: ClearSeries, bands: tuple[str, ...], steps: int, step_days: int) -> Cube:
     """Bring clear series onto the regular grid; gaps are filled between neighbours."""
     clean = despike(series)

@@ -68,7 +68,11 @@ def scratch_path(beside: Path) -> Iterator[Path]:
 def cycle_rules(settings: GrowSettings) -> CycleRules:
     """Return the cycle definitions that the settings name."""
     return CycleRules(
-        settings.min_peak, settings.min_amplitude, settings.threshold, settings.end_threshold
+        settings.min_peak,
+        settings.min_amplitude,
+        settings.threshold,
+        settings.end_threshold,
+        settings.late_record_days,
     )
 
 

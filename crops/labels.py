@@ -27,6 +27,8 @@ _HALFMONTH = {f"B{n}_mean": f"B{n:02d}" for n in (2, 3, 4, 5, 6, 7, 8, 11, 12)} 
     "B8A_mean": "B8A"
 }
 _DN_SCALE = 1e-4
+#: The table's dates (15th and last of the month) close the half month that they average.
+_HALF_OF_HALF_MONTH = pd.Timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def _read_halfmonth(path: Path) -> tuple[pd.DataFrame, list[str]]:
         {
             "sample_id": raw["id"].map("{:06d}".format),
             "crop": raw["NC"].astype(int).astype(str),
-            "date": pd.to_datetime(raw["Date"]),
+            "date": pd.to_datetime(raw["Date"]) - _HALF_OF_HALF_MONTH,
         }
     )
     for column, band in _HALFMONTH.items():

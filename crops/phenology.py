@@ -32,6 +32,8 @@ class CycleRules:
     """Share of the left amplitude that marks the start."""
     end_share: float
     """Share of the right amplitude that marks the end."""
+    late_days: int
+    """A record that begins later than this in the season may miss the rise, days."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,31 @@ def _cycle(curve: Curve, left: int, peak: int, right: int, rules: CycleRules) ->
     low_left = float(values[left : peak + 1].min())
     low_right = float(values[peak : right + 1].min())
     top = float(values[peak])
-    if top - low_left < rules.min_amplitude:
+    unseen_rise = left == 0 and curve.first_day > rules.late_days
+    if top - low_left < rules.min_amplitude and not unseen_rise:
         return None  # the rise lies before the season: another season's crop
     fallen = top - low_right >= rules.min_amplitude
-    start = _crossing(days, values, peak, left, low_left + rules.start_share * (top - low_left))
+    rise = top - low_left
+    start = (
+        _crossing(days, values, peak, left, low_left + rules.start_share * rise)
+        if rise >= rules.min_amplitude
+        else None
+    )
     end = (
         _crossing(days, values, peak, right, low_right + rules.end_share * (top - low_right))
         if fallen
         else None
     )
-    base = (low_left + low_right) / 2 if fallen else low_left
+    base = _base(low_left, low_right, rise >= rules.min_amplitude, fallen)
     amount = _integral(days[left : right + 1], values[left : right + 1] - base, start, end)
     return Cycle(start, float(days[peak]), end, top, base, top - base, amount)
+
+
+def _base(left: float, right: float, risen: bool, fallen: bool) -> float:
+    """Mean of the side bases that the curve shows."""
+    if risen and fallen:
+        return (left + right) / 2
+    return right if fallen else left
 
 
 def _crossing(days: Floats, values: Floats, peak: int, edge: int, level: float) -> float | None:

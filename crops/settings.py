@@ -26,6 +26,10 @@ class FieldsSettings(Section):
     """Distance between two curves (root mean square NDVI) that is within-field variation."""
     block_pixels: int = Field(256, ge=64)
     """Edge of the square image block whose pixels are held at once."""
+    min_bins: int = Field(3, ge=2)
+    """Rings seen in fewer time steps get the outcome fields_no_dates."""
+    edge_tolerance: float = Field(0.25, ge=0, lt=1)
+    """A pixel loses nothing while it is this nearly as planted as the ring covers it."""
     min_core_pixels: float = Field(4.0, gt=0)
     """Rings with fewer coverage-weighted pixels are judged as a whole, not pixel by pixel."""
 
@@ -47,21 +51,21 @@ class ClassifySettings(Section):
     """Top probability under which the answer is `cannot tell`."""
     set_coverage: float = Field(0.9, gt=0, lt=1)
     """Target coverage of the conformal prediction set."""
-    augment: int = Field(6, ge=0, le=50)
+    augment: int = Field(4, ge=0, le=50)
     """Jittered copies of each labelled series: the same crop sown earlier or later, brighter."""
     augment_shift_days: float = Field(8.0, ge=0, le=40)
     """Standard deviation of the time shift of a copy, days."""
     augment_gain: float = Field(0.08, ge=0, le=0.5)
     """Standard deviation of a copy's log gain, per band and common."""
-    trees: int = Field(400, ge=20)
+    trees: int = Field(300, ge=20)
     """Trees of the extra-trees member."""
-    rounds: int = Field(150, ge=10)
+    rounds: int = Field(60, ge=10)
     """Boosting rounds of the xgboost member."""
-    learning_rate: float = Field(0.08, gt=0, le=1)
+    learning_rate: float = Field(0.15, gt=0, le=1)
     """Shrinkage of the xgboost member."""
-    depth: int = Field(4, ge=1, le=12)
+    depth: int = Field(3, ge=1, le=12)
     """Depth of the xgboost member's trees."""
-    threads: int = Field(2, ge=1)
+    threads: int = Field(1, ge=1)
     """Threads for training; results do not depend on it."""
     seed: int = 17
     """Random seed."""
@@ -84,6 +88,8 @@ class GrowSettings(Section):
     """Least clear share of a parcel on a date."""
     min_clear_dates: int = Field(5, ge=4)
     """Fewer clear dates make no curve: the outcome is too_few_dates."""
+    late_record_days: int = Field(60, ge=0)
+    """A record that begins later than this in the season may miss a crop's rise, days."""
     spike_drop: float = Field(0.1, gt=0, le=1)
     """A value this far under both neighbours is a missed cloud, NDVI."""
     spike_reach_days: int = Field(30, ge=1)
