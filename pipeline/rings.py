@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 WGS84 = Geod(ellps="WGS84")
 POLYGONAL = ("Polygon", "MultiPolygon")
+#: No phone or survey places a corner better than this; thinning more finely is pointless, metres.
+_FINEST_M = 0.01
 
 
 @dataclass(frozen=True)
@@ -164,23 +166,31 @@ def _latitude(geometry: BaseGeometry) -> float:
     return float(south + north) / 2
 
 
-def thin(geometry: BaseGeometry, tolerance_m: float) -> Repair:
+def thin(geometry: BaseGeometry, tolerance_m: float, area_change: float) -> Repair:
     """Drop vertices that move the outline by less than `tolerance_m`.
+
+    The tolerance is halved until the area is kept, so that a small field is thinned more finely
+    than a large one.
 
     Args:
         geometry: Valid polygon in lon/lat degrees.
         tolerance_m: Largest displacement of the line, metres.
+        area_change: Largest allowed relative change of the area.
 
     Returns:
-        The thinned geometry in degrees and the relative change of its area.
+        The thinned geometry in degrees (None where the area cannot be kept) and the relative
+        change of its area.
     """
     scale = np.array(metres_per_degree(_latitude(geometry)))
     metric = shapely.transform(geometry, lambda xy: xy * scale)
-    simple = shapely.simplify(metric, tolerance_m, preserve_topology=True)
-    if simple.is_empty or metric.area == 0:
-        return Repair(None, 1.0)
-    change = abs(simple.area - metric.area) / metric.area
-    return Repair(shapely.transform(simple, lambda xy: xy / scale), change)
+    change = 1.0
+    while tolerance_m >= _FINEST_M:
+        simple = shapely.simplify(metric, tolerance_m, preserve_topology=True)
+        change = abs(simple.area - metric.area) / metric.area
+        if change <= area_change:
+            return Repair(shapely.transform(simple, lambda xy: xy / scale), change)
+        tolerance_m /= 2
+    return Repair(None, change)
 
 
 def parts_connected(geometry: BaseGeometry, gap_m: float) -> bool:

@@ -207,14 +207,14 @@ def _repair(geometries: Geometries, ledger: Ledger, settings: IntakeSettings) ->
 def _thin(
     geometries: Geometries, row: int, before: int, ledger: Ledger, settings: IntakeSettings
 ) -> None:
-    repair = thin(geometries[row], settings.simplify_tolerance_m)
-    after = shapely.get_num_coordinates(repair.geometry) if repair.geometry is not None else 0
+    repair = thin(geometries[row], settings.simplify_tolerance_m, settings.simplify_area_change)
+    after = shapely.get_num_coordinates(repair.geometry) if repair.geometry is not None else before
     numbers = {"vertices": before, "left": int(after), "area_change": repair.share}
-    if 0 < after <= settings.max_vertices and repair.share <= settings.simplify_area_change:
+    if after > settings.max_vertices:
+        ledger.refuse(row, "too_many_vertices", **numbers)
+    else:
         geometries[row] = repair.geometry
         ledger.note(row, "simplified", **numbers)
-    else:
-        ledger.refuse(row, "too_many_vertices", **numbers)
 
 
 def _measure(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -74,8 +75,10 @@ def shape_from_wkt(cell: str | None) -> Shape:
             crs = CRS.from_epsg(number.strip())
         except CRSError:
             return Shape(None, "wrong_crs", {"srid": "unknown"})
-    strict = shapely.from_wkt(text, on_invalid="ignore")
-    lenient = strict if strict is not None else shapely.from_wkt(text, on_invalid="fix")
+    # NaN coordinates are coded later; numpy need not warn about them here.
+    with np.errstate(invalid="ignore"):
+        strict = shapely.from_wkt(text, on_invalid="ignore")
+        lenient = strict if strict is not None else shapely.from_wkt(text, on_invalid="fix")
     return replace(_checked(lenient, closed=int(strict is None)), crs=crs)
 
 
