@@ -97,26 +97,23 @@ def _unvalued(case: Case) -> Iterator[Finding]:
         yield _with_texts("review_not_valued", len(usable), extra, remedy)
 
 
-def _outcome_texts(codes: Iterable[str]) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Return text and remedy of the code that stops most: stopping codes first, then by name."""
+def _outcome_texts(codes: Iterable[str]) -> tuple[tuple[str, str], str]:
+    """Return texts and remedy of the code that stops most: stopping codes first, then by name."""
     known = outcome_codes()
     ranked = sorted(
         {c for c in codes if c in known},
         key=lambda c: (known[c].effect != "stop", c.startswith("evidence"), c),
     )
     if not ranked:
-        return ("no outcome is on record", "没有记录"), ("Ask the lender", "请联系贷款机构")
+        return ("no outcome is on record", "没有记录"), "Ask the lender"
     first = known[ranked[0]]
     text = first.english[:1].lower() + first.english[1:]
-    return (text, first.chinese), (first.remedy.rstrip("."), first.remedy.rstrip("."))
+    return (text, first.chinese), first.remedy.rstrip(".")
 
 
-def _with_texts(code: str, count: int, extra: tuple[str, str], remedy: tuple[str, str]) -> Finding:
-    return Finding(
-        code,
-        {"value": str(count), "extra": extra[0], "remedy": remedy[0], "remedy_zh": remedy[1]},
-        {"extra": extra[1]},
-    )
+def _with_texts(code: str, count: int, extra: tuple[str, str], remedy: str) -> Finding:
+    values = {"value": str(count), "extra": extra[0], "remedy": remedy}
+    return Finding(code, values, {"extra": extra[1]})
 
 
 def _above_cap(case: Case, caps: Caps) -> Finding:

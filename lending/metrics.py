@@ -56,6 +56,17 @@ def calibration_error(defaulted: Floats, probability: Floats, bins: int = 10) ->
     return float(sum(gaps) / len(defaulted))
 
 
+def calibration_noise(probability: Floats, bins: int = 10) -> float:
+    """Return the calibration error that chance alone gives a perfectly calibrated model.
+
+    Each bin's observed rate scatters around its mean with the binomial error; the mean absolute
+    value of a normal scatter is sqrt(2 / pi) times its standard deviation.
+    """
+    parts = [part for part in np.array_split(np.sort(probability), bins) if len(part)]
+    scatter = [np.sqrt((p * (1 - p)).sum()) for p in parts]
+    return float(np.sqrt(2 / np.pi) * sum(scatter) / len(probability))
+
+
 def figures(defaulted: Floats, probability: Floats) -> dict[str, float | int | None]:
     """Return all figures of one set of predictions; AUC is None where one class is absent."""
     bad = int(defaulted.sum())
@@ -68,4 +79,5 @@ def figures(defaulted: Floats, probability: Floats) -> dict[str, float | int | N
         "auc_standard_error": auc_error(area, bad, good) if area is not None else None,
         "brier": brier(defaulted, probability),
         "ece": calibration_error(defaulted, probability),
+        "ece_by_chance": calibration_noise(probability),
     }

@@ -75,8 +75,9 @@ class PolicySettings(Section):
     """Least debt service coverage of the q10 capacity."""
     max_limit: Decimal = Decimal("300000")
     """Policy cap per farmer, currency units; above it a person decides."""
-    min_limit: Decimal = Decimal("1000")
-    """Smaller lines are not worth their cost to the farmer and are declined with that reason."""
+    min_limit: Decimal = Decimal("500")
+    """Smaller lines are not worth their cost to the farmer and are declined with that reason; kept
+    low because a farmer with 3 mu needs about 2,000 yuan to grow a crop."""
     exposure_cap_household: Decimal = Decimal("400000")
     """Sum of lines and debt due within a year of one household, currency units."""
     exposure_cap_farmer: Decimal = Decimal("350000")
@@ -94,6 +95,8 @@ class PolicySettings(Section):
     """Share of the yield lost between field and sale; assumption."""
     tenor_days: int = Field(330, ge=1, le=366)
     """Tenor of the line, days."""
+    offer_valid_days: int = Field(30, ge=1)
+    """Days from the as-of date in which the farmer may sign."""
     day_basis: int = Field(360, ge=360, le=365)
     """Day-count basis of interest."""
     household_need_per_head: Decimal = Decimal("6000")

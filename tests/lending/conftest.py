@@ -1,0 +1,298 @@
+"""A tiny county whose every number can be worked out by hand.
+
+Parcels are axis-parallel squares or strips in UTM 50N, written with the same schemas as the other
+rooms write; yields have no spread unless a test asks for one.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from shapely.geometry import Polygon, box
+
+from crops.schemas import CROPS, FIELDS, HAZARDS, HISTORY, YIELDS
+from lending.decide import run_decide
+from lending.evidence import run_evidence
+from lending.offers import Posted, run_offers
+from lending.profile import run_profile
+from lending.settings import EvidenceSettings, PolicySettings, RiskSettings
+from lending.sources import APPLICATIONS, LOANS, REGISTRY
+from pipeline.outcomes import Outcome, write_outcomes
+from pipeline.privacy import pseudonymiser
+from pipeline.schemas import FARMERS, PARCEL_COLUMNS
+from pipeline.settings import PrivacySettings
+from pipeline.tables import TableSchema, read_table, write_table
+
+AS_OF = dt.date(2024, 9, 30)
+PRIVACY = PrivacySettings(demo_key=True)
+CRS = "EPSG:32650"
+EAST, NORTH = 500_000.0, 3_800_000.0
+
+
+def pseudonym(name: str) -> str:
+    return pseudonymiser(PRIVACY)(name)
+
+
+@dataclass
+class County:
+    """Inputs of the lending stages, each changed by the test that needs it changed."""
+
+    folder: Path
+    parcels: list[dict[str, Any]] = field(default_factory=list)
+    refused: dict[str, list[str]] = field(default_factory=dict)
+    registry: list[dict[str, Any]] = field(default_factory=list)
+    applications: list[dict[str, Any]] = field(default_factory=list)
+    protected: list[tuple[Polygon, str, str]] = field(default_factory=list)
+    loans: pd.DataFrame | None = None
+    evidence_settings: EvidenceSettings = EvidenceSettings()
+    risk: RiskSettings = RiskSettings(trees=40)
+    policy: PolicySettings = PolicySettings()
+    stopped: dict[str, str] = field(default_factory=dict)
+
+    def add(
+        self,
+        parcel: str,
+        farmer: str,
+        *,
+        x: float = 0.0,
+        y: float = 0.0,
+        width: float = 100.0,
+        height: float = 100.0,
+        **more: Any,
+    ) -> None:
+        """Add a parcel of `width` x `height` m at an offset from the county's origin."""
+        shape = box(EAST + x, NORTH + y, EAST + x + width, NORTH + y + height)
+        self.parcels.append({
+            "parcel_id": parcel, "farmer": farmer, "geometry": shape, "area": width * height,
+            "declared_crop": "maize", "seen_crop": "maize", "prediction_set": ["maize"],
+            "probability": 0.95, "yield_t_ha": 6.0, "own_log_sd": 0.0, "shared_log_sd": 0.0,
+            "price_log_sd": 0.0, "price_minor": 240_000, "cost_minor_ha": 600_000,
+            "shock_group": "maize:cell", **more,
+        })  # fmt: skip
+
+    def apply(self, farmer: str, **more: Any) -> None:
+        """Add an application of one person without debts."""
+        row = {
+            "farmer_id": farmer, "household_id": f"H-{farmer}", "household_size": 1,
+            "requested_amount": "", "annual_debt_service": "0", "currency": "CNY",
+            "prior_loans": 0, "prior_late": 0, "guarantor_id": "", "applied_on": "2024-09-01",
+        }  # fmt: skip
+        self.applications.append({**row, **more})
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def write(self) -> None:
+        """Write the artifacts of the earlier rooms and the lender's own files."""
+        self._parcels()
+        self._rooms()
+        for name, columns in (("registry", REGISTRY), ("applications", APPLICATIONS)):
+            with self.path(f"{name}.csv").open("w", newline="") as handle:
+                writer = csv.DictWriter(handle, columns)
+                writer.writeheader()
+                writer.writerows(getattr(self, name))
+        if self.protected:
+            rows = [
+                {"name": "park", "kind": "reserve", "valid_from": a, "valid_to": b, "source": "t"}
+                for _, a, b in self.protected
+            ]
+            shapes = [shape for shape, _, _ in self.protected]
+            frame = gpd.GeoDataFrame(rows, geometry=shapes, crs=CRS)
+            frame.to_file(self.path("protected.gpkg"), driver="GPKG")
+        if self.loans is not None:
+            self.loans.to_csv(self.path("loans.csv"), index=False)
+        stops = [
+            Outcome("observe", p["parcel_id"], pseudonym(p["farmer"]), self.stopped[p["parcel_id"]])
+            for p in self.parcels
+            if p["parcel_id"] in self.stopped
+        ]
+        write_outcomes(stops, self.path("outcomes_observe.parquet"))
+
+    def _parcels(self) -> None:
+        rows = [
+            {
+                "id": p["parcel_id"], "parcel_id": p["parcel_id"], "collection": "T_2024",
+                "farmer_id": pseudonym(p["farmer"]), "village": "v",
+                "declared_crop": p["declared_crop"],
+                "declared_area_m2": p.get("declared_area", p["area"]),
+                "metrics:area": p["area"], "metrics:perimeter": 4 * p["area"] ** 0.5,
+                "determination:method": "driven", "repair": "",
+            }
+            for p in self.parcels
+        ]  # fmt: skip
+        names = [column.name for column in PARCEL_COLUMNS]
+        shapes = [p["geometry"] for p in self.parcels]
+        frame = gpd.GeoDataFrame(pd.DataFrame(rows, columns=names), geometry=shapes, crs=CRS)
+        frame.to_crs("EPSG:4326").to_parquet(self.path("parcels.parquet"))
+        people = {p["farmer"] for p in self.parcels} | set(self.refused)
+        farmers = []
+        for name in people:
+            accepted = sum(p["farmer"] == name for p in self.parcels)
+            refusals = self.refused.get(name, [])
+            farmers.append({
+                "farmer_id": pseudonym(name), "parcels_declared": accepted + len(refusals),
+                "parcels_accepted": accepted, "refusals": refusals,
+            })  # fmt: skip
+        write_table(pd.DataFrame(farmers), FARMERS, self.path("farmers.parquet"))
+
+    def _rooms(self) -> None:
+        seen = [p for p in self.parcels if p["parcel_id"] not in self.stopped]
+        self._table(FIELDS, [
+            {
+                "ring_area_m2": p["area"],
+                "planted_fraction": p.get("planted_fraction", 1.0),
+                "seen_area_m2": p.get("seen_area", p["area"]), "pixels": p["area"] / 100,
+                "method": "test",
+            }
+            for p in seen
+        ], seen)  # fmt: skip
+        self._table(CROPS, [
+            {
+                "crop": p["seen_crop"], "probability": p["probability"],
+                "cannot_tell": p["seen_crop"] is None, "reason": "",
+                "prediction_set": p["prediction_set"], "surveyed": False, "model": "m",
+            }
+            for p in seen
+        ], seen)  # fmt: skip
+        self._table(YIELDS, [_yield_row(p) for p in seen], seen)
+        self._table(HAZARDS, [{"hazard_index": p.get("hazard", 20.0)} for p in seen], seen)
+        self._table(HISTORY, [
+            {
+                "seasons": 2, "idle_seasons": 0, "crops": [], "stability": p.get("stability", 0.9),
+                "regularity": 0.9, "thin_file": False,
+            }
+            for p in seen
+        ], seen)  # fmt: skip
+
+    def _table(
+        self, schema: TableSchema, rows: list[dict[str, Any]], parcels: list[dict[str, Any]]
+    ) -> None:
+        full = [
+            {**dict.fromkeys(schema.names), **row, "parcel_id": p["parcel_id"]}
+            for row, p in zip(rows, parcels, strict=True)
+        ]
+        frame = pd.DataFrame(full, columns=schema.names)
+        write_table(frame, schema, self.path(f"{schema.name}.parquet"))
+
+    def evidence(self) -> pd.DataFrame:
+        """Run the evidence stage; return its rows by parcel."""
+        self.write()
+        run_evidence(
+            parcels=self.path("parcels.parquet"), fields=self.path("fields.parquet"),
+            crops=self.path("crops.parquet"),
+            registry=self.path("registry.csv") if self.registry else None,
+            protected=self.path("protected.gpkg") if self.protected else None,
+            as_of=AS_OF, settings=self.evidence_settings, privacy=PRIVACY,
+            out=self.path("evidence.parquet"), outcomes=self.path("outcomes_evidence.parquet"),
+        )  # fmt: skip
+        return read_table(self.path("evidence.parquet")).set_index("parcel_id")
+
+    def profile(self) -> pd.DataFrame:
+        """Run evidence and profile; return farmer and household rows."""
+        self.evidence()
+        run_profile(
+            farmers=self.path("farmers.parquet"), evidence=self.path("evidence.parquet"),
+            yields=self.path("yields.parquet"), hazards=self.path("hazards.parquet"),
+            history=self.path("history.parquet"),
+            applications=self.path("applications.csv") if self.applications else None,
+            as_of=AS_OF, currency="CNY", policy=self.policy, privacy=PRIVACY,
+            out=self.path("profiles.parquet"), outcomes=self.path("outcomes_profile.parquet"),
+        )  # fmt: skip
+        return read_table(self.path("profiles.parquet")).set_index(["level", "party_id"])
+
+    def decide(self) -> pd.DataFrame:
+        """Run evidence to decide; return decisions by farmer."""
+        self.profile()
+        run_decide(
+            farmers=self.path("farmers.parquet"), profiles=self.path("profiles.parquet"),
+            evidence=self.path("evidence.parquet"), yields=self.path("yields.parquet"),
+            loan_history=None if self.loans is None else self.path("loans.csv"),
+            parts=[self.path(f"outcomes_{s}.parquet") for s in ("observe", "evidence", "profile")],
+            as_of=AS_OF, currency="CNY", risk=self.risk, policy=self.policy,
+            out=self.path("decisions.parquet"), card=self.path("pd.json"),
+            outcomes=self.path("outcomes_decide.parquet"),
+        )  # fmt: skip
+        return read_table(self.path("decisions.parquet")).set_index("farmer_id", drop=False)
+
+    def decision(self, farmer: str) -> pd.Series[Any]:
+        """Run everything and return one farmer's decision."""
+        return self.decide().loc[pseudonym(farmer)]
+
+    def offers(self, database: str | Path, county: str = "T", season: str = "2024") -> Posted:
+        """Post the decisions of the folder."""
+        return run_offers(
+            decisions=self.path("decisions.parquet"), county=county, season=season,
+            policy=self.policy, database=database, offers=self.path("offers.csv"),
+            queue=self.path("queue.csv"), outcomes=self.path("outcomes_offers.parquet"),
+        )  # fmt: skip
+
+
+def _yield_row(p: dict[str, Any]) -> dict[str, Any]:
+    known = p["yield_t_ha"] is not None
+    return {
+        "crop": p["seen_crop"] if known else None,
+        "crop_basis": "classified" if known else "none",
+        "yield_q50_t_ha": p["yield_t_ha"],
+        "prior_source": "test",
+        "shared_log_sd": p["shared_log_sd"] if known else None,
+        "own_log_sd": p["own_log_sd"] if known else None,
+        "shock_group": p["shock_group"],
+        "price_q50_minor": p["price_minor"] if known else None,
+        "price_log_sd": p["price_log_sd"] if known else None,
+        "price_source": "test",
+        "cost_per_ha_minor": p["cost_minor_ha"] if known else None,
+        "currency": "CNY",
+        "model": "m",
+    }
+
+
+def loan_table(count: int = 900, seed: int = 3, currency: str = "CNY") -> pd.DataFrame:
+    """Draw finished loans whose log-odds of default are known."""
+    rng = np.random.default_rng(seed)
+    income = rng.lognormal(9.5, 0.5, count)
+    low = income * rng.uniform(0.4, 0.9, count)
+    debt = income * rng.uniform(0.0, 0.6, count)
+    need = income * 0.3
+    hazard = rng.uniform(0, 80, count)
+    prior = rng.integers(0, 5, count)
+    late = rng.binomial(prior, 0.2)
+    odds = -2.6 + 4.0 * debt / income + 0.025 * hazard + 1.5 * late - 1.5 * low / income
+    frame = pd.DataFrame({
+        "loan_id": [f"L{i:05d}" for i in range(count)],
+        "farmer_id": [f"P{i}" for i in range(count)],
+        "household_id": [f"H{i // 2}" for i in range(count)],
+        "season": rng.choice(["2021", "2022", "2023"], count),
+        "disbursed_on": "2022-01-01", "due_on": "2022-12-01", "closed_on": "2022-12-01",
+        "principal": 5000, "currency": currency, "evidence_area_ha": income / 20000,
+        "income_q10": low, "income_q50": income, "debt_service": debt, "household_need": need,
+        "stability": rng.uniform(0.5, 1, count), "hazard_index": hazard,
+        "conflicts": rng.binomial(2, 0.1, count), "prior_loans": prior, "prior_late": late,
+        "thin_file": prior == 0, "defaulted": rng.random(count) < 1 / (1 + np.exp(-odds)),
+    })  # fmt: skip
+    return frame[list(LOANS)]
+
+
+@pytest.fixture
+def county(tmp_path: Path) -> County:
+    """An empty county with one shelf of files."""
+    return County(tmp_path)
+
+
+@pytest.fixture
+def name_of() -> Any:
+    """Pseudonym of a farmer's reference."""
+    return pseudonym
+
+
+@pytest.fixture(scope="session")
+def loans() -> pd.DataFrame:
+    """900 finished loans with known log-odds."""
+    return loan_table()
