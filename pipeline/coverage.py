@@ -7,7 +7,7 @@ date and band is a sparse product, and a parcel of half a pixel is a row like an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from exactextract import exact_extract
+from exactextract.feature import Feature, FeatureSource
 from exactextract.raster import RasterSource
 from geopandas import GeoDataFrame
 from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio.windows import Window
 from scipy import sparse
+from shapely import to_wkb
 
 from pipeline.grid import Grid
 
@@ -48,6 +50,38 @@ class _CellSource(RasterSource):  # type: ignore[misc]
         return np.zeros((ny, nx), dtype=np.uint8)
 
 
+class _Outline(Feature):  # type: ignore[misc]
+    """One polygon as WKB: exact, and without exactextract's detour through GeoJSON text."""
+
+    def __init__(self, wkb: bytes) -> None:
+        super().__init__()
+        self._wkb = wkb
+
+    def geometry(self) -> bytes:
+        return self._wkb
+
+    def fields(self) -> list[str]:
+        return []
+
+
+class _Outlines(FeatureSource):  # type: ignore[misc]
+    """The parcels as exactextract reads them."""
+
+    def __init__(self, parcels: GeoDataFrame) -> None:
+        super().__init__()
+        self._wkb = to_wkb(parcels.geometry.to_numpy())
+        self._srs = str(parcels.crs.to_wkt())
+
+    def __iter__(self) -> Iterator[_Outline]:
+        return map(_Outline, self._wkb)
+
+    def count(self) -> int:
+        return len(self._wkb)
+
+    def srs_wkt(self) -> str:
+        return self._srs
+
+
 @dataclass(frozen=True)
 class BlockWeights:
     """The part of the weights that one image block needs."""
@@ -56,7 +90,20 @@ class BlockWeights:
     rows: NDArray[np.intp]
     """Parcel numbers with coverage in the block, ascending."""
     matrix: sparse.csr_array
-    """(parcels of `rows`, cells of the block row by row) float64 coverage fractions."""
+    """(parcels of `rows`, `cells`) float64 coverage fractions."""
+    cells: NDArray[np.intp]
+    """Cells of the block that any parcel covers, ascending, numbered row by row."""
+
+    @classmethod
+    def compact(
+        cls, window: Window, rows: NDArray[np.intp], matrix: sparse.csr_array
+    ) -> BlockWeights:
+        """Drop the cells that no parcel covers: most of a county is not a farmer's parcel."""
+        cells, places = np.unique(matrix.indices, return_inverse=True)
+        dense = sparse.csr_array(
+            (matrix.data, places.astype(np.int32), matrix.indptr), shape=(rows.size, cells.size)
+        )
+        return cls(window, rows, dense, cells.astype(np.intp))
 
 
 @dataclass(frozen=True)
@@ -97,7 +144,7 @@ class CoverageWeights:
 
     def blocks(self, windows: Iterable[Window]) -> list[BlockWeights]:
         """Return the weights of every window that any parcel touches, in the given order."""
-        parts = (BlockWeights(window, *self.block(window)) for window in windows)
+        parts = (BlockWeights.compact(window, *self.block(window)) for window in windows)
         return [part for part in parts if part.rows.size]
 
     def _inside(
@@ -150,9 +197,8 @@ def build_weights(parcels_in_grid_crs: GeoDataFrame, grid: Grid) -> CoverageWeig
 def _coverage(parcels: GeoDataFrame, grid: Grid) -> pd.DataFrame:
     if parcels.empty:
         return pd.DataFrame({"cell_id": [], "coverage": []})
-    geometry = GeoDataFrame(geometry=parcels.geometry.reset_index(drop=True))
     found: pd.DataFrame = exact_extract(
-        _CellSource(grid), geometry, ["cell_id", "coverage"], output="pandas"
+        _CellSource(grid), _Outlines(parcels), ["cell_id", "coverage"], output="pandas"
     )
     return found
 
@@ -172,12 +218,12 @@ def block_sums(weights: BlockWeights, block: NDArray[np.float32]) -> NDArray[np.
         (parcels of the block, 1 + 2 bands): clear coverage, then sum of w x and of w x^2 per band.
     """
     bands = block.reshape(block.shape[0], -1)
-    clear = ~np.isnan(bands[0])
+    clear = ~np.isnan(bands[0][weights.cells])
+    values = np.zeros(clear.size)
     sums = np.empty((weights.rows.size, 1 + 2 * len(bands)))
     sums[:, 0] = weights.matrix @ clear.astype(np.float64)
-    values = np.zeros(clear.size)
     for index, band in enumerate(bands):
-        np.copyto(values, band, where=clear)
+        np.copyto(values, band[weights.cells], where=clear)
         sums[:, 1 + 2 * index] = weights.matrix @ values
         sums[:, 2 + 2 * index] = weights.matrix @ np.square(values)
     return sums

@@ -108,22 +108,31 @@ class DayReader:
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read one window as `read_day` does."""
         edges = self._grid.window_bounds(window)
-        shape = (len(self._bands), int(window.height), int(window.width))
-        block = np.full(shape, np.nan, dtype=np.float32)
+        shape = int(window.height), int(window.width)
+        block = np.empty((len(self._bands), *shape), dtype=np.float32)
+        empty = np.ones(shape, dtype=bool)
         for item, box in self._boxes:
             if _overlap(box, edges):
-                self._lay(self._reader(item), window, block)
+                self._lay(self._reader(item), window, block, empty)
+        if empty.any():
+            np.copyto(block, np.float32(np.nan), where=empty)
         return block
 
-    def _lay(self, reader: _ItemReader, window: Window, block: NDArray[np.float32]) -> None:
+    def _lay(
+        self,
+        reader: _ItemReader,
+        window: Window,
+        block: NDArray[np.float32],
+        empty: NDArray[np.bool_],
+    ) -> None:
+        """Fill the still empty pixels of a block from one item."""
         part = _common(reader.extent, window)
         if part is None:
             return
         row, column = int(part.row_off - window.row_off), int(part.col_off - window.col_off)
-        view = block[:, row : row + int(part.height), column : column + int(part.width)]
-        empty = np.isnan(view[0])
-        if empty.any():
-            reader.fill(part, view, empty)
+        place = np.s_[row : row + int(part.height), column : column + int(part.width)]
+        if empty[place].any():
+            reader.fill(part, block[:, *place], empty[place])
 
     def _reader(self, item: SceneItem) -> _ItemReader:
         reader = self._open.pop(item.id, None) or _ItemReader(
@@ -150,19 +159,22 @@ class _ItemReader:
         first = self._file(self._mask_name or bands[0])
         self.extent = grid_extent(first.geometry, grid)
 
-    def fill(self, window: Window, view: NDArray[np.float32], wanted: NDArray[np.bool_]) -> None:
-        """Put reflectance into `view` where `wanted` and clear."""
-        usable = wanted
+    def fill(self, window: Window, view: NDArray[np.float32], empty: NDArray[np.bool_]) -> None:
+        """Put reflectance into `view` where `empty` and clear, and mark it as no longer empty."""
+        usable = empty.copy()
         if self._mask_name is not None:
-            usable = usable & clear_pixels(*self._read(self._mask_name, window), self._mask)
+            usable &= clear_pixels(*self._read(self._mask_name, window), self._mask)
         if not usable.any():
             return
-        values = np.empty(view.shape, dtype=np.float32)
+        # The first item writes straight into the block: what is not clear stays marked as empty.
+        values = view if empty.all() else np.empty(view.shape, dtype=np.float32)
         for index, band in enumerate(self._bands):
             numbers, present = self._read(band, window)
-            usable = usable & present
-            values[index] = self._file(band).asset.radiometry.reflectance(numbers)
-        np.copyto(view, values, where=usable)
+            usable &= present
+            self._file(band).asset.radiometry.reflectance(numbers, out=values[index])
+        if values is not view:
+            np.copyto(view, values, where=usable)
+        empty &= ~usable
 
     def close(self) -> None:
         while self._files:

@@ -33,14 +33,22 @@ class Radiometry:
         """Whether both scale and offset are known."""
         return self.scale is not None and self.offset is not None
 
-    def reflectance(self, numbers: NDArray[Any]) -> NDArray[np.float32]:
+    def reflectance(
+        self, numbers: NDArray[Any], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Return `numbers * scale + offset` as float32; values outside 0..1 are kept.
 
         Clipping would bias the mean of dark water and of bright snow.
+
+        Args:
+            numbers: Digital numbers of any type and shape.
+            out: Array of the same shape to write into.
         """
         if self.scale is None or self.offset is None:
             raise ValueError("radiometry is incomplete: the scene stage refuses such items")
-        values: NDArray[np.float32] = np.multiply(numbers, np.float32(self.scale), dtype=np.float32)
+        values: NDArray[np.float32] = np.multiply(
+            numbers, np.float32(self.scale), out=out, dtype=np.float32, casting="same_kind"
+        )
         if self.offset:
             values += np.float32(self.offset)
         return values
