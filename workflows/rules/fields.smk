@@ -2,6 +2,7 @@ rule fields:
     input:
         scenes=PLAN.artifact("scenes.parquet"),
         parcels=PLAN.artifact("parcels.parquet"),
+        previous=PLAN.parts("intake", "observe"),
     output:
         fields=PLAN.artifact("fields.parquet"),
         outcomes=PLAN.artifact("outcomes/fields.parquet"),
@@ -17,7 +18,6 @@ rule fields:
     params:
         grid=PLAN.county_section("grid"),
         scenes=PLAN.county_section("scenes"),
-        observe=PLAN.section("observe"),
         settings=PLAN.section("crops.fields"),
         season=PLAN.season,
     message:

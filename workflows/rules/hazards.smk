@@ -4,6 +4,7 @@ rule hazards:
         cells=PLAN.artifact("weather_cells.parquet"),
         growth=PLAN.artifact("growth.parquet"),
         crops=PLAN.artifact("crops.parquet"),
+        previous=PLAN.parts("intake", "observe", "grow"),
     output:
         hazards=PLAN.artifact("hazards.parquet"),
         outcomes=PLAN.artifact("outcomes/hazards.parquet"),

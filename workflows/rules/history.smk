@@ -4,6 +4,7 @@ rule history:
         crops=PLAN.artifact("crops.parquet"),
         earlier_growth=PLAN.earlier("growth.parquet"),
         earlier_crops=PLAN.earlier("crops.parquet"),
+        previous=PLAN.parts("intake", "observe"),
     output:
         history=PLAN.artifact("history.parquet"),
         outcomes=PLAN.artifact("outcomes/history.parquet"),

@@ -1,0 +1,199 @@
+"""The whole chain on a tiny simulated county: nothing lost, nothing leaked, nothing done twice."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+
+from pipeline.outcomes import STAGES
+from pipeline.tables import read_table
+from tests.workflows.conftest import ROOT, ChainRun, tiny_config
+
+DONE_TWICE = ("logs", "benchmarks")
+
+
+def planned_rules(said: str) -> set[str]:
+    """Return the rules of Snakemake's job table."""
+    table = said[said.rindex("Job stats:") :] if "Job stats:" in said else ""
+    return set(re.findall(r"^(\w+)\s+\d+$", table, re.MULTILINE)) - {"all", "total"}
+
+
+def digests(results: Path) -> dict[str, str]:
+    """Return the SHA-256 of every artifact, without logs, timings and databases."""
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(results.rglob("*"))
+        if path.is_file()
+        and path.relative_to(results).parts[0] not in DONE_TWICE
+        and path.suffix not in (".sqlite", ".lock")
+        and not path.name.startswith(".")
+    }
+
+
+def table_rows(database: Path, table: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(database) as connection:
+        return sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
+
+
+def test_every_input_row_has_one_outcome_at_intake(tiny_run: ChainRun) -> None:
+    drawn = gpd.read_file(tiny_run.simulated / "SIM001" / "parcels_2024.geojson")
+    outcomes = read_table(tiny_run.folder / "outcomes.parquet")
+    assert (outcomes["stage"] == "intake").sum() == len(drawn)
+    assert not outcomes.duplicated(["stage", "parcel_id", "farmer_id"]).any()
+    assert set(outcomes["stage"]) == set(STAGES)
+
+
+def test_every_farmer_gets_one_decision_and_one_line(tiny_run: ChainRun) -> None:
+    farmers = read_table(tiny_run.folder / "farmers.parquet")
+    decisions = read_table(tiny_run.folder / "decisions.parquet")
+    offers = pd.read_csv(tiny_run.folder / "offers.csv")
+    assert set(decisions["farmer_id"]) == set(farmers["farmer_id"])
+    assert sorted(offers["farmer_id"]) == sorted(farmers["farmer_id"])
+    assert set(decisions["access"]) <= {"approve", "review", "decline"}
+    assert (decisions["access"] == "approve").any()
+
+
+def test_offers_file_equals_the_table(tiny_run: ChainRun) -> None:
+    with (tiny_run.folder / "offers.csv").open(encoding="utf-8", newline="") as handle:
+        listed = {row["farmer_id"]: row["limit"] for row in csv.DictReader(handle) if row["limit"]}
+    with sqlite3.connect(tiny_run.results / "fieldline.sqlite") as connection:
+        stored = connection.execute("SELECT farmer_id FROM offers WHERE status = 'live'").fetchall()
+    assert {row[0] for row in stored} == set(listed)
+
+
+def test_no_name_phone_or_id_leaves_the_vault(tiny_run: ChainRun) -> None:
+    drawn = gpd.read_file(tiny_run.simulated / "SIM001" / "parcels_2024.geojson")
+    secrets = {
+        str(value).encode()
+        for column in ("name", "phone", "id_number")
+        for value in drawn[column].dropna()
+        if len(str(value)) > 4
+    }
+    assert secrets
+    for path in tiny_run.results.rglob("*"):
+        if path.is_file() and path.name != "vault.sqlite":
+            content = path.read_bytes()
+            assert not [s for s in secrets if s in content], path
+
+
+def test_report_is_one_file_that_says_simulated(tiny_run: ChainRun) -> None:
+    page = (tiny_run.folder / "report.html").read_text(encoding="utf-8")
+    assert "Simulated data: no farmer, field, price, image or loan on this page is real." in page
+    assert not re.search(r"""(src|href)=["'](https?:)?//""", page)
+
+
+def test_report_opens_without_asking_the_network(tiny_run: ChainRun, chromium: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    errors: list[str] = []
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto((tiny_run.folder / "report.html").as_uri())
+        page.wait_for_selector("#chart-curves .main-svg")
+        drawn = page.locator(".layer-crop path").count()
+        page.check("#show-access")
+        assert page.locator(".layer-access path").first.is_visible()
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert errors == []
+    assert drawn == len(gpd.read_parquet(tiny_run.folder / "parcels.parquet"))
+
+
+def test_score_reads_the_truth(tiny_run: ChainRun) -> None:
+    result = tiny_run.fieldline("score", "--json")
+    assert result.returncode == 0, result.stderr
+    scores = json.loads(result.stdout)
+    assert scores["crop"]["macro_f1"] > 0.5
+    assert scores == json.loads((tiny_run.folder / "score.json").read_text())
+
+
+def test_a_second_run_does_nothing(tiny_run: ChainRun) -> None:
+    assert "Nothing to be done" in tiny_run.snakemake("--dry-run")
+
+
+def test_audit_chain_holds(tiny_run: ChainRun) -> None:
+    assert tiny_run.fieldline("audit", "verify").returncode == 0
+
+
+def test_a_changed_price_reruns_yield_and_later_only(tiny_run: ChainRun) -> None:
+    prices = tiny_run.simulated / "SIM001" / "prices.csv"
+    before = prices.stat()
+    os.utime(prices)
+    prices.write_bytes(prices.read_bytes() + b"\n")
+    try:
+        rules = planned_rules(tiny_run.snakemake("--dry-run"))
+    finally:
+        prices.write_bytes(prices.read_bytes()[:-1])
+        os.utime(prices, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert {"yields", "decide", "offers", "report"} <= rules
+    earlier = set(STAGES[: STAGES.index("yield")])
+    assert rules.isdisjoint(earlier)
+
+
+def test_a_changed_setting_reruns_the_stage_that_reads_it(tiny_run: ChainRun) -> None:
+    said = tiny_run.snakemake("--dry-run", "--config", "lending={policy: {lgd: '0.6'}}")
+    rules = planned_rules(said)
+    assert "decide" in rules
+    assert rules.isdisjoint({"intake", "observe", "classify", "grow", "yields", "evidence"})
+
+
+@pytest.mark.slow
+def test_killed_three_times_the_bytes_are_the_same(tiny_run: ChainRun, tmp_path: Path) -> None:
+    killed = tiny_config(tmp_path, "results", tiny_run.simulated)
+    command = [sys.executable, "-m", "workflows.cli", "run", "--config", str(killed.config)]
+    for seconds in (9.0, 17.0, 26.0):
+        process = subprocess.Popen(
+            command, cwd=ROOT, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    result = killed.fieldline("run")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert digests(killed.results) == digests_without_score(tiny_run)
+    for table in ("offers", "decisions"):
+        one, other = (table_rows(r.results / "fieldline.sqlite", table) for r in (killed, tiny_run))
+        assert one == other
+
+
+def digests_without_score(run: ChainRun) -> dict[str, str]:
+    return {name: value for name, value in digests(run.results).items() if "score" not in name}
+
+
+def test_two_runs_at_once_are_refused(tiny_run: ChainRun) -> None:
+    import fcntl
+
+    with (tiny_run.results / ".fieldline.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        result = tiny_run.fieldline("run")
+    assert result.returncode == 2
+    assert "another run is writing" in result.stderr
+
+
+def test_a_lost_artifact_is_made_again(tiny_run: ChainRun, tmp_path: Path) -> None:
+    kept = tmp_path / "profiles.parquet"
+    artifact = tiny_run.folder / "profiles.parquet"
+    shutil.copy2(artifact, kept)
+    artifact.unlink()
+    result = tiny_run.fieldline("run")
+    assert result.returncode == 0, result.stderr
+    assert artifact.read_bytes() == kept.read_bytes()
