@@ -109,6 +109,14 @@ class HazardSettings(Section):
 
     dry_day_mm: float = Field(1.0, ge=0)
     """A day with less rain counts as dry (WMO)."""
+    soil_water_mm: float = Field(120.0, gt=0)
+    """Plant-available water of the root zone, mm (loam of 0.8 m; FAO-56 table 19 order)."""
+    crop_coefficient: float = Field(0.9, gt=0, le=2)
+    """Mean crop coefficient over the growing season (FAO-56 table 12 order)."""
+    frost_full_degree_days: float = Field(20.0, gt=0)
+    """Degree-days under the frost threshold that make the index 100 (expert setting)."""
+    heat_full_degree_days: float = Field(60.0, gt=0)
+    """Degree-days above the heat threshold that make the index 100 (expert setting)."""
     min_days: int = Field(30, ge=1)
     """Fewer weather days inside the growing season make no index."""
 
@@ -130,6 +138,10 @@ class YieldSettings(Section):
     """Months of past prices that show how much they move."""
     price_horizon_days: int = Field(180, ge=1)
     """Days from the as-of date to the sale: how far the price may still move."""
+    price_log_sd_default: float = Field(0.2, gt=0)
+    """Log sd of a price to the sale where its series is too short to show it (assumption)."""
+    small_parcel_pixels: float = Field(10.0, gt=0)
+    """A parcel of this many pixels keeps half of its curve's departure from the norm."""
     cost_region: str = "sim"
     """Region of data/crop_calendars.csv whose cash costs apply."""
     draws: int = Field(4000, ge=200)
