@@ -60,7 +60,7 @@ def numbers(frame: pd.DataFrame, column: str, path: Path, *, least: float | None
         UserError: A value is no number or lies below `least`, with its row.
     """
     values = pd.to_numeric(frame[column], errors="coerce")
-    wrong = (values.isna() & frame[column].notna()) | ~np.isfinite(values.fillna(0))
+    wrong = (values.isna() & _given(frame[column])) | ~np.isfinite(values.fillna(0))
     if least is not None:
         wrong |= values < least
     _refuse(frame, column, path, wrong, "a number" if least is None else f"a number >= {least:g}")
@@ -74,7 +74,7 @@ def days(frame: pd.DataFrame, column: str, path: Path) -> None:
         UserError: A value is no ISO date, with its row.
     """
     values = pd.to_datetime(frame[column], errors="coerce", format="ISO8601")
-    _refuse(frame, column, path, values.isna() & frame[column].notna(), "a date like 2024-09-30")
+    _refuse(frame, column, path, values.isna() & _given(frame[column]), "a date like 2024-09-30")
     frame[column] = values
 
 
@@ -88,6 +88,10 @@ def flags(frame: pd.DataFrame, column: str, path: Path) -> None:
     values = texts.map(_TRUE)
     _refuse(frame, column, path, values.isna(), "true or false")
     frame[column] = values.astype("bool")
+
+
+def _given(values: pd.Series[Any]) -> pd.Series[Any]:
+    return values.notna() & (values.astype("str").str.strip() != "")
 
 
 def _refuse(

@@ -52,9 +52,9 @@ class County:
     applications: list[dict[str, Any]] = field(default_factory=list)
     protected: list[tuple[Polygon, str, str]] = field(default_factory=list)
     loans: pd.DataFrame | None = None
-    evidence_settings: EvidenceSettings = EvidenceSettings()
-    risk: RiskSettings = RiskSettings(trees=40)
-    policy: PolicySettings = PolicySettings()
+    evidence_settings: EvidenceSettings = field(default_factory=EvidenceSettings)
+    risk: RiskSettings = field(default_factory=lambda: RiskSettings(trees=40))
+    policy: PolicySettings = field(default_factory=PolicySettings)
     stopped: dict[str, str] = field(default_factory=dict)
 
     def add(

@@ -35,7 +35,7 @@ def test_shared_shocks_add_up_and_own_errors_average_out() -> None:
     own = [replace(SURE, parcel_id=p, own_log_sd=0.3) for p in "abcd"]
     low_shared = quantiles(MODEL.total(shared))[0]
     low_own = quantiles(MODEL.total(own))[0]
-    assert low_shared == pytest.approx(4 * quantiles(MODEL.draw(shared[0]))[0], rel=1e-9)
+    assert low_shared == pytest.approx(4 * quantiles(MODEL.draw(shared[0]))[0], rel=1e-5)
     assert low_own > sum(quantiles(MODEL.draw(parcel))[0] for parcel in own)
 
 
