@@ -187,7 +187,7 @@ class _ItemReader:
             shape = (int(window.height), int(window.width))
             return np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
         numbers, present = file.read(place.source)
-        return place.pick(numbers), place.pick(present) & place.inside
+        return place.pick(numbers), place.within(place.pick(present))
 
     def _lookup(self, geometry: FileGeometry, window: Window) -> Lookup | None:
         if window != self._window:
@@ -231,7 +231,7 @@ class _BandFile:
             numbers = self._dataset.read(1, window=window)
         except RasterioError as error:
             raise self._failure(error) from error
-        present = ~self.asset.radiometry.missing(numbers)
+        present = self.asset.radiometry.present(numbers)
         if self._nodata is not None and self._nodata != self.asset.radiometry.nodata:
             present &= numbers != self._nodata
         return numbers, present

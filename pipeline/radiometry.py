@@ -53,14 +53,14 @@ class Radiometry:
             values += np.float32(self.offset)
         return values
 
-    def missing(self, numbers: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return where the item's nodata value or a non-finite number stands."""
+    def present(self, numbers: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where neither the item's nodata value nor a non-finite number stands."""
         if np.issubdtype(numbers.dtype, np.floating):
-            absent: NDArray[np.bool_] = ~np.isfinite(numbers)
-            return absent if self.nodata is None else absent | (numbers == self.nodata)
+            finite = np.isfinite(numbers)
+            return finite if self.nodata is None else finite & (numbers != self.nodata)
         if self.nodata is None:
-            return np.zeros(numbers.shape, dtype=bool)
-        return np.asarray(numbers == self.nodata)
+            return np.ones(numbers.shape, dtype=bool)
+        return np.asarray(numbers != self.nodata)
 
 
 def radiometry_of(asset: Mapping[str, Any]) -> Radiometry:

@@ -7,7 +7,7 @@ item share their geometry, so the indices are worked out once and each band is o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -59,16 +59,22 @@ class Lookup:
 
     def pick(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the grid window's values from the array read; arbitrary where not inside."""
-        if values.shape == self.inside.shape and self._direct:
-            return values
-        return np.asarray(values[self.rows, self.columns])
+        return values if self._direct else np.asarray(values[self.rows, self.columns])
 
-    @property
+    def within(self, present: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return `present` cut to the file's extent."""
+        return present if self._complete else present & self.inside
+
+    @cached_property
+    def _complete(self) -> bool:
+        return bool(self.inside.all())
+
+    @cached_property
     def _direct(self) -> bool:
-        separable = self.rows.shape[1] == 1 and self.columns.shape[0] == 1
-        return separable and bool(
-            (np.diff(self.rows.ravel()) == 1).all() and (np.diff(self.columns.ravel()) == 1).all()
-        )
+        """Whether file pixels and grid pixels are the same, one to one and in order."""
+        rows, columns = self.rows.ravel(), self.columns.ravel()
+        parallel = (rows.size, columns.size) == self.inside.shape
+        return parallel and bool((np.diff(rows) == 1).all() and (np.diff(columns) == 1).all())
 
 
 def grid_extent(geometry: FileGeometry, grid: Grid) -> Window | None:
