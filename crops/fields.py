@@ -1,7 +1,7 @@
 """The fields stage: how much of a drawn ring is planted, from what its own pixels show.
 
-Owns `fields.parquet`. Pixels are streamed block by block into a fixed number of time bins, so memory
-does not grow with dates. The one idea: the ring's core says how the planted crop behaves, land just
+Owns `fields.parquet`. Pixels are streamed into a fixed number of time bins, so memory does not grow
+with dates. The one idea: the ring's core says how the planted crop behaves, land just
 outside says what else is near, and a pixel is planted as far as a mixture of the two explains it;
 a ring drawn over a road, a wood or a neighbour's field loses that part.
 

@@ -1,7 +1,7 @@
 """The history stage: what earlier seasons of the same parcel say, and how little that may be.
 
-Owns `history.parquet`. A parcel known for one season is a thin file: its stability is unknown, which
-is not the same as bad.
+Owns `history.parquet`. A parcel known for one season is a thin file: its stability is unknown,
+which is not the same as bad.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pixel curves of each ring and of the land around it, streamed from the scene archive.
 
-Owns the composites (largest clear NDVI per time bin, which passes over missed clouds) and the choice
-of pixels; it decides nothing about crops. The one idea: rings are worked on in neighbourhoods, so
+Owns the composites (largest clear NDVI per bin, which passes over missed clouds) and the choice of
+pixels; it decides nothing about crops. The one idea: rings are worked on in neighbourhoods, so
 that memory is one window x a fixed number of bins, whatever the number of dates and parcels.
 
 Source: Holben (1986) Characteristics of maximum-value composite images, Int. J. Remote Sens. 7.
@@ -25,6 +25,8 @@ from pipeline.grid import Grid
 from pipeline.mosaic import DayReader, SceneReadError
 from pipeline.scenes import SceneDay
 from pipeline.settings import SceneSettings, Season
+
+Pixels = NDArray[np.float32]
 
 _UNSEEN = -2.0
 _FULL = 0.999
@@ -110,7 +112,7 @@ def _composites(
     scenes: SceneSettings,
     settings: FieldsSettings,
     season: Season,
-) -> Floats:
+) -> Pixels:
     """Return (rows, columns, bins) largest clear NDVI per bin, `_UNSEEN` where none was clear."""
     bins = known_until(season) // settings.step_days + 1
     shape = (int(window.height), int(window.width), bins)
@@ -127,7 +129,7 @@ def _composites(
 
 def _read(
     day: SceneDay, grid: Grid, window: Window, bands: tuple[str, str], scenes: SceneSettings
-) -> Floats | None:
+) -> Pixels | None:
     """Read a day without the items that cannot be read; observe reports those."""
     while day.items:
         try:
@@ -139,7 +141,7 @@ def _read(
 
 
 def _ring(
-    member: int, weights: CoverageWeights, window: Window, cube: Floats, settings: FieldsSettings
+    member: int, weights: CoverageWeights, window: Window, cube: Pixels, settings: FieldsSettings
 ) -> RingPixels:
     lines, columns, coverage = _cells(weights, member)
     lines, columns = lines - int(window.row_off), columns - int(window.col_off)

@@ -1,7 +1,7 @@
 """Crop prices: dated series in the county's currency per tonne, and how far they may still move.
 
-Owns reading, unit conversion and the price quantiles. A price in another currency or an unknown unit
-is refused, never converted by guess; nothing dated after the as-of date is seen. The one idea: the
+Owns reading, unit conversion and price quantiles. A price in another currency or an unknown unit is
+refused, never converted by guess; nothing dated after the as-of date is seen. One idea: the
 best forecast of a price is its last value, and its uncertainty is how much the same series moved
 over horizons of the same length before.
 
@@ -30,7 +30,7 @@ _KG_PER_TONNE = 1000.0
 _MONTH_DAYS = 30.4375
 _MIN_CHANGES = 12
 #: Minor units per major unit of currencies that do not have a hundred (ISO 4217).
-_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "UGX": 0, "RWF": 0, "XOF": 0, "XAF": 0, "KWD": 3, "TND": 3}  # fmt: skip
+_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "UGX": 0, "XOF": 0, "XAF": 0, "KWD": 3, "TND": 3}
 Z80 = 1.2815515655446004
 
 
@@ -123,10 +123,9 @@ def read_prices(path: Path, layout: str, currency: str, as_of: dt.date) -> pd.Da
     }
     factor = [factors[key] for key in zip(frame["unit"], frame["crop"], strict=True)]
     tidy = frame.assign(per_tonne=frame["price"] * np.asarray(factor, dtype=float))
-    tidy = tidy.groupby(["crop", "date"], as_index=False, sort=True).agg(
+    return tidy.groupby(["crop", "date"], as_index=False, sort=True).agg(
         per_tonne=("per_tonne", "median"), source=("source", "first")
     )
-    return tidy
 
 
 def _read_long(path: Path) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -131,7 +132,7 @@ def _ridge(inputs: Floats, target: Floats, penalty: float) -> Floats:
     return np.asarray(np.linalg.solve(gram, inputs.T @ target))
 
 
-def _pooled_sd(left: Floats, crops: NDArray[np.str_]) -> tuple[dict[str, float], float]:
+def _pooled_sd(left: Floats, crops: NDArray[Any]) -> tuple[dict[str, float], float]:
     """Return error sd by crop, pooled with `_POOL` cuts' worth of all crops, and of all crops."""
     overall = float(np.mean(left**2)) + _TINY
     found = {}
