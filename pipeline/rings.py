@@ -8,15 +8,16 @@ drawn around and the area of the valid result agree; otherwise the drawing is am
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 from pyproj import Geod
-from shapely.geometry import Polygon
+from shapely.geometry import LineString, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 Geometries = npt.NDArray[np.object_]
@@ -26,6 +27,9 @@ WGS84 = Geod(ellps="WGS84")
 POLYGONAL = ("Polygon", "MultiPolygon")
 #: No phone or survey places a corner better than this; thinning more finely is pointless, metres.
 _FINEST_M = 0.01
+#: Vertices per stretch of `_thin_ring`: short enough to stay fast, long enough to thin well.
+_STRETCH = 500
+_TRIANGLE = 3
 
 
 @dataclass(frozen=True)
@@ -170,10 +174,10 @@ def thin(geometry: BaseGeometry, tolerance_m: float, area_change: float) -> Repa
     """Drop vertices that move the outline by less than `tolerance_m`.
 
     The tolerance is halved until the area is kept, so that a small field is thinned more finely
-    than a large one.
+    than a large one. Whether the line crosses itself is for `untangle` to judge afterwards.
 
     Args:
-        geometry: Valid polygon in lon/lat degrees.
+        geometry: Polygon in lon/lat degrees, perhaps invalid.
         tolerance_m: Largest displacement of the line, metres.
         area_change: Largest allowed relative change of the area.
 
@@ -185,12 +189,37 @@ def thin(geometry: BaseGeometry, tolerance_m: float, area_change: float) -> Repa
     metric = shapely.transform(geometry, lambda xy: xy * scale)
     change = 1.0
     while tolerance_m >= _FINEST_M:
-        simple = shapely.simplify(metric, tolerance_m, preserve_topology=True)
-        change = abs(simple.area - metric.area) / metric.area
+        simple = _with_rings(metric, partial(_thin_ring, tolerance_m=tolerance_m))
+        change = abs(simple.area - metric.area) / max(metric.area, _FINEST_M**2)
         if change <= area_change:
             return Repair(shapely.transform(simple, lambda xy: xy / scale), change)
         tolerance_m /= 2
     return Repair(None, change)
+
+
+def _with_rings(geometry: BaseGeometry, change: Callable[[Floats], Floats]) -> BaseGeometry:
+    parts = [
+        Polygon(
+            change(shapely.get_coordinates(part.exterior)),
+            [change(shapely.get_coordinates(hole)) for hole in part.interiors],
+        )
+        for part in shapely.get_parts(geometry)
+    ]
+    return parts[0] if len(parts) == 1 else MultiPolygon(parts)
+
+
+def _thin_ring(ring: Floats, tolerance_m: float) -> Floats:
+    """Thin a ring by Douglas-Peucker, stretch by stretch.
+
+    The algorithm is quadratic on a scribble (11 s for 10^5 spikes); stretches of fixed length make
+    it linear and cost one kept vertex each.
+    """
+    starts = range(0, len(ring) - 1, _STRETCH)
+    lines = np.array([LineString(ring[i : i + _STRETCH + 1]) for i in starts], dtype=object)
+    thinned = shapely.simplify(lines, tolerance_m, preserve_topology=False)
+    kept = [shapely.get_coordinates(line)[:-1] for line in thinned]
+    out = np.vstack([*kept, ring[-1:]])
+    return out if len(out) > _TRIANGLE else ring
 
 
 def parts_connected(geometry: BaseGeometry, gap_m: float) -> bool:

@@ -187,20 +187,20 @@ def _inside(points: Floats, box: Floats) -> npt.NDArray[np.bool_]:
 
 
 def _repair(geometries: Geometries, ledger: Ledger, settings: IntakeSettings) -> None:
-    """Thin outlines with too many vertices, untangle those that cross themselves."""
+    """Thin outlines with too many vertices, then untangle those that cross themselves."""
     rows = ledger.rows
-    for row in rows[~shapely.is_valid(geometries[rows])]:
+    vertices = shapely.get_num_coordinates(geometries[rows])
+    for row, before in zip(rows.tolist(), vertices.tolist(), strict=True):
+        if before > settings.max_vertices:
+            _thin(geometries, row, before, ledger, settings)
+    rows = ledger.rows
+    for row in rows[~shapely.is_valid(geometries[rows])].tolist():
         repair = untangle(geometries[row], settings.self_crossing_share)
         geometries[row] = repair.geometry
         if repair.geometry is None:
             ledger.refuse(row, "bow_tie", doubt=repair.share)
         else:
             ledger.note(row, "self_crossing", doubt=repair.share)
-    rows = ledger.rows
-    vertices = shapely.get_num_coordinates(geometries[rows])
-    for row, before in zip(rows, vertices, strict=True):
-        if before > settings.max_vertices:
-            _thin(geometries, int(row), int(before), ledger, settings)
     geometries[ledger.rows] = shapely.orient_polygons(geometries[ledger.rows])
 
 
@@ -233,16 +233,16 @@ def _measure(
 def _judge_parts(geometries: Geometries, ledger: Ledger, settings: IntakeSettings) -> None:
     rows = ledger.rows
     counts = shapely.get_num_geometries(geometries[rows])
-    for row, parts in zip(rows[counts > 1], counts[counts > 1], strict=True):
+    for row, parts in zip(rows[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True):
         if parts_connected(geometries[row], settings.part_gap_m):
-            ledger.note(row, "multipart", parts=int(parts))
+            ledger.note(row, "multipart", parts=parts)
         else:
-            ledger.refuse(row, "parts_far_apart", parts=int(parts), gap_m=settings.part_gap_m)
+            ledger.refuse(row, "parts_far_apart", parts=parts, gap_m=settings.part_gap_m)
     polygons, owner = shapely.get_parts(geometries[rows], return_index=True)
     holes = np.bincount(
         owner, weights=shapely.get_num_interior_rings(polygons), minlength=len(rows)
     )
-    for row, count in zip(rows[holes > 0], holes[holes > 0], strict=True):
+    for row, count in zip(rows[holes > 0].tolist(), holes[holes > 0].tolist(), strict=True):
         ledger.remark(row, holes=int(count))
 
 
