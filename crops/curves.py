@@ -60,10 +60,11 @@ def smooth_curve(
         ladder: Penalties to choose from, ascending; one penalty is used as it is.
 
     Returns:
-        The curve; it is never extended beyond the observations.
+        The curve; it is never extended beyond the observations (by at most half a step).
     """
-    first = int(day[0]) // step_days * step_days
-    cell = (day - first) // step_days
+    half = step_days // 2
+    first = (int(day[0]) + half) // step_days * step_days
+    cell = (day - first + half) // step_days  # nearest grid day: no shift of the dates
     length = int(cell[-1]) + 1
     total = np.bincount(cell, weight, length)
     means = np.bincount(cell, weight * values, length) / np.maximum(total, _TINY)

@@ -57,6 +57,8 @@ def find_cycles(curve: Curve, rules: CycleRules) -> list[Cycle]:
     padded = np.concatenate(([values.min()], values, [values.min()]))
     found, _ = find_peaks(padded, height=rules.min_peak, prominence=rules.min_amplitude)
     peaks = found - 1
+    if not len(peaks):
+        return []
     edges = [0, *[_valley(values, a, b) for a, b in pairwise(peaks)]]
     edges.append(len(values) - 1)
     cycles = (

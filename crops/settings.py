@@ -94,10 +94,10 @@ class GrowSettings(Section):
     """A value this far under both neighbours is a missed cloud, NDVI."""
     spike_reach_days: int = Field(30, ge=1)
     """Neighbours farther than this do not judge a value, days."""
-    penalty_range: tuple[float, float] = (-0.5, 2.5)
+    penalty_range: tuple[float, float] = (-1.0, 0.5)
     """Logarithms (base 10) of the weakest and strongest Whittaker penalty, on the curve's step."""
-    penalty_rungs: int = Field(7, ge=1, le=40)
-    """Penalties tried between them; the V-curve chooses."""
+    penalty_rungs: int = Field(4, ge=1, le=40)
+    """Penalties tried between them; the V-curve chooses (alone it would smooth too much)."""
     bare_share: float = Field(0.2, gt=0, lt=1)
     """Share of the amplitude above base under which a field counts as harvested."""
     min_norm_parcels: int = Field(8, ge=3)

@@ -1,8 +1,8 @@
 """The yield stage: yield, price and value of each parcel, each with an honest interval.
 
 Owns `yields.parquet` and the yield card. The crop is the classified one; where the model cannot
-tell it is the cheapest crop of the prediction set, and no crop at all where one of the set cannot be
-valued. What is written is enough for lending to draw parcels jointly: shared and own errors apart.
+tell it is the cheapest crop of the prediction set, and no crop where one of the set has no value.
+Shared and own errors stand apart, so that lending can draw parcels jointly.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def _row(record: dict[Any, Any], cell: str, shift: float, valuation: Valuation) 
         row |= yield_interval(crop, record["season"], shift, valuation)
     if crop in valuation.prices:
         row |= _priced(valuation.prices[crop], valuation.currency)
-    return row | (_value(row, valuation) if valuation.can_value(crop) else {})
+    return row | (_value(row) if valuation.can_value(crop) else {})
 
 
 def yield_interval(
@@ -285,7 +285,7 @@ def _priced(price: CropPrice, currency: str) -> dict[str, Any]:
     }
 
 
-def _value(row: dict[str, Any], valuation: Valuation) -> dict[str, int]:
+def _value(row: dict[str, Any]) -> dict[str, int]:
     """Gross value per hectare: yield and price errors are independent, so log variances add."""
     middle = row["yield_q50_t_ha"]
     value = middle * row["price_q50_minor"]
