@@ -187,7 +187,8 @@ class _State:
 
 def _weeds(age: Floats, length: Floats, traits: FieldTraits, day: dt.date) -> Floats:
     idle = np.where(age > length, age - length, np.where(age < -_TILLAGE_DAYS, 90.0, 0.0))
-    return traits.weeds * (1 - np.exp(-idle / _WEED_DAYS)) * (0.15 + 0.85 * _season_warmth(day))
+    grown = (1 - np.exp(-idle / _WEED_DAYS)) * (0.15 + 0.85 * _season_warmth(day))
+    return np.asarray(traits.weeds * grown)
 
 
 def leaf_area(cultivar: Cultivar, cover: Floats) -> Floats:
@@ -254,7 +255,10 @@ def cover_reflectance(
     warmth = _season_warmth(day)
     dryness = np.full(len(kind), 0.45 * (1 - 0.5 * wet))
     ones = np.ones(len(kind))
-    trees = lambda low, high: np.maximum(low + (high - low) * warmth**0.7 + 0.3 * lasting, 0.1)  # noqa: E731
+
+    def trees(low: float, high: float) -> Floats:
+        return np.asarray(np.maximum(low + (high - low) * warmth**0.7 + 0.3 * lasting, 0.1))
+
     forest = optics.canopies(optics.TREE, trees(0.9, 5.2), ones, dryness, zenith)
     orchard = optics.canopies(optics.TREE, trees(0.4, 2.4), ones, dryness, zenith)
     grass = optics.canopies(optics.GRASS, trees(0.4, 1.8), ones * 0.8, dryness, zenith)

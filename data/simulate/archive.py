@@ -89,7 +89,7 @@ class Acquisition:
 def digital_numbers(reflectance: Floats, offset: bool) -> npt.NDArray[np.uint16]:
     """Code reflectance as uint16 with 0 kept for nodata."""
     shift = _OFFSET_DN if offset else 0
-    return np.clip(np.rint(reflectance / SCALE) + shift, 1, 65_535).astype(np.uint16)
+    return np.asarray(np.clip(np.rint(reflectance / SCALE) + shift, 1, 65_535).astype(np.uint16))
 
 
 def _write(path: Path, values: npt.NDArray[Any], grid: Grid) -> None:

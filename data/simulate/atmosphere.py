@@ -68,9 +68,13 @@ def draw_sky(size: int, share: float, sun: tuple[float, float], rng: np.random.G
     edge = -(-(size + 2 * pad) // _COARSE)
     noise = 0.75 * _noise(edge, 22, rng) + 0.45 * _noise(edge, 6, rng) + 0.2 * _noise(edge, 2, rng)
     level = np.quantile(noise, 1 - min(max(share, 0.0), 1.0))
-    thick = np.clip((noise - level) / (_EDGE * 3) + 0.3, 0, 1) if share > 0.005 else noise * 0
+    thick = np.clip((noise - level) / (_EDGE * 3) + _EDGE / 2, 0, 1) if share > 0.005 else noise * 0
     opacity = ndimage.zoom(thick, _COARSE, order=1)
-    window = lambda dy, dx: opacity[pad + dy : pad + dy + size, pad + dx : pad + dx + size]  # noqa: E731
+
+    def window(rows: int, columns: int) -> Floats:
+        down, right = pad + rows, pad + columns
+        return np.asarray(opacity[down : down + size, right : right + size])
+
     # Rows run south: a shadow to the north lies at a smaller row than its cloud.
     cast = window(round(north), round(-east))
     return Sky(

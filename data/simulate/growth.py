@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 
 TAU = np.linspace(0.0, 1.0, 101)
 _SOW_SPREAD = 1.5
-_LONGEST_SEASON = 300
+_SHORTEST_SEASON, _LONGEST_SEASON = 30, 300
 _SPIN_UP = 12
 _SOILS = ("SiltLoam", "Loam", "SandyLoam", "ClayLoam")
 _STAGES = ("Emergence", "MaxRooting", "Senescence", "Maturity", "HIstart", "Flowering", "YldForm")
@@ -160,7 +160,9 @@ def _job(
         skill,
         _SOILS[cell % len(_SOILS)],
         weather.days[span],
-        *(values[cell, span] for values in (weather.tmin, weather.tmax, weather.precip)),
+        weather.tmin[cell, span],
+        weather.tmax[cell, span],
+        weather.precip[cell, span],
         weather.et0[cell, span],
     )
 
@@ -168,8 +170,11 @@ def _job(
 def _run_all(jobs: list[Job], processes: int) -> list[Run]:
     if processes == 1 or len(jobs) < 8:
         return [run_crop(job) for job in jobs]
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(run_crop, jobs, chunksize=4))
+    # Forked workers inherit the loaded model and never run a workflow script a second time.
+    import aquacrop  # noqa: F401
+
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+        return list(pool.map(run_crop, jobs, chunksize=2))
 
 
 #: Design of the runs as (lateness, skill): a plane through three points, or their middle.
@@ -215,7 +220,10 @@ class GrowthTable:
         """
         weights = _weights(late, skill, self.yields.shape[-1])
         picked = (season, crop, cell)
-        blend = lambda values: np.einsum("nr,nr->n", weights, values[picked])  # noqa: E731
+
+        def blend(values: Floats) -> Floats:
+            return np.asarray(np.einsum("nr,nr->n", weights, values[picked]))
+
         # Where one run stands for all, skill and lateness act by the mean response alone.
         single = self.yields.shape[-1] == 1
         effect = 1 + 0.55 * (skill - MEAN_SKILL) if single else np.ones(len(crop))
@@ -223,7 +231,7 @@ class GrowthTable:
         shift = late * 6.0 if single else np.zeros(len(crop))
         return FieldGrowth(
             np.round(blend(self.sow_day) + shift),
-            np.round(np.maximum(blend(self.length), 30)),
+            np.round(np.maximum(blend(self.length), _SHORTEST_SEASON)).astype(np.float64),
             np.maximum(blend(self.yields) * effect, 0.05),
             np.clip(cover * np.minimum(effect, 1.15)[:, None], 0, 0.98),
         )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 import shapely.affinity
-from shapely.geometry import LineString, MultiPolygon, Polygon, box
+from shapely.geometry import LineString, Polygon, box
 from shapely.ops import split
 
 from data.simulate.settings import LandSettings
@@ -30,7 +30,7 @@ _ROAD_M, _LANE_M, _RIDGE_M = 9.0, 4.0, 0.8
 _RIVER_M = 28.0
 _SMALLEST_FIELD_M2 = 230.0
 #: A piece is cut while it exceeds this multiple of its target; sets the median to the target.
-_STOP = 2.3
+_STOP = 4.4
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _parts(shape: shapely.Geometry) -> list[Polygon]:
 
 def _cut(polygon: Polygon, rng: np.random.Generator, tilt: float, gap: float) -> list[Polygon]:
     """Cut across the longer side at a random share; the two halves keep a gap between them."""
-    frame = np.asarray(shapely.oriented_envelope(polygon).exterior.coords)
+    frame = shapely.get_coordinates(shapely.oriented_envelope(polygon))
     sides = np.diff(frame[:3], axis=0)
     lengths = np.hypot(sides[:, 0], sides[:, 1])
     long = int(np.argmax(lengths))
@@ -119,7 +119,7 @@ def _block_kinds(count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
 def side_length(fields: int, land: LandSettings) -> float:
     """Return the edge of a square that should hold this many fields, metres, even pixels."""
     mean = land.field_median_mu * MU_M2 * np.exp(land.field_log_sd**2 / 2)
-    metres = np.sqrt(fields * mean / (1 - sum(_BLOCK_SHARES.values())) * 1.25) + 60
+    metres = np.sqrt(fields * mean / (1 - sum(_BLOCK_SHARES.values())) * 1.15) + 60
     return float(np.ceil(metres / 20) * 20)
 
 
@@ -160,6 +160,6 @@ def lay_out(side: float, land: LandSettings, rng: np.random.Generator) -> Land:
     )
 
 
-def shapes_of(shape: Polygon | MultiPolygon) -> list[Polygon]:
+def shapes_of(shape: shapely.Geometry) -> list[Polygon]:
     """Return the polygons of a geometry, largest first."""
     return sorted(_parts(shape), key=lambda part: -part.area)

@@ -6,6 +6,7 @@ Owns the price series; calibrated to no market beyond its order of magnitude, an
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_right
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,18 @@ def prices(settings: SimulateSettings) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def price_on(table: pd.DataFrame, crop: str, day: dt.date) -> float:
+PriceBook = dict[str, tuple[list[str], list[float]]]
+
+
+def price_book(table: pd.DataFrame) -> PriceBook:
+    """Return dates and prices by crop, in date order, for fast look-up."""
+    return {
+        str(crop): (rows["date"].tolist(), rows["price"].tolist())
+        for crop, rows in table.sort_values(["crop", "date"]).groupby("crop")
+    }
+
+
+def price_on(book: PriceBook, crop: str, day: dt.date) -> float:
     """Return the last price of a crop on or before a day, CNY/kg."""
-    rows = table[(table["crop"] == crop) & (table["date"] <= day.isoformat())]
-    return float(rows["price"].iloc[-1])
+    days, series = book[crop]
+    return float(series[bisect_right(days, day.isoformat()) - 1])

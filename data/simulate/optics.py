@@ -111,7 +111,7 @@ def canopy(leaf: Leaf, lai: float, pigment: float, dryness: float, zenith: float
         ewt=leaf.ewt * (0.5 + 0.5 * min(pigment, 1.0)), lma=leaf.lma, N=leaf.structure_n, lai=lai,
         lidf=leaf.angle, soil_dryness=dryness, solar_zenith=zenith, hot_spot=leaf.hot_spot,
     )  # fmt: skip
-    return band_weights() @ spectrum
+    return np.asarray(band_weights() @ spectrum)
 
 
 @cache

@@ -13,7 +13,6 @@ import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import shapely
 
 from data.reference import calendar
 from data.simulate import rings
@@ -21,7 +20,7 @@ from data.simulate.appearance import FieldTraits
 from data.simulate.cultivars import Cultivar
 from data.simulate.growth import FieldGrowth, harvest_date
 from data.simulate.land import MU_M2, Land
-from data.simulate.markets import price_on
+from data.simulate.markets import PriceBook, price_on
 from data.simulate.people import People, person
 from data.simulate.rings import Claim
 from data.simulate.settings import SeasonSpan, SimulateSettings
@@ -68,7 +67,7 @@ def realise(
 
 def truth_table(
     claims: list[Claim], ids: list[str], ground: Ground, cultivars: tuple[Cultivar, ...],
-    prices: pd.DataFrame, declared: list[str],
+    prices: PriceBook, declared: list[str],
 ) -> pd.DataFrame:  # fmt: skip
     """Return the truth per claim.
 
@@ -104,7 +103,7 @@ def _harvest(
     claim: Claim,
     ground: Ground,
     cultivars: tuple[Cultivar, ...],
-    prices: pd.DataFrame,
+    prices: PriceBook,
     planted: float,
 ) -> tuple[str, float | None, dt.date | None, int]:
     if claim.field < 0:
@@ -135,7 +134,8 @@ def declare(
 
 
 def parcels_table(
-    claims: list[Claim], ids: list[str], ground: Ground, declared: list[str], to_lonlat: shapely.Geometry,
+    claims: list[Claim], ids: list[str], ground: Ground, declared: list[str],
+    to_lonlat: npt.NDArray[np.object_],
     settings: SimulateSettings, rng: np.random.Generator,
 ) -> gpd.GeoDataFrame:  # fmt: skip
     """Return what the farmers hand in, with geometry in EPSG:4326."""

@@ -36,7 +36,7 @@ from data.simulate import (
 from data.simulate.cultivars import Cultivar, planted
 from data.simulate.growth import GrowthTable, grow
 from data.simulate.loans import loan_history
-from data.simulate.markets import prices
+from data.simulate.markets import price_book, prices
 from data.simulate.settings import SeasonSpan, SimulateSettings
 from data.simulate.weather import Weather, cell_name, generate_weather, hazards_table, weather_table
 from pipeline.tables import BatchWriter, Column, TableSchema
@@ -200,7 +200,7 @@ class Papers:
             self._season(tile, order, name, span, shapes)
 
     def _season(
-        self, tile: Tile, order: int, name: str, span: SeasonSpan, shapes: shapely.Geometry
+        self, tile: Tile, order: int, name: str, span: SeasonSpan, shapes: npt.NDArray[np.object_]
     ) -> None:
         world, rng = self._world, tile.rng
         yields = papers.realise(tile.seasons.growth[order], tile.traits, world.weather.hazards, rng)
@@ -212,7 +212,7 @@ class Papers:
             tile.claims, ground, world.cultivars, world.settings.lies.wrong_crop, rng
         )
         truth = papers.truth_table(
-            tile.claims, tile.ids, ground, world.cultivars, world.prices, declared
+            tile.claims, tile.ids, ground, world.cultivars, price_book(world.prices), declared
         )
         self._truth[name].write(truth)
         drawn = papers.parcels_table(
@@ -411,8 +411,13 @@ def _protected(tile: Tile, world: World) -> gpd.GeoDataFrame:
     )
 
 
+def _corners(grid: archive.Grid) -> tuple[float, float, float, float]:
+    west, south, east, north = grid.bbox
+    return west, south, east, north
+
+
 def _boundary(county: str, grids: list[archive.Grid]) -> gpd.GeoDataFrame:
-    area = shapely.union_all([shapely.box(*grid.bbox) for grid in grids]).envelope.buffer(0.01)
+    area = shapely.union_all([shapely.box(*_corners(grid)) for grid in grids]).envelope.buffer(0.01)
     return gpd.GeoDataFrame({"county": [county]}, geometry=[area], crs="EPSG:4326")
 
 

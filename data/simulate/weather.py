@@ -162,7 +162,7 @@ def _apply(hazard: Hazard, weather: Weather) -> None:
 
 
 def generate_weather(settings: SimulateSettings) -> Weather:
-    """Generate daily weather from `yield_years` before the first season to months after (crops finish).
+    """Generate daily weather from `yield_years` before the first season to months after the last.
 
     Args:
         settings: County settings; cells differ by a constant fraction of a degree.
