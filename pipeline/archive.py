@@ -7,7 +7,6 @@ are read one by one, so that a single broken document costs one scene and never 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +38,17 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "B12": ("swir22",),
     "SCL": ("scl",),
 }
+
+#: What pystac raises on files that are absent, are not JSON, or are JSON of another shape.
+_NOT_STAC = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    pystac.STACError,
+    pystac.STACTypeError,
+)
 
 
 @dataclass(frozen=True)
@@ -114,9 +124,7 @@ def read_document(href: str) -> dict[str, Any]:
         item = pystac.Item.from_file(href)
         item.make_asset_hrefs_absolute()
         return item.to_dict(include_self_link=True, transform_hrefs=False)
-    except (OSError, json.JSONDecodeError, pystac.STACError, pystac.STACTypeError) as error:
-        raise ProviderError(f"{href}: {type(error).__name__}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _NOT_STAC as error:
         raise ProviderError(f"{href}: not a STAC item ({type(error).__name__})") from error
 
 
@@ -175,7 +183,7 @@ def _open_catalog(path: Path) -> pystac.Catalog:
         return pystac.Catalog.from_file(str(path.resolve()))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", "point inputs.catalog to catalog.json") from error
-    except (OSError, ValueError, KeyError, pystac.STACError, pystac.STACTypeError) as error:
+    except _NOT_STAC as error:
         raise UserError(
             f"{path} is not a STAC catalog ({type(error).__name__})",
             "point inputs.catalog to the catalog.json of a static STAC archive",

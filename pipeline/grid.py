@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from affine import Affine
 from geopandas import GeoDataFrame
+from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.windows import Window
@@ -48,8 +48,8 @@ class Grid:
 
     def window_bounds(self, window: Window) -> Bounds:
         """Return the outer edges of a window, m."""
-        xmin, ymax = self.transform * (window.col_off, window.row_off)
-        xmax, ymin = self.transform * (
+        xmin, ymax = self.transform @ (window.col_off, window.row_off)
+        xmax, ymin = self.transform @ (
             window.col_off + window.width,
             window.row_off + window.height,
         )
@@ -58,8 +58,8 @@ class Grid:
     def window_of(self, bounds: Bounds) -> Window | None:
         """Return the smallest window that covers `bounds`, cut to the grid; None where disjoint."""
         inverse = ~self.transform
-        left, top = inverse * (bounds[0], bounds[3])
-        right, bottom = inverse * (bounds[2], bounds[1])
+        left, top = inverse @ (bounds[0], bounds[3])
+        right, bottom = inverse @ (bounds[2], bounds[1])
         column, row = max(0, math.floor(left)), max(0, math.floor(top))
         columns = min(self.width, math.ceil(right)) - column
         rows = min(self.height, math.ceil(bottom)) - row

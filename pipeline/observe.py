@@ -131,7 +131,7 @@ def _tile_corner(days: Sequence[SceneDay], grid: Grid) -> tuple[int, int]:
     for day in days:
         for item in day.items:
             if item.origin is not None:
-                column, row = ~grid.transform * item.origin
+                column, row = ~grid.transform @ item.origin
                 return round(row), round(column)
     return 0, 0
 

@@ -56,7 +56,7 @@ class Radiometry:
     def present(self, numbers: NDArray[Any]) -> NDArray[np.bool_]:
         """Return where neither the item's nodata value nor a non-finite number stands."""
         if np.issubdtype(numbers.dtype, np.floating):
-            finite = np.isfinite(numbers)
+            finite: NDArray[np.bool_] = np.isfinite(numbers)
             return finite if self.nodata is None else finite & (numbers != self.nodata)
         if self.nodata is None:
             return np.ones(numbers.shape, dtype=bool)

@@ -11,9 +11,9 @@ from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
+from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
@@ -40,7 +40,7 @@ class FileGeometry:
     @property
     def bounds(self) -> Bounds:
         """Outer box in the file's CRS."""
-        corners = [self.transform * (c, r) for c in (0, self.width) for r in (0, self.height)]
+        corners = [self.transform @ (c, r) for c in (0, self.width) for r in (0, self.height)]
         xs, ys = zip(*corners, strict=True)
         return (min(xs), min(ys), max(xs), max(ys))
 
@@ -151,7 +151,7 @@ def _floor(position: Coordinates) -> Indices:
 
 def _centres(grid: Grid, window: Window) -> tuple[Coordinates, Coordinates]:
     """Return x of the columns' and y of the rows' pixel centres, m."""
-    left, top = grid.transform * (window.col_off, window.row_off)
+    left, top = grid.transform @ (window.col_off, window.row_off)
     columns = np.arange(int(window.width), dtype=np.float64) + 0.5
     rows = np.arange(int(window.height), dtype=np.float64) + 0.5
     x: Coordinates = left + columns * grid.resolution

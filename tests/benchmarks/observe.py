@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 import pystac
 import rasterio
-from affine import Affine
+from rasterio import Affine
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 from scipy.ndimage import zoom
