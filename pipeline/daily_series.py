@@ -99,9 +99,9 @@ def check_values(series: Series) -> None:
     for name, (low, high) in LIMITS.items():
         values = series.values[name]
         _drop(series, (name,), (values < low) | (values > high))
-    lower, mean, upper = (series.values[name] for name in TEMPERATURES)
+    lower, upper, mean = (series.values[name] for name in TEMPERATURES)
     _drop(series, ("tmin_c", "tmax_c"), lower > upper)
-    _drop(series, ("tmean_c",), (mean < series.values["tmin_c"]) | (mean > series.values["tmax_c"]))
+    _drop(series, ("tmean_c",), (mean < lower) | (mean > upper))
 
 
 def _drop(series: Series, names: tuple[str, ...], wrong: npt.NDArray[np.bool_]) -> None:
@@ -172,9 +172,9 @@ def complete(series: Series, latitude: Floats) -> None:
 
     Source: FAO-56 eq. 9 (mean of the extremes) and eq. 52 (Hargreaves).
     """
-    lower, mean, upper = (series.values[name] for name in TEMPERATURES)
+    lower, upper, mean = (series.values[name] for name in TEMPERATURES)
     mean[:] = np.where(np.isnan(mean), (lower + upper) / 2, mean)
-    day = series.days.dayofyear.to_numpy(dtype=float)[:, None]
+    day = series.days.day_of_year.to_numpy(dtype=float)[:, None]
     estimate = hargreaves(lower, upper, extraterrestrial_radiation(latitude[None, :], day))
     et0 = series.values["et0_mm"]
     et0[:] = np.where(np.isnan(et0), estimate, et0)
