@@ -19,6 +19,11 @@ _SMOOTHING = 0.5
 """Added to both counts of a bin so that an empty cell gives a finite weight (Haldane-Anscombe)."""
 
 
+_FEW = 2
+"""Features with at most this many times the bins in distinct values keep a bin for each value:
+quantiles would merge the rare, telling ones (three months late) with the common."""
+
+
 @dataclass(frozen=True)
 class Binning:
     """Quantile bins of one feature and their weights of evidence; the last bin is `missing`."""
@@ -46,9 +51,7 @@ def fit_binning(values: Floats, defaulted: Floats, bins: int) -> Binning:
         defaulted: 1 for default.
         bins: Bins wanted; repeated quantiles are merged.
     """
-    known = values[~np.isnan(values)]
-    inner = np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]) if len(known) else np.empty(0)
-    edges = [float(edge) for edge in np.unique(inner) if edge > np.min(known)]
+    edges = _edges(values[~np.isnan(values)], bins)
     index = _bin(values, edges)
     size = len(edges) + 2
     bad = np.bincount(index, weights=defaulted, minlength=size) + _SMOOTHING
@@ -56,6 +59,15 @@ def fit_binning(values: Floats, defaulted: Floats, bins: int) -> Binning:
     woe = np.log(bad / bad.sum()) - np.log(good / good.sum())
     woe[(bad + good) <= 2 * _SMOOTHING] = 0.0
     return Binning(edges, [float(value) for value in woe])
+
+
+def _edges(known: Floats, bins: int) -> list[float]:
+    """Return inner edges: between all values where they are few, at quantiles where many."""
+    distinct = np.unique(known)
+    if len(distinct) <= _FEW * bins:
+        return [float(edge) for edge in (distinct[1:] + distinct[:-1]) / 2]
+    inner = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
+    return [float(edge) for edge in inner if edge > distinct[0]]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class RiskSettings(Section):
     """Share of loans drawn per tree."""
     l2: float = Field(1.0, ge=0)
     """Ridge penalty on leaf weights."""
-    bins: int = Field(6, ge=2, le=20)
+    bins: int = Field(8, ge=2, le=20)
     """Quantile bins per feature of the readable scorecard."""
     seed: int = 41
     """Random seed."""

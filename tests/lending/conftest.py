@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ import pytest
 from shapely.geometry import Polygon, box
 
 from crops.schemas import CROPS, FIELDS, HAZARDS, HISTORY, YIELDS
+from lending.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
 from lending.decide import run_decide
 from lending.evidence import run_evidence
+from lending.features import NAMES
 from lending.offers import Posted, run_offers
 from lending.profile import run_profile
 from lending.settings import EvidenceSettings, PolicySettings, RiskSettings
@@ -278,6 +281,36 @@ def loan_table(count: int = 900, seed: int = 3, currency: str = "CNY") -> pd.Dat
         "thin_file": prior == 0, "defaulted": rng.random(count) < 1 / (1 + np.exp(-odds)),
     })  # fmt: skip
     return frame[list(LOANS)]
+
+
+@pytest.fixture
+def case() -> Case:
+    """Return an approved farmer: 10 mu of maize, one head, no debts, default risk 4 %."""
+    parcel = ParcelCase(
+        parcel_id="a", declared_area_m2=Decimal("6666.67"), evidence_area_m2=Decimal("6666.67"),
+        declared_crop="maize", seen_crop="maize", valued_crop="maize", crop_basis="classified",
+        scale_minor_per_mu=50_000, scale_basis="table", codes=("area_agrees",), effect="none",
+        outcomes=(),
+    )  # fmt: skip
+    party = PartyCase(
+        farmers=1, income_q10_minor=1_200_000, income_q50_minor=1_500_000, debt_service_minor=0,
+        household_need_minor=600_000, requested_minor=None,
+    )  # fmt: skip
+    typical = {"contribution": 0.0, "median": 0.1}
+    risk = RiskCase(
+        model="pd:test", problem="", pd=Decimal("0.04"), challenger=Decimal("0.05"), margin=-3.2,
+        bias=-3.0, features=dict.fromkeys(NAMES, 0.1), contributions=dict.fromkeys(NAMES, 0.0),
+        cohort=dict.fromkeys(NAMES, typical),
+    )  # fmt: skip
+    ceiling = CeilingCase(
+        rate=Decimal("0.134"), rule="four_times_lpr", valid_from=dt.date(2024, 7, 22), source="s"
+    )
+    return Case(
+        farmer_id="F1", household_id="H1", as_of=AS_OF, currency="CNY", parcels_declared=1,
+        refusals=(), application="ok", application_detail="", parcels=(parcel,), farmer=party,
+        household=party, household_free_minor=600_000, evidence_area_m2=Decimal("6666.67"),
+        risk=risk, ceiling=ceiling, policy=PolicySettings(),
+    )  # fmt: skip
 
 
 @pytest.fixture
