@@ -53,7 +53,7 @@ class ClassifySettings(Section):
     """Target coverage of the conformal prediction set."""
     augment: int = Field(4, ge=0, le=50)
     """Jittered copies of each labelled series: the same crop sown earlier or later, brighter."""
-    augment_shift_days: float = Field(8.0, ge=0, le=40)
+    augment_shift_days: float = Field(4.0, ge=0, le=40)
     """Standard deviation of the time shift of a copy, days."""
     augment_gain: float = Field(0.08, ge=0, le=0.5)
     """Standard deviation of a copy's log gain, per band and common."""
