@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BASELINE_KEYS = ("s2:processing_baseline", "processing:version")
+_UNOFFICIAL = (99, 99)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,12 @@ def baseline_of(properties: Mapping[str, Any]) -> str | None:
 
 
 def baseline_order(baseline: str | None) -> tuple[int, ...]:
-    """Return a key that sorts baselines by age: unknown first, then 02.14, 04.00, 05.10."""
+    """Return a key that sorts baselines by age: unknown first, then 02.14, 04.00, 05.10.
+
+    Sen2Cor run outside ESA's ground segment writes 99.99: that is no age, so it counts as unknown.
+    """
     digits = (baseline or "").lstrip("vVN").split(".")
-    return tuple(int(part) for part in digits) if all(d.isdigit() for d in digits) else ()
+    if not all(part.isdigit() for part in digits):
+        return ()
+    order = tuple(int(part) for part in digits)
+    return () if order == _UNOFFICIAL else order
