@@ -42,3 +42,14 @@ def chromium() -> str:
     _need("chromium", found is not None, "no Chromium is installed (apt-get install chromium)")
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="session")
+def postgres_binaries() -> Path:
+    """Folder of a PostgreSQL server's own binaries (Debian keeps them off the path)."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    folder = found[-1].parent if found else Path(on_path).parent if on_path else None
+    _need("postgres", folder is not None, "no PostgreSQL server (apt-get install postgresql)")
+    assert folder is not None
+    return folder

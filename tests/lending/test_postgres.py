@@ -1,0 +1,174 @@
+"""The same posting on a real PostgreSQL server: migration, locking, kill and audit."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from lending.audit import verify
+from lending.offers import Shelf, post
+from lending.settings import PolicySettings
+from lending.store import AUDIT, METADATA, OFFERS, RUNS, open_database, posting
+from pipeline.tables import read_table
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(scope="module")
+def server(postgres_binaries: Path) -> Iterator[str]:
+    """A throw-away server on loopback; yields its URL without the database name."""
+    # Not below pytest's own folder: each test run closes that one to other users again.
+    folder = Path(tempfile.mkdtemp(prefix="fieldline-postgres-"))
+    port = str(20_000 + os.getpid() % 20_000)
+    run = _as_postgres(folder)
+    data, log = str(folder / "data"), str(folder / "log")
+    run(postgres_binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-N")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
+    control = postgres_binaries / "pg_ctl"
+    run(control, "-D", data, "-l", log, "-o", options, "-w", "start")
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}"
+    finally:
+        run(control, "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
+
+
+def _as_postgres(folder: Path) -> Any:
+    """Return a runner; PostgreSQL refuses to run as root, so root hands the folder over."""
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        prefix = ["runuser", "-u", "postgres", "--"]
+
+    def run(*command: Any) -> None:
+        subprocess.run(
+            [*prefix, *map(str, command)],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def database(server: str, request: pytest.FixtureRequest) -> str:
+    """A fresh database; yields its URL."""
+    name = f"t{abs(hash(request.node.name)) % 10**8}"
+    engine = sa.create_engine(
+        f"{server}/postgres".replace("postgresql:", "postgresql+pg8000:"),
+        isolation_level="AUTOCOMMIT",
+    )
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"{server}/{name}"
+
+
+@pytest.fixture
+def decisions(county: Any, loans: Any) -> Path:
+    """Decisions of 1,000 farmers: copies of one, each under its own name."""
+    county.loans = loans
+    county.add("a", "ann", width=200)
+    county.apply("ann")
+    frame = county.decide().reset_index(drop=True)
+    rows = pd.concat([frame] * 1000, ignore_index=True)
+    rows["farmer_id"] = [f"F{i:06d}" for i in range(1000)]
+    rows["decision_id"] = [f"D{i:06d}" for i in range(1000)]
+    path: Path = county.path("many.parquet")
+    rows.to_parquet(path)
+    return path
+
+
+def count(engine: sa.Engine, table: sa.Table) -> int:
+    with engine.connect() as connection:
+        return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+
+def test_the_migration_is_the_schema(database: str) -> None:
+    inspector = sa.inspect(open_database(database))
+    for table in METADATA.sorted_tables:
+        found = {column["name"] for column in inspector.get_columns(table.name)}
+        assert found == {column.name for column in table.columns}
+    assert {"one_live_offer"} <= {index["name"] for index in inspector.get_indexes("offers")}
+
+
+def test_posting_twice_writes_once(database: str, decisions: Path) -> None:
+    engine, frame = open_database(database), read_table(decisions)
+    shelf = Shelf("A", "2024", "season-line")
+    assert post(engine, frame, shelf, PolicySettings()).written == 1000
+    again = post(engine, frame, shelf, PolicySettings())
+    assert (again.written, again.superseded) == (0, 0)
+    assert verify(engine).problems == ()
+
+
+def test_the_chain_is_append_only(database: str) -> None:
+    engine = open_database(database)
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"), posting(engine) as connection:
+        connection.execute(sa.delete(AUDIT))
+
+
+_CHILD = textwrap.dedent("""
+    import sys
+import tempfile
+    from pathlib import Path
+    from lending.offers import Shelf, post
+    from lending.settings import PolicySettings
+    from lending.store import open_database
+    from pipeline.tables import read_table
+    database, decisions, county = sys.argv[1:]
+    frame = read_table(Path(decisions))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    post(open_database(database), frame, Shelf(county, "2024", "season-line"), PolicySettings())
+""")
+
+
+def child(database: str, decisions: Path, county: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, database, str(decisions), county],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return process
+
+
+def test_two_counties_at_once_on_an_empty_database(database: str, decisions: Path) -> None:
+    both = [child(database, decisions, county) for county in ("A", "B")]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    engine = open_database(database)
+    assert count(engine, OFFERS) == 2000
+    assert verify(engine).problems == ()
+
+
+def test_a_killed_posting_leaves_nothing_behind(database: str, decisions: Path) -> None:
+    open_database(database).dispose()
+    process = child(database, decisions, "A")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    engine = open_database(database)
+    post(engine, read_table(decisions), Shelf("A", "2024", "season-line"), PolicySettings())
+    assert count(engine, OFFERS) == 1000
+    assert count(engine, RUNS) == 1
+    assert verify(engine).problems == ()
