@@ -82,7 +82,10 @@ def _broken(cell: str) -> bool:
 
 
 def _raw(cell: str) -> bytes:
-    return cell.encode(ENCODING, ERRORS)
+    try:
+        return cell.encode(ENCODING, ERRORS)
+    except UnicodeEncodeError:  # half of a surrogate pair, written as an escape in JSON
+        return cell.encode(ENCODING, "surrogatepass")
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:

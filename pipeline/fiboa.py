@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
+from pyproj import CRS
 
 from pipeline.errors import UserError
 from pipeline.schemas import PARCEL_COLUMNS
@@ -116,9 +117,9 @@ def _boxes(geometries: Any) -> pa.Array:
 
 
 def _geo_metadata(geometries: Any) -> dict[str, Any]:
-    """Return the GeoParquet header; no `crs` member means OGC:CRS84, that is lon/lat on WGS84."""
     column: dict[str, Any] = {
         "encoding": "WKB",
+        "crs": CRS.from_epsg(4326).to_json_dict(),
         "geometry_types": sorted({geometry.geom_type for geometry in geometries}),
         "orientation": "counterclockwise",
         "edges": "planar",

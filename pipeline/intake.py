@@ -182,22 +182,18 @@ def _parcel_frame(screened: Screened, collection: str) -> gpd.GeoDataFrame:
 
 def _farmer_frame(screened: Screened) -> pd.DataFrame:
     ledger = screened.ledger
-    table = pd.DataFrame(
-        {
-            "farmer_id": screened.frame["pseudonym"],
-            "accepted": ledger.alive,
-            "refusal": [
-                "" if ledger.alive[row] else ledger.outcome(row) for row in range(len(ledger.alive))
-            ],
-        }
-    )
-    groups = table[table["farmer_id"] != ""].groupby("farmer_id", sort=True)
+    owners = screened.frame["pseudonym"].to_numpy()
+    refusals: dict[str, list[str]] = {}
+    for row in np.flatnonzero(~ledger.alive).tolist():
+        refusals.setdefault(owners[row], []).append(ledger.outcome(row))
+    table = pd.DataFrame({"farmer_id": owners, "accepted": ledger.alive})
+    counts = table[table["farmer_id"] != ""].groupby("farmer_id")["accepted"].agg(["size", "sum"])
     return pd.DataFrame(
         {
-            "farmer_id": list(groups.groups),
-            "parcels_declared": groups.size().to_numpy(dtype=np.int32),
-            "parcels_accepted": groups["accepted"].sum().to_numpy(dtype=np.int32),
-            "refusals": [sorted(filter(None, codes)) for _, codes in groups["refusal"]],
+            "farmer_id": counts.index,
+            "parcels_declared": counts["size"].to_numpy(dtype=np.int32),
+            "parcels_accepted": counts["sum"].to_numpy(dtype=np.int32),
+            "refusals": [sorted(refusals.get(farmer, [])) for farmer in counts.index],
         }
     )
 

@@ -79,4 +79,5 @@ class Ledger:
         return " ".join(code for code in self._noted(row) if code in REPAIRS)
 
     def _noted(self, row: int) -> list[str]:
-        return [code for code in NOTES if code in self._notes.get(row, ())]
+        found = self._notes.get(row)
+        return [code for code in NOTES if code in found] if found else []

@@ -8,6 +8,7 @@ GeoPackage and Shapefile come through GDAL as WKB, which is parsed row by row fo
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -201,9 +202,10 @@ def _read_geojson(source: Path) -> _Rows:
     text = source.read_bytes().decode(ENCODING, ERRORS).removeprefix("\ufeff")
     try:
         document = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else "unknown"
         raise UserError(
-            f"{source} is not JSON (line {error.lineno})", "export the file again as GeoJSON"
+            f"{source} is not JSON (line {line})", "export the file again as GeoJSON"
         ) from error
     features = document.get("features") if isinstance(document, dict) else None
     if not isinstance(features, list):
@@ -264,7 +266,7 @@ def _csv_records(text: str, delimiter: str) -> Iterator[list[str]]:
     # A ring of 10^5 vertices is longer than csv's default field limit of 128 KiB.
     previous = csv.field_size_limit(sys.maxsize)
     try:
-        yield from csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+        yield from csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
     finally:
         csv.field_size_limit(previous)
 

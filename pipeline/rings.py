@@ -65,7 +65,7 @@ def closed_ring(points: Any) -> tuple[Floats, bool]:
     """
     try:
         ring = np.array([position[:2] for position in points], dtype=np.float64)
-    except (TypeError, ValueError, IndexError, KeyError) as error:
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise RingError("unreadable_geometry") from error
     if ring.ndim != 2 or ring.shape[1] != 2:
         raise RingError("too_few_points" if ring.size == 0 else "unreadable_geometry", points=0)

@@ -113,19 +113,29 @@ def _refuse_unreadable(file: ParcelFile, ledger: Ledger) -> None:
 def _to_lonlat(file: ParcelFile, ledger: Ledger) -> Geometries:
     """Project every row to lon/lat, refusing coordinates that its CRS cannot hold."""
     geometries = shapely.force_2d(file.geometries)
-    own = [shape.crs or file.crs for shape in file.shapes]
-    ledger.refuse_all((row for row in ledger.rows if own[row] is None), "missing_crs")
-    by_crs: dict[CRS, list[int]] = {}
-    for row in ledger.rows:
-        by_crs.setdefault(own[row], []).append(row)
-    for crs, members in by_crs.items():
-        rows = np.array(members)
+    for crs, members in _by_crs(file, ledger).items():
+        rows = np.array(members, dtype=np.int64)
         _refuse_misfits(geometries, rows, crs, ledger)
         rows = rows[ledger.alive[rows]]
         geometries[rows] = shapely.transform(geometries[rows], _projector(crs))
         lost = ~np.isfinite(shapely.bounds(geometries[rows])).all(axis=1)
         ledger.refuse_all(rows[lost], "wrong_crs")
     return geometries
+
+
+def _by_crs(file: ParcelFile, ledger: Ledger) -> dict[CRS, list[int]]:
+    """Group living rows by their own CRS, else the file's; refuse rows that have neither."""
+    rows = ledger.rows.tolist()
+    own = {row: crs for row in rows if (crs := file.shapes[row].crs) is not None}
+    rest = [row for row in rows if row not in own]
+    groups: dict[CRS, list[int]] = {}
+    if file.crs is not None:
+        groups[file.crs] = rest
+    else:
+        ledger.refuse_all(rest, "missing_crs")
+    for row, crs in own.items():
+        groups.setdefault(crs, []).append(row)
+    return groups
 
 
 def _projector(crs: CRS) -> Callable[[Floats], Floats]:

@@ -95,6 +95,46 @@ def test_any_bytes_become_readable_text(raw: bytes) -> None:
         assert decoded.text == cell
 
 
+@given(st.text(st.characters(categories=["Cs", "Lo", "Nd"]), max_size=20))
+def test_any_string_of_a_json_file_becomes_readable_text(cell: str) -> None:
+    recover(cell, *legacy_encoding([cell])).text.encode("utf-8")
+
+
+def test_line_separators_inside_a_name_do_not_split_the_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    text = "parcel_id,farmer_id,name,geometry\r\n1,2,A\u2028B\x85C,\r\n3,4,D,\r\n"
+    path.write_bytes(text.encode())
+    assert read_parcel_file(path, crs="EPSG:4326").frame["parcel_id"].tolist() == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    ['{"type":"Polygon","coordinates":[[[1' + "0" * 400 + ',0],[1,0],[1,1]]]}',
+     '{"type":"Polygon","coordinates":[[[1e999,0],[1,0],[1,1]]]}',
+     '{"type":"Polygon","coordinates":"none"}',
+     '{"type":"Polygon","coordinates":[[{"x":1},{"x":2},{"x":3}]]}',
+     '{"type":"Polygon","coordinates":[7]}',
+     '{"type":"MultiPolygon","coordinates":[[]]}',
+     '"POLYGON EMPTY"', "[]", "7"],
+)  # fmt: skip
+def test_no_geometry_however_odd_stops_a_file(tmp_path: Path, geometry: str) -> None:
+    path = tmp_path / "rows.geojson"
+    path.write_text(
+        '{"type":"FeatureCollection","features":[{"type":"Feature",'
+        '"properties":{"parcel_id":"\\ud800","farmer_id":1},"geometry":' + geometry + "}]}"
+    )
+    file = read_parcel_file(path)
+    assert file.shapes[0].code in ("unreadable_geometry", "nan_coordinates", "empty_geometry")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"features": [1' + "0" * 5000 + "]}"])
+def test_hostile_json_is_a_user_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rows.geojson"
+    path.write_text(text)
+    with pytest.raises(UserError):
+        read_parcel_file(path)
+
+
 @pytest.mark.parametrize(
     ("column", "value", "square_metres"),
     [
