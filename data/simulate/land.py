@@ -30,7 +30,7 @@ _ROAD_M, _LANE_M, _RIDGE_M = 9.0, 4.0, 0.8
 _RIVER_M = 28.0
 _SMALLEST_FIELD_M2 = 230.0
 #: A piece is cut while it exceeds this multiple of its target; sets the median to the target.
-_STOP = 4.4
+_STOP = 4.0
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,12 @@ _TENOR = dt.timedelta(days=330)
 _MARGIN_PER_HA = 9_500.0
 _SHARED_SD, _OWN_SD = 0.14, 0.30
 _SLOPE = {
-    "cover": -1.25,
-    "shock": -2.2,
-    "late": 0.85,
-    "stability": -1.1,
-    "hazard": 0.02,
-    "conflict": 0.7,
+    "cover": -1.5,
+    "shock": -1.9,
+    "late": 0.95,
+    "stability": -1.4,
+    "hazard": 0.022,
+    "conflict": 0.8,
 }
 
 

@@ -47,6 +47,8 @@ Ints = npt.NDArray[np.int64]
 _LATE_LIMIT = 1.3
 _WETLAND_M = 30.0
 _UTC_HOUR = 2.9
+#: A tile is widened until it holds its fields; tiles stand apart so that none can meet another.
+_TILE_MARGIN, _TILE_STEP = 1.15, 1.5
 _SAME_DAY = dt.timedelta(seconds=14)
 _PAIR_SHARES = (0.62, 0.45)
 
@@ -105,7 +107,7 @@ def tile_parcels(settings: SimulateSettings) -> list[int]:
     """Return the number of parcels of each tile, as even as possible."""
     edge = settings.land.tile_pixels * render.PIXEL_M
     per_tile = settings.parcels
-    while land.side_length(_fields_wanted(per_tile, settings), settings.land) > edge:
+    while _TILE_MARGIN * land.side_length(_fields_wanted(per_tile, settings), settings.land) > edge:
         per_tile = per_tile * 9 // 10
     tiles = -(-settings.parcels // per_tile)
     return [settings.parcels // tiles + (i < settings.parcels % tiles) for i in range(tiles)]
@@ -375,7 +377,7 @@ def _places(settings: SimulateSettings) -> Iterator[tuple[int, Floats]]:
     centre = np.array(turn.transform(settings.land.centre_lon, settings.land.centre_lat))
     origin = np.round(centre / 100) * 100
     across = int(np.ceil(np.sqrt(len(counts))))
-    step = (settings.land.tile_pixels + 100) * render.PIXEL_M
+    step = _TILE_STEP * settings.land.tile_pixels * render.PIXEL_M
     for number, parcels in enumerate(counts):
         yield parcels, origin + step * np.array([number % across, number // across])
 

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 _MEAN_C, _SWING_C, _COLDEST_DOY = 14.8, 13.2, 20
 _RANGE_C, _AR1, _NOISE_C = 10.0, 0.75, 2.2
 _SHARED = 0.9
-_YEARLY_RAIN_LOG_SD = 0.18
+_YEARLY_RAIN_LOG_SD, _LOCAL_RAIN_LOG_SD = 0.18, 0.35
 #: The crop model looks ahead to the longest possible season of the last sown crop.
 _AFTER_DAYS = 240
 
@@ -108,7 +108,9 @@ def _rain(
     monsoon = np.exp(-(((doy - 200) / 45) ** 2))
     wet = _wet_days(0.10 + 0.17 * monsoon, rng, cells)
     yearly = np.exp(rng.normal(0, _YEARLY_RAIN_LOG_SD, years.max() - years.min() + 1))
-    depth = rng.gamma(0.75, 7.5 + 9.0 * monsoon, size=wet.shape) * yearly[years - years.min()]
+    regional = rng.gamma(0.75, 7.5 + 9.0 * monsoon) * yearly[years - years.min()]
+    local = np.exp(rng.normal(0, _LOCAL_RAIN_LOG_SD, wet.shape) - _LOCAL_RAIN_LOG_SD**2 / 2)
+    depth = regional * local
     return np.where(wet, np.maximum(depth, 0.2), 0.0)
 
 
@@ -176,7 +178,7 @@ def generate_weather(settings: SimulateSettings) -> Weather:
     start = dt.date(spans[0].start.year - settings.yield_years, 9, 1)
     end = spans[-1].end + dt.timedelta(days=_AFTER_DAYS)
     stamps = pd.date_range(start, end)
-    doy = stamps.dayofyear.to_numpy(dtype=float)
+    doy = stamps.day_of_year.to_numpy(dtype=float)
     precip = _rain(doy, stamps.year.to_numpy(dtype=np.int64), rng, cells)
     noise = _noise(rng, cells, len(doy)) * _NOISE_C
     offset = np.linspace(-0.4, 0.4, cells)[:, None] if cells > 1 else np.zeros((1, 1))
