@@ -218,12 +218,12 @@ def block_sums(weights: BlockWeights, block: NDArray[np.float32]) -> NDArray[np.
         (parcels of the block, 1 + 2 bands): clear coverage, then sum of w x and of w x^2 per band.
     """
     bands = block.reshape(block.shape[0], -1)
-    clear = ~np.isnan(bands[0][weights.cells])
+    clear = ~np.isnan(np.take(bands[0], weights.cells))
     values = np.zeros(clear.size)
     sums = np.empty((weights.rows.size, 1 + 2 * len(bands)))
     sums[:, 0] = weights.matrix @ clear.astype(np.float64)
     for index, band in enumerate(bands):
-        np.copyto(values, band[weights.cells], where=clear)
+        np.copyto(values, np.take(band, weights.cells), where=clear)
         sums[:, 1 + 2 * index] = weights.matrix @ values
         sums[:, 2 + 2 * index] = weights.matrix @ np.square(values)
     return sums

@@ -59,9 +59,10 @@ class Radiometry:
         if np.issubdtype(numbers.dtype, np.floating):
             finite: NDArray[np.bool_] = np.isfinite(numbers)
             return finite if self.nodata is None else finite & (numbers != self.nodata)
-        if self.nodata is None:
+        if self.nodata is None or not self.nodata.is_integer():
             return np.ones(numbers.shape, dtype=bool)
-        return np.asarray(numbers != self.nodata)
+        # Against a float, NumPy would turn the whole array into floats first.
+        return np.asarray(numbers != int(self.nodata))
 
 
 def radiometry_of(asset: Mapping[str, Any]) -> Radiometry:

@@ -224,6 +224,7 @@ def compare(folder: Path, rounds: int) -> dict[str, object]:
         choose(folder, dates)
     runs = [{name: measure(name, folder) for name in CONTENDERS} for _ in range(rounds)]
     best = {name: min(run[name]["seconds"] for run in runs) for name in CONTENDERS}
+    work = {name: min(run[name]["cpu_seconds"] for run in runs) for name in CONTENDERS}
     difference = largest_difference(folder)
     half = measure("ours", folder, DATES // 2)
     return {
@@ -232,6 +233,9 @@ def compare(folder: Path, rounds: int) -> dict[str, object]:
         "read_seconds": best["read"],
         "ratio_peer": best["peer"] / best["ours"],
         "ratio_read": best["ours"] / best["read"],
+        "ratio_peer_cpu": work["peer"] / work["ours"],
+        "ratio_read_cpu": work["ours"] / work["read"],
+        "load_average": os.getloadavg()[0],
         "max_abs_diff": difference,
         "peak_mb": max(run["ours"]["peak_mb"] for run in runs),
         "peak_mb_half": half["peak_mb"],
@@ -260,11 +264,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/observe.json"))
     arguments = parser.parse_args()
     if arguments.only:
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         CONTENDERS[arguments.only](arguments.folder, arguments.dates)
-        seconds = time.perf_counter() - start
+        seconds, cpu = time.perf_counter() - start, time.process_time() - busy
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"seconds": seconds, "peak_mb": peak}))
+        print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_mb": peak}))
         return
     with tempfile.TemporaryDirectory() as folder:
         figures = compare(Path(folder), arguments.rounds)
