@@ -54,6 +54,8 @@ class ParcelFacts:
     """Probability of the crop seen."""
     prediction_set: tuple[str, ...] = ()
     """Plausible crops; empty where the model cannot tell."""
+    declared_learnt: bool = True
+    """Whether the crop model learnt the declared crop: it cannot contradict what it never saw."""
     registry_area_m2: float | None = None
     registry_holder: str | None = None
     registry_crop: str | None = None
@@ -143,6 +145,8 @@ def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]
         yield "crop_unknown"
     elif facts.declared_crop in (facts.seen_crop, *facts.prediction_set):
         yield "crop_agrees"
+    elif not facts.declared_learnt:
+        yield "crop_unlearnt"
     else:
         sure = (facts.probability or 0.0) >= settings.crop_conflict_probability
         yield "crop_conflict" if sure else "crop_doubt"
@@ -210,6 +214,7 @@ def gather(
         registry = pd.DataFrame(columns=["area_m2", "holder_id", "crop", "recorded_on"])
     record = registry.reindex(ids)
     ground = _ground(parcels, protected, settings)
+    learnt = {name.removeprefix("p_") for name in crops.columns if name.startswith("p_")}
     holders = record["holder_id"].tolist()
     return [
         ParcelFacts(
@@ -218,6 +223,7 @@ def gather(
             ring_area_m2=float(parcels["metrics:area"].iloc[i]),
             declared_area_m2=_number(parcels["declared_area_m2"].iloc[i]),
             declared_crop=_text(parcels["declared_crop"].iloc[i]),
+            declared_learnt=not learnt or parcels["declared_crop"].iloc[i] in learnt,
             **_seen(seen, told, i),
             registry_area_m2=_number(record["area_m2"].iloc[i]),
             registry_holder=_text(holders[i]),

@@ -48,6 +48,7 @@ def test_agreement_has_no_effect_and_the_least_area_counts() -> None:
         ({"prediction_set": ()}, "crop_unknown"),
         ({"declared_crop": "rice"}, "crop_conflict"),
         ({"declared_crop": "rice", "probability": 0.6}, "crop_doubt"),
+        ({"declared_crop": "rice", "declared_learnt": False}, "crop_unlearnt"),
         ({"declared_crop": "rice", "prediction_set": ("maize", "rice")}, "crop_agrees"),
         ({"planted_fraction": 0.05}, "no_crop_cycle"),
         ({"registry_on": None}, "registry_missing"),
