@@ -48,14 +48,18 @@ from crops.series import (
     band_names,
     iter_clear,
     known_until,
+    ndvi,
     stopped_parcels,
 )
 from crops.settings import ClassifySettings
+from data.reference import crops
 from pipeline.outcomes import Outcome, detail, write_outcomes
 from pipeline.settings import Season
 from pipeline.tables import BatchWriter, Column, read_table
 
 STAGE = "classify"
+#: Answer for land that behaves like none of the crops that were learnt.
+_UNLIKE: dict[str, Any] = {"crop": None, "cannot_tell": True, "prediction_set": []}
 
 
 @dataclass(frozen=True)
@@ -208,12 +212,12 @@ def _training(
     for former in earlier:
         found = survey_labels(former.survey, clock.season.as_of).crop
         sources.append((former.observations, found, former.season, frozenset()))
-    for path, crops, season, without in sources:
+    for path, named, season, without in sources:
         for batch in iter_clear(path, season, settings.min_valid_fraction, without):
-            chosen = [p for p in batch.parcel_ids if p in crops]
+            chosen = [p for p in batch.parcel_ids if p in named]
             cube = _rows_of(clock.cube(batch), [batch.parcel_ids.index(p) for p in chosen])
-            named = [groups.get(p, p) for p in chosen]
-            parts.append((cube, [crops[p] for p in chosen], named, str(season.start)))
+            villages = [groups.get(p, p) for p in chosen]
+            parts.append((cube, [named[p] for p in chosen], villages, str(season.start)))
     if labelled is not None:
         series, crops_of = read_labelled(labelled, clock.season)
         parts.append((clock.cube(series), crops_of, list(series.parcel_ids), labelled.table.name))
@@ -231,7 +235,7 @@ def _assemble(
     parts = [part for part in parts if part[1]]
     if not parts:
         return None
-    crops = np.asarray([crop for part in parts for crop in part[1]])
+    codes = np.asarray([crop for part in parts for crop in part[1]])
     groups = [group for part in parts for group in part[2]]
     origin = [part[3] for part in parts for _ in part[1]]
     cube = Cube(
@@ -240,15 +244,15 @@ def _assemble(
         np.concatenate([part[0].clear_dates for part in parts]),
     )
     usable = cube.clear_dates >= settings.min_clear_dates
-    names, counts = np.unique(crops[usable], return_counts=True)
+    names, counts = np.unique(codes[usable], return_counts=True)
     common = tuple(str(n) for n in names[counts >= settings.min_labels_per_class])
     rare = {str(n): int(c) for n, c in zip(names, counts, strict=True) if n not in common}
-    kept = np.flatnonzero(usable & np.isin(crops, common))
+    kept = np.flatnonzero(usable & np.isin(codes, common))
     if len(common) < 2:
         return None
     return Training(
         _rows_of(cube, kept),
-        np.searchsorted(np.asarray(common), crops[kept]),
+        np.searchsorted(np.asarray(common), codes[kept]),
         [groups[row] for row in kept],
         [origin[row] for row in kept],
         common,
@@ -391,10 +395,29 @@ def _answers(
     found: dict[int, Floats] = {}
     if model is not None and len(able):
         found = dict(zip(able.tolist(), model.predict(_rows_of(cube, able)), strict=True))
-    return [
+    strange = _strange(cube, model, settings)
+    rows = [
         _answer(parcel, found.get(at), int(cube.clear_dates[at]), model, surveyed, settings)
         for at, parcel in enumerate(batch.parcel_ids)
     ]
+    return [
+        row | _UNLIKE | {"reason": strange[at]} if at in strange and not row["surveyed"] else row
+        for at, row in enumerate(rows)
+    ]
+
+
+def _strange(cube: Cube, model: CropModel | None, settings: ClassifySettings) -> dict[int, str]:
+    """Return the parcels that behave like no annual crop, with their numbers.
+
+    A model that learnt annual crops alone has no word for a wood, a village or a greenhouse and
+    would call each of them some crop.
+    """
+    if model is None or not all(crops()[name].annual for name in model.classes):
+        return {}
+    curves = ndvi({name: cube.values[:, :, at] for at, name in enumerate(cube.bands)})
+    peak, low = curves.max(axis=1), curves.min(axis=1)
+    found = np.flatnonzero((peak < settings.min_peak) | (low > settings.max_bare))
+    return {int(at): detail(ndvi_peak=float(peak[at]), ndvi_low=float(low[at])) for at in found}
 
 
 def _answer(
@@ -443,5 +466,5 @@ def _outcome(row: dict[str, Any], model: CropModel | None) -> Outcome:
         return Outcome(STAGE, row["parcel_id"], "", detail=f"crop={row['crop']}")
     if model is None:
         return Outcome(STAGE, row["parcel_id"], "", "no_labels")
-    code = "cannot_tell" if row["prediction_set"] else "too_few_dates"
+    code = "too_few_dates" if row["reason"].startswith("clear_dates") else "cannot_tell"
     return Outcome(STAGE, row["parcel_id"], "", code, row["reason"])

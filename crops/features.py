@@ -77,7 +77,7 @@ def features(cube: Cube, view: View) -> NDArray[np.float32]:
     parts = [np.concatenate(channels, axis=1)]
     parts += [_statistics(values) for values in channels]
     if view == "shape":
-        parts.append(_statistics(derived["NDVI"])[:, 0:2])
+        parts.append(_statistics(derived["NDVI"])[:, :2])
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
@@ -106,8 +106,9 @@ def jitter(cube: Cube, generator: np.random.Generator, settings: ClassifySetting
     stays the same crop.
     """
     count, steps, width = cube.values.shape
-    shift = generator.normal(0.0, settings.augment_shift_days / settings.step_days, count)
-    stretch = np.exp(generator.normal(0.0, settings.augment_gain / 2, count))
+    steps_sd = settings.augment_shift_days / settings.step_days
+    shift: Floats = np.asarray(generator.normal(0.0, steps_sd, count))
+    stretch: Floats = np.exp(generator.normal(0.0, settings.augment_gain / 2, count))
     gain = np.exp(
         generator.normal(0.0, settings.augment_gain, (count, 1, 1))
         + generator.normal(0.0, settings.augment_gain / 2, (count, 1, width))

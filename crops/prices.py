@@ -159,7 +159,7 @@ def _read_wide(path: Path) -> pd.DataFrame:
             "repair the header or use another price table, such as the World Bank workbook",
         )
     frame = pd.DataFrame(body, columns=header)
-    values = frame.drop(columns=header[0]).apply(pd.to_numeric, errors="coerce")
+    values: pd.DataFrame = frame.drop(columns=header[0]).apply(pd.to_numeric, errors="coerce")
     return values.set_index(pd.to_datetime(frame[header[0]]))
 
 

@@ -100,7 +100,7 @@ def clear_series(frame: pd.DataFrame, season: Season, min_valid_fraction: float)
 
 
 def _days(times: pd.Series, season: Season) -> Ints:
-    stamps = pd.DatetimeIndex(times).tz_convert("UTC").tz_localize(None)
+    stamps = pd.DatetimeIndex(times.dt.tz_convert(None))
     since = stamps.to_numpy().astype("datetime64[D]") - np.datetime64(season.start, "D")
     return since.astype(np.int64)
 

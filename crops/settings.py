@@ -10,9 +10,10 @@ from pipeline.settings import Section
 class FieldsSettings(Section):
     """Planted share inside the drawn ring."""
 
-    min_peak: float = Field(0.45, ge=0, le=1)
-    """A pixel shows a crop cycle when its NDVI peak reaches this value ..."""
-    min_amplitude: float = Field(0.25, ge=0, le=1)
+    min_peak: float = Field(0.35, ge=0, le=1)
+    """A pixel shows a crop cycle when its NDVI peak reaches this value (a crop that a drought
+    stunted is still planted land) ..."""
+    min_amplitude: float = Field(0.2, ge=0, le=1)
     """... and its NDVI rises by at least this much above its own low."""
     max_bare: float = Field(0.4, ge=0, le=1)
     """... and its NDVI falls below this value once: a crop field is bare at least once a year."""
@@ -43,10 +44,14 @@ class ClassifySettings(Section):
     """Least clear share of a parcel on a date."""
     min_clear_dates: int = Field(5, ge=2)
     """Parcels with fewer clear dates are not classified."""
-    min_labels_per_class: int = Field(5, ge=2)
+    min_labels_per_class: int = Field(3, ge=2)
     """Classes with fewer labels are not learnt and are named in the model card."""
     folds: int = Field(5, ge=2)
     """Cross-validation folds, grouped by village or farm."""
+    min_peak: float = Field(0.35, ge=0, le=1)
+    """Where only annual crops were learnt, a parcel whose NDVI never reaches this ..."""
+    max_bare: float = Field(0.45, ge=0, le=1)
+    """... or never falls under this is none of them: the answer is `cannot tell`."""
     cannot_tell_below: float = Field(0.5, ge=0, le=1)
     """Top probability under which the answer is `cannot tell`."""
     set_coverage: float = Field(0.9, gt=0, lt=1)
@@ -80,7 +85,7 @@ class GrowSettings(Section):
     """Share of amplitude that marks start and end of season (HR-VPP definition: 0.25 and 0.15)."""
     end_threshold: float = Field(0.15, gt=0, lt=1)
     """Share of amplitude that marks the end of season."""
-    min_peak: float = Field(0.4, ge=0, le=1)
+    min_peak: float = Field(0.35, ge=0, le=1)
     """Least NDVI at the peak of a crop cycle."""
     min_amplitude: float = Field(0.2, gt=0, le=1)
     """Least rise to and fall from the peak of a crop cycle, NDVI."""

@@ -207,7 +207,9 @@ def _cuts(
 
 def _rows(table: pd.DataFrame, cells: dict[Any, Any], valuation: Valuation) -> list[dict[str, Any]]:
     chosen = [_crop_of(row, valuation) for row in table.to_dict("records")]
-    names = pd.Series([crop for crop, _ in chosen], index=table.index, dtype="object")
+    names: pd.Series[Any] = pd.Series(
+        np.asarray([crop for crop, _ in chosen], dtype=object), index=table.index
+    )
     valued = table.assign(crop=names, basis=[basis for _, basis in chosen])
     moved = np.zeros(len(valued))
     if valuation.model is not None:
