@@ -50,7 +50,8 @@ def test_drought_takes_the_rain() -> None:
 
 def test_cells_share_most_of_their_weather() -> None:
     weather = generate_weather(SimulateSettings())
-    assert 0.6 < np.corrcoef(weather.precip)[0, 1] < 1
+    assert 0.5 < np.corrcoef(weather.precip)[0, 1] < 1
+    assert 0.8 < np.corrcoef(weather.tmean)[0, 1] < 1
 
 
 def test_weather_table_has_one_row_per_cell_and_day() -> None:
