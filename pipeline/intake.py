@@ -8,6 +8,7 @@ carries pseudonyms.
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +24,7 @@ from pipeline.errors import UserError
 from pipeline.fiboa import read_parcels, write_parcels
 from pipeline.outcomes import OK, Outcome, outcome_codes, write_outcomes
 from pipeline.privacy import pseudonymiser
-from pipeline.readers import read_parcel_file
+from pipeline.readers import read_parcel_files
 from pipeline.schemas import FARMERS
 from pipeline.screening import Screened, screen
 from pipeline.settings import CountyInputs, IntakeSettings, PrivacySettings
@@ -38,7 +39,7 @@ _DRAWN_BY_HAND = "manual"
 
 def run_intake(
     *,
-    source: Path,
+    sources: Sequence[Path],
     county: str,
     season: str,
     inputs: CountyInputs,
@@ -53,7 +54,7 @@ def run_intake(
     """Read a parcel file, give every row one outcome, and write what later stages may see.
 
     Args:
-        source: Parcel file of the county.
+        sources: Parcel files of the county, rows numbered in this order.
         county: County code.
         season: Season name.
         inputs: Column names and CRS of the file.
@@ -69,7 +70,7 @@ def run_intake(
         UserError: Unreadable file, missing column, CRS or key.
     """
     pseudonym = pseudonymiser(privacy)
-    screened = _screen_file(source, inputs, settings, boundary)
+    screened = _screen_files(sources, inputs, settings, boundary)
     frame = screened.frame
     frame["pseudonym"] = [pseudonym(ref) if ref else "" for ref in frame["farmer_id"]]
     store_persons(vault, county, season, _persons(frame))
@@ -94,7 +95,7 @@ def check_file(source: Path, *, inputs: CountyInputs, settings: IntakeSettings) 
     Raises:
         UserError: Unreadable file, missing column or CRS.
     """
-    screened = _screen_file(source, inputs, settings, inputs.boundary)
+    screened = _screen_files([source], inputs, settings, inputs.boundary)
     codes = outcome_codes()
     rows = []
     for row, parcel_id in enumerate(screened.frame["row_id"]):
@@ -141,10 +142,13 @@ def known_crops() -> dict[str, str]:
     return {row[name].casefold(): row["code"] for name in names for row in rows if row[name]}
 
 
-def _screen_file(
-    source: Path, inputs: CountyInputs, settings: IntakeSettings, boundary: Path | None
+def _screen_files(
+    sources: Sequence[Path],
+    inputs: CountyInputs,
+    settings: IntakeSettings,
+    boundary: Path | None,
 ) -> Screened:
-    file = read_parcel_file(source, inputs.parcel_columns, inputs.parcel_crs)
+    file = read_parcel_files(sources, inputs.parcel_columns, inputs.parcel_crs)
     outline = read_boundary(boundary) if boundary is not None else None
     return screen(file, settings, crops=known_crops(), boundary=outline)
 

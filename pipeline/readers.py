@@ -12,7 +12,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,29 @@ def read_parcel_file(
         raise UserError(f"{source} holds no parcel", "export it again with its outlines")
     frame = _standard_frame(rows, mapping, source)
     return ParcelFile(frame, rows.shapes, _file_crs(rows, crs, source))
+
+
+def read_parcel_files(
+    sources: Sequence[Path], columns: Mapping[str, str] | None = None, crs: str | None = None
+) -> ParcelFile:
+    """Read several files of one county as if they were one, each outline in its own file's CRS.
+
+    Args:
+        sources: Files in the order in which their rows are numbered.
+        columns: Own column names by Fieldline name, the same in every file.
+        crs: CRS of files that carry none.
+
+    Raises:
+        UserError: As `read_parcel_file`, for the first file that cannot be read.
+    """
+    files = [read_parcel_file(source, columns, crs) for source in sources]
+    if len(files) == 1:
+        return files[0]
+    return ParcelFile(
+        frame=pd.concat([file.frame for file in files], ignore_index=True),
+        shapes=[replace(s, crs=s.crs or file.crs) for file in files for s in file.shapes],
+        crs=files[0].crs,
+    )
 
 
 def _file_crs(rows: _Rows, configured: str | None, source: Path) -> CRS | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from workflows.config.load import load_config
@@ -42,16 +43,19 @@ def _print_rows(rows: list[dict[str, object]]) -> None:
 
 
 def verify_audit(config_files: Sequence[Path], *, as_json: bool) -> int:
-    """Recompute the audit chain; return 0 where every link holds."""
+    """Recompute the audit chain; return the exit code."""
     from lending.audit import verify
+    from lending.store import open_database
 
-    config = load_config(config_files)
-    result = verify(config.database_url())
-    broken = result.first_broken
+    engine = open_database(load_config(config_files).database_url())
+    try:
+        report = verify(engine)
+    finally:
+        engine.dispose()
     if as_json:
-        print(json.dumps({"entries": result.entries, "first_broken": broken}))
-    elif broken is None:
-        print(f"{result.entries} audit entries, every link holds")
-    else:
-        print(f"{result.entries} audit entries, link {broken} is broken")
-    return _FINE if broken is None else _FOUND_PROBLEMS
+        print(json.dumps(asdict(report), indent=2))
+        return _FOUND_PROBLEMS if report.problems else _FINE
+    for problem in report.problems:
+        print(problem)
+    print(f"{report.entries} audit entries, {len(report.problems)} problems, head {report.head}")
+    return _FOUND_PROBLEMS if report.problems else _FINE

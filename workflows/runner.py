@@ -27,6 +27,7 @@ _STATS_LINE = re.compile(r"^(\w+)\s+(\d+)$")
 _FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
 _STARTED = re.compile(r"^(?:local)?rule (\w+):")
 _FAILED = re.compile(r"Error in rule (\w+)")
+_NAMED_ERROR = re.compile(r"\w+(Error|Exception)\b.*\w{3}")
 _LOG_LINE = re.compile(r"^\s+log: (\S+)")
 
 
@@ -156,6 +157,6 @@ def _failure(progress: _Progress) -> UserError:
             last = log.read_text(encoding="utf-8").strip().splitlines()[-1:]
             if last:
                 return UserError(f"a stage failed: {last[0].rstrip('.')}", f"the whole log is {log}")
-    words = [line for line in progress.tail if "rror" in line or "rule" in line]
-    said = (words or progress.tail)[-1].strip() if progress.tail else "Snakemake said nothing"
+    named = [line.strip() for line in progress.tail if _NAMED_ERROR.search(line)]
+    said = (named or progress.tail or ["Snakemake said nothing"])[0].rstrip(":")
     return UserError(f"the workflow stopped: {said}", "correct it and run the same command again")

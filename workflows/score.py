@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from pipeline.errors import UserError
 from pipeline.tables import read_table, write_text
 from workflows.config.model import Config
-from workflows.report.collect import M2_PER_MU, SIZE_BANDS, size_band
+from workflows.report.collect import SIZE_BANDS, size_band
 
 Scores = dict[str, Any]
 _AREA_TOLERANCE = 0.10

@@ -63,7 +63,7 @@ def inputs(source: Path, boundary: Path | None = None, **changes: object) -> Cou
 
 def intake(source: Path, folder: Path, given: CountyInputs, **changes: object) -> pd.DataFrame:
     run_intake(
-        source=source,
+        sources=[source],
         county="X1",
         season="2023",
         inputs=given,
@@ -305,3 +305,23 @@ def test_shells_run_counter_clockwise_and_rows_are_sorted(
     shells = [shapely.get_parts(g)[0].exterior for g in frame.geometry]
     assert np.all(shapely.is_ccw(shells))
     assert (frame["repair"] != "").sum() == 3  # closed, untangled, thinned
+
+
+def test_two_files_of_one_county_are_read_as_one(tmp_path: Path) -> None:
+    """Outlines of the second file keep their own CRS."""
+    from pipeline.readers import read_parcel_files
+
+    lonlat = gpd.GeoDataFrame(
+        {"parcel_id": ["a"], "farmer_id": ["f1"]},
+        geometry=[shapely.box(117.0, 0.0, 117.001, 0.001)],
+        crs="EPSG:4326",
+    )
+    metric = lonlat.assign(parcel_id=["b"]).to_crs("EPSG:32650")
+    lonlat.to_file(tmp_path / "one.geojson")
+    metric.to_file(tmp_path / "two.gpkg")
+    both = read_parcel_files([tmp_path / "one.geojson", tmp_path / "two.gpkg"])
+    assert list(both.frame["parcel_id"]) == ["a", "b"]
+    crs = [shape.crs for shape in both.shapes]
+    assert crs[0] is not None
+    assert crs[0].is_geographic
+    assert crs[1] == "EPSG:32650"

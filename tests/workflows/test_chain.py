@@ -50,7 +50,7 @@ def table_rows(database: Path, table: str) -> list[tuple[object, ...]]:
 
 
 def test_every_input_row_has_one_outcome_at_intake(tiny_run: ChainRun) -> None:
-    drawn = gpd.read_file(tiny_run.simulated / "SIM001" / "parcels_2024.geojson")
+    drawn = gpd.read_file(tiny_run.simulated / "SIM001" / "parcels_2024.gpkg")
     outcomes = read_table(tiny_run.folder / "outcomes.parquet")
     assert (outcomes["stage"] == "intake").sum() == len(drawn)
     assert not outcomes.duplicated(["stage", "parcel_id", "farmer_id"]).any()
@@ -76,7 +76,7 @@ def test_offers_file_equals_the_table(tiny_run: ChainRun) -> None:
 
 
 def test_no_name_phone_or_id_leaves_the_vault(tiny_run: ChainRun) -> None:
-    drawn = gpd.read_file(tiny_run.simulated / "SIM001" / "parcels_2024.geojson")
+    drawn = gpd.read_file(tiny_run.simulated / "SIM001" / "parcels_2024.gpkg")
     secrets = {
         str(value).encode()
         for column in ("name", "phone", "id_number")

@@ -31,8 +31,8 @@ def demo_config() -> Config:
     """Return the embedded default: one simulated county with two seasons, the later decided."""
     folder = "results/simulated/{county}"
     inputs = CountyInputs.model_validate({
-        "parcels": f"{folder}/parcels_{{season}}.geojson",
-        "catalog": f"{folder}/catalog.json",
+        "parcels": f"{folder}/parcels_{{season}}.gpkg",
+        "catalog": f"{folder}/stac/catalog.json",
         "boundary": f"{folder}/boundary.geojson",
         "weather": f"{folder}/weather.csv",
         "weather_cells": f"{folder}/weather_cells.csv",

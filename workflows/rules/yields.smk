@@ -10,7 +10,9 @@ rule yields:
         survey=PLAN.source("survey"),
         earlier_crops=PLAN.earlier("crops.parquet"),
         earlier_growth=PLAN.earlier("growth.parquet"),
+        earlier_hazards=PLAN.earlier("hazards.parquet"),
         earlier_surveys=PLAN.earlier_source("survey"),
+        previous=PLAN.parts("intake", "observe"),
     output:
         yields=PLAN.artifact("yields.parquet"),
         card=PLAN.artifact("models/yield.json"),
@@ -28,7 +30,7 @@ rule yields:
         inputs=PLAN.county_section("inputs"),
         currency=PLAN.county_section("currency"),
         settings=PLAN.section("crops.yields"),
-        season=PLAN.season,
+        seasons=PLAN.seasons_until,
     message:
         "Yield and value of {wildcards.county} {wildcards.season}"
     script:

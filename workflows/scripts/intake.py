@@ -6,7 +6,7 @@ from workflows.job import job, listed, optional
 
 with job(snakemake.log[0]):
     run_intake(
-        source=listed(snakemake.input.parcels)[0],
+        sources=listed(snakemake.input.parcels),
         county=snakemake.wildcards.county,
         season=snakemake.wildcards.season,
         inputs=CountyInputs(**snakemake.params.inputs),

@@ -8,5 +8,5 @@ with job(snakemake.log[0]):
     simulate_county(
         SimulateSettings(**snakemake.params.settings),
         county=snakemake.params.county,
-        out=next(Path(p).parent for p in snakemake.output if p.endswith("/catalog.json")),
+        out=next(Path(p).parent for p in snakemake.output if p.endswith("/weather.csv")),
     )
