@@ -156,7 +156,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
         UserError: The file is absent or is not Parquet.
     """
     try:
-        return pq.read_table(path, columns=list(columns) if columns else None).to_pandas()
+        table = pq.read_table(path, columns=list(columns) if columns else None)
+        return pd.DataFrame(table.to_pandas())
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", "run the stage that writes it first") from error
     except pa.ArrowInvalid as error:
@@ -170,9 +171,7 @@ class BatchWriter:
         self._schema = schema
         self._context = atomic_path(path)
         self._temporary = self._context.__enter__()
-        self._writer = pq.ParquetWriter(
-            self._temporary, schema.arrow(), compression=_COMPRESSION
-        )
+        self._writer = pq.ParquetWriter(self._temporary, schema.arrow(), compression=_COMPRESSION)
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append one checked row group."""

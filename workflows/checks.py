@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from workflows.config.load import load_config
 
@@ -29,12 +30,14 @@ def check_parcels(
     return _FINE if not (frame["effect"] == "stop").any() else _FOUND_PROBLEMS
 
 
-def _print_rows(rows: list[dict[str, object]]) -> None:
+def _print_rows(rows: list[dict[Hashable, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None)
-    names = [n for n in ("row", "parcel_id", "outcome", "detail", "remedy") if rows and n in rows[0]]
+    names = [
+        n for n in ("row", "parcel_id", "outcome", "detail", "remedy") if rows and n in rows[0]
+    ]
     for name in names:
         table.add_column(name, overflow="fold")
     for row in rows:

@@ -108,7 +108,9 @@ def score(
 @parcels_app.command("check")
 def parcels_check(
     file: Annotated[Path, typer.Argument(help="GeoJSON, GeoPackage, Shapefile, KML or CSV.")],
-    county: Annotated[str | None, typer.Option(help="County whose columns and limits apply.")] = None,
+    county: Annotated[
+        str | None, typer.Option(help="County whose columns and limits apply.")
+    ] = None,
     config: ConfigFiles = None,
     as_json: AsJson = False,
 ) -> None:

@@ -156,7 +156,9 @@ def _failure(progress: _Progress) -> UserError:
         if log.exists():
             last = log.read_text(encoding="utf-8").strip().splitlines()[-1:]
             if last:
-                return UserError(f"a stage failed: {last[0].rstrip('.')}", f"the whole log is {log}")
+                return UserError(
+                    f"a stage failed: {last[0].rstrip('.')}", f"the whole log is {log}"
+                )
     named = [line.strip() for line in progress.tail if _NAMED_ERROR.search(line)]
     said = (named or progress.tail or ["Snakemake said nothing"])[0].rstrip(":")
     return UserError(f"the workflow stopped: {said}", "correct it and run the same command again")

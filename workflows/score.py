@@ -39,7 +39,11 @@ def score_county(config: Config, county: str, season: str) -> Scores:
     truth = read_table(Path(str(truth_path).format(county=county, season=season)))
     joined = join_truth(truth, folder)
     scores = score_tables(joined)
-    scores = {"county": county, "season": season, "simulated": config.county[county].simulated} | scores
+    scores = {
+        "county": county,
+        "season": season,
+        "simulated": config.county[county].simulated,
+    } | scores
     write_text(folder / "score.json", json.dumps(scores, indent=2, sort_keys=True) + "\n")
     return scores
 
@@ -79,17 +83,17 @@ def score_crop(joined: pd.DataFrame) -> Scores:
     classes = sorted(truth.unique())
     answered = seen != "cannot_tell"
     bands = size_band(crops["ring_area_m2_true"])
+    by_class = f1_score(truth, seen, labels=classes, average=None, zero_division=0)
+    right = pd.Series(truth == seen, index=crops.index).astype(float)
     return {
         "parcels": len(crops),
-        "macro_f1": float(f1_score(truth, seen, labels=classes, average="macro", zero_division=0)),
+        "macro_f1": float(np.mean(by_class)),
         "overall_accuracy": float(accuracy_score(truth, seen)),
         "cannot_tell_share": float(1 - answered.mean()),
         "accuracy_where_answered": float(accuracy_score(truth[answered], seen[answered])),
-        "f1_by_crop": dict(
-            zip(classes, _rounded(f1_score(truth, seen, labels=classes, average=None, zero_division=0)), strict=True)
-        ),
-        "accuracy_by_band": _by_band(bands, pd.Series(truth == seen, index=crops.index).astype(float)),
-    }  # fmt: skip
+        "f1_by_crop": dict(zip(classes, _rounded(by_class), strict=True)),
+        "accuracy_by_band": _by_band(bands, right),
+    }
 
 
 def score_area(joined: pd.DataFrame) -> Scores:
@@ -195,9 +199,11 @@ def _lists(column: pd.Series) -> list[list[str]]:
 
 
 def _by_band(
-    bands: pd.Categorical, values: pd.Series, statistic: Callable[[Any], float] = np.nanmean
+    bands: pd.Series, values: pd.Series, statistic: Callable[[Any], float] = np.nanmean
 ) -> dict[str, float | None]:
-    return _by_group(pd.Series(bands, index=values.index).astype(str), values, statistic, list(SIZE_BANDS))
+    return _by_group(
+        pd.Series(bands, index=values.index).astype(str), values, statistic, list(SIZE_BANDS)
+    )
 
 
 def _by_group(

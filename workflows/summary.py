@@ -92,7 +92,9 @@ def _print_table(run: RunSummary) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{run.county} {run.season}: what became of every row", title_justify="left")
+    table = Table(
+        title=f"{run.county} {run.season}: what became of every row", title_justify="left"
+    )
     for name, justify in (("stage", "left"), ("outcome", "left"), ("rows", "right"), ("", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     previous = ""

@@ -59,7 +59,7 @@ def test_real_county_files_are_valid(path: Path) -> None:
 )
 def test_mistakes_are_named_with_the_remedy(document: dict[str, object], sentence: str) -> None:
     default = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
-    with pytest.raises(UserError, match=".") as caught:
+    with pytest.raises(UserError, match=r".") as caught:
         validate(merge(default, document))
     assert sentence in str(caught.value)
 

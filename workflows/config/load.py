@@ -117,10 +117,8 @@ def _keys_at(place: Sequence[str]) -> list[str]:
 
 
 def _child(model: Any, part: str) -> Any:
-    if _is_section(model):
-        annotation = model.model_fields[part].annotation
-    else:
-        annotation = get_args(model)[-1]
+    section = _is_section(model)
+    annotation = model.model_fields[part].annotation if section else get_args(model)[-1]
     if get_origin(annotation) in (Union, types.UnionType):
         annotation = next(a for a in get_args(annotation) if a is not type(None))
     return annotation

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,16 @@ from workflows.report.collect import SIZE_BANDS, ReportData, size_band
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B7A700", "#555555")
 """Colour-blind-safe qualitative palette. Source: Okabe and Ito 2008."""
-MORE_COLOURS = ("#7B3294", "#A6611A", "#1B7837", "#C51B7D", "#2166AC", "#8C510A", "#4D9221", "#B2182B")
+MORE_COLOURS = (
+    "#7B3294",
+    "#A6611A",
+    "#1B7837",
+    "#C51B7D",
+    "#2166AC",
+    "#8C510A",
+    "#4D9221",
+    "#B2182B",
+)
 ACCESS_COLOURS = {"approve": "#0072B2", "review": "#E69F00", "decline": "#7f7f7f"}
 _SMALL = {"l": 56, "r": 12, "t": 28, "b": 44}
 
@@ -66,7 +77,7 @@ def sample_curves(data: ReportData, observations: pd.DataFrame, band: str) -> go
             x=points["datetime"], y=points["ndvi"], mode="markers", legendgroup=parcel_id,
             showlegend=False, marker={"color": colour, "size": 5, "opacity": 0.6},
         )  # fmt: skip
-        row = data.growth[data.growth["parcel_id"] == parcel_id].iloc[0]
+        row = data.growth[data.growth["parcel_id"] == parcel_id].iloc[0].to_dict()
         figure.add_scatter(
             x=_dates(row), y=row["curve"], mode="lines", legendgroup=parcel_id,
             name=_label(data, parcel_id), line={"color": colour, "width": 2},
@@ -84,7 +95,11 @@ def yield_against_prior(data: ReportData) -> go.Figure:
     priors = parcels.groupby("crop")["prior_t_ha"].median()
     marker = {"symbol": "line-ew-open", "size": 26, "color": "#D55E00", "line": {"width": 3}}
     figure.add_scatter(
-        x=[str(c) for c in priors.index], y=priors, mode="markers", name="county prior", marker=marker
+        x=[str(c) for c in priors.index],
+        y=priors,
+        mode="markers",
+        name="county prior",
+        marker=marker,
     )
     figure.update_yaxes(title="median yield, t/ha", rangemode="tozero")
     return figure
@@ -101,21 +116,26 @@ def access_by_size(data: ReportData, suppress_below: int) -> go.Figure:
         if access in shown:
             share = shown[access] / shown.sum(axis=1)
             text = [f"{s:.0%}" for s in share]
-            figure.add_bar(x=list(shown.index), y=share, name=access, marker_color=colour, text=text)
+            figure.add_bar(
+                x=list(shown.index), y=share, name=access, marker_color=colour, text=text
+            )
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title="share of farmers", tickformat=".0%", range=[0, 1])
     return figure
 
 
 def _median_curve(group: pd.DataFrame) -> tuple[list[dt.date], list[float]]:
-    curves = {row.parcel_id: pd.Series(row.curve, index=_dates(row._asdict())) for row in group.itertuples()}
+    curves = {
+        row["parcel_id"]: pd.Series(row["curve"], index=_dates(row))
+        for row in group.to_dict("records")
+    }
     median = pd.DataFrame(curves).sort_index().median(axis=1)
     return list(median.index), [float(v) for v in np.round(median, 4)]
 
 
-def _dates(row: pd.Series | dict[str, object]) -> list[dt.date]:
-    start, step = row["curve_start"], int(row["curve_step_days"])  # type: ignore[call-overload]
-    return [start + dt.timedelta(days=step * k) for k in range(len(row["curve"]))]  # type: ignore[arg-type,operator,misc]
+def _dates(row: Mapping[Any, Any]) -> list[dt.date]:
+    step = dt.timedelta(days=int(row["curve_step_days"]))
+    return [row["curve_start"] + step * k for k in range(len(row["curve"]))]
 
 
 def _label(data: ReportData, parcel_id: str) -> str:

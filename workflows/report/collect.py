@@ -57,7 +57,7 @@ def collect(folder: Path, outcomes: Path) -> ReportData:
     )
 
 
-def size_band(area_m2: pd.Series) -> pd.Categorical:
+def size_band(area_m2: pd.Series) -> pd.Series:
     """Return the holding-size band of each area."""
     edges = [0.0, *SIZE_BANDS.values()]
     return pd.cut(area_m2 / M2_PER_MU, bins=edges, labels=list(SIZE_BANDS), right=False)
@@ -66,11 +66,9 @@ def size_band(area_m2: pd.Series) -> pd.Categorical:
 def sample_observations(folder: Path, parcel_ids: list[str], band: str) -> pd.DataFrame:
     """Return the observations of a few parcels: datetime, valid fraction, red and near infrared."""
     columns = ["parcel_id", "datetime", "valid_fraction", "B04_mean", f"{band}_mean"]
-    return pq.read_table(
-        folder / "observations.parquet",
-        columns=columns,
-        filters=[("parcel_id", "in", parcel_ids)],
-    ).to_pandas()
+    chosen = [("parcel_id", "in", parcel_ids)]
+    table = pq.read_table(folder / "observations.parquet", columns=columns, filters=chosen)
+    return pd.DataFrame(table.to_pandas())
 
 
 def infrared_band(folder: Path) -> str:

@@ -95,7 +95,9 @@ def _group(layer: MapLayer, paths: Mapping[str, str], tooltips: Mapping[str, str
     for parcel_id, path in paths.items():
         colour = layer.colours.get(layer.values.get(parcel_id, ""), "#9e9e9e")
         title = escape(tooltips.get(parcel_id, parcel_id))
-        drawn.append(f'<path d="{path}" fill="{colour}" stroke="{colour}"><title>{title}</title></path>')
+        drawn.append(
+            f'<path d="{path}" fill="{colour}" stroke="{colour}"><title>{title}</title></path>'
+        )
     return f'<g class="layer layer-{layer.name}">{"".join(drawn)}</g>'
 
 
@@ -106,6 +108,7 @@ def _path(geometry: BaseGeometry, to_pixel: Affine) -> str:
 
 
 def _ring(points: NDArray[np.float64], to_pixel: Affine) -> str:
-    columns, rows = to_pixel * (points[:, 0], points[:, 1])
+    columns = to_pixel.a * points[:, 0] + to_pixel.b * points[:, 1] + to_pixel.c
+    rows = to_pixel.d * points[:, 0] + to_pixel.e * points[:, 1] + to_pixel.f
     corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(columns[:-1], rows[:-1], strict=True))
     return f"M{corners}Z"

@@ -147,25 +147,33 @@ def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str]]:
 
 def _outcome_rows(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
     codes = outcome_codes()
-    counts = outcomes.groupby(["stage", "outcome"]).size()
-    rows = []
-    for stage in STAGES:
-        if stage not in counts.index.get_level_values(0):
-            continue
-        for outcome, number in counts[stage].sort_values(ascending=False, kind="stable").items():
-            code = None if outcome == OK else codes[str(outcome)]
-            rows.append({"stage": stage, "outcome": outcome, "rows": int(number), "code": code})
-    return rows
+    counts = outcomes.groupby(["stage", "outcome"], as_index=False).size()
+    order = {stage: position for position, stage in enumerate(STAGES)}
+    counts = counts.assign(place=counts["stage"].map(order))
+    counts = counts.sort_values(["place", "size"], ascending=[True, False], kind="stable")
+    return [
+        {
+            "stage": row["stage"],
+            "outcome": row["outcome"],
+            "rows": int(row["size"]),
+            "code": None if row["outcome"] == OK else codes[row["outcome"]],
+        }
+        for row in counts.to_dict("records")
+    ]
 
 
 def _reason_counts(data: ReportData, suppress_below: int) -> list[tuple[str, str, str]]:
     listed = data.decisions[["access", "reason_codes"]].explode("reason_codes").dropna()
-    counts = listed.groupby(["access", "reason_codes"]).size().sort_values(ascending=False)
-    shown = [
-        (str(access), str(code), f"{n:,}" if n >= suppress_below else f"under {suppress_below}")
-        for (access, code), n in counts.items()  # type: ignore[misc]
+    counts = listed.groupby(["access", "reason_codes"], as_index=False).size()
+    counts = counts.sort_values(["access", "size"], ascending=[True, False], kind="stable")
+    return [
+        (
+            str(row["access"]),
+            str(row["reason_codes"]),
+            f"{row['size']:,}" if row["size"] >= suppress_below else f"under {suppress_below}",
+        )
+        for row in counts.to_dict("records")
     ]
-    return sorted(shown, key=lambda row: row[0])
 
 
 def _card_rows(card: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -210,9 +218,7 @@ def _tooltips(parcels: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _true_colour(
-    scenes_file: Path, grid: Grid, scenes: SceneSettings
-) -> NDArray[np.float32]:
+def _true_colour(scenes_file: Path, grid: Grid, scenes: SceneSettings) -> NDArray[np.float32]:
     """Read the day with the most clear pixels, later in the year first among equals."""
     window = Window(0, 0, grid.width, grid.height)
     empty = np.full((3, grid.height, grid.width), np.nan, dtype=np.float32)

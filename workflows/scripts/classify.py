@@ -20,6 +20,7 @@ with job(snakemake.log[0]):
                 listed(snakemake.input.earlier_observations),
                 listed(snakemake.input.earlier_surveys),
                 seasons,
+                strict=False,
             )
         ],
         labelled=None

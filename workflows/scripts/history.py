@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
     crops = [*listed(snakemake.input.earlier_crops), Path(snakemake.input.crops)]
     seasons = [Season(**values) for values in snakemake.params.seasons.values()]
     run_history(
-        [PastSeason(season, g, c) for season, g, c in zip(seasons, growth, crops)],
+        [PastSeason(season, g, c) for season, g, c in zip(seasons, growth, crops, strict=True)],
         out=Path(snakemake.output.history),
         outcomes=Path(snakemake.output.outcomes),
         previous=listed(snakemake.input.previous),
