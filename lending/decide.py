@@ -21,7 +21,14 @@ from lending.canonical import canonical
 from lending.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase, policy_hash
 from lending.decision import Decision, decide_case, trace_of
 from lending.features import feature_table, of_profiles
-from lending.risk import Loans, PdModel, Prediction, too_little, train_pd
+from lending.risk import (
+    Loans,
+    PdModel,
+    Prediction,
+    population_shift,
+    too_little,
+    train_pd,
+)
 from lending.schemas import DECISIONS
 from lending.settings import PolicySettings, RiskSettings
 from lending.sources import read_loans
@@ -42,12 +49,22 @@ class Judge:
     model: PdModel | None
     problem: str = ""
 
-    def document(self) -> dict[str, Any]:
-        """Return models/pd.json: card first, then everything needed to serve the model again."""
+    def document(self, applicants: pd.DataFrame) -> dict[str, Any]:
+        """Return models/pd.json: card first, then everything needed to serve the model again.
+
+        Args:
+            applicants: Feature table of those who are judged, to tell how far they are from the
+                loans that the model learnt from.
+        """
         if self.model is None:
             return {"card": {"model": "pd", "trained": False, "problem": self.problem}}
         stored = self.model.to_dict()
-        card = {"trained": True, "version": self.model.label, "used": not self.problem}
+        card = {
+            "trained": True,
+            "version": self.model.label,
+            "used": not self.problem,
+            "population_shift": population_shift(self.model, applicants),
+        }
         return {"card": {**stored.pop("card"), **card, "problem": self.problem}, "model": stored}
 
 
@@ -366,5 +383,7 @@ def run_decide(
     label = policy_hash(policy)
     rows = [decision_row(case, decision, label) for case, decision in found]
     write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
-    write_text(card, canonical(judge.document()) + "\n")
+    people = folder.profiles[folder.profiles["level"] == "farmer"]
+    table = of_profiles(people[people["parcels_valued"] > 0], float(policy.need_income_share))
+    write_text(card, canonical(judge.document(table)) + "\n")
     write_outcomes([_outcome(case.farmer_id, decision) for case, decision in found], outcomes)

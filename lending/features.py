@@ -52,7 +52,7 @@ def feature_table(amounts: pd.DataFrame, need_income_share: float) -> pd.DataFra
     Args:
         amounts: Columns income_q10, income_q50, debt_service, household_need (one currency, any
             unit), stability, hazard_index, conflicts, prior_loans, prior_late, thin_file.
-        need_income_share: Largest share of median income that counts as household need; the same
+        need_income_share: Largest share of poor-year income that counts as household need; the same
             rule as in the profile, so that old loans and new applicants are on one scale.
 
     Returns:
@@ -60,7 +60,8 @@ def feature_table(amounts: pd.DataFrame, need_income_share: float) -> pd.DataFra
     """
     rows = amounts[list(_COLUMNS)].astype("float64")
     income = rows["income_q50"].clip(lower=1.0)
-    need = np.minimum(rows["household_need"], need_income_share * income)
+    poor = rows["income_q10"].clip(lower=0.0)
+    need = np.minimum(rows["household_need"], need_income_share * poor)
     free = rows["income_q10"] - need - rows["debt_service"]
     table = pd.DataFrame({
         "debt_share": (rows["debt_service"] / income).clip(0, _CLIP),

@@ -139,14 +139,14 @@ def _weighted(parcels: pd.DataFrame, column: str) -> tuple[float, float]:
 def share_needs(members: Sequence[Party], policy: PolicySettings) -> None:
     """Set the subsistence need that each farmer's land must carry.
 
-    The household's need is per head; land can be asked for at most a share of its median income
-    (`need_income_share`), and the household's part is split by its farmers' median incomes.
+    The household's need is per head; land can be asked for at most a share of its poor-year income
+    (`need_income_share`), and the household's part is split by its farmers' poor-year incomes.
     """
     size = max(member.application.household_size for member in members)
     need = to_minor(policy.household_need_per_head * size)
-    medians = [max(0, quantiles(member.draws)[1]) for member in members]
-    carried = min(need, int(policy.need_income_share * sum(medians)))
-    for member, part in zip(members, split_evenly(carried, medians), strict=True):
+    poor = [max(0, quantiles(member.draws)[0]) for member in members]
+    carried = min(need, int(policy.need_income_share * sum(poor)))
+    for member, part in zip(members, split_evenly(carried, poor), strict=True):
         member.need_minor = part
 
 

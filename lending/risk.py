@@ -28,6 +28,8 @@ from lending.settings import RiskSettings
 Floats = npt.NDArray[np.float64]
 
 NAME = "pd"
+_RANGE = (0.01, 0.5, 0.99)
+"""Quantiles that describe the loans behind the model."""
 _NO_SKILL_Z = 1.645
 """One-sided 95 %: a model ranks at all when its AUC is this many errors above one half."""
 
@@ -43,7 +45,7 @@ class Prediction:
     margin: float
     """Log-odds of the boosted trees before calibration."""
     bias: float
-    """Part of the margin that is the same for everybody."""
+    """Part of the margin that is the same for everybody (but for 32-bit rounding)."""
     contributions: dict[str, float]
     """Part of the margin by feature; with the bias they sum to it (TreeSHAP)."""
 
@@ -59,8 +61,8 @@ class PdModel:
     shift: float
     challenger: Scorecard
     cohort: dict[str, dict[str, float | None]]
-    """Mean `contribution` and `median` value of each feature over repaid loans: what an approved
-    farmer looks like."""
+    """Mean `contribution`, `low`, `median` and `high` value (1, 50, 99 %) of each feature over
+    repaid loans: what an approved farmer looks like."""
     card: dict[str, Any]
     version: str
     """Content hash of trees, calibration, scorecard and cohort."""
@@ -77,14 +79,17 @@ class PdModel:
         if not len(values):
             return []
         parts = self.booster.predict(_matrix(values, names), pred_contribs=True).astype("float64")
-        margins = parts.sum(axis=1)
-        probability = expit(self.slope * margins + self.shift)
+        # The trees' own margin keeps every sign; the 32-bit parts sum to it but for their rounding,
+        # which the bias takes.
+        odds = margins(self.booster, values, self.features)
+        parts[:, -1] = odds - parts[:, :-1].sum(axis=1)
+        probability = expit(self.slope * odds + self.shift)
         other = self.challenger.probability(values)
         return [
             Prediction(
                 round(float(probability[i]), 6),
                 round(float(other[i]), 6),
-                float(margins[i]),
+                float(odds[i]),
                 float(parts[i, -1]),
                 {name: float(parts[i, j]) for j, name in enumerate(names)},
             )
@@ -287,9 +292,34 @@ def _cohort(
     cohort: dict[str, dict[str, float | None]] = {}
     for j, name in enumerate(names):
         known = repaid[~np.isnan(repaid[:, j]), j]
-        median = float(np.median(known)) if len(known) else None
-        cohort[name] = {"contribution": float(mean[j]), "median": median}
+        low, median, high = np.quantile(known, _RANGE).tolist() if len(known) else [None] * 3
+        cohort[name] = {
+            "contribution": float(mean[j]), "low": low, "median": median, "high": high,
+        }  # fmt: skip
     return cohort
+
+
+def population_shift(model: PdModel, applicants: pd.DataFrame) -> dict[str, Any]:
+    """Return how far applicants lie from the loans that the model learnt from, by feature.
+
+    Args:
+        model: A trained model.
+        applicants: Feature table of the applicants.
+
+    Returns:
+        Median of loans and of applicants, and the share of applicants outside the middle 98 % of
+        loans: a large share says that the two are not on one scale and the model guesses.
+    """
+    found: dict[str, Any] = {}
+    for name, usual in model.cohort.items():
+        known = applicants[name].dropna()
+        low, high = usual["low"], usual["high"]
+        if low is None or high is None or known.empty:
+            continue
+        outside = float(((known < low) | (known > high)).mean())
+        median = float(known.median())
+        found[name] = {"loans": usual["median"], "applicants": median, "outside": outside}
+    return found
 
 
 def _card(

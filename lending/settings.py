@@ -104,8 +104,8 @@ class PolicySettings(Section):
     household_size_default: int = Field(3, ge=1)
     """Household size where the application gives none; assumption."""
     need_income_share: Decimal = Decimal("0.5")
-    """The farm's part of the subsistence need is at most this share of its median income: a
-    household that lives on less land than its need already lives from other work; assumption."""
+    """The farm's part of the subsistence need is at most this share of its poor-year (q10) income:
+    a household that lives on less land than its need already lives from other work; assumption."""
     funding_rate: Decimal = Decimal("0.028")
     """Yearly cost of funding."""
     opex_rate: Decimal = Decimal("0.012")

@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 from lending.features import FEATURES, NAMES, feature_table
-from lending.risk import Loans, PdModel, fit_calibration, too_little, train_pd
+from lending.risk import (
+    Loans,
+    PdModel,
+    fit_calibration,
+    population_shift,
+    too_little,
+    train_pd,
+)
 from lending.settings import RiskSettings
 
 SETTINGS = RiskSettings(trees=60)
@@ -35,9 +42,9 @@ def test_features_by_hand() -> None:
         "thin_file": True,
     }  # fmt: skip
     found = feature_table(pd.DataFrame([row]), 0.5).iloc[0]
-    # need counts for at most half of 1000: (600 - 500 - 100) / 1000 = 0
+    # need counts for at most half of 600: (600 - 300 - 100) / 1000 = .2
     assert found["debt_share"] == pytest.approx(0.1)
-    assert found["free_share"] == pytest.approx(0.0)
+    assert found["free_share"] == pytest.approx(0.2)
     assert found["income_spread"] == pytest.approx(0.4)
     assert found["late_share"] == pytest.approx(0.25)
     assert np.isnan(found["stability"])
@@ -134,3 +141,12 @@ def test_scorecard_margin_can_be_added_up_by_hand(model: PdModel, loans: pd.Data
         place = sum(value >= edge for edge in entry["edges"])
         total += entry["coefficient"] * entry["woe"][place]
     assert model.challenger.margin(row)[0] == pytest.approx(total)
+
+
+def test_a_feature_on_another_scale_is_seen(model: PdModel, loans: pd.DataFrame) -> None:
+    table = feature_table(loans, 0.5)
+    assert max(row["outside"] for row in population_shift(model, table).values()) < 0.05
+    moved = table.assign(hazard_index=table["hazard_index"] + 200)
+    found = population_shift(model, moved)
+    assert found["hazard_index"]["outside"] == 1.0
+    assert found["stability"]["outside"] < 0.05
