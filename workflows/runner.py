@@ -10,17 +10,20 @@ import fcntl
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
 from pipeline.outcomes import STAGES
 from workflows.config.load import load_config
 from workflows.config.model import Config
 from workflows.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 SNAKEFILE = Path(__file__).resolve().parent.parent / "Snakefile"
 _STATS_LINE = re.compile(r"^(\w+)\s+(\d+)$")
@@ -126,29 +129,44 @@ class _Progress:
 
 
 def _execute(command: list[str]) -> None:
+    progress = _Progress()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    with _shown_progress(progress) as show:
+        for line in process.stdout:
+            rule = progress.read(line.rstrip())
+            if rule is not None and rule in progress.planned and rule != "all":
+                show(rule)
+    if process.wait() != 0:
+        raise _failure(progress)
+
+
+@contextmanager
+def _shown_progress(progress: _Progress) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows a rule's progress: bars on a terminal, lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    progress = _Progress()
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-        for line in process.stdout:
-            rule = progress.read(line.rstrip())
-            if rule is None or rule not in progress.planned or rule == "all":
-                continue
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda rule: _print_progress(progress, rule)
+        return
+    columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(rule: str) -> None:
             if rule not in tasks:
                 tasks[rule] = bars.add_task(rule, total=progress.planned[rule])
             bars.update(tasks[rule], completed=progress.finished.get(rule, 0))
-    if process.wait() != 0:
-        raise _failure(progress)
+
+        yield show
+
+
+def _print_progress(progress: _Progress, rule: str) -> None:
+    done = progress.finished.get(rule, 0)
+    if done:
+        print(f"{rule} {done}/{progress.planned[rule]}", file=sys.stderr, flush=True)
 
 
 def _failure(progress: _Progress) -> UserError:

@@ -151,8 +151,9 @@ def score_harvest(joined: pd.DataFrame) -> Scores:
 
 
 def score_income(joined: pd.DataFrame) -> Scores:
-    """Farmer income at the median estimate against the truth, same parcels, gross of costs."""
-    value = joined["value_q50_per_ha_minor"] * joined["evidence_area_m2"] / 1e4 / 100
+    """Farmer income (value minus cash cost) at the medians against the truth, same parcels."""
+    net = joined["value_q50_per_ha_minor"] - joined["cost_per_ha_minor"]
+    value = net * joined["evidence_area_m2"] / 1e4 / 100
     table = pd.DataFrame({
         "farmer": joined["farmer_id"],
         "estimate": value,
@@ -170,9 +171,9 @@ def score_income(joined: pd.DataFrame) -> Scores:
 
 
 _PLANTED = {
-    "same_parcel": ("claimed_by_other",),
+    "same_parcel": ("claimed_by_other", "claim_refuted"),
     "overdrawn": ("area_overdrawn",),
-    "wrong_crop": ("crop_conflict",),
+    "wrong_crop": ("crop_conflict", "crop_doubt"),
 }
 
 

@@ -12,7 +12,16 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = {"parcels": 220, "dates_per_season": 24, "loan_history": {"loans": 600}}
+TINY = {
+    "parcels": 220,
+    "dates_per_season": 24,
+    "survey_share": 0.25,
+    "crops": ["winter_wheat", "maize", "rice", "soybean"],
+    "growth_runs": 1,
+    "yield_years": 6,
+    "sky": {"weather_cells": 1},
+    "loan_history": {"loans": 900},
+}
 
 
 @dataclass(frozen=True)

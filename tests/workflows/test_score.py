@@ -96,7 +96,8 @@ def test_harvest_error_is_in_days_and_misses_are_counted() -> None:
 def test_income_is_summed_by_farmer() -> None:
     frame = joined(
         farmer_id=["F1", "F1", "F2"],
-        value_q50_per_ha_minor=[1_000_000, 1_000_000, 2_000_000],
+        value_q50_per_ha_minor=[1_500_000, 1_500_000, 2_500_000],
+        cost_per_ha_minor=[500_000, 500_000, 500_000],
         evidence_area_m2=[10_000.0, 10_000.0, 10_000.0],
         income_minor_true=[1_000_000, 1_000_000, 1_000_000],
     )
