@@ -125,7 +125,6 @@ def test_the_chain_is_append_only(database: str) -> None:
 
 _CHILD = textwrap.dedent("""
     import sys
-import tempfile
     from pathlib import Path
     from lending.offers import Shelf, post
     from lending.settings import PolicySettings
