@@ -174,8 +174,9 @@ class CountyInputs(Section):
     """Finished loans with their outcome, to train the default model."""
     prices: Path | None = None
     """Dated price series (see prices_format)."""
-    prices_format: Literal["long", "imf_pcps"] = "long"
-    """`long`: crop, date, price, currency, unit, source; `imf_pcps`: IMF monthly commodity table."""
+    prices_format: Literal["long", "imf_pcps", "worldbank_cmo"] = "long"
+    """`long`: crop, date, price, currency, unit, source; `imf_pcps`: IMF monthly table;
+    `worldbank_cmo`: World Bank monthly workbook (.xlsx)."""
     county_yields: Path | None = None
     """Yield statistics: crop, year, yield_t_ha, source."""
     protected: Path | None = None
