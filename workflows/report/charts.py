@@ -36,9 +36,12 @@ def crop_colours(crops: pd.Series) -> dict[str, str]:
     return {code: palette[position % len(palette)] for position, code in enumerate(codes)}
 
 
-def html_of(figure: go.Figure, name: str, height: int = 340) -> str:
+def html_of(figure: go.Figure, name: str, height: int = 440) -> str:
     """Return a chart as an HTML fragment with a fixed element id."""
-    figure.update_layout(height=height, margin=_SMALL, template="plotly_white", font={"size": 13})
+    below = {"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0}
+    figure.update_layout(
+        height=height, margin=_SMALL, template="plotly_white", font={"size": 13}, legend=below
+    )
     return str(
         to_html(
             figure,
@@ -87,21 +90,21 @@ def sample_curves(data: ReportData, observations: pd.DataFrame, band: str) -> go
 
 
 def yield_against_prior(data: ReportData) -> go.Figure:
-    """Return per crop the spread of estimated yields beside the county prior."""
-    parcels = data.parcels.dropna(subset=["yield_q50_t_ha"])
+    """Return per crop the spread of estimated median yields relative to the county prior."""
+    parcels = data.parcels.dropna(subset=["yield_q50_t_ha", "prior_t_ha"])
+    colours = crop_colours(parcels["crop"])
     figure = go.Figure()
     for crop, group in parcels.groupby("crop"):
-        figure.add_box(y=group["yield_q50_t_ha"], name=str(crop), boxpoints=False, showlegend=False)
-    priors = parcels.groupby("crop")["prior_t_ha"].median()
-    marker = {"symbol": "line-ew-open", "size": 26, "color": "#D55E00", "line": {"width": 3}}
-    figure.add_scatter(
-        x=[str(c) for c in priors.index],
-        y=priors,
-        mode="markers",
-        name="county prior",
-        marker=marker,
-    )
-    figure.update_yaxes(title="median yield, t/ha", rangemode="tozero")
+        prior = float(group["prior_t_ha"].median())
+        figure.add_box(
+            y=group["yield_q50_t_ha"] / group["prior_t_ha"],
+            name=f"{crop}<br>{prior:.1f} t/ha",
+            boxpoints=False,
+            showlegend=False,
+            marker_color=colours[str(crop)],
+        )
+    figure.add_hline(y=1.0, line_dash="dot", line_color="#555555")
+    figure.update_yaxes(title="yield / county prior", rangemode="tozero")
     return figure
 
 

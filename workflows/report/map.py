@@ -7,6 +7,7 @@ one path per parcel, with a tooltip, so that the page opens on a bank intranet w
 from __future__ import annotations
 
 import base64
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,12 +17,15 @@ import rasterio
 from affine import Affine
 from markupsafe import escape
 from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.grid import Grid
 
 MAX_EDGE = 1400
 """Longest edge of the background picture, pixels."""
+FRAME = 8
+"""Pixels shown around the outermost parcels."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ def background_png(rgb: NDArray[np.float32]) -> str:
     scaled = np.clip((small - low) / max(high - low, 1e-6), 0, 1) ** 0.8
     pixels = np.where(np.isfinite(small), scaled * 255, 230).astype(np.uint8)
     profile = {"driver": "PNG", "dtype": "uint8", "count": 3}
-    with rasterio.MemoryFile() as memory:
+    with warnings.catch_warnings(), rasterio.MemoryFile() as memory:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a picture needs no CRS
         with memory.open(width=pixels.shape[2], height=pixels.shape[1], **profile) as png:
             png.write(pixels)
         return "data:image/png;base64," + base64.b64encode(memory.read()).decode("ascii")
@@ -74,19 +79,32 @@ def parcel_paths(parcels: gpd.GeoDataFrame, grid: Grid) -> dict[str, str]:
     }
 
 
+def frame_around(parcels: gpd.GeoDataFrame, grid: Grid) -> tuple[float, float, float, float]:
+    """Return left, top, width and height in pixels around the parcels, inside the grid."""
+    west, south, east, north = parcels.to_crs(grid.crs).total_bounds
+    size = grid.transform.a
+    left = max((west - grid.transform.c) / size - FRAME, 0)
+    top = max((grid.transform.f - north) / size - FRAME, 0)
+    right = min((east - grid.transform.c) / size + FRAME, grid.width)
+    bottom = min((grid.transform.f - south) / size + FRAME, grid.height)
+    return left, top, right - left, bottom - top
+
+
 def svg_map(
     grid: Grid,
     background: str,
     paths: Mapping[str, str],
     tooltips: Mapping[str, str],
     layers: list[MapLayer],
+    frame: tuple[float, float, float, float],
 ) -> str:
     """Return the SVG with one group per layer; the page shows one group at a time."""
     groups = "".join(_group(layer, paths, tooltips) for layer in layers)
     picture = f'<image href="{background}" width="{grid.width}" height="{grid.height}"/>'
+    left, top, width, height = frame
     return (
         f'<svg class="map" role="img" aria-label="Parcels over a true-colour Sentinel-2 scene" '
-        f'viewBox="0 0 {grid.width} {grid.height}">{picture}{groups}</svg>'
+        f'viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}">{picture}{groups}</svg>'
     )
 
 

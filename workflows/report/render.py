@@ -30,10 +30,16 @@ from workflows.report.collect import (
     sample_observations,
     size_band,
 )
-from workflows.report.map import MapLayer, background_png, parcel_paths, svg_map
+from workflows.report.map import MapLayer, background_png, frame_around, parcel_paths, svg_map
 
 _TRUE_COLOUR = ("B04", "B03", "B02")
 _SAMPLES = 6
+#: Parts of each card that the page shows; the JSON file beside it holds the rest.
+_SHOWN_PARTS = {
+    "crop_classifier": ("model", "split", "unseen_villages", "baselines", "calibration"),
+    "yield": ("model", "split", "crop_cuts", "scores"),
+    "pd": ("problem", "model", "baseline_constant_rate", "boosting", "has_skill"),
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ def _page(
         figures=_headline(data, head.suppress_below),
         outcome_rows=_outcome_rows(data.outcomes),
         reasons=_reason_counts(data, head.suppress_below),
-        cards={name: _card_rows(card) for name, card in data.cards.items() if card},
+        cards={n: _card_rows(_key_figures(n, c)) for n, c in data.cards.items() if c},
         map_svg=_map(data, folder, county_grid(data.parcels, grid), scenes),
         crop_colours=charts.crop_colours(data.parcels["crop"]),
         access_colours=charts.ACCESS_COLOURS,
@@ -176,13 +182,19 @@ def _reason_counts(data: ReportData, suppress_below: int) -> list[tuple[str, str
     ]
 
 
+def _key_figures(name: str, card: dict[str, Any]) -> dict[str, Any]:
+    known = card.get("card", card)
+    return {part: known[part] for part in _SHOWN_PARTS[name] if part in known}
+
+
 def _card_rows(card: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Flatten a model card to name and value, leaving long lists to the JSON file."""
     rows: list[tuple[str, str]] = []
     for name, value in card.items():
         label = f"{prefix}{name}".replace("_", " ")
         if isinstance(value, dict):
-            rows += _card_rows(value, f"{label} · ") if len(value) <= 16 else []
+            scalars = {k: v for k, v in value.items() if not isinstance(v, dict)}
+            rows += _card_rows(scalars, f"{label} · ")
         elif isinstance(value, float):
             rows.append((label, f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"))
         elif isinstance(value, list):
@@ -204,7 +216,8 @@ def _map(data: ReportData, folder: Path, grid: Grid, scenes: SceneSettings) -> s
                  charts.ACCESS_COLOURS),
     ]  # fmt: skip
     background = background_png(_true_colour(folder / "scenes.parquet", grid, scenes))
-    return svg_map(grid, background, parcel_paths(parcels, grid), _tooltips(parcels), layers)
+    paths, frame = parcel_paths(parcels, grid), frame_around(parcels, grid)
+    return svg_map(grid, background, paths, _tooltips(parcels), layers, frame)
 
 
 def _tooltips(parcels: pd.DataFrame) -> dict[str, str]:
