@@ -182,7 +182,9 @@ class CountyInputs(Section):
     protected: Path | None = None
     """Protected-area polygons for the environmental veto."""
     truth: Path | None = None
-    """Truth of a simulated or surveyed county; read by `fieldline score` alone."""
+    """Truth of a simulated or surveyed county (Parquet or CSV); `fieldline score` alone reads it."""
+    truth_columns: dict[str, str] = Field(default_factory=dict)
+    """Own column names of the truth by Fieldline name, e.g. `wrong_crop: crop_conflict`."""
 
     @field_validator("parcels", mode="before")
     @classmethod

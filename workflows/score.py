@@ -7,7 +7,7 @@ compared with a goal; how often that happened stands beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,38 @@ def score_county(config: Config, county: str, season: str) -> Scores:
     if truth_path is None:
         raise UserError(f"no truth is known for {county}", "score a simulated county")
     folder = config.results / season / county
-    truth = read_table(Path(str(truth_path).format(county=county, season=season)))
-    joined = join_truth(truth, folder)
-    scores = score_tables(joined)
-    scores = {
+    path = Path(str(truth_path).format(county=county, season=season))
+    truth = read_truth(path, config.county[county].inputs.truth_columns)
+    scores: Scores = {
         "county": county,
         "season": season,
         "simulated": config.county[county].simulated,
-    } | scores
+        **score_tables(join_truth(truth, folder)),
+    }
     write_text(folder / "score.json", json.dumps(scores, indent=2, sort_keys=True) + "\n")
     return scores
+
+
+def read_truth(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Read a truth table; a field survey may hold fewer columns than a simulation.
+
+    Args:
+        path: Parquet or CSV with parcel_id.
+        columns: Own column names by Fieldline name.
+
+    Raises:
+        UserError: The file is absent or names no parcel.
+    """
+    if path.suffix == ".csv":
+        if not path.exists():
+            raise UserError(f"{path} does not exist", "check inputs.truth")
+        truth = pd.read_csv(path)
+    else:
+        truth = read_table(path)
+    truth = truth.rename(columns={own: name for name, own in columns.items()})
+    if "parcel_id" not in truth:
+        raise UserError(f"{path} has no column parcel_id", "name it under inputs.truth_columns")
+    return truth
 
 
 def join_truth(truth: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -55,20 +77,20 @@ def join_truth(truth: pd.DataFrame, folder: Path) -> pd.DataFrame:
         table = read_table(folder / f"{name}.parquet")
         keep = [c for c in table.columns if c == "parcel_id" or c not in joined.columns]
         joined = joined.merge(table[keep], on="parcel_id", how="left")
+    if "ring_area_m2_true" not in joined:
+        joined["ring_area_m2_true"] = joined["ring_area_m2"]
+    if "land_use_true" not in joined:
+        joined["land_use_true"] = "cropland"
     return joined
 
 
 def score_tables(joined: pd.DataFrame) -> Scores:
     """Return all scores of a joined table (see `join_truth`)."""
-    parts: dict[str, Callable[[pd.DataFrame], Scores]] = {
-        "crop": score_crop,
-        "area": score_area,
-        "yield": score_yield,
-        "harvest": score_harvest,
-        "income": score_income,
-        "evidence": score_evidence,
+    return {
+        name: score(joined)
+        for name, (column, score) in _PARTS.items()
+        if f"{column}_true" in joined
     }
-    return {name: part(joined) for name, part in parts.items()}
 
 
 def _unsurveyed(joined: pd.DataFrame) -> pd.DataFrame:
@@ -130,9 +152,16 @@ def score_yield(joined: pd.DataFrame) -> Scores:
         "coverage_80_by_crop": _by_group(known["crop_true"], inside.astype(float)),
         "rmse_t_ha": _rmse(known["yield_q50_t_ha"] - truth),
         "rmse_prior_t_ha": _rmse(known["prior_t_ha"] - truth),
+        "rmse_mean_of_others_t_ha": _rmse(_mean_of_others(known["crop_true"], truth) - truth),
         "median_absolute_relative_error": float(relative.abs().median()),
         "median_absolute_relative_error_prior": float(prior.abs().median()),
     }
+
+
+def _mean_of_others(crop: pd.Series, truth: pd.Series) -> pd.Series:
+    """Return for each parcel the mean truth of the other parcels of its crop (leave one out)."""
+    groups = truth.groupby(crop)
+    return (groups.transform("sum") - truth) / (groups.transform("count") - 1).clip(lower=1)
 
 
 def score_harvest(joined: pd.DataFrame) -> Scores:
@@ -172,7 +201,7 @@ def score_income(joined: pd.DataFrame) -> Scores:
 
 _PLANTED = {
     "same_parcel": ("claimed_by_other", "claim_refuted"),
-    "overdrawn": ("area_overdrawn",),
+    "overdrawn": ("area_overdrawn", "area_conflict_registry"),
     "wrong_crop": ("crop_conflict", "crop_doubt"),
 }
 
@@ -181,6 +210,8 @@ def score_evidence(joined: pd.DataFrame) -> Scores:
     """Recall and false alarms of each planted lie; the codes that count as finding it."""
     scores: Scores = {}
     for lie, codes in _PLANTED.items():
+        if f"{lie}_true" not in joined:
+            continue
         planted = joined[f"{lie}_true"].fillna(False).astype(bool)
         accused = pd.Series(
             [bool(set(codes) & set(c if c is not None else ())) for c in _lists(joined["codes"])],
@@ -193,6 +224,17 @@ def score_evidence(joined: pd.DataFrame) -> Scores:
             "honest_accused": int((~planted & accused).sum()),
         }
     return scores
+
+
+#: Each part of the score, and the truth column without which it is left out.
+_PARTS: dict[str, tuple[str, Callable[[pd.DataFrame], Scores]]] = {
+    "crop": ("crop", score_crop),
+    "area": ("planted_area_m2", score_area),
+    "yield": ("yield_t_ha", score_yield),
+    "harvest": ("harvest_date", score_harvest),
+    "income": ("income_minor", score_income),
+    "evidence": ("wrong_crop", score_evidence),
+}
 
 
 def _lists(column: pd.Series) -> list[list[str]]:
