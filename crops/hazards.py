@@ -1,12 +1,13 @@
 """The hazards stage: what the weather did to each parcel inside its own growing season.
 
-Owns `hazards.parquet`. Each index runs from 0 (none) to 100 and has one formula, written at its
-function; thresholds stand in `data/hazard_thresholds.csv` with their sources. The one idea: the
-same dry fortnight is nothing to a fallow field, so only days between the parcel's own start and end
-of season count.
+Owns `hazards.parquet`. Every index is one scale: the share of the crop that such weather usually
+costs, 0 while it is what any year costs and 100 where the crop is lost. The same dry fortnight is
+nothing to a fallow field and little to an irrigated one, so only days between the parcel's own
+start and end of season count, and usual irrigation is given before a day counts as dry.
 
-Source: FAO-56 (Allen et al. 1998) crop coefficients and depletion fractions; AquaCrop reference
-manual (Raes et al. 2018) base and upper temperatures; WMO dry day.
+Source: FAO-33 (Doorenbos & Kassam 1979) yield response to water; FAO-56 (Allen et al. 1998)
+depletion fractions; AquaCrop reference manual (Raes et al. 2018) temperatures; China's statistics
+of natural disasters count a crop as affected from 10 % loss and as lost from 80 %.
 """
 
 from __future__ import annotations
@@ -46,12 +47,19 @@ class Thresholds:
     """Daily maximum from which heat does harm."""
     frost_c: float
     """Daily minimum from which frost does harm."""
+    frost_lead_days: float
+    """Days before the curve's peak from which frost does harm: a winter cereal stands hard frost
+    until its stem grows; a number longer than any season means always."""
     depletion_p: float
     """Share of available soil water that may be used before stress."""
-    wet_day_mm: float
-    """Rain that makes a waterlogging day."""
+    yield_response: float
+    """Relative yield loss per relative loss of evapotranspiration (Ky of FAO-33)."""
+    irrigation_mm: float
+    """Water that irrigation usually gives the crop in a season where there is irrigation."""
+    ponding_mm: float
+    """Standing water that the crop tolerates."""
     wet_days: float
-    """Consecutive days near such rain that make the index 100."""
+    """Waterlogged days of a season that cost the whole crop (expert setting)."""
 
 
 @dataclass(frozen=True)
@@ -89,38 +97,77 @@ def longest_run(true: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-def drought_index(weather: CellWeather, limits: Thresholds, settings: HazardSettings) -> float:
-    """Mean water stress over the season, times 100.
+@dataclass(frozen=True)
+class WaterYear:
+    """What the soil did in one growing season."""
 
-    A bucket of `soil_water_mm` starts full, gains rain and loses crop water use (`crop_coefficient`
-    x reference evapotranspiration, reduced by the stress itself). Stress of a day is how far the
-    bucket is below the crop's readily available water (FAO-56 eq. 84, 1 - Ks).
+    deficit: float
+    """Share of the crop's water demand that was not met (1 - ETa / ETm)."""
+    wet_days: int
+    """Days that ended with more water than the crop tolerates, beyond the first of each spell."""
+
+
+def water_year(weather: CellWeather, limits: Thresholds, settings: HazardSettings) -> WaterYear:
+    """Keep the books of a bucket of soil water, day by day.
+
+    The bucket of `soil_water_mm` starts full, gains rain and loses crop water use: the crop
+    coefficient x reference evapotranspiration, less under the readily available water (FAO-56
+    eq. 84).
+    Irrigation fills it in doses while the season's allowance lasts. What does not fit in stands on
+    the field and leaves at `drainage_mm` a day.
     """
     capacity = settings.soil_water_mm
     free = (1.0 - limits.depletion_p) * capacity
-    left, stress = capacity, np.zeros(len(weather.rain))
-    for day, (rain, demand) in enumerate(zip(weather.rain, weather.et0, strict=True)):
-        supply = min(left / free, 1.0)
-        stress[day] = 1.0 - supply
-        use = settings.crop_coefficient * demand * supply
-        left = min(max(left + rain - use, 0.0), capacity)
-    return float(100.0 * stress.mean())
+    allowance = limits.irrigation_mm * settings.irrigation_share
+    left, standing, met, wet, wet_days = capacity, 0.0, 0.0, 0, 0
+    for rain, et0 in zip(weather.rain, weather.et0, strict=True):
+        if left < free and allowance > 0:
+            dose = min(settings.irrigation_dose_mm, allowance, capacity - left)
+            left, allowance = left + dose, allowance - dose
+        use = settings.crop_coefficient * et0 * min(left / free, 1.0)
+        met += use
+        left += rain - use
+        standing = max(0.0, standing + max(0.0, left - capacity) - settings.drainage_mm)
+        left = min(max(left, 0.0), capacity)
+        wet = wet + 1 if standing > limits.ponding_mm else 0
+        wet_days += wet > settings.aeration_lag_days
+    demand = settings.crop_coefficient * float(weather.et0.sum())
+    return WaterYear(1.0 - met / demand if demand > 0 else 0.0, wet_days)
 
 
-def flood_index(weather: CellWeather, limits: Thresholds) -> float:
-    """Longest run of three-day rain above three wet days' rain, over the crop's tolerance.
+def loss_index(loss: float, settings: HazardSettings) -> float:
+    """Turn a loss share into an index: 0 up to an ordinary year's loss, 100 for a lost crop.
 
-    A day counts when the rain of its last three days exceeds three times `wet_day_mm`; the index
-    is 100 once the run is as long as `wet_days` (AquaCrop: days of anaerobiosis).
+    Args:
+        loss: Share of the yield that such weather costs, 0 to 1.
+        settings: `ordinary_loss` and `failure_loss`.
     """
-    three = np.convolve(weather.rain, np.ones(3))[: len(weather.rain)]
-    run = longest_run(three > 3 * limits.wet_day_mm)
-    return float(min(100.0, 100.0 * run / limits.wet_days))
+    span = settings.failure_loss - settings.ordinary_loss
+    return float(np.clip(100.0 * (loss - settings.ordinary_loss) / span, 0.0, 100.0))
 
 
-def degree_index(excess: Floats, full: float) -> float:
-    """Degree-days of harm over those that make the index 100."""
-    return float(min(100.0, 100.0 * np.maximum(excess, 0.0).sum() / full))
+def drought_index(water: WaterYear, limits: Thresholds, settings: HazardSettings) -> float:
+    """Index of the loss Ky x (1 - ETa / ETm).
+
+    Source: FAO-33, equation 1.
+    """
+    return loss_index(limits.yield_response * water.deficit, settings)
+
+
+def flood_index(water: WaterYear, limits: Thresholds, settings: HazardSettings) -> float:
+    """Index of waterlogged days; `wet_days` of them cost the crop."""
+    return loss_index(settings.failure_loss * water.wet_days / limits.wet_days, settings)
+
+
+def degree_index(excess: Floats, loss_per_degree_day: float, settings: HazardSettings) -> float:
+    """Index of degree-days of harm.
+
+    Args:
+        excess: Degrees beyond the threshold by day; negative ones do no harm.
+        loss_per_degree_day: Yield share that one degree-day costs.
+        settings: Scale of the index.
+    """
+    return loss_index(loss_per_degree_day * float(np.maximum(excess, 0.0).sum()), settings)
 
 
 def joint_index(parts: Sequence[float]) -> float:
@@ -145,7 +192,7 @@ def run_hazards(
     Args:
         weather: `weather.parquet`, daily by cell.
         weather_cells: `weather_cells.parquet`, cell of each parcel.
-        growth: `growth.parquet`; its start and end bound the days that count.
+        growth: `growth.parquet`; its start and end bound the days that count, its peak the frosts.
         crops_table: `crops.parquet`; its crop chooses the thresholds.
         season: Season; nothing after its as-of date is read.
         settings: Settings of the stage.
@@ -153,8 +200,8 @@ def run_hazards(
         outcomes: Where outcomes go.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
-    cells = _cells(weather, season)
-    table = read_table(growth, ["parcel_id", "sos", "eos"])
+    cells = _cells(weather, season, settings)
+    table = read_table(growth, ["parcel_id", "sos", "pos", "eos"])
     table = table[~table["parcel_id"].isin(stopped_parcels(previous))]
     table = table.merge(read_table(weather_cells, ["parcel_id", "cell_id"]), how="left")
     table = table.merge(read_table(crops_table, ["parcel_id", "crop"]), how="left")
@@ -167,12 +214,18 @@ def run_hazards(
     write_outcomes(results, outcomes)
 
 
-def _cells(path: Path, season: Season) -> dict[str, pd.DataFrame]:
+def _cells(path: Path, season: Season, settings: HazardSettings) -> dict[str, pd.DataFrame]:
     columns = ["cell_id", "date", "tmin_c", "tmax_c", "precip_mm", "et0_mm"]
     frame = read_table(path, columns)
     known = (frame["date"] >= season.start) & (frame["date"] <= min(season.end, season.as_of))
     parts = frame[known].sort_values(["cell_id", "date"]).groupby("cell_id")
-    return {str(name): part.set_index("date") for name, part in parts}
+    return {str(name): _with_warmth(part.set_index("date"), settings) for name, part in parts}
+
+
+def _with_warmth(days: pd.DataFrame, settings: HazardSettings) -> pd.DataFrame:
+    """Add the mean temperature of the last days: what a plant has hardened to."""
+    mean = (days["tmin_c"] + days["tmax_c"]) / 2
+    return days.assign(warmth_c=mean.rolling(settings.hardening_days, min_periods=1).mean())
 
 
 def _window(record: dict[Any, Any], season: Season) -> tuple[dt.date, dt.date, bool]:
@@ -201,8 +254,24 @@ def _parcel(
     crop = record["crop"] if isinstance(record["crop"], str) else "default"
     limits = thresholds().get(crop, thresholds()["default"])
     code = "ok" if seen else "no_growing_season"
-    row = {"parcel_id": parcel_id} | indices(_weather(days), limits, settings)
+    row = {"parcel_id": parcel_id} | indices(
+        _weather(days), limits, settings, tender=_tender(days, record["pos"], limits, settings)
+    )
     return row, Outcome(STAGE, parcel_id, "", code, detail(days=count))
+
+
+def _tender(
+    days: pd.DataFrame, peak: object, limits: Thresholds, settings: HazardSettings
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return the days on which frost does harm: warm weather before, and not long before the peak.
+
+    Where the peak was not seen, warmth alone tells.
+    """
+    warm = (days["warmth_c"] >= settings.dehardened_c).to_numpy(np.bool_)
+    if not isinstance(peak, dt.date):
+        return warm
+    near = [(peak - day).days <= limits.frost_lead_days for day in days.index]
+    return warm & np.asarray(near, dtype=np.bool_)
 
 
 def _weather(days: pd.DataFrame) -> CellWeather:
@@ -212,15 +281,27 @@ def _weather(days: pd.DataFrame) -> CellWeather:
 
 
 def indices(
-    weather: CellWeather, limits: Thresholds, settings: HazardSettings
+    weather: CellWeather,
+    limits: Thresholds,
+    settings: HazardSettings,
+    tender: np.ndarray[Any, np.dtype[np.bool_]],
 ) -> dict[str, float | int]:
-    """Return degree days, spells and the 0-100 indices of one growing season."""
+    """Return degree days, spells and the 0-100 indices of one growing season.
+
+    Args:
+        weather: Days of the growing season.
+        limits: Thresholds of the crop.
+        settings: Scale and soil.
+        tender: Days on which frost does harm, shape (days,).
+    """
     dry = weather.rain < settings.dry_day_mm
+    water = water_year(weather, limits, settings)
+    cold, hot = limits.frost_c - weather.tmin[tender], weather.tmax - limits.heat_c
     parts = {
-        "drought": drought_index(weather, limits, settings),
-        "flood": flood_index(weather, limits),
-        "frost": degree_index(limits.frost_c - weather.tmin, settings.frost_full_degree_days),
-        "heat": degree_index(weather.tmax - limits.heat_c, settings.heat_full_degree_days),
+        "drought": drought_index(water, limits, settings),
+        "flood": flood_index(water, limits, settings),
+        "frost": degree_index(cold, settings.frost_loss_per_degree_day, settings),
+        "heat": degree_index(hot, settings.heat_loss_per_degree_day, settings),
     }
     return {
         "gdd": growing_degree_days(weather, limits),

@@ -118,10 +118,31 @@ class HazardSettings(Section):
     """Plant-available water of the root zone, mm (loam of 0.8 m; FAO-56 table 19 order)."""
     crop_coefficient: float = Field(0.9, gt=0, le=2)
     """Mean crop coefficient over the growing season (FAO-56 table 12 order)."""
-    frost_full_degree_days: float = Field(20.0, gt=0)
-    """Degree-days under the frost threshold that make the index 100 (expert setting)."""
-    heat_full_degree_days: float = Field(60.0, gt=0)
-    """Degree-days above the heat threshold that make the index 100 (expert setting)."""
+    irrigation_share: float = Field(1.0, ge=0, le=3)
+    """Share of the crops' usual irrigation (data/hazard_thresholds.csv) that the county can give; 0
+    where nobody irrigates."""
+    irrigation_dose_mm: float = Field(60.0, gt=0)
+    """Water of one irrigation, mm (surface irrigation; order of magnitude)."""
+    drainage_mm: float = Field(30.0, gt=0)
+    """Standing water that leaves a field in a day, mm (AquaCrop's drainage of a loam of 0.8 m from
+    saturation, first days)."""
+    aeration_lag_days: int = Field(3, ge=0)
+    """First days of a wet spell that do no harm (AquaCrop's lag of deficient aeration)."""
+    ordinary_loss: float = Field(0.1, ge=0, lt=1)
+    """Loss share up to which a year is ordinary: index 0 (China's disaster statistics count a crop
+    as affected from 10 %)."""
+    failure_loss: float = Field(0.8, gt=0, le=1)
+    """Loss share from which a crop is lost: index 100 (same statistics, 80 %)."""
+    hardening_days: int = Field(15, ge=1)
+    """Days whose mean temperature tells what frost a plant has hardened to (expert setting)."""
+    dehardened_c: float = Field(8.0)
+    """That mean temperature from which a crop stands no frost beyond its threshold, Celsius: stems
+    of winter cereals grow from about 8 to 10 C (expert setting)."""
+    frost_loss_per_degree_day: float = Field(0.04, gt=0, le=1)
+    """Yield share that a degree-day of harmful frost costs (expert setting)."""
+    heat_loss_per_degree_day: float = Field(0.01, gt=0, le=1)
+    """Yield share that a degree-day of harmful heat costs (Lobell et al. 2011: 1 % per degree day
+    above 30 C for maize with enough water)."""
     min_days: int = Field(30, ge=1)
     """Fewer weather days inside the growing season make no index."""
 
