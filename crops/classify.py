@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from crops.ensemble import (
@@ -149,7 +148,14 @@ def run_classify(
     clock = _clock(observations, labelled, season, settings, stopped)
     known = survey_labels(survey, season.as_of)
     training = _training(
-        clock, observations, known.crop, earlier, labelled, _groups(parcels), settings, stopped
+        clock,
+        observations,
+        known.crop,
+        earlier,
+        labelled,
+        _groups(parcels, settings.folds),
+        settings,
+        stopped,
     )
     fitted = None if training is None else _fit(training, settings)
     model = None if fitted is None else fitted[0]
@@ -189,11 +195,12 @@ def _clock(
     return Clock(season, steps, settings.step_days, first_step, last_step, bands)
 
 
-def _groups(parcels: Path) -> dict[str, str]:
-    names = pq.read_schema(parcels).names
-    column = "village" if "village" in names else "farmer_id"
-    frame = read_table(parcels, ["parcel_id", "farmer_id", column])
-    group = frame[column].astype("object").where(frame[column].notna(), frame["farmer_id"])
+def _groups(parcels: Path, folds: int) -> dict[str, str]:
+    """Return the fold group of each parcel: the widest unit that there are enough of."""
+    frame = read_table(parcels, ["parcel_id", "farmer_id", "village"])
+    village = frame["village"].astype("object").where(frame["village"].notna(), frame["farmer_id"])
+    units = (village, frame["farmer_id"], frame["parcel_id"])
+    group = next((unit for unit in units if unit.nunique() >= folds), frame["parcel_id"])
     return dict(zip(frame["parcel_id"], group.astype(str), strict=True))
 
 

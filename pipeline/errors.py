@@ -25,6 +25,16 @@ class UserError(FieldlineError):
         end = "" if self.remedy.endswith("?") else "."
         super().__init__(f"{self.problem}: {self.remedy}{end}")
 
+    @classmethod
+    def sentence(cls, text: str) -> UserError:
+        """Return the error that another process printed as one sentence."""
+        problem, _, remedy = text.rpartition(": ")
+        return cls(problem, remedy)
+
+
+class StageError(FieldlineError):
+    """A stage stopped at a defect of Fieldline or of the machine, not at the user's input."""
+
 
 class ProviderError(FieldlineError):
     """A scene, weather or registry source that failed for now; a retry may succeed."""

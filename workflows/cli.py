@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.errors import UserError
+from pipeline.errors import FieldlineError, UserError
 
 app = typer.Typer(
     name="fieldline",
@@ -35,6 +35,7 @@ ConfigFiles = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Cores = Annotated[int, typer.Option("--cores", min=1, help="Processor cores to use.")]
 
+EXIT_DEFECT = 1
 EXIT_USER_ERROR = 2
 EXIT_ABOVE_THRESHOLD = 3
 
@@ -178,6 +179,9 @@ def main() -> None:
     except UserError as error:
         print(f"fieldline: {error}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
+    except FieldlineError as error:
+        print(f"fieldline: {error}", file=sys.stderr)
+        sys.exit(EXIT_DEFECT)
 
 
 if __name__ == "__main__":

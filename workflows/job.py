@@ -10,6 +10,9 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 
+USER_ERROR = "user error: "
+"""Marks the line of a stage's log that a person must act on."""
+
 
 @contextmanager
 def job(log: str) -> Iterator[None]:
@@ -21,7 +24,7 @@ def job(log: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        logging.error("%s", error)
+        logging.error("%s%s", USER_ERROR, error)
         sys.exit(f"fieldline: {error}")
     except BaseException as error:
         logging.exception("%s: %s", type(error).__name__, error)

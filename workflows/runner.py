@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UserError
+from pipeline.errors import FieldlineError, StageError, UserError
 from pipeline.outcomes import STAGES
 from workflows.config.load import load_config
 from workflows.config.model import Config
+from workflows.job import USER_ERROR
 from workflows.summary import Summary, summarise
 
 if TYPE_CHECKING:
@@ -169,14 +170,13 @@ def _print_progress(progress: _Progress, rule: str) -> None:
         print(f"{rule} {done}/{progress.planned[rule]}", file=sys.stderr, flush=True)
 
 
-def _failure(progress: _Progress) -> UserError:
+def _failure(progress: _Progress) -> FieldlineError:
     for log in progress.failed_logs:
-        if log.exists():
-            last = log.read_text(encoding="utf-8").strip().splitlines()[-1:]
-            if last:
-                return UserError(
-                    f"a stage failed: {last[0].rstrip('.')}", f"the whole log is {log}"
-                )
+        last = log.read_text(encoding="utf-8").strip().splitlines()[-1:] if log.exists() else []
+        if last and USER_ERROR in last[0]:
+            return UserError.sentence(last[0].split(USER_ERROR, 1)[1])
+        if last:
+            return StageError(f"{log.stem} stopped at a defect, {last[0]}; the whole log is {log}")
     named = [line.strip() for line in progress.tail if _NAMED_ERROR.search(line)]
     said = (named or progress.tail or ["Snakemake said nothing"])[0].rstrip(":")
-    return UserError(f"the workflow stopped: {said}", "correct it and run the same command again")
+    return StageError(f"the workflow stopped: {said}")

@@ -1,11 +1,12 @@
 import datetime as dt
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from crops.classify import run_classify
+from crops.classify import _groups, run_classify
 from crops.labels import LabelledSeries, SeasonLabels
 from crops.settings import ClassifySettings
 from pipeline.settings import Season
@@ -123,3 +124,22 @@ def test_long_labelled_series_from_elsewhere_serve(county, season, tmp_path):
     assert (told["crop"] == truth[told.index]).mean() > 0.9
     assert card["data"]["view"] == "shape"
     assert card["data"]["bands"] == ["B04", "B08", "B11"]
+
+
+@pytest.mark.parametrize(
+    ("villages", "expected"), [(["A"] * 6, "farmers"), (list("ABCDEF"), "villages")]
+)
+def test_folds_hold_the_widest_unit_that_there_are_enough_of(
+    villages: list[str], expected: str, tmp_path: Path
+) -> None:
+    parcels = pd.DataFrame(
+        {
+            "parcel_id": [f"p{i}" for i in range(6)],
+            "farmer_id": [f"f{i}" for i in range(6)],
+            "village": villages,
+        }
+    )
+    parcels.to_parquet(tmp_path / "parcels.parquet")
+    groups = _groups(tmp_path / "parcels.parquet", folds=5)
+    wanted = villages if expected == "villages" else [f"f{i}" for i in range(6)]
+    assert list(groups.values()) == wanted

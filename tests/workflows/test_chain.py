@@ -197,3 +197,20 @@ def test_a_lost_artifact_is_made_again(tiny_run: ChainRun, tmp_path: Path) -> No
     result = tiny_run.fieldline("run")
     assert result.returncode == 0, result.stderr
     assert artifact.read_bytes() == kept.read_bytes()
+
+
+def test_a_user_error_inside_a_stage_is_one_sentence(tiny_run: ChainRun, tmp_path: Path) -> None:
+    broken = tiny_config(tmp_path, "results", tiny_run.simulated)
+    bad_prices = tmp_path / "prices.csv"
+    bad_prices.write_text("crop,date,price\nmaize,2024-01-01,2.4\n", encoding="utf-8")
+    lines = broken.config.read_text(encoding="utf-8").splitlines()
+    lines = [
+        f"      prices: {bad_prices}" if line.strip().startswith("prices:") else line
+        for line in lines
+    ]
+    broken.config.write_text("\n".join(lines), encoding="utf-8")
+    result = broken.fieldline("run")
+    assert result.returncode == 2, result.stdout + result.stderr
+    sentence = result.stderr.strip().splitlines()[-1]
+    assert sentence.startswith("fieldline: ")
+    assert "prices.csv" in sentence
