@@ -19,8 +19,17 @@ PARCEL_COLUMNS: tuple[Column, ...] = (
     Column("declared_crop", pa.string(), "Declared crop, code of data/crops.csv", nullable=True),
     Column("declared_area_m2", pa.float64(), "Declared area", "m2", nullable=True, minimum=0),
     # fiboa 0.3.0 fixes float (32 bits) and nullable for these three; they are never null here.
-    Column("metrics:area", pa.float32(), "Area of the ring on the ellipsoid", "m2", nullable=True, minimum=0),
-    Column("metrics:perimeter", pa.float32(), "Perimeter of the ring", "m", nullable=True, minimum=0),
+    Column(
+        "metrics:area",
+        pa.float32(),
+        "Area of the ring on the ellipsoid",
+        "m2",
+        nullable=True,
+        minimum=0,
+    ),
+    Column(
+        "metrics:perimeter", pa.float32(), "Perimeter of the ring", "m", nullable=True, minimum=0
+    ),
     Column("determination:method", pa.string(), "fiboa: how the outline came about", nullable=True),
     Column("repair", pa.string(), "Repairs made at intake, empty for none"),
 )
@@ -46,7 +55,9 @@ OBSERVATIONS = TableSchema(
         Column("baseline", pa.string(), "Processing baseline of the item", nullable=True),
         Column("offset", pa.float32(), "Radiometric offset applied to DN x scale"),
         Column("valid_fraction", pa.float32(), "Clear share of the parcel", minimum=0, maximum=1),
-        Column("effective_pixels", pa.float32(), "Sum of clear coverage fractions", "pixel", minimum=0),
+        Column(
+            "effective_pixels", pa.float32(), "Sum of clear coverage fractions", "pixel", minimum=0
+        ),
     ),
     key=("parcel_id", "datetime"),
 )

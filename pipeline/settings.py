@@ -182,7 +182,7 @@ class CountyInputs(Section):
     protected: Path | None = None
     """Protected-area polygons for the environmental veto."""
     truth: Path | None = None
-    """Truth of a simulated or surveyed county (Parquet or CSV); `fieldline score` alone reads it."""
+    """Truth of a simulated or surveyed county (Parquet or CSV), for `fieldline score` alone."""
     truth_columns: dict[str, str] = Field(default_factory=dict)
     """Own column names of the truth by Fieldline name, e.g. `wrong_crop: crop_conflict`."""
 

@@ -27,7 +27,16 @@ from tests.workflows.conftest import ROOT
 
 COUNTY, SEASON = "SIM001", "2024"
 OUT = Path("results/benchmarks/county.json")
-PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "rasterio", "xgboost", "scikit-learn", "snakemake")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "rasterio",
+    "xgboost",
+    "scikit-learn",
+    "snakemake",
+)
 
 
 def run_county(parcels: int, dates: int, folder: Path, cores: int) -> dict[str, dict[str, float]]:
