@@ -8,7 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UserError
+from pipeline.settings import CountyInputs
 from workflows.config.load import load_config
+from workflows.config.model import Config
 
 _FINE = 0
 _FOUND_PROBLEMS = 3
@@ -21,13 +24,23 @@ def check_parcels(
     from pipeline.intake import check_file
 
     config = load_config(config_files)
-    name = county or config.counties[0]
-    frame = check_file(file, inputs=config.county[name].inputs, settings=config.intake)
+    frame = check_file(file, inputs=_inputs(config, county, file), settings=config.intake)
     if as_json:
         print(json.dumps(frame.to_dict("records"), indent=2, ensure_ascii=False))
     else:
         _print_rows(frame.to_dict("records"))
     return _FINE if not (frame["effect"] == "stop").any() else _FOUND_PROBLEMS
+
+
+def _inputs(config: Config, county: str | None, file: Path) -> CountyInputs:
+    """Return a county's column names, CRS and boundary; none of them where no county is named."""
+    if county is None:
+        return CountyInputs(parcels=(file,), catalog=file)
+    if county not in config.county:
+        raise UserError(f"county {county!r} is not defined", f"use one of {sorted(config.county)}")
+    inputs = config.county[county].inputs
+    boundary = inputs.boundary and Path(str(inputs.boundary).format(county=county))
+    return inputs.model_copy(update={"boundary": boundary})
 
 
 def _print_rows(rows: list[dict[Hashable, Any]]) -> None:

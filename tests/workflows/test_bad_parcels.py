@@ -61,7 +61,8 @@ def good_row(feature: object) -> Row:
 
 def test_check_names_each_row_before_a_run(mixed: tuple[ChainRun, list[Row]]) -> None:
     run, rows = mixed
-    result = run.fieldline("parcels", "check", str(run.config.parent / "parcels.geojson"), "--json")
+    file = str(run.config.parent / "parcels.geojson")
+    result = run.fieldline("parcels", "check", file, "--county", "SIM001", "--json")
     assert result.returncode == 3, result.stderr
     found = json.loads(result.stdout)
     bad = [i for i, row in enumerate(rows) if row.expected != OK]
