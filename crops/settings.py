@@ -156,8 +156,13 @@ class YieldSettings(Section):
     """Years of county statistics that form the prior."""
     min_cuts: int = Field(20, ge=8)
     """Fewer crop cuts than this train no model: the prior and its documented spread stand."""
-    folds: int = Field(5, ge=2)
-    """Cross-validation folds over crop cuts, grouped by parcel."""
+    folds: int = Field(40, ge=2)
+    """Parts in which crop cuts are left out, whole parcels each (fewer parcels: one by one)."""
+    skill_margin: float = Field(1.0, ge=0)
+    """Standard errors by which the model must beat the prior on unseen cuts, else the prior
+    stands (one-standard-error rule)."""
+    error_pool_cuts: float = Field(8.0, gt=0)
+    """Cuts' worth of all others in the error of a season and of a crop (partial pooling)."""
     price_stale_days: int = Field(90, ge=1)
     """Prices older than this at the as-of date are flagged."""
     price_months: int = Field(72, ge=12)

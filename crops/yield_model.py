@@ -1,75 +1,94 @@
 """The yield model: a county prior, moved only as far as crop cuts say that it pays.
 
-Owns arrays, not files. The model is a ridge regression of log(yield / prior) on season and crop
-shifts and on how a parcel's curve differs from its crop's norm. Its strength is chosen by
-cross-validation on crop cuts of other parcels, and "no strength at all" is one of the choices, so
-it falls back to the naive prior where it has no skill.
+Owns arrays, not files. The regression (`crops.pooling`) is judged on cuts of parcels it never saw,
+with everything chosen anew without them; where that does not beat the prior by a margin the prior
+stands. The same unseen errors, each in units of what the model expected of it, make the interval.
 
-Source: Hoerl & Kennard (1970) ridge; Vovk et al. (2005), Lei et al. (2018) conformal prediction
-with normalised residuals; Gelman & Hill (2007) partial pooling.
+Source: Vovk et al. (2005), Lei et al. (2018) conformal prediction with normalised residuals; Barber
+et al. (2021) jackknife+; Breiman et al. (1984) one-standard-error rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from crops.pooling import Design, Pooled, fit, prior_alone
 from crops.prices import Z80
 from crops.series import Floats
 from crops.settings import YieldSettings
 
-#: Strengths tried, weakest penalty first; infinity is the prior itself.
-PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, float("inf"))
-CURVE_FEATURES = ("anomaly", "peak_step", "length_step", "drought_step", "heat_step", "flood_step")
 _TINY = 1e-9
+_Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Design:
-    """Columns of the regression, fixed by the crop cuts."""
+class ErrorScale:
+    """Variance of one cut's error: a season's own, times a crop's own, both partially pooled.
 
-    shifts: tuple[str, ...]
-    """`season` and `season|crop` groups, each with its own partially pooled shift."""
+    A bad year is not only lower but more uneven, so errors of a good year would promise too much.
+    """
 
-    def matrix(self, rows: pd.DataFrame) -> Floats:
-        """Return (rows, columns): shifts as 0/1, curve features as they are (missing: 0)."""
-        season = rows["season"].astype(str)
-        both = season + "|" + rows["crop"].astype(str)
-        member = [((season == s) | (both == s)).to_numpy(dtype=float) for s in self.shifts]
-        curve = rows[list(CURVE_FEATURES)].astype(float).fillna(0.0).to_numpy()
-        return np.column_stack([*member, curve])
+    seasons: dict[str, float]
+    """Log variance by season."""
+    crops: dict[str, float]
+    """Factor on it by crop."""
+    overall: float
+    """Log variance of all cuts; serves a season without cuts."""
+
+    def variance(self, rows: pd.DataFrame) -> Floats:
+        """Return the log variance of one observation of each row."""
+        season = rows["season"].astype(str).map(self.seasons).fillna(self.overall)
+        return np.asarray(season * rows["crop"].astype(str).map(self.crops).fillna(1.0), float)
 
 
 @dataclass(frozen=True)
 class YieldModel:
     """A fitted model with the errors it made on parcels it had not seen."""
 
-    design: Design
-    coefficients: Floats
-    penalty: float
-    crop_sd: dict[str, float]
-    """Log sd of the error by crop, pooled towards all crops."""
-    pooled_sd: float
-    lower: float
-    upper: float
-    """Quantiles of the scaled error that bound the interval."""
+    pooled: Pooled
+    scale: ErrorScale
+    reach: float
+    """Scaled error that the promised share of unseen cuts stays within, either way."""
+    prior_shared: float
+    """Share of the prior's squared error that cuts of one crop and season have in common."""
     cuts: dict[str, int]
     """Crop cuts by `season|crop`."""
     scores: dict[str, float | str]
+    checks: dict[str, dict[str, float]]
+    """Cuts and share inside the interval, by season and by crop."""
+
+    @property
+    def skilled(self) -> bool:
+        """Whether the model moves the prior at all."""
+        return bool(np.any(self.pooled.coefficients != 0))
 
     def shift(self, rows: pd.DataFrame) -> Floats:
         """Return the predicted log(yield / prior)."""
-        return np.asarray(self.design.matrix(rows) @ self.coefficients)
+        return self.pooled.predict(self.pooled.design.matrix(rows))
 
-    def sd(self, crop: str) -> float:
-        """Return the log sd of the error for a crop."""
-        return self.crop_sd.get(crop, self.pooled_sd)
+    def errors(self, rows: pd.DataFrame) -> tuple[Floats, Floats]:
+        """Return log sd of the error of each row: (shared by crop and season, the parcel's own).
+
+        Together they span the conformal interval: reach = Z80 x sqrt(shared^2 + own^2) in scale.
+        """
+        total, shared = self.pooled.doubt(self.pooled.design.matrix(rows))
+        share = shared / (1.0 + total) if self.skilled else np.full(len(rows), self.prior_shared)
+        variance = self.scale.variance(rows) * (1.0 + total) * (self.reach / Z80) ** 2
+        return np.sqrt(variance * share), np.sqrt(variance * (1.0 - share))
+
+
+@dataclass(frozen=True)
+class _Unseen:
+    """What the regression said of each cut when its parcel was left out."""
+
+    error: Floats
+    doubt: Floats
 
 
 def fit_yield_model(cuts: pd.DataFrame, settings: YieldSettings) -> YieldModel:
@@ -78,108 +97,140 @@ def fit_yield_model(cuts: pd.DataFrame, settings: YieldSettings) -> YieldModel:
     Args:
         cuts: One row per crop cut: `parcel_id`, `season`, `crop`, `log_ratio` (log of yield over
             prior) and the curve features.
-        settings: Folds and interval.
+        settings: Folds, interval, pooling and the margin of skill.
     """
     cuts = cuts.sort_values(["season", "parcel_id"], kind="stable", ignore_index=True)
-    season = cuts["season"].astype(str)
-    names = sorted(set(season) | set(season + "|" + cuts["crop"].astype(str)))
-    design = Design(tuple(names))
-    inputs, target = design.matrix(cuts), cuts["log_ratio"].to_numpy(dtype=float)
-    folds = _folds(cuts["parcel_id"].astype(str).tolist(), settings.folds)
-    unseen = {p: _unseen(inputs, target, folds, p) for p in PENALTIES}
-    errors = {p: float(np.sqrt(np.mean((target - u) ** 2))) for p, u in unseen.items()}
-    penalty = min(PENALTIES, key=lambda p: (errors[p], -p))
-    left = target - unseen[penalty]
-    crops = cuts["crop"].astype(str).to_numpy()
-    crop_sd, pooled = _pooled_sd(left, crops)
-    scaled = left / np.asarray([crop_sd[crop] for crop in crops])
-    tail = (1.0 - settings.interval) / 2
-    counted = (season + "|" + cuts["crop"].astype(str)).value_counts()
+    design, target = Design.of(cuts), cuts["log_ratio"].to_numpy(dtype=float)
+    inputs = design.matrix(cuts)
+    unseen = _left_out(design, inputs, target, cuts["parcel_id"].astype(str).tolist(), settings)
+    scores = skill_scores(target, unseen.error, settings.skill_margin)
+    skilled = scores["verdict"] == "skill"
+    used = unseen if skilled else _Unseen(target, np.zeros(len(target)))
+    squares = used.error**2 / (1.0 + used.doubt)
+    scaled = np.abs(used.error) / np.sqrt(_own_left_out(squares, cuts, settings) * (1 + used.doubt))
+    reach = conformal_reach(scaled, settings.interval)
+    counted = (cuts["season"].astype(str) + "|" + cuts["crop"].astype(str)).value_counts()
     return YieldModel(
-        design,
-        _ridge(inputs, target, penalty),
-        penalty,
-        crop_sd,
-        pooled,
-        conformal_quantile(scaled, tail),
-        -conformal_quantile(-scaled, tail),
-        {str(name): int(count) for name, count in counted.items()},
-        _scores(errors, penalty, left, scaled, tail),
+        fit(design, inputs, target) if skilled else prior_alone(design),
+        error_scale(squares, cuts, settings.error_pool_cuts),
+        reach,
+        common_share(target, cuts),
+        {str(name): int(count) for name, count in counted.sort_index().items()},
+        scores,
+        _checks(scaled <= reach, cuts),
     )
 
 
-def _folds(groups: Sequence[str], count: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    splitter = GroupKFold(min(count, len(set(groups))))
-    return list(splitter.split(np.zeros(len(groups)), groups=np.asarray(groups)))
+def _left_out(
+    design: Design, inputs: Floats, target: Floats, parcels: Sequence[str], settings: YieldSettings
+) -> _Unseen:
+    """Refit all, strengths included, without each fold's parcels and look at those."""
+    error, doubt = np.zeros(len(target)), np.zeros(len(target))
+    splitter = GroupKFold(min(settings.folds, len(set(parcels))))
+    for train, test in splitter.split(inputs, groups=np.asarray(parcels)):
+        pooled = fit(design, inputs[train], target[train])
+        error[test] = target[test] - pooled.predict(inputs[test])
+        doubt[test] = pooled.doubt(inputs[test])[0]
+    return _Unseen(error, doubt)
 
 
-def _unseen(
-    inputs: Floats,
-    target: Floats,
-    folds: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
-    penalty: float,
-) -> Floats:
-    guess = np.zeros(len(target))
-    for train, test in folds:
-        guess[test] = inputs[test] @ _ridge(inputs[train], target[train], penalty)
-    return guess
+def skill_scores(target: Floats, error: Floats, margin: float) -> dict[str, float | str]:
+    """Compare unseen errors with the prior's; skill is a gain of `margin` standard errors.
 
-
-def _ridge(inputs: Floats, target: Floats, penalty: float) -> Floats:
-    if np.isinf(penalty):
-        return np.zeros(inputs.shape[1])
-    gram = inputs.T @ inputs + penalty * np.eye(inputs.shape[1])
-    return np.asarray(np.linalg.solve(gram, inputs.T @ target))
-
-
-def _pooled_sd(left: Floats, crops: NDArray[Any]) -> tuple[dict[str, float], float]:
-    """Return error sd by crop, pooled with `_POOL` cuts' worth of all crops, and of all crops."""
-    overall = float(np.mean(left**2)) + _TINY
-    found = {}
-    for crop in np.unique(crops):
-        own = left[crops == crop]
-        found[str(crop)] = float(np.sqrt((np.sum(own**2) + _POOL * overall) / (len(own) + _POOL)))
-    return found, float(np.sqrt(overall))
-
-
-#: Weight of all crops in a crop's error, in crop cuts (partial pooling).
-_POOL = 8.0
-
-
-def conformal_quantile(scores: Floats, level: float) -> float:
-    """Return the lower conformal quantile: at most `level` of new scores fall below it.
-
-    With n scores the floor((n + 1) x level)-th smallest serves; below one, the smallest does.
+    Args:
+        target: log(yield / prior) of each cut: the prior's error.
+        error: The model's error on the same cut, its parcel left out.
+        margin: Standard errors of the mean gain that the gain must exceed.
     """
-    rank = int(np.floor((len(scores) + 1) * level))
-    return float(np.sort(scores)[max(rank - 1, 0)])
-
-
-def _scores(
-    errors: dict[float, float], penalty: float, left: Floats, scaled: Floats, tail: float
-) -> dict[str, float | str]:
-    naive = errors[float("inf")]
-    skill = 1.0 - (errors[penalty] / max(naive, _TINY)) ** 2
-    low, high = np.quantile(scaled, [tail, 1 - tail])
+    gain = target**2 - error**2
+    unsure = float(gain.std(ddof=1) / np.sqrt(len(gain)))
+    skilled = float(gain.mean()) > margin * unsure
     return {
-        "rmse_log_prior": naive,
-        "rmse_log_model": errors[penalty],
-        "skill_over_prior": skill,
-        "verdict": "skill" if skill > 0 else "no skill over the county prior",
-        "bias_log": float(left.mean()),
-        "scaled_error_low": float(low),
-        "scaled_error_high": float(high),
+        "rmse_log_prior": float(np.sqrt(np.mean(target**2))),
+        "rmse_log_model": float(np.sqrt(np.mean(error**2))),
+        "skill_over_prior": float(gain.mean() / max(float(np.mean(target**2)), _TINY)),
+        "skill_standard_error": unsure / max(float(np.mean(target**2)), _TINY),
+        "median_abs_log_prior": float(np.median(np.abs(target))),
+        "median_abs_log_model": float(np.median(np.abs(error))),
+        "bias_log": float(error.mean()),
+        "verdict": "skill" if skilled else "no skill over the county prior",
     }
 
 
-def shared_sd(years_sd: float, own_sd: float, cuts: int) -> float:
-    """Return what is still unknown of a shared shock once cuts of this season were seen.
+def error_scale(squares: Floats, cuts: pd.DataFrame, pool: float) -> ErrorScale:
+    """Return the variance by season and crop, each pooled with `pool` cuts' worth of the rest."""
+    season, seasons = pd.factorize(cuts["season"].astype(str), sort=True)
+    crop, crops = pd.factorize(cuts["crop"].astype(str), sort=True)
+    return _scale(squares, np.ones(len(squares)), season, crop, pool).named(seasons, crops)
 
-    Normal prior of `years_sd`, each cut a look with error `own_sd` (posterior standard deviation).
+
+@dataclass(frozen=True)
+class _Scale:
+    seasons: Floats
+    crops: Floats
+    overall: float
+
+    def named(self, seasons: pd.Index, crops: pd.Index) -> ErrorScale:
+        return ErrorScale(
+            dict(zip(map(str, seasons), self.seasons.tolist(), strict=True)),
+            dict(zip(map(str, crops), self.crops.tolist(), strict=True)),
+            self.overall,
+        )
+
+
+def _scale(squares: Floats, weight: Floats, season: _Codes, crop: _Codes, pool: float) -> _Scale:
+    def pooled(codes: _Codes, values: Floats, towards: float) -> Floats:
+        total, count = np.bincount(codes, weight * values), np.bincount(codes, weight)
+        return np.asarray((total + pool * towards) / (count + pool))
+
+    overall = float(weight @ squares / weight.sum()) + _TINY
+    seasons = pooled(season, squares, overall)
+    return _Scale(seasons, pooled(crop, squares / seasons[season], 1.0), overall)
+
+
+def _own_left_out(squares: Floats, cuts: pd.DataFrame, settings: YieldSettings) -> Floats:
+    """Return the variance expected of each cut by the other cuts: its own error must not help."""
+    season, _ = pd.factorize(cuts["season"].astype(str), sort=True)
+    crop, _ = pd.factorize(cuts["crop"].astype(str), sort=True)
+    expected = np.zeros(len(squares))
+    for row in range(len(squares)):
+        weight = np.ones(len(squares))
+        weight[row] = 0.0
+        scale = _scale(squares, weight, season, crop, settings.error_pool_cuts)
+        expected[row] = scale.seasons[season[row]] * scale.crops[crop[row]]
+    return expected
+
+
+def conformal_reach(scaled: Floats, level: float) -> float:
+    """Return the conformal quantile of absolute scaled errors: `level` of new ones stay within.
+
+    With n errors the ceil((n + 1) x level)-th smallest serves, at most the largest.
     """
-    return float(years_sd * np.sqrt(own_sd**2 / (own_sd**2 + cuts * years_sd**2 + _TINY)))
+    rank = int(np.ceil((len(scaled) + 1) * level - _TINY))
+    return float(np.sort(scaled)[min(rank, len(scaled)) - 1])
 
 
-def interval_sd(low: float, high: float) -> float:
-    """Return the log sd that spans from the lower to the upper 80 % bound."""
-    return (high - low) / (2 * Z80)
+def common_share(error: Floats, cuts: pd.DataFrame) -> float:
+    """Return the share of the squared error that two cuts of one crop and season have in common.
+
+    Mean product of pairs over the mean square, 0 to 1: an intraclass correlation about zero.
+    """
+    group = [cuts["season"].astype(str), cuts["crop"].astype(str)]
+    by: pd.DataFrame = (
+        pd.DataFrame({"one": error, "two": error**2})
+        .groupby([part.to_numpy() for part in group])
+        .agg(total=("one", "sum"), squares=("two", "sum"), count=("one", "size"))
+    )
+    pairs = float((by["count"] * (by["count"] - 1)).sum())
+    if pairs == 0:
+        return 0.0
+    product = float((by["total"] ** 2 - by["squares"]).sum()) / pairs
+    return float(np.clip(product / (float(np.mean(error**2)) + _TINY), 0.0, 1.0))
+
+
+def _checks(inside: NDArray[np.bool_], cuts: pd.DataFrame) -> dict[str, dict[str, float]]:
+    return {
+        str(name): {"cuts": len(part), "inside": float(part.mean())}
+        for column in ("season", "crop")
+        for name, part in pd.Series(inside).groupby(cuts[column].astype(str).to_numpy())
+    }

@@ -18,12 +18,13 @@ import pandas as pd
 
 from crops.labels import read_survey_table
 from crops.model_card import content_hash, write_card
+from crops.pooling import CURVE_FEATURES
 from crops.prices import Z80, CropPrice, crop_prices, minor_units, read_prices
 from crops.priors import Prior, county_priors, own_error
 from crops.schemas import YIELDS
 from crops.series import stopped_parcels
 from crops.settings import YieldSettings
-from crops.yield_model import CURVE_FEATURES, YieldModel, fit_yield_model, interval_sd, shared_sd
+from crops.yield_model import YieldModel, fit_yield_model
 from data.reference import calendars
 from pipeline.outcomes import Outcome, detail, write_outcomes
 from pipeline.settings import Season
@@ -211,12 +212,11 @@ def _rows(table: pd.DataFrame, cells: dict[Any, Any], valuation: Valuation) -> l
         np.asarray([crop for crop, _ in chosen], dtype=object), index=table.index
     )
     valued = table.assign(crop=names, basis=[basis for _, basis in chosen])
-    moved = np.zeros(len(valued))
-    if valuation.model is not None:
-        moved = valuation.model.shift(valued.assign(crop=valued["crop"].fillna("")))
+    errors = yield_errors(valued.assign(crop=valued["crop"].fillna("")), valuation)
+    records = zip(valued.to_dict("records"), errors, strict=True)
     return [
-        _row(record, str(cells.get(record["parcel_id"], "")), float(shift), valuation)
-        for record, shift in zip(valued.to_dict("records"), moved, strict=True)
+        _row(record, str(cells.get(record["parcel_id"], "")), error, valuation)
+        for record, error in records
     ]
 
 
@@ -230,7 +230,9 @@ def _crop_of(row: dict[Any, Any], valuation: Valuation) -> tuple[str | None, str
     return min(plausible, key=lambda name: (valuation.naive_value(name), name)), "cheapest_of_set"
 
 
-def _row(record: dict[Any, Any], cell: str, shift: float, valuation: Valuation) -> dict[str, Any]:
+def _row(
+    record: dict[Any, Any], cell: str, error: YieldError, valuation: Valuation
+) -> dict[str, Any]:
     crop = record["crop"] if isinstance(record["crop"], str) else None
     row: dict[str, Any] = dict.fromkeys(YIELDS.names)
     row |= {
@@ -242,36 +244,53 @@ def _row(record: dict[Any, Any], cell: str, shift: float, valuation: Valuation) 
         return row
     row["cost_per_ha_minor"] = valuation.costs.get(crop)
     if crop in valuation.priors:
-        row |= yield_interval(crop, record["season"], shift, valuation)
+        row |= yield_interval(valuation.priors[crop], error)
     if crop in valuation.prices:
         row |= _priced(valuation.prices[crop], valuation.currency)
     return row | (_value(row) if valuation.can_value(crop) else {})
 
 
-def yield_interval(
-    crop: str, season: str, shift: float, valuation: Valuation
-) -> dict[str, float | str]:
-    """Return yield quantiles and their errors, shared and own, of one parcel."""
-    prior, model = valuation.priors[crop], valuation.model
+@dataclass(frozen=True)
+class YieldError:
+    """Where a parcel's yield lies against the prior and how wrong that may be, in logs."""
+
+    shift: float
+    shared: float
+    """Log sd of the part that parcels of one crop and season have in common."""
+    own: float
+    """Log sd of the parcel's own part."""
+
+
+def yield_errors(rows: pd.DataFrame, valuation: Valuation) -> list[YieldError]:
+    """Return the yield error of each row; a shared shock no cut has seen is the years' spread."""
+    priors, model = valuation.priors, valuation.model
+    years = [priors[crop].years_log_sd if crop in priors else 0.0 for crop in rows["crop"]]
     if model is None:
-        shared, own = prior.years_log_sd, own_error(crop).own
-        middle, total = prior.mean_t_ha, float(np.hypot(shared, own))
-        low, high = -Z80 * total, Z80 * total
-    else:
-        scale = model.sd(crop)
-        middle = prior.mean_t_ha * float(np.exp(shift))
-        low, high = model.lower * scale, model.upper * scale
-        cuts = model.cuts.get(f"{season}|{crop}", 0)
-        shared = min(shared_sd(prior.years_log_sd, scale, cuts), interval_sd(low, high))
-        own = float(np.sqrt(max(interval_sd(low, high) ** 2 - shared**2, 0.0)))
+        own = [own_error(str(crop)).own for crop in rows["crop"]]
+        return [YieldError(0.0, year, parcel) for year, parcel in zip(years, own, strict=True)]
+    seen = [
+        model.cuts.get(f"{s}|{c}", 0) for s, c in zip(rows["season"], rows["crop"], strict=True)
+    ]
+    shift, (shared, own_sd) = model.shift(rows), model.errors(rows)
+    shock = np.where(np.asarray(seen) > 0, shared, np.maximum(shared, years))
+    return [YieldError(*map(float, part)) for part in zip(shift, shock, own_sd, strict=True)]
+
+
+def yield_interval(prior: Prior, error: YieldError) -> dict[str, float | str]:
+    """Return yield quantiles and their errors, shared and own, of one parcel.
+
+    The quantiles are those of the lognormal that lending draws from the two errors.
+    """
+    middle = prior.mean_t_ha * float(np.exp(error.shift))
+    span = Z80 * float(np.hypot(error.shared, error.own))
     return {
-        "yield_q10_t_ha": middle * float(np.exp(min(low, 0.0))),
+        "yield_q10_t_ha": middle * float(np.exp(-span)),
         "yield_q50_t_ha": middle,
-        "yield_q90_t_ha": middle * float(np.exp(max(high, 0.0))),
+        "yield_q90_t_ha": middle * float(np.exp(span)),
         "prior_t_ha": prior.mean_t_ha,
         "prior_source": prior.source,
-        "shared_log_sd": shared,
-        "own_log_sd": own,
+        "shared_log_sd": error.shared,
+        "own_log_sd": error.own,
     }
 
 
@@ -321,16 +340,23 @@ def _card(
             "reason": f"fewer than {settings.min_cuts} crop cuts: the county prior stands",
             "own_error_source": own_error("default").source,
         }
-    columns = [*model.design.shifts, *CURVE_FEATURES]
+    pooled, scale = model.pooled, model.scale
+    columns = [*pooled.design.shifts, *CURVE_FEATURES]
     return base | {
         "trained": True,
-        "split": f"{settings.folds} folds grouped by parcel",
+        "split": f"up to {settings.folds} folds, whole parcels, everything chosen anew in each",
         "scores": model.scores,
-        "penalty": "none: prior" if np.isinf(model.penalty) else model.penalty,
-        "coefficients": dict(zip(columns, model.coefficients.tolist(), strict=True)),
-        "error_log_sd": {"all": model.pooled_sd, **model.crop_sd},
-        "interval": {"target": settings.interval, "lower": model.lower, "upper": model.upper},
-    }
+        "prior_stands": not model.skilled,
+        "penalty": {name: "left out" if np.isinf(value) else value
+                    for name, value in (("shifts", pooled.strength.shift),
+                                        ("curve", pooled.strength.curve))},
+        "coefficients": dict(zip(columns, pooled.coefficients.tolist(), strict=True)),
+        "error_log_sd": {name: float(np.sqrt(value)) for name, value in scale.seasons.items()},
+        "error_factor_by_crop": {crop: float(np.sqrt(f)) for crop, f in scale.crops.items()},
+        "interval": {"target": settings.interval, "reach": model.reach,
+                     "method": "conformal, errors of unseen parcels scaled by season and crop",
+                     "unseen_cuts_inside": model.checks},
+    }  # fmt: skip
 
 
 def _outcome(row: dict[str, Any]) -> Outcome:

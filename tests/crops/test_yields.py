@@ -5,61 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crops.pooling import CURVE_FEATURES
 from crops.prices import Z80
 from crops.priors import Prior, county_priors
 from crops.settings import YieldSettings
-from crops.yield_model import (
-    CURVE_FEATURES,
-    conformal_quantile,
-    fit_yield_model,
-    shared_sd,
-)
-from crops.yields import Valuation, run_yields, yield_interval
+from crops.yield_model import fit_yield_model
+from crops.yields import Valuation, YieldError, run_yields, yield_errors, yield_interval
 from pipeline.errors import UserError
 
 SETTINGS = YieldSettings()
-
-
-def cuts(count, effect, noise=0.1, seed=0, shock=0.0):
-    generator = np.random.default_rng(seed)
-    frame = pd.DataFrame({"parcel_id": [f"p{i:04d}" for i in range(count)], "season": "2024"})
-    frame["crop"] = np.where(np.arange(count) % 2, "maize", "rice")
-    for name in CURVE_FEATURES:
-        frame[name] = generator.normal(0, 1, count)
-    frame["log_ratio"] = shock + effect * frame["anomaly"] + generator.normal(0, noise, count)
-    return frame
-
-
-def test_a_curve_that_tells_nothing_leaves_the_prior_alone():
-    model = fit_yield_model(cuts(60, 0.0, 0.2), SETTINGS)
-    assert model.scores["rmse_log_model"] <= model.scores["rmse_log_prior"]
-    strange = cuts(40, 0.0, 0.2, seed=9)
-    assert np.abs(model.shift(strange)).max() < 0.1
-
-
-def test_a_telling_curve_and_a_shared_shock_are_learnt():
-    model = fit_yield_model(cuts(80, 0.15, 0.05, shock=-0.3), SETTINGS)
-    new = cuts(40, 0.15, 0.0, seed=4, shock=-0.3)
-    assert model.scores["verdict"] == "skill"
-    assert np.abs(model.shift(new) - new["log_ratio"]).mean() < 0.05
-
-
-def test_interval_covers_unseen_parcels_as_promised():
-    model = fit_yield_model(cuts(120, 0.1, 0.2), SETTINGS)
-    new = cuts(3000, 0.1, 0.2, seed=8)
-    error = (new["log_ratio"] - model.shift(new)) / new["crop"].map(model.sd)
-    assert ((error >= model.lower) & (error <= model.upper)).mean() == pytest.approx(0.8, abs=0.05)
-
-
-def test_conformal_quantile_by_hand():
-    scores = np.arange(1.0, 20.0)  # 19 scores, level .1: second smallest
-    assert conformal_quantile(scores, 0.1) == 2.0
-    assert conformal_quantile(scores[:3], 0.1) == 1.0
-
-
-def test_cuts_of_the_season_shrink_the_shared_error():
-    assert shared_sd(0.2, 0.3, 0) == pytest.approx(0.2)
-    assert shared_sd(0.2, 0.2, 3) == pytest.approx(0.1)
 
 
 def test_prior_is_the_mean_of_known_years(tmp_path):
@@ -77,10 +31,38 @@ def test_prior_is_the_mean_of_known_years(tmp_path):
 
 
 def test_without_cuts_the_documented_error_stands():
-    valuation = Valuation({"maize": Prior(8.0, 0.4, "s")}, {}, {}, None, "", "CNY")
-    row = yield_interval("maize", "2024", 0.0, valuation)
+    prior = Prior(8.0, 0.4, "s")
+    rows = pd.DataFrame({"season": ["2024"], "crop": ["maize"]})
+    error = yield_errors(rows, Valuation({"maize": prior}, {}, {}, None, "", "CNY"))[0]
+    row = yield_interval(prior, error)
     assert row["yield_q50_t_ha"] == 8.0
     assert row["yield_q10_t_ha"] == pytest.approx(8.0 * np.exp(-Z80 * 0.5))  # .4 and .3: .5
+
+
+def test_joint_draws_reproduce_the_published_interval():
+    error = YieldError(0.1, 0.3, 0.4)
+    row = yield_interval(Prior(8.0, 0.2, "s"), error)
+    noise = np.random.default_rng(0).standard_normal((2, 200_000))
+    draws = row["yield_q50_t_ha"] * np.exp(
+        row["shared_log_sd"] * noise[0] + row["own_log_sd"] * noise[1]
+    )
+    low, high = np.quantile(draws, [0.1, 0.9])
+    assert low == pytest.approx(row["yield_q10_t_ha"], rel=0.01)
+    assert high == pytest.approx(row["yield_q90_t_ha"], rel=0.01)
+
+
+def test_a_season_without_cuts_keeps_the_spread_of_the_years():
+    rows = pd.DataFrame({"season": ["2024", "2024"], "crop": ["maize", "rice"]})
+    rows = rows.assign(**dict.fromkeys(CURVE_FEATURES, 0.0))
+    generator = np.random.default_rng(3)
+    learnt = pd.DataFrame({"parcel_id": [f"p{i}" for i in range(60)], "season": "2024"})
+    learnt = learnt.assign(crop="maize", log_ratio=generator.normal(-0.5, 0.1, 60))
+    learnt = learnt.assign(**dict.fromkeys(CURVE_FEATURES, 0.0))
+    priors = {crop: Prior(8.0, 0.4, "s") for crop in ("maize", "rice")}
+    model = fit_yield_model(learnt, SETTINGS)
+    maize, rice = yield_errors(rows, Valuation(priors, {}, {}, model, "m", "CNY"))
+    assert maize.shared < 0.1
+    assert rice.shared >= 0.4
 
 
 def write_county(folder, season, survey=None):
