@@ -173,6 +173,8 @@ class YieldSettings(Section):
     """Log sd of a price to the sale where its series is too short to show it (assumption)."""
     small_parcel_pixels: float = Field(10.0, gt=0)
     """A parcel of this many pixels keeps half of its curve's departure from the norm."""
+    size_band_pixels: tuple[float, ...] = (20.0, 67.0)
+    """Parcels of fewer pixels have errors of their own (3 mu and 10 mu at 10 m)."""
     cost_region: str = "sim"
     """Region of data/crop_calendars.csv whose cash costs apply."""
     draws: int = Field(4000, ge=200)

@@ -29,22 +29,27 @@ _Codes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ErrorScale:
-    """Variance of one cut's error: a season's own, times a crop's own, both partially pooled.
+    """Variance of one cut's error: overall, times a season's, a crop's and a size's own factor.
 
-    A bad year is not only lower but more uneven, so errors of a good year would promise too much.
+    A bad year is not only lower but more uneven, so errors of a good year would promise too much;
+    a parcel of few pixels is seen less well than a large one.
     """
 
-    seasons: dict[str, float]
-    """Log variance by season."""
-    crops: dict[str, float]
-    """Factor on it by crop."""
     overall: float
-    """Log variance of all cuts; serves a season without cuts."""
+    """Log variance of all cuts."""
+    factors: dict[str, dict[str, float]]
+    """Factor on it by column (`SCALES`) and group, partially pooled; 1 where nothing is known."""
 
     def variance(self, rows: pd.DataFrame) -> Floats:
         """Return the log variance of one observation of each row."""
-        season = rows["season"].astype(str).map(self.seasons).fillna(self.overall)
-        return np.asarray(season * rows["crop"].astype(str).map(self.crops).fillna(1.0), float)
+        found = np.full(len(rows), self.overall)
+        for column, factors in self.factors.items():
+            found *= rows[column].astype(str).map(factors).fillna(1.0).to_numpy(dtype=float)
+        return found
+
+
+#: Columns whose groups have an error of their own, in the order in which they explain it.
+SCALES = ("season", "crop", "size")
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class YieldModel:
     """Crop cuts by `season|crop`."""
     scores: dict[str, float | str]
     checks: dict[str, dict[str, float]]
-    """Cuts and share inside the interval, by season and by crop."""
+    """Cuts and share inside the interval, by season, crop and size."""
 
     @property
     def skilled(self) -> bool:
@@ -158,46 +163,43 @@ def skill_scores(target: Floats, error: Floats, margin: float) -> dict[str, floa
 
 
 def error_scale(squares: Floats, cuts: pd.DataFrame, pool: float) -> ErrorScale:
-    """Return the variance by season and crop, each pooled with `pool` cuts' worth of the rest."""
-    season, seasons = pd.factorize(cuts["season"].astype(str), sort=True)
-    crop, crops = pd.factorize(cuts["crop"].astype(str), sort=True)
-    return _scale(squares, np.ones(len(squares)), season, crop, pool).named(seasons, crops)
+    """Return the variance and its factors, each pooled with `pool` cuts' worth of the rest.
+
+    Args:
+        squares: Squared error of each cut, its doubt divided out.
+        cuts: Groups of each cut, columns `SCALES`.
+        pool: Cuts' worth of the factor 1 in each factor.
+    """
+    coded = [pd.factorize(cuts[column].astype(str), sort=True) for column in SCALES]
+    overall, factors = _factors(squares, np.ones(len(squares)), [c for c, _ in coded], pool)
+    return ErrorScale(overall, {
+        column: dict(zip(map(str, names), values.tolist(), strict=True))
+        for column, (_, names), values in zip(SCALES, coded, factors, strict=True)
+    })  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Scale:
-    seasons: Floats
-    crops: Floats
-    overall: float
-
-    def named(self, seasons: pd.Index, crops: pd.Index) -> ErrorScale:
-        return ErrorScale(
-            dict(zip(map(str, seasons), self.seasons.tolist(), strict=True)),
-            dict(zip(map(str, crops), self.crops.tolist(), strict=True)),
-            self.overall,
-        )
-
-
-def _scale(squares: Floats, weight: Floats, season: _Codes, crop: _Codes, pool: float) -> _Scale:
-    def pooled(codes: _Codes, values: Floats, towards: float) -> Floats:
-        total, count = np.bincount(codes, weight * values), np.bincount(codes, weight)
-        return np.asarray((total + pool * towards) / (count + pool))
-
+def _factors(
+    squares: Floats, weight: Floats, coded: Sequence[_Codes], pool: float
+) -> tuple[float, list[Floats]]:
     overall = float(weight @ squares / weight.sum()) + _TINY
-    seasons = pooled(season, squares, overall)
-    return _Scale(seasons, pooled(crop, squares / seasons[season], 1.0), overall)
+    left, factors = squares / overall, []
+    for codes in coded:
+        total, count = np.bincount(codes, weight * left), np.bincount(codes, weight)
+        factors.append(np.asarray((total + pool) / (count + pool)))
+        left = left / factors[-1][codes]
+    return overall, factors
 
 
 def _own_left_out(squares: Floats, cuts: pd.DataFrame, settings: YieldSettings) -> Floats:
     """Return the variance expected of each cut by the other cuts: its own error must not help."""
-    season, _ = pd.factorize(cuts["season"].astype(str), sort=True)
-    crop, _ = pd.factorize(cuts["crop"].astype(str), sort=True)
+    coded = [pd.factorize(cuts[column].astype(str), sort=True)[0] for column in SCALES]
     expected = np.zeros(len(squares))
     for row in range(len(squares)):
         weight = np.ones(len(squares))
         weight[row] = 0.0
-        scale = _scale(squares, weight, season, crop, settings.error_pool_cuts)
-        expected[row] = scale.seasons[season[row]] * scale.crops[crop[row]]
+        overall, factors = _factors(squares, weight, coded, settings.error_pool_cuts)
+        own = [values[codes[row]] for values, codes in zip(factors, coded, strict=True)]
+        expected[row] = overall * float(np.prod(own))
     return expected
 
 
@@ -231,6 +233,6 @@ def common_share(error: Floats, cuts: pd.DataFrame) -> float:
 def _checks(inside: NDArray[np.bool_], cuts: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {
         str(name): {"cuts": len(part), "inside": float(part.mean())}
-        for column in ("season", "crop")
+        for column in SCALES
         for name, part in pd.Series(inside).groupby(cuts[column].astype(str).to_numpy())
     }

@@ -162,7 +162,9 @@ def parcel_table(part: SeasonTables, fields: Path | None, settings: YieldSetting
         table = table.merge(hazards, on="parcel_id", how="left")
     else:
         table = table.assign(**dict.fromkeys(names, np.nan))
-    keep = _kept_share(table["parcel_id"], fields, settings)
+    pixels = _pixels(table["parcel_id"], fields)
+    keep = (pixels / (pixels + settings.small_parcel_pixels)).fillna(1.0)
+    table["size"] = _size_names(pixels, settings.size_band_pixels)
     table["anomaly"] = table["anomaly"].astype(float).clip(-_CLIP, _CLIP) * keep
     for name, unit in _UNITS.items():
         values = table[name].astype(float)
@@ -173,12 +175,18 @@ def parcel_table(part: SeasonTables, fields: Path | None, settings: YieldSetting
     return table.sort_values("parcel_id", ignore_index=True)
 
 
-def _kept_share(parcels: pd.Series, fields: Path | None, settings: YieldSettings) -> Any:
+def _pixels(parcels: pd.Series, fields: Path | None) -> pd.Series:
     if fields is None:
-        return 1.0
-    pixels = read_table(fields, ["parcel_id", "pixels"]).set_index("parcel_id")["pixels"]
-    size = parcels.map(pixels).astype(float)
-    return (size / (size + settings.small_parcel_pixels)).fillna(1.0)
+        return pd.Series(np.nan, index=parcels.index)
+    known = read_table(fields, ["parcel_id", "pixels"]).set_index("parcel_id")["pixels"]
+    return parcels.map(known).astype(float)
+
+
+def _size_names(pixels: pd.Series, edges: tuple[float, ...]) -> list[str]:
+    """Name each parcel's size band: `band 0` is the smallest, nothing where it is unknown."""
+    band = np.searchsorted(np.asarray(edges), pixels.to_numpy(dtype=float), side="right")
+    known = pixels.notna().to_numpy()
+    return [f"band {number}" if sure else "" for number, sure in zip(band, known, strict=True)]
 
 
 def _cuts(
@@ -189,7 +197,7 @@ def _cuts(
     settings: YieldSettings,
 ) -> pd.DataFrame:
     """Return the crop cuts of a season that were known at the as-of date, as logs to prior."""
-    columns = ["parcel_id", "season", "crop", "log_ratio", *CURVE_FEATURES]
+    columns = ["parcel_id", "season", "crop", "size", "log_ratio", *CURVE_FEATURES]
     if part.survey is None:
         return pd.DataFrame(columns=columns)
     survey = read_survey_table(part.survey)
@@ -351,10 +359,14 @@ def _card(
                     for name, value in (("shifts", pooled.strength.shift),
                                         ("curve", pooled.strength.curve))},
         "coefficients": dict(zip(columns, pooled.coefficients.tolist(), strict=True)),
-        "error_log_sd": {name: float(np.sqrt(value)) for name, value in scale.seasons.items()},
-        "error_factor_by_crop": {crop: float(np.sqrt(f)) for crop, f in scale.crops.items()},
+        "error_log_sd": {
+            "all": float(np.sqrt(scale.overall)),
+            **{name: {group: float(np.sqrt(scale.overall * factor))
+                      for group, factor in factors.items()}
+               for name, factors in scale.factors.items()},
+        },
         "interval": {"target": settings.interval, "reach": model.reach,
-                     "method": "conformal, errors of unseen parcels scaled by season and crop",
+                     "method": "conformal, errors of unseen parcels scaled by season, crop, size",
                      "unseen_cuts_inside": model.checks},
     }  # fmt: skip
 

@@ -22,6 +22,7 @@ def cuts(count, effect, noise=0.1, seed=0, shock=0.0, season="2024", spread=0.0)
     frame = pd.DataFrame({"parcel_id": [f"{season}{i:04d}" for i in range(count)]})
     crop = np.arange(count) % 4
     frame["season"], frame["crop"] = season, np.asarray(["bean", "maize", "rice", "wheat"])[crop]
+    frame["size"] = np.where(np.arange(count) // 4 % 2, "band 0", "band 1")
     for name in CURVE_FEATURES:
         frame[name] = generator.normal(0, 1, count)
     shift = spread * np.asarray([1.0, -1.0, 0.5, -0.5])[crop]
@@ -65,7 +66,7 @@ def test_intervals_of_few_cuts_cover_unseen_parcels_on_average(spread):
 def test_a_bad_year_is_not_judged_by_the_errors_of_a_good_one():
     good, bad = cuts(60, 0.1, 0.1, season="2023"), cuts(60, 0.1, 0.25, seed=1, season="2024")
     model = fit_yield_model(pd.concat([good, bad]), SETTINGS)
-    assert model.scale.seasons["2024"] > 2.5 * model.scale.seasons["2023"]
+    assert model.scale.factors["season"]["2024"] > 2.5 * model.scale.factors["season"]["2023"]
     for season, noise in (("2023", 0.1), ("2024", 0.25)):
         new = cuts(2000, 0.1, noise, seed=7, season=season)
         assert inside(model, new) == pytest.approx(0.8, abs=0.1)
@@ -103,15 +104,25 @@ def test_common_share_by_hand():
     assert common_share(np.asarray([1.0, 0.0, 0.0, 0.0]), two) == 0.0
 
 
-def test_error_scale_pools_a_season_and_a_crop_by_hand():
-    rows = pd.DataFrame({"season": ["1", "1", "2", "2"], "crop": ["a", "b", "a", "b"]})
+def test_error_scale_pools_each_factor_by_hand():
+    rows = pd.DataFrame({"season": ["1", "1", "2", "2"], "crop": ["a", "b", "a", "b"], "size": ""})
     scale = error_scale(np.asarray([1.0, 1.0, 3.0, 3.0]), rows, 2.0)
     assert scale.overall == pytest.approx(2.0)
-    assert scale.seasons == pytest.approx({"1": 1.5, "2": 2.5})  # halfway to 2
-    # crop a: squares over the season's, 1/1.5 and 3/2.5, and two cuts' worth of 1
-    assert scale.crops["a"] == pytest.approx((1 / 1.5 + 3 / 2.5 + 2) / 4)
-    new = pd.DataFrame({"season": ["3"], "crop": ["c"]})
+    # season 1: two cuts at 1/2 of the overall and two cuts' worth of 1
+    assert scale.factors["season"] == pytest.approx({"1": 0.75, "2": 1.25})
+    # crop a: what the seasons leave, .5/.75 and 1.5/1.25, and two cuts' worth of 1
+    assert scale.factors["crop"]["a"] == pytest.approx((0.5 / 0.75 + 1.5 / 1.25 + 2) / 4)
+    new = pd.DataFrame({"season": ["3"], "crop": ["c"], "size": "band 2"})
     assert scale.variance(new)[0] == pytest.approx(2.0)
+
+
+def test_small_parcels_that_are_harder_to_see_get_wider_intervals():
+    learnt = cuts(160, 0.1, 0.1)
+    noise = np.random.default_rng(2).normal(0, 0.25, len(learnt))
+    learnt["log_ratio"] += np.where(learnt["size"] == "band 0", noise, 0.0)
+    model = fit_yield_model(learnt, SETTINGS)
+    _, own = model.errors(cuts(8, 0.0))
+    assert own[4] > 1.5 * own[0]
 
 
 def test_order_of_the_cuts_does_not_matter():

@@ -52,11 +52,11 @@ def test_joint_draws_reproduce_the_published_interval():
 
 
 def test_a_season_without_cuts_keeps_the_spread_of_the_years():
-    rows = pd.DataFrame({"season": ["2024", "2024"], "crop": ["maize", "rice"]})
+    rows = pd.DataFrame({"season": ["2024", "2024"], "crop": ["maize", "rice"], "size": ""})
     rows = rows.assign(**dict.fromkeys(CURVE_FEATURES, 0.0))
     generator = np.random.default_rng(3)
     learnt = pd.DataFrame({"parcel_id": [f"p{i}" for i in range(60)], "season": "2024"})
-    learnt = learnt.assign(crop="maize", log_ratio=generator.normal(-0.5, 0.1, 60))
+    learnt = learnt.assign(crop="maize", size="", log_ratio=generator.normal(-0.5, 0.1, 60))
     learnt = learnt.assign(**dict.fromkeys(CURVE_FEATURES, 0.0))
     priors = {crop: Prior(8.0, 0.4, "s") for crop in ("maize", "rice")}
     model = fit_yield_model(learnt, SETTINGS)
