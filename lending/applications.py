@@ -24,6 +24,8 @@ class Application:
     household_size: int
     requested_minor: int | None = None
     debt_minor: int = 0
+    off_farm_minor: int | None = None
+    """Yearly income of the household from work off the farm, as stated; None where it was not."""
     prior_loans: int = 0
     prior_late: int = 0
     known: bool = False
@@ -74,6 +76,7 @@ def _parsed(row: pd.Series[Any], household: str, policy: PolicySettings) -> Appl
         size or policy.household_size_default,
         requested,
         debt,
+        _amount(row, "off_farm_income"),
         loans or 0,
         late or 0,
         known=True,

@@ -41,6 +41,8 @@ class ParcelCase(_Record):
     effect: str
     outcomes: tuple[str, ...]
     """Outcome codes of all stages but `ok`."""
+    protected_m2: Decimal = Decimal(0)
+    """Overlap with protected areas."""
 
     @property
     def counts(self) -> bool:
@@ -55,6 +57,8 @@ class PartyCase(_Record):
     income_q10_minor: int
     income_q50_minor: int
     debt_service_minor: int
+    debt_elsewhere_minor: int = 0
+    """Part of the debt service that off-farm income pays."""
     household_need_minor: int
     requested_minor: int | None
 
@@ -65,6 +69,7 @@ class PartyCase(_Record):
             from_minor(self.income_q10_minor),
             from_minor(self.household_need_minor),
             from_minor(self.debt_service_minor),
+            from_minor(self.debt_elsewhere_minor),
         )
 
 

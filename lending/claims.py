@@ -93,6 +93,18 @@ def rivals(
     return dict(found)
 
 
+def disputed_area(
+    pairs: Sequence[Overlap], applicants: Sequence[str], settings: EvidenceSettings
+) -> dict[int, float]:
+    """Return the area, m2, of each parcel that other applicants claim too."""
+    found: dict[int, float] = defaultdict(float)
+    for pair in pairs:
+        if applicants[pair.first] != applicants[pair.second] and disputed(pair, settings):
+            found[pair.first] += pair.area_m2
+            found[pair.second] += pair.area_m2
+    return dict(found)
+
+
 def counted_twice(
     pairs: Sequence[Overlap], applicants: Sequence[str], settings: EvidenceSettings
 ) -> dict[int, float]:

@@ -7,6 +7,7 @@ people who answer for them. A code that is not in its table is a defect, not a n
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -26,6 +27,9 @@ class EvidenceCode:
     effect: Effect
     """`none` noted, `lower` smaller area or cheaper crop counts, `review` a person decides,
     `block` the parcel counts for nothing and the offer stops."""
+    conflict: bool
+    """Whether the farmer's own statement was found wrong: what the default model counts. A doubt of
+    the image model, a stale register or another's claim is none."""
     english: str
     chinese: str
     remedy: str
@@ -53,7 +57,11 @@ def _rows(name: str) -> list[dict[str, str]]:
 @cache
 def evidence_codes() -> dict[str, EvidenceCode]:
     """Return the evidence codes by name."""
-    return {row["code"]: EvidenceCode(**row) for row in _rows("evidence_codes.csv")}  # type: ignore[arg-type]
+    rows = _rows("evidence_codes.csv")
+    return {
+        row["code"]: EvidenceCode(conflict=row.pop("conflict") == "1", **row)  # type: ignore[arg-type]
+        for row in rows
+    }
 
 
 @cache
@@ -63,6 +71,11 @@ def reason_codes() -> dict[str, ReasonCode]:
         row["code"]: ReasonCode(rank=int(row.pop("rank")), **row)
         for row in _rows("reason_codes.csv")
     }
+
+
+def conflicting(codes: Iterable[str]) -> bool:
+    """Whether one of these evidence codes says that the farmer's own statement was wrong."""
+    return any(evidence_codes()[code].conflict for code in codes)
 
 
 def strongest(codes: list[str]) -> Effect:

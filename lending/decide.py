@@ -20,7 +20,7 @@ import pandas as pd
 from lending.canonical import canonical
 from lending.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase, policy_hash
 from lending.decision import Decision, decide_case, trace_of
-from lending.features import feature_table, of_profiles
+from lending.features import of_loans, of_profiles
 from lending.risk import (
     Loans,
     PdModel,
@@ -89,7 +89,7 @@ def train_judge(
         return Judge(None, f"loans=0 needed={risk.min_loans}")
     history = read_loans(loan_history, as_of=as_of, currency=currency)
     loans = Loans(
-        feature_table(history, float(policy.need_income_share)),
+        of_loans(history, policy),
         history["defaulted"].to_numpy("float64"),
         history["household_id"].astype("str").to_numpy("str"),
         history["season"].astype("str").to_numpy("str"),
@@ -181,7 +181,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
     ceiling = CeilingCase(
         rate=found.rate, rule=found.rule, valid_from=found.valid_from, source=found.source
     )
-    risks = risk_cases(people, judge, policy)
+    risks = risk_cases(people, judge)
     return [
         Case(
             farmer_id=row["party_id"],
@@ -208,7 +208,9 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
 
 def _free_by_household(people: pd.DataFrame) -> dict[str, int]:
     free = (
-        people["income_q10_minor"] - people["household_need_minor"] - people["debt_service_minor"]
+        people["income_q10_minor"]
+        - people["household_need_minor"]
+        - (people["debt_service_minor"] - people["debt_elsewhere_minor"])
     )
     sums = free.clip(lower=0).groupby(people["household_id"]).sum()
     return {str(household): int(amount) for household, amount in sums.items()}
@@ -227,6 +229,7 @@ def _party(row: dict[Any, Any]) -> PartyCase:
         income_q10_minor=row["income_q10_minor"],
         income_q50_minor=row["income_q50_minor"],
         debt_service_minor=row["debt_service_minor"],
+        debt_elsewhere_minor=row["debt_elsewhere_minor"],
         household_need_minor=row["household_need_minor"],
         requested_minor=None if pd.isna(requested) else int(requested),
     )
@@ -253,6 +256,7 @@ def _parcel(row: dict[str, Any], folder: Folder) -> ParcelCase:
         codes=tuple(row["codes"]),
         effect=row["effect"],
         outcomes=tuple(sorted(codes)),
+        protected_m2=_area(row["protected_m2"]),
     )
 
 
@@ -264,12 +268,12 @@ def _text(value: Any) -> str | None:
     return None if pd.isna(value) else str(value)
 
 
-def risk_cases(people: pd.DataFrame, judge: Judge, policy: PolicySettings) -> list[RiskCase]:
+def risk_cases(people: pd.DataFrame, judge: Judge) -> list[RiskCase]:
     """Return what the model says of every farmer with a valued parcel.
 
     A farmer without any is not judged: the reason is the missing value, not a risk.
     """
-    table = of_profiles(people, float(policy.need_income_share))
+    table = of_profiles(people)
     features = table.astype("object").where(table.notna(), None).to_dict("records")
     model = None if judge.problem else judge.model
     predictions: Sequence[Prediction | None] = (
@@ -384,6 +388,6 @@ def run_decide(
     rows = [decision_row(case, decision, label) for case, decision in found]
     write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
     people = folder.profiles[folder.profiles["level"] == "farmer"]
-    table = of_profiles(people[people["parcels_valued"] > 0], float(policy.need_income_share))
+    table = of_profiles(people[people["parcels_valued"] > 0])
     write_text(card, canonical(judge.document(table)) + "\n")
     write_outcomes([_outcome(case.farmer_id, decision) for case, decision in found], outcomes)

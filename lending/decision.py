@@ -108,7 +108,9 @@ def _judge(
     case: Case, price: Price | None, caps: Caps, limit: Decimal
 ) -> tuple[Access, list[Finding]]:
     """Return access and its findings, most important first."""
-    stops = [*findings.vetoes(case), *_price_stops(case, price)]
+    stops = [*findings.vetoes(case)]
+    if not any(findings.unlike_loans(case)):
+        stops += _price_stops(case, price)
     if stops:
         return "decline", [*stops, *_doubts(case, caps)]
     doubts = _doubts(case, caps)

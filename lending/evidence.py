@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
-from lending.claims import counted_twice, overlaps, rivals
+from lending.claims import counted_twice, disputed_area, overlaps, rivals
 from lending.codes import strongest
 from lending.schemas import EVIDENCE
 from lending.settings import EvidenceSettings
@@ -63,12 +63,18 @@ class ParcelFacts:
     """Date of the registry row."""
     rivals: tuple[str, ...] = ()
     """Parcels of other applicants on the same ground."""
-    rival_registered: bool = False
-    """Whether the registry names one of these applicants as holder of the rival parcel."""
+    disputed_m2: float = 0.0
+    """Ground of this parcel that they claim too."""
+    named_on_rival: bool = False
+    """Whether the registry names this applicant as holder of one of the rival parcels."""
+    rival_holds: bool = False
+    """Whether the registry gives the disputed ground to one of these applicants."""
     own_overlap_m2: float = 0.0
     """Ground that an earlier parcel of the same applicant already holds."""
     protected_m2: float = 0.0
     """Overlap with protected areas in force."""
+    protected_core_m2: float = 0.0
+    """Part of it that lies inside them by more than a phone can err."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def judge(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) -> Ver
         *_area_codes(facts, seen, settings),
         *_crop_codes(facts, settings),
         *_registry_codes(facts, settings, as_of),
-        *_claim_codes(facts),
+        *_claim_codes(facts, settings),
         *_place_codes(facts, settings),
     ]
     numbers = {"declared": facts.declared_area_m2, "seen": seen, "registry": facts.registry_area_m2}
@@ -168,24 +174,44 @@ def _registry_codes(
         yield "crop_registry_differs"
 
 
-def _claim_codes(facts: ParcelFacts) -> Iterator[str]:
+def holds_ground(facts: ParcelFacts, settings: EvidenceSettings) -> bool:
+    """Whether the registry gives the disputed ground of a parcel to its applicant.
+
+    Naming the holder is not enough: a ring that reaches into a neighbour's field carries its own
+    registered parcel too. The registered area is laid on the undisputed part first; who needs the
+    disputed ground to find the registered area again, holds it.
+    """
+    if facts.named_on_rival:
+        return True
+    registered = facts.registry_area_m2
+    if registered is None or facts.registry_holder != facts.farmer_id:
+        return False
+    undisputed = max(0.0, facts.ring_area_m2 - facts.disputed_m2)
+    return registered >= undisputed + settings.claim_registered_share * facts.disputed_m2
+
+
+def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
     if facts.own_overlap_m2 > 0:
         yield "own_overlap"
     if not facts.rivals:
         return
-    registered = facts.registry_holder == facts.farmer_id
-    if registered and not facts.rival_registered:
+    holds = holds_ground(facts, settings)
+    if holds and not facts.rival_holds:
         yield "claim_upheld"
         return
     yield "claimed_by_other"
-    if facts.rival_registered and not registered:
+    if facts.rival_holds and not holds and facts.registry_holder != facts.farmer_id:
         yield "claim_refuted"
 
 
 def _place_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
-    least = max(settings.protected_min_m2, settings.protected_min_share * facts.ring_area_m2)
-    if facts.protected_m2 >= min(least, 0.5 * facts.ring_area_m2) and facts.protected_m2 > 0:
-        yield "protected_overlap"
+    if facts.protected_m2 <= 0:
+        return
+    share = settings.protected_min_share * facts.ring_area_m2
+    most = settings.protected_most_share * facts.ring_area_m2
+    least = min(max(settings.protected_min_m2, share), most)
+    deep = facts.protected_core_m2 >= least and facts.protected_core_m2 > 0
+    yield "protected_overlap" if deep else "protected_touch"
 
 
 def gather(
@@ -216,7 +242,7 @@ def gather(
     ground = _ground(parcels, protected, settings)
     learnt = {name.removeprefix("p_") for name in crops.columns if name.startswith("p_")}
     holders = record["holder_id"].tolist()
-    return [
+    facts = [
         ParcelFacts(
             parcel_id=ids[i],
             farmer_id=str(parcels["farmer_id"].iloc[i]),
@@ -230,14 +256,23 @@ def gather(
             registry_crop=_text(record["crop"].iloc[i]),
             registry_on=_day(record["recorded_on"].iloc[i]),
             rivals=tuple(ids[j] for j in ground.rivals.get(i, [])),
-            rival_registered=any(
-                holders[j] == parcels["farmer_id"].iloc[j] for j in ground.rivals.get(i, [])
+            disputed_m2=ground.disputed.get(i, 0.0),
+            named_on_rival=any(
+                holders[j] == parcels["farmer_id"].iloc[i] for j in ground.rivals.get(i, [])
             ),
             own_overlap_m2=ground.own.get(i, 0.0),
             protected_m2=float(ground.protected[i]),
+            protected_core_m2=float(ground.protected_core[i]),
         )
         for i in range(len(ids))
     ]
+    return _with_rights(facts, settings)
+
+
+def _with_rights(facts: list[ParcelFacts], settings: EvidenceSettings) -> list[ParcelFacts]:
+    """Tell each parcel whether the registry gives the disputed ground to a rival."""
+    holding = {fact.parcel_id for fact in facts if fact.rivals and holds_ground(fact, settings)}
+    return [replace(fact, rival_holds=not holding.isdisjoint(fact.rivals)) for fact in facts]
 
 
 def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
@@ -257,8 +292,10 @@ def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
 @dataclass(frozen=True)
 class _Ground:
     rivals: dict[int, list[int]]
+    disputed: dict[int, float]
     own: dict[int, float]
     protected: npt.NDArray[np.float64]
+    protected_core: npt.NDArray[np.float64]
 
 
 def _ground(
@@ -270,15 +307,17 @@ def _ground(
     pairs = overlaps(shapes)
     return _Ground(
         rivals(pairs, applicants, settings),
+        disputed_area(pairs, applicants, settings),
         counted_twice(pairs, applicants, settings),
-        _protected_area(metric, protected),
+        _protected_area(metric, protected, 0.0),
+        _protected_area(metric, protected, settings.gps_tolerance_m),
     )
 
 
 def _protected_area(
-    metric: gpd.GeoDataFrame, protected: gpd.GeoDataFrame | None
+    metric: gpd.GeoDataFrame, protected: gpd.GeoDataFrame | None, depth_m: float
 ) -> npt.NDArray[np.float64]:
-    """Return each parcel's area, m2, inside the union of the protected polygons."""
+    """Return each parcel's area, m2, inside the protected polygons by more than a depth."""
     covered = np.zeros(len(metric))
     if protected is None or protected.empty or metric.empty:
         return covered
@@ -287,7 +326,8 @@ def _protected_area(
     parcel, zone = shapely.STRtree(zones).query(shapes, predicate="intersects")
     for i in np.unique(parcel):
         union = shapely.union_all(zones[np.sort(zone[parcel == i])])
-        covered[i] = shapely.area(shapely.intersection(shapes[i], union))
+        core = union if depth_m == 0 else shapely.buffer(union, -depth_m)
+        covered[i] = shapely.area(shapely.intersection(shapes[i], core))
     return covered
 
 
@@ -361,6 +401,7 @@ def evidence_frame(facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict]) ->
             "codes": verdict.codes,
             "effect": strongest(verdict.codes),
             "rivals": list(fact.rivals),
+            "protected_m2": fact.protected_m2,
         }
         for fact, verdict in zip(facts, verdicts, strict=True)
     ]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lending.settings import PolicySettings
+
 _CLIP = 10.0
 """Ratios beyond ten times income carry no further meaning and would only stretch the scale."""
 
@@ -24,47 +26,68 @@ class Feature:
     sign: int
     """+1: more never lowers risk; -1: more never raises it; 0: no sign is known."""
     description: str
+    chinese: str
 
 
 FEATURES: tuple[Feature, ...] = (
-    Feature("debt_share", 1, "Other yearly debt service / median income"),
-    Feature("free_share", -1, "(q10 income - household need - debt service) / median income"),
-    Feature("income_spread", 1, "(Median income - q10 income) / median income"),
-    Feature("stability", -1, "Stability of growth over the seasons"),
-    Feature("hazard_index", 1, "Weather hazard of the season, 0 to 100"),
-    Feature("conflicts", 1, "Parcels with a conflict code"),
-    Feature("late_share", 1, "Finished loans paid late / finished loans (one smoothed)"),
-    Feature("prior_loans", -1, "Finished loans on record"),
-    Feature("thin_file", 0, "1 where nothing is known of the past"),
-)
+    Feature("debt_share", 1, "other debt service over normal income", "其他年度债务占正常收入"),
+    Feature(
+        "free_share", -1, "what a poor year leaves over normal crop income",
+        "歉收年扣除家庭开支与债务后的余额占正常种植收入",
+    ),
+    Feature("income_spread", 1, "what a poor year takes off normal crop income", "歉收年减收比例"),
+    Feature("stability", -1, "stability of growth over the seasons", "历季长势稳定度"),
+    Feature("hazard_index", 1, "the weather hazard of the season", "本季气象灾害指数"),
+    Feature("conflicts", 1, "the number of parcels found to differ", "申报不符的地块数"),
+    Feature("late_share", 1, "finished loans paid late over finished loans", "历史贷款逾期比例"),
+    Feature("prior_loans", -1, "the number of finished loans", "历史贷款笔数"),
+    Feature("thin_file", 0, "whether nothing is known of the past", "有无历史记录"),
+)  # fmt: skip
 
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
 _COLUMNS = (
-    "income_q10", "income_q50", "debt_service", "household_need", "stability", "hazard_index",
-    "conflicts", "prior_loans", "prior_late", "thin_file",
+    "income_q10", "income_q50", "debt_service", "household_need", "off_farm", "debt_elsewhere",
+    "stability", "hazard_index", "conflicts", "prior_loans", "prior_late", "thin_file",
 )  # fmt: skip
 
 
-def feature_table(amounts: pd.DataFrame, need_income_share: float) -> pd.DataFrame:
-    """Return the features of loans or profiles.
+def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
+    """Return the features of finished loans.
+
+    The household's part follows the rule of the profile, so that old loans and new applicants are
+    on one scale: off-farm income pays for the household first and for other debts next; the rest of
+    the household falls on the land, at most `need_income_share` of its poor year.
 
     Args:
-        amounts: Columns income_q10, income_q50, debt_service, household_need (one currency, any
-            unit), stability, hazard_index, conflicts, prior_loans, prior_late, thin_file.
-        need_income_share: Largest share of poor-year income that counts as household need; the same
-            rule as in the profile, so that old loans and new applicants are on one scale.
-
-    Returns:
-        One float64 column per feature; unknown stays NaN.
+        history: Loan history; money in any one unit, `household_need` in full, `off_farm_income`
+            missing where it was not stated.
+        policy: Shares of off-farm income and of poor-year income.
     """
+    need, poor = history["household_need"], history["income_q10"].clip(lower=0)
+    off_farm = history["off_farm_income"] * float(policy.off_farm_share)
+    counted = off_farm.fillna(0.0)
+    carried = np.minimum((need - counted).clip(lower=0), float(policy.need_income_share) * poor)
+    elsewhere = np.minimum(history["debt_service"], (counted - need).clip(lower=0))
+    return _feature_table(
+        history.assign(off_farm=off_farm, household_need=carried, debt_elsewhere=elsewhere)
+    )
+
+
+def of_profiles(profiles: pd.DataFrame) -> pd.DataFrame:
+    """Return the features of PROFILES rows (amounts in minor units)."""
+    return _feature_table(profiles.rename(columns=lambda name: name.removesuffix("_minor")))
+
+
+def _feature_table(amounts: pd.DataFrame) -> pd.DataFrame:
+    """Return one float64 column per feature; unknown stays NaN."""
     rows = amounts[list(_COLUMNS)].astype("float64")
     income = rows["income_q50"].clip(lower=1.0)
-    poor = rows["income_q10"].clip(lower=0.0)
-    need = np.minimum(rows["household_need"], need_income_share * poor)
-    free = rows["income_q10"] - need - rows["debt_service"]
+    all_income = income + rows["off_farm"].fillna(0.0)
+    borne = rows["debt_service"] - rows["debt_elsewhere"]
+    free = rows["income_q10"] - rows["household_need"] - borne
     table = pd.DataFrame({
-        "debt_share": (rows["debt_service"] / income).clip(0, _CLIP),
+        "debt_share": (rows["debt_service"] / all_income).clip(0, _CLIP),
         "free_share": (free / income).clip(-_CLIP, _CLIP),
         "income_spread": ((income - rows["income_q10"]) / income).clip(0, _CLIP),
         "stability": rows["stability"],
@@ -75,12 +98,3 @@ def feature_table(amounts: pd.DataFrame, need_income_share: float) -> pd.DataFra
         "thin_file": rows["thin_file"],
     })  # fmt: skip
     return table[list(NAMES)]
-
-
-def of_profiles(profiles: pd.DataFrame, need_income_share: float) -> pd.DataFrame:
-    """Return the features of PROFILES rows (amounts in minor units)."""
-    names = {
-        f"{name}_minor": name
-        for name in ("income_q10", "income_q50", "debt_service", "household_need")
-    }
-    return feature_table(profiles.rename(columns=names), need_income_share)

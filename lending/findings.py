@@ -13,9 +13,10 @@ from decimal import Decimal
 from data.reference import crops
 from lending.case import Case, ParcelCase
 from lending.codes import evidence_codes
+from lending.features import FEATURES
 from lending.limit import Caps
 from lending.money import floor_to_step, from_minor, shown, to_minor
-from lending.reasons import Finding
+from lending.reasons import Finding, shown_feature
 from lending.tariffs import M2_PER_MU
 from pipeline.outcomes import outcome_codes
 
@@ -27,13 +28,18 @@ def vetoes(case: Case) -> Iterator[Finding]:
     for parcel in case.parcels:
         for code in parcel.codes:
             if evidence_codes()[code].effect == "block":
-                yield _of_area(
-                    f"veto_{code}", [parcel.evidence_area_m2], {"parcel": parcel.parcel_id}
-                )
+                yield _veto(code, parcel)
     if not case.parcels:
         yield _refused(case)
     elif any(parcel.counts for parcel in case.parcels) and case.farmer.means.free <= 0:
         yield _no_capacity(case)
+
+
+def _veto(code: str, parcel: ParcelCase) -> Finding:
+    values = {"parcel": parcel.parcel_id}
+    if code != "protected_overlap":
+        return _of_area(f"veto_{code}", [parcel.evidence_area_m2], values)
+    return _of_area("veto_protected_overlap", [parcel.protected_m2], values)
 
 
 def _refused(case: Case) -> Finding:
@@ -43,8 +49,10 @@ def _refused(case: Case) -> Finding:
 
 def _no_capacity(case: Case) -> Finding:
     farmer, money = case.farmer, case.currency
-    claims = farmer.household_need_minor + farmer.debt_service_minor
-    bearable = max(0, farmer.income_q10_minor - farmer.household_need_minor)
+    borne = farmer.debt_service_minor - farmer.debt_elsewhere_minor
+    claims = farmer.household_need_minor + borne
+    left = farmer.income_q10_minor - farmer.household_need_minor
+    bearable = max(0, left + farmer.debt_elsewhere_minor)
     return Finding(
         "no_capacity",
         {
@@ -68,8 +76,27 @@ def reviews(case: Case, caps: Caps) -> Iterator[Finding]:
         yield Finding("review_bad_application", {"value": case.application_detail})
     if case.risk.problem:
         yield Finding("review_no_model", {"value": case.risk.problem})
+    yield from unlike_loans(case)
     if caps.without_policy > caps.policy:
         yield _above_cap(case, caps)
+
+
+def unlike_loans(case: Case) -> Iterator[Finding]:
+    """Yield the features on which this applicant is worse than any loan the model learnt from.
+
+    The rule: beyond the worse end of the loans' middle 98 % by more than `unlike_margin` of its
+    width. Beyond the better end the trees are flat and promise nothing more, so nothing is said.
+    """
+    for feature in FEATURES:
+        value, usual = case.risk.features.get(feature.name), case.risk.cohort.get(feature.name)
+        if value is None or usual is None or usual["low"] is None or usual["high"] is None:
+            continue
+        margin = case.policy.unlike_margin * (usual["high"] - usual["low"])
+        worst = usual["high"] if feature.sign > 0 else usual["low"]
+        if feature.sign * (value - worst) > margin:
+            show = shown_feature(feature.name)
+            values = {"value": show(value), "threshold": show(worst), "extra": feature.description}
+            yield Finding("review_unlike_loans", values, {"extra": feature.chinese})
 
 
 def _parcel_review(code: str, parcel: ParcelCase) -> Finding:

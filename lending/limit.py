@@ -28,11 +28,13 @@ class Means:
     """Subsistence need that the land carries."""
     debt: Decimal
     """Other yearly debt service."""
+    debt_elsewhere: Decimal = _ZERO
+    """Part of it that off-farm income pays."""
 
     @property
     def free(self) -> Decimal:
         """Income of a poor year that is left for this line; may be negative."""
-        return self.income_q10 - self.need - self.debt
+        return self.income_q10 - self.need - (self.debt - self.debt_elsewhere)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lending.applications import Application, read_application
+from lending.codes import conflicting
 from lending.income import Draws, IncomeModel, ParcelValue, quantiles
 from lending.money import split_evenly, to_minor
 from lending.schemas import PROFILES
@@ -56,6 +57,10 @@ class Party:
     farmers: int = 1
     application: Application = field(default_factory=lambda: Application("", 1))
     need_minor: int = 0
+    off_farm_minor: int | None = None
+    """Off-farm income that counts."""
+    elsewhere_minor: int = 0
+    """Part of the debt service that it pays."""
 
 
 def parcel_values(frame: pd.DataFrame) -> dict[str, ParcelValue]:
@@ -121,7 +126,7 @@ def _farmer_party(
         crops={value.crop for value in valued},
         valued=len(valued),
         draws=model.total(valued),
-        conflicts=int((own["effect"] != "none").sum()),
+        conflicts=sum(conflicting(codes) for codes in own["codes"]),
         stability=_weighted(usable, "stability"),
         hazard=_weighted(usable, "hazard_index"),
         thick=bool((~usable["thin_file"].fillna(True).astype("bool")).any())
@@ -137,23 +142,32 @@ def _weighted(parcels: pd.DataFrame, column: str) -> tuple[float, float]:
 
 
 def share_needs(members: Sequence[Party], policy: PolicySettings) -> None:
-    """Set the subsistence need that each farmer's land must carry.
+    """Set what each farmer's land must carry of the household's needs and debts.
 
-    The household's need is per head; land can be asked for at most a share of its poor-year income
-    (`need_income_share`), and the household's part is split by its farmers' poor-year incomes.
+    The household's need is per head. Off-farm income, the largest that a member states, pays for
+    it first and for other debts next. Land can be asked for at most a share of its poor-year
+    income (`need_income_share`), split by its farmers' poor-year incomes: to state off-farm income
+    is never worse than to keep silent.
     """
     size = max(member.application.household_size for member in members)
     need = to_minor(policy.household_need_per_head * size)
     poor = [max(0, quantiles(member.draws)[0]) for member in members]
-    carried = min(need, int(policy.need_income_share * sum(poor)))
-    for member, part in zip(members, split_evenly(carried, poor), strict=True):
-        member.need_minor = part
+    stated = [a for m in members if (a := m.application.off_farm_minor) is not None]
+    counted = int(policy.off_farm_share * max(stated, default=0))
+    carried = min(max(0, need - counted), int(policy.need_income_share * sum(poor)))
+    debts = [member.application.debt_minor for member in members]
+    elsewhere = min(sum(debts), max(0, counted - need))
+    parts = zip(
+        members, split_evenly(carried, poor), split_evenly(elsewhere, debts),
+        split_evenly(counted, poor), strict=True,
+    )  # fmt: skip
+    for member, member_need, member_elsewhere, off_farm in parts:
+        member.need_minor, member.elsewhere_minor = member_need, member_elsewhere
+        member.off_farm_minor = off_farm if stated else None
 
 
 def household_party(members: Sequence[Party]) -> Party:
     """Add the farmers of one household up; income draws are added draw by draw."""
-    asked = [m.application.requested_minor for m in members]
-    known = [amount for amount in asked if amount is not None]
     first = members[0].application
     return Party(
         party_id=members[0].household_id,
@@ -171,13 +185,20 @@ def household_party(members: Sequence[Party]) -> Party:
         application=Application(
             household_id=first.household_id,
             household_size=max(m.application.household_size for m in members),
-            requested_minor=sum(known) if known else None,
+            requested_minor=_sum_known([m.application.requested_minor for m in members]),
             debt_minor=sum(m.application.debt_minor for m in members),
             prior_loans=sum(m.application.prior_loans for m in members),
             prior_late=sum(m.application.prior_late for m in members),
         ),
         need_minor=sum(m.need_minor for m in members),
+        off_farm_minor=_sum_known([m.off_farm_minor for m in members]),
+        elsewhere_minor=sum(m.elsewhere_minor for m in members),
     )
+
+
+def _sum_known(amounts: Sequence[int | None]) -> int | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None
 
 
 def _added(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -200,6 +221,8 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "income_q50_minor": middle,
         "income_q90_minor": high,
         "debt_service_minor": party.application.debt_minor,
+        "off_farm_minor": party.off_farm_minor,
+        "debt_elsewhere_minor": party.elsewhere_minor,
         "household_need_minor": party.need_minor,
         "requested_minor": party.application.requested_minor,
         "stability": _mean(party.stability),
@@ -227,7 +250,7 @@ def profile_frame(parties: Sequence[Party], policy: PolicySettings, currency: st
         rows.append(profile_row(household_party(members), "household", currency))
         rows.extend(profile_row(member, "farmer", currency) for member in members)
     frame = pd.DataFrame(rows, columns=PROFILES.names)
-    return frame.astype({"requested_minor": "Int64"})
+    return frame.astype({"requested_minor": "Int64", "off_farm_minor": "Int64"})
 
 
 def _outcome(party: Party) -> Outcome:
@@ -247,7 +270,7 @@ def join_parcels(
 ) -> pd.DataFrame:
     """Return evidence with what the crops room knows of each parcel, unknowns missing."""
     return (
-        evidence[["parcel_id", "farmer_id", "evidence_area_m2", "effect"]]
+        evidence[["parcel_id", "farmer_id", "evidence_area_m2", "effect", "codes"]]
         .merge(yields.drop(columns=["currency", "model"]), on="parcel_id", how="left")
         .merge(hazards[["parcel_id", "hazard_index"]], on="parcel_id", how="left")
         .merge(history[["parcel_id", "stability", "thin_file"]], on="parcel_id", how="left")

@@ -89,6 +89,11 @@ _SHOWN: dict[str, Callable[[float], str]] = {
 }
 
 
+def shown_feature(name: str) -> Callable[[float], str]:
+    """Return how a feature's value is written: a share in percent or a plain count."""
+    return _SHOWN.get(name, _percent)
+
+
 def risk_findings(risk: RiskCase) -> Iterator[Finding]:
     """Yield what raised this applicant's risk above the cohort that repaid, worst first.
 
@@ -112,5 +117,5 @@ def _risk_finding(name: str, risk: RiskCase) -> Finding | None:
     sign = {feature.name: feature.sign for feature in FEATURES}[name]
     if value is None or usual is None or sign * (value - usual) <= 0:
         return None
-    show = _SHOWN.get(name, _percent)
+    show = shown_feature(name)
     return Finding(f"risk_{name}", {"value": show(value), "threshold": show(usual)})

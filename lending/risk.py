@@ -28,8 +28,8 @@ from lending.settings import RiskSettings
 Floats = npt.NDArray[np.float64]
 
 NAME = "pd"
-_RANGE = (0.01, 0.5, 0.99)
-"""Quantiles that describe the loans behind the model."""
+_RANGE = (0.01, 0.99)
+"""Quantiles between which the loans behind the model lie."""
 _NO_SKILL_Z = 1.645
 """One-sided 95 %: a model ranks at all when its AUC is this many errors above one half."""
 
@@ -61,8 +61,8 @@ class PdModel:
     shift: float
     challenger: Scorecard
     cohort: dict[str, dict[str, float | None]]
-    """Mean `contribution`, `low`, `median` and `high` value (1, 50, 99 %) of each feature over
-    repaid loans: what an approved farmer looks like."""
+    """By feature: mean `contribution` and `median` over repaid loans, what an approved farmer looks
+    like; `low` and `high` (1 and 99 %) over all loans, beyond which the model has seen little."""
     card: dict[str, Any]
     version: str
     """Content hash of trees, calibration, scorecard and cohort."""
@@ -287,16 +287,21 @@ def _cohort(
     booster: xgb.Booster, values: Floats, defaulted: Floats, names: Sequence[str]
 ) -> dict[str, dict[str, float | None]]:
     repaid = values[defaulted == 0]
+    quantile = {name: _ends(values[:, j], repaid[:, j]) for j, name in enumerate(names)}
     parts = booster.predict(_matrix(repaid, names), pred_contribs=True)
     mean = parts.astype("float64").mean(axis=0)
     cohort: dict[str, dict[str, float | None]] = {}
     for j, name in enumerate(names):
-        known = repaid[~np.isnan(repaid[:, j]), j]
-        low, median, high = np.quantile(known, _RANGE).tolist() if len(known) else [None] * 3
-        cohort[name] = {
-            "contribution": float(mean[j]), "low": low, "median": median, "high": high,
-        }  # fmt: skip
+        cohort[name] = {"contribution": float(mean[j]), **quantile[name]}
     return cohort
+
+
+def _ends(values: Floats, repaid: Floats) -> dict[str, float | None]:
+    known, good = values[~np.isnan(values)], repaid[~np.isnan(repaid)]
+    if not len(known) or not len(good):
+        return {"low": None, "median": None, "high": None}
+    low, high = np.quantile(known, _RANGE).tolist()
+    return {"low": low, "median": float(np.median(good)), "high": high}
 
 
 def population_shift(model: PdModel, applicants: pd.DataFrame) -> dict[str, Any]:

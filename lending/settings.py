@@ -33,10 +33,16 @@ class EvidenceSettings(Section):
     """Parcels below this many pixels are never called idle: mixed pixels hide small crops."""
     crop_conflict_probability: float = Field(0.8, gt=0, le=1)
     """Probability of the crop seen from which a difference is a conflict rather than a doubt."""
-    protected_min_share: float = Field(0.01, ge=0, le=1)
-    """Overlap with a protected area below this share of the parcel is map error, not a veto ..."""
+    claim_registered_share: float = Field(0.5, gt=0, le=1)
+    """A registered holder keeps disputed ground where the registered area, laid on the undisputed
+    part of the ring first, still covers this share of it."""
+    protected_min_share: float = Field(0.05, ge=0, le=1)
+    """A parcel is stopped where at least this share of it lies in a protected area by more than
+    `gps_tolerance_m` ..."""
     protected_min_m2: float = Field(200.0, ge=0)
-    """... and so is one below this area, m2 (two pixels of 10 m)."""
+    """... and at least this area, m2 (two pixels of 10 m) ..."""
+    protected_most_share: float = Field(0.5, gt=0, le=1)
+    """... or, on a parcel of any size, this share of it."""
 
 
 class RiskSettings(Section):
@@ -103,6 +109,9 @@ class PolicySettings(Section):
     """Yearly subsistence need per household member, currency units."""
     household_size_default: int = Field(3, ge=1)
     """Household size where the application gives none; assumption."""
+    off_farm_share: Decimal = Decimal("0.7")
+    """Share of the stated off-farm income that counts: it is stated, not seen, and pays for the
+    household first, for other debts next and for this line never; assumption."""
     need_income_share: Decimal = Decimal("0.5")
     """The farm's part of the subsistence need is at most this share of its poor-year (q10) income:
     a household that lives on less land than its need already lives from other work; assumption."""
@@ -120,6 +129,9 @@ class PolicySettings(Section):
     """Default probability from which access is declined."""
     pd_review: float = Field(0.1, gt=0, le=1)
     """Default probability from which a person decides."""
+    unlike_margin: float = Field(0.25, ge=0)
+    """A feature is unlike any loan learnt from where it is worse than 99 % of them by more than
+    this share of their middle 98 %: the model then guesses, and a person decides."""
     challenger_gap: float = Field(0.15, gt=0, le=1)
     """Difference between the two default models from which a person decides."""
     draws: int = Field(4000, ge=200)

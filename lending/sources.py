@@ -30,13 +30,15 @@ LOANS = (
     "household_need", "stability", "hazard_index", "conflicts", "prior_loans", "prior_late",
     "thin_file", "defaulted",
 )  # fmt: skip
+OFF_FARM = "off_farm_income"
+"""Column that applications and loan histories may lack: then nothing is known of it."""
 PROTECTED = ("name", "kind", "valid_from", "valid_to", "source")
 
 _TRUE = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def read_rows(path: Path, required: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV or Parquet file and check its columns.
+def read_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV or Parquet file and check its columns; optional ones are empty where absent.
 
     Raises:
         UserError: The file is absent or lacks a column.
@@ -50,7 +52,7 @@ def read_rows(path: Path, required: Sequence[str]) -> pd.DataFrame:
     missing = [name for name in required if name not in frame.columns]
     if missing:
         raise UserError(f"{path} lacks the columns {missing}", f"give all of {list(required)}")
-    return frame[list(required)].copy()
+    return frame.reindex(columns=[*required, *optional])
 
 
 def numbers(frame: pd.DataFrame, column: str, path: Path, *, least: float | None = 0) -> None:
@@ -139,7 +141,7 @@ def read_applications(path: Path, *, as_of: dt.date, privacy: PrivacySettings) -
         Frame indexed by farmer_id (pseudonym); household_id and guarantor_id are pseudonyms,
         other columns as given.
     """
-    frame = read_rows(path, APPLICATIONS)
+    frame = read_rows(path, APPLICATIONS, (OFF_FARM,))
     days(frame, "applied_on", path)
     _hide(frame, "farmer_id", "farmer", privacy)
     _hide(frame, "guarantor_id", "farmer", privacy)
@@ -160,8 +162,8 @@ def read_loans(path: Path, *, as_of: dt.date, currency: str) -> pd.DataFrame:
     Raises:
         UserError: A bad value, or loans in another currency.
     """
-    frame = read_rows(path, LOANS)
-    for column in LOANS[7:8] + LOANS[9:19]:
+    frame = read_rows(path, LOANS, (OFF_FARM,))
+    for column in LOANS[7:8] + LOANS[9:19] + (OFF_FARM,):
         numbers(frame, column, path, least=None if column.startswith("income") else 0)
     for column in ("disbursed_on", "due_on", "closed_on"):
         days(frame, column, path)

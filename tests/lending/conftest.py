@@ -27,7 +27,7 @@ from lending.features import NAMES
 from lending.offers import Posted, run_offers
 from lending.profile import run_profile
 from lending.settings import EvidenceSettings, PolicySettings, RiskSettings
-from lending.sources import APPLICATIONS, LOANS, REGISTRY
+from lending.sources import APPLICATIONS, LOANS, OFF_FARM, REGISTRY
 from pipeline.outcomes import Outcome, write_outcomes
 from pipeline.privacy import pseudonymiser
 from pipeline.schemas import FARMERS, PARCEL_COLUMNS
@@ -97,7 +97,7 @@ class County:
         """Write the artifacts of the earlier rooms and the lender's own files."""
         self._parcels()
         self._rooms()
-        for name, columns in (("registry", REGISTRY), ("applications", APPLICATIONS)):
+        for name, columns in (("registry", REGISTRY), ("applications", (*APPLICATIONS, OFF_FARM))):
             with self.path(f"{name}.csv").open("w", newline="") as handle:
                 writer = csv.DictWriter(handle, columns)
                 writer.writeheader()
@@ -278,9 +278,10 @@ def loan_table(count: int = 900, seed: int = 3, currency: str = "CNY") -> pd.Dat
         "income_q10": low, "income_q50": income, "debt_service": debt, "household_need": need,
         "stability": rng.uniform(0.5, 1, count), "hazard_index": hazard,
         "conflicts": rng.binomial(2, 0.1, count), "prior_loans": prior, "prior_late": late,
-        "thin_file": prior == 0, "defaulted": rng.random(count) < 1 / (1 + np.exp(-odds)),
+        "off_farm_income": np.nan, "thin_file": prior == 0,
+        "defaulted": rng.random(count) < 1 / (1 + np.exp(-odds)),
     })  # fmt: skip
-    return frame[list(LOANS)]
+    return frame[[*LOANS, OFF_FARM]]
 
 
 @pytest.fixture
@@ -296,7 +297,7 @@ def case() -> Case:
         farmers=1, income_q10_minor=1_200_000, income_q50_minor=1_500_000, debt_service_minor=0,
         household_need_minor=600_000, requested_minor=None,
     )  # fmt: skip
-    typical = {"contribution": 0.0, "median": 0.1}
+    typical = {"contribution": 0.0, "low": -10.0, "median": 0.1, "high": 100.0}
     risk = RiskCase(
         model="pd:test", problem="", pd=Decimal("0.04"), challenger=Decimal("0.05"), margin=-3.2,
         bias=-3.0, features=dict.fromkeys(NAMES, 0.1), contributions=dict.fromkeys(NAMES, 0.0),

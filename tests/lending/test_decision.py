@@ -225,3 +225,14 @@ def test_more_debt_never_raises_the_limit(case: Case, income: int, debt: int, mo
         for amount in (debt, debt + more)
     ]
     assert limits[1] <= limits[0]
+
+
+def test_an_applicant_unlike_any_loan_goes_to_a_person_not_to_a_price(case: Case) -> None:
+    costly = {"pd": Decimal("0.6"), "challenger": Decimal("0.6")}
+    # beyond 100 by more than a quarter of 110
+    for hazard, access in ((127.0, "decline"), (128.0, "review")):
+        features = {**case.risk.features, "hazard_index": hazard}
+        risk = case.risk.model_copy(update={**costly, "features": features})
+        found = decide_case(case.model_copy(update={"risk": risk}))
+        assert found.access == access
+        assert ("review_unlike_loans" in [r.code for r in found.reasons]) == (access == "review")

@@ -57,9 +57,11 @@ def test_agreement_has_no_effect_and_the_least_area_counts() -> None:
         ({"registry_crop": "rice"}, "crop_registry_differs"),
         ({"own_overlap_m2": 300.0}, "own_overlap"),
         ({"rivals": ("q",), "registry_holder": None}, "claimed_by_other"),
-        ({"rivals": ("q",)}, "claim_upheld"),
-        ({"rivals": ("q",), "registry_holder": None, "rival_registered": True}, "claim_refuted"),
-        ({"protected_m2": 900.0}, "protected_overlap"),
+        ({"rivals": ("q",), "disputed_m2": 1000.0}, "claim_upheld"),
+        ({"rivals": ("q",), "registry_on": None, "named_on_rival": True}, "claim_upheld"),
+        ({"rivals": ("q",), "registry_holder": None, "rival_holds": True}, "claim_refuted"),
+        ({"protected_m2": 900.0, "protected_core_m2": 400.0}, "protected_overlap"),
+        ({"protected_m2": 900.0, "protected_core_m2": 150.0}, "protected_touch"),
     ],
 )
 def test_each_conflict_has_its_code(changes: dict[str, Any], expected: str) -> None:
@@ -81,12 +83,17 @@ def test_a_small_parcel_is_never_called_idle() -> None:
 
 
 def test_the_edge_of_a_park_is_map_error() -> None:
-    assert "protected_overlap" not in codes(protected_m2=150.0)
-    assert "protected_overlap" in codes(protected_m2=60.0, ring_area_m2=100.0)
+    assert "protected_overlap" not in codes(protected_m2=250.0, protected_core_m2=150.0)
+    assert "protected_overlap" not in codes(
+        protected_m2=900.0, protected_core_m2=300.0, ring_area_m2=10_000.0
+    )
+    assert "protected_overlap" in codes(
+        protected_m2=60.0, protected_core_m2=55.0, ring_area_m2=100.0
+    )
 
 
 def test_both_registered_is_for_a_person() -> None:
-    found = codes(rivals=("q",), rival_registered=True)
+    found = codes(rivals=("q",), rival_holds=True)
     assert "claimed_by_other" in found
     assert "claim_refuted" not in found
 
@@ -142,6 +149,53 @@ def test_the_registry_is_read_as_of_the_day_and_by_pseudonym(county: Any) -> Non
     found = county.evidence().loc["a"]
     assert "holder_agrees" in found["codes"]
     assert found["evidence_area_m2"] == 9000
+
+
+def test_a_ring_pushed_over_a_neighbour_does_not_take_the_neighbours_claim(
+    county: Any, name_of: Any
+) -> None:
+    # ann's registered 100 x 100 m; bob drew 150 m where the registry gives him 100
+    county.add("a", "ann")
+    county.add("b", "bob", x=50, width=150)
+    row = {"crop": "maize", "recorded_on": "2024-01-01", "area_m2": 10_000}
+    bob = {**row, "parcel_id": "b", "holder_id": "bob"}
+    county.registry = [bob, {**row, "parcel_id": "a", "holder_id": "ann"}]
+    rows = county.evidence()
+    assert "claim_upheld" in rows.loc["a", "codes"]
+    assert "claimed_by_other" in rows.loc["b", "codes"]
+    assert rows.loc["b", "evidence_area_m2"] == 10_000
+    # without a registry row ann is in doubt but never refuted by a ring that is too large
+    county.registry = [bob]
+    rows = county.evidence()
+    assert "claim_refuted" not in rows.loc["a", "codes"]
+    assert rows.loc["a", "effect"] == rows.loc["b", "effect"] == "review"
+
+
+def test_the_rightful_holder_of_a_doubled_parcel_is_upheld(county: Any) -> None:
+    county.add("a", "ann")
+    county.add("b", "bob", x=3)
+    row = {"crop": "maize", "recorded_on": "2024-01-01", "holder_id": "ann"}
+    for own in ([{**row, "parcel_id": "a", "area_m2": 7_000}], []):
+        county.registry = [*own, {**row, "parcel_id": "b", "area_m2": 10_000}]
+        rows = county.evidence()
+        assert rows.loc["a", "effect"] in ("none", "lower")
+        assert rows.loc["b", "effect"] == "block"
+
+
+def test_a_ring_that_touches_a_park_is_noted(county: Any) -> None:
+    east, north = 500_000.0, 3_800_000.0
+    county.add("a", "ann")
+    county.add("b", "bob", x=1000)
+    # 4 m and 12 m deep along 100 m: 0 and 700 m2 by more than 5 m
+    county.protected = [
+        (box(east - 50, north - 50, east + 4, north + 150), "", ""),
+        (box(east + 950, north - 50, east + 1012, north + 150), "", ""),
+    ]
+    rows = county.evidence()
+    assert list(rows.loc["a", "codes"]).count("protected_touch") == 1
+    assert rows.loc["a", "effect"] == "none"
+    assert rows.loc["a", "protected_m2"] == pytest.approx(400, rel=1e-3)
+    assert rows.loc["b", "effect"] == "block"
 
 
 def test_protected_areas_count_while_in_force(county: Any) -> None:

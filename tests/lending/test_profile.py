@@ -28,6 +28,31 @@ def test_land_carries_at_most_half_its_income_as_need(county: Any, name_of: Any)
     assert row["household_need_minor"] == row["income_q10_minor"] // 2
 
 
+def test_wages_free_the_land_of_the_household_and_then_of_debts(county: Any, name_of: Any) -> None:
+    county.add("a", "ann", width=50, height=40)
+    county.apply("ann", household_size=2, annual_debt_service="3000", off_farm_income="20000")
+    row = county.profile().loc[("farmer", name_of("ann"))]
+    # 70 % of 20000 count: 12000 for two heads, 2000 of the debts
+    assert row["off_farm_minor"] == 1_400_000
+    assert row["household_need_minor"] == 0
+    assert row["debt_elsewhere_minor"] == 200_000
+    assert row["debt_service_minor"] == 300_000
+
+
+@pytest.mark.parametrize("stated", ["0", "5000", "50000"])
+def test_to_state_wages_is_never_worse_than_silence(county: Any, name_of: Any, stated: str) -> None:
+    for farmer, more in (("ann", {}), ("bob", {"off_farm_income": stated})):
+        county.add(farmer, farmer, x=1000 * (farmer == "bob"), width=50, height=40)
+        county.apply(farmer, household_size=3, annual_debt_service="500", **more)
+    rows = county.profile()
+    ann, bob = (rows.loc[("farmer", name_of(name))] for name in ("ann", "bob"))
+    burden = [
+        p["household_need_minor"] + p["debt_service_minor"] - p["debt_elsewhere_minor"]
+        for p in (ann, bob)
+    ]
+    assert burden[1] <= burden[0]
+
+
 def test_household_sums_equal_their_parts(county: Any, name_of: Any) -> None:
     county.add("a", "ann", own_log_sd=0.3, shared_log_sd=0.2)
     county.add("b", "bob", x=1000, width=300, own_log_sd=0.3, shared_log_sd=0.2)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lending.features import FEATURES, NAMES, feature_table
+from lending.features import FEATURES, NAMES, of_loans, of_profiles
 from lending.risk import (
     Loans,
     PdModel,
@@ -16,14 +16,15 @@ from lending.risk import (
     too_little,
     train_pd,
 )
-from lending.settings import RiskSettings
+from lending.settings import PolicySettings, RiskSettings
 
 SETTINGS = RiskSettings(trees=60)
+POLICY = PolicySettings()
 
 
 def learn_from(history: pd.DataFrame) -> Loans:
     return Loans(
-        feature_table(history, 0.5),
+        of_loans(history, POLICY),
         history["defaulted"].to_numpy("float64"),
         history["household_id"].to_numpy("str"),
         history["season"].to_numpy("str"),
@@ -39,9 +40,9 @@ def test_features_by_hand() -> None:
     row = {
         "income_q10": 600.0, "income_q50": 1000.0, "debt_service": 100.0, "household_need": 900.0,
         "stability": None, "hazard_index": 30.0, "conflicts": 1, "prior_loans": 3, "prior_late": 1,
-        "thin_file": True,
+        "thin_file": True, "off_farm_income": None,
     }  # fmt: skip
-    found = feature_table(pd.DataFrame([row]), 0.5).iloc[0]
+    found = of_loans(pd.DataFrame([row]).astype({"off_farm_income": "float64"}), POLICY).iloc[0]
     # need counts for at most half of 600: (600 - 300 - 100) / 1000 = .2
     assert found["debt_share"] == pytest.approx(0.1)
     assert found["free_share"] == pytest.approx(0.2)
@@ -51,10 +52,45 @@ def test_features_by_hand() -> None:
     assert found["thin_file"] == 1
 
 
+def test_wages_pay_for_the_household_first_and_for_debts_next() -> None:
+    row = {
+        "income_q10": 600.0, "income_q50": 1000.0, "debt_service": 500.0, "household_need": 900.0,
+        "stability": 0.9, "hazard_index": 30.0, "conflicts": 1, "prior_loans": 3, "prior_late": 1,
+        "thin_file": False,
+    }  # fmt: skip
+    stated = pd.DataFrame([{**row, "off_farm_income": wage} for wage in (0.0, 1000.0, 1500.0, 1e6)])
+    found = of_loans(stated, POLICY)
+    # 70 % counts: 0, 700 (need left 200), 1050 (need paid, debts left 350), more than both
+    assert found["free_share"].tolist() == pytest.approx([-0.2, -0.1, 0.25, 0.6])
+    assert found["debt_share"].tolist() == pytest.approx(
+        [0.5, 500 / 1700, 500 / 2050, 500 / 701_000]
+    )
+
+
+def test_a_profile_and_a_loan_of_the_same_farmer_have_the_same_features(
+    county: Any, name_of: Any
+) -> None:
+    county.add("a", "ann", width=300, own_log_sd=0.3)
+    county.apply(
+        "ann", household_size=2, annual_debt_service="9000", off_farm_income="20000",
+        prior_loans=3, prior_late=1,
+    )  # fmt: skip
+    profile = county.profile().loc[[("farmer", name_of("ann"))]]
+    loan = pd.DataFrame({
+        "income_q10": profile["income_q10_minor"], "income_q50": profile["income_q50_minor"],
+        "debt_service": 900_000, "household_need": 2 * 600_000, "off_farm_income": 2_000_000.0,
+        "stability": 0.9, "hazard_index": 20.0, "conflicts": 0, "prior_loans": 3, "prior_late": 1,
+        "thin_file": False,
+    })  # fmt: skip
+    pd.testing.assert_frame_equal(
+        of_profiles(profile), of_loans(loan, POLICY), check_dtype=False, rtol=1e-6
+    )
+
+
 def test_features_know_no_currency_unit(loans: pd.DataFrame) -> None:
     money = ["income_q10", "income_q50", "debt_service", "household_need"]
     minor = loans.assign(**{name: loans[name] * 100 for name in money})
-    pd.testing.assert_frame_equal(feature_table(loans, 0.5), feature_table(minor, 0.5))
+    pd.testing.assert_frame_equal(of_loans(loans, POLICY), of_loans(minor, POLICY))
 
 
 def test_held_out_skill_beats_the_constant_rate(model: PdModel) -> None:
@@ -75,7 +111,7 @@ def test_no_skill_is_called_no_skill(loans: pd.DataFrame) -> None:
 
 
 def test_contributions_sum_to_the_margin(model: PdModel, loans: pd.DataFrame) -> None:
-    table = feature_table(loans, 0.5).head(50)
+    table = of_loans(loans, POLICY).head(50)
     raw = model.booster.inplace_predict(table.to_numpy(), predict_type="margin")
     for said, margin in zip(model.predict(table), raw, strict=True):
         total = said.bias + sum(said.contributions.values())
@@ -84,11 +120,11 @@ def test_contributions_sum_to_the_margin(model: PdModel, loans: pd.DataFrame) ->
 
 
 def test_no_known_sign_is_ever_broken(model: PdModel, loans: pd.DataFrame) -> None:
-    table = feature_table(loans, 0.5).head(60)
+    table = of_loans(loans, POLICY).head(60)
     for feature in FEATURES:
         if feature.sign == 0:
             continue
-        known = feature_table(loans, 0.5)[feature.name].dropna()
+        known = of_loans(loans, POLICY)[feature.name].dropna()
         grid = np.linspace(known.min() - 1, known.max() + 1, 25)
         sweep = [
             [said.pd for said in model.predict(table.assign(**{feature.name: value}))]
@@ -98,7 +134,7 @@ def test_no_known_sign_is_ever_broken(model: PdModel, loans: pd.DataFrame) -> No
 
 
 def test_a_stored_model_serves_the_same(model: PdModel, loans: pd.DataFrame) -> None:
-    table = feature_table(loans, 0.5).head(20)
+    table = of_loans(loans, POLICY).head(20)
     again = PdModel.from_dict(json.loads(json.dumps(model.to_dict())))
     assert again.predict(table) == model.predict(table)
     assert again.version == model.version
@@ -109,7 +145,7 @@ def test_training_twice_gives_one_version(model: PdModel, loans: pd.DataFrame) -
 
 
 def test_a_batch_says_what_one_row_says(model: PdModel, loans: pd.DataFrame) -> None:
-    table = feature_table(loans, 0.5).head(10)
+    table = of_loans(loans, POLICY).head(10)
     assert [model.predict(table.iloc[[i]])[0] for i in range(10)] == model.predict(table)
 
 
@@ -134,7 +170,7 @@ def test_size_is_no_feature() -> None:
 
 
 def test_scorecard_margin_can_be_added_up_by_hand(model: PdModel, loans: pd.DataFrame) -> None:
-    row = feature_table(loans, 0.5).head(1).to_numpy()
+    row = of_loans(loans, POLICY).head(1).to_numpy()
     table: list[dict[str, Any]] = model.challenger.to_dict()["features"]
     total = model.challenger.intercept
     for entry, value in zip(table, row[0], strict=True):
@@ -144,7 +180,7 @@ def test_scorecard_margin_can_be_added_up_by_hand(model: PdModel, loans: pd.Data
 
 
 def test_a_feature_on_another_scale_is_seen(model: PdModel, loans: pd.DataFrame) -> None:
-    table = feature_table(loans, 0.5)
+    table = of_loans(loans, POLICY)
     assert max(row["outside"] for row in population_shift(model, table).values()) < 0.05
     moved = table.assign(hazard_index=table["hazard_index"] + 200)
     found = population_shift(model, moved)
