@@ -33,6 +33,11 @@ _LUCK_SD = 0.08
 _CUT_SD = 0.05
 _FLOOD_YIELD, _FROST_YIELD = 0.5, 0.85
 _FROST_TAU = (0.6, 0.9)
+#: Work off the farm: chance that a household has it, shrinking with its land (ha), and the yearly
+#: earnings of one worker, currency units; order of magnitude of rural wages.
+_OFF_FARM_CHANCE, _OFF_FARM_LAND_HA = 0.92, 8.0
+_WAGE, _WAGE_LOG_SD, _WORKER_SHARE = 22_000.0, 0.45, 0.5
+_NO_DEBT, _DEBT_SHAPE, _DEBT_SCALE = 0.5, 1.5, 900.0
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -236,19 +241,47 @@ def applications_table(
     count = len(chosen)
     prior = rng.poisson(1.2, count)
     asked = np.maximum(area[chosen] * rng.uniform(5_000, 14_000, count), 1_000)
-    debt = np.where(rng.random(count) < 0.5, 0.0, rng.gamma(1.5, 900, count))
+    debt = other_debts(count, rng)
     back = rng.integers(3, 45, count)
     frame = people.farmers.iloc[chosen][
         ["farmer_id", "household_id", "household_size"]
     ].reset_index(drop=True)
     frame["requested_amount"] = (asked / 100).round() * 100
     frame["annual_debt_service"] = debt.round(2)
+    # A generator of its own: what is told of wages moves no other paper.
+    frame["off_farm_income"] = _stated_wages(frame, area[chosen], rng.spawn(1)[0])
     frame["currency"] = "CNY"
     frame["prior_loans"] = prior
     frame["prior_late"] = rng.binomial(prior, 0.12)
     frame["guarantor_id"] = people.farmers["guarantor_id"].iloc[chosen].to_numpy()
     frame["applied_on"] = [(span.end - dt.timedelta(days=int(b))).isoformat() for b in back]
     return frame
+
+
+def other_debts(count: int, rng: np.random.Generator) -> Floats:
+    """Draw the yearly service of other debts, currency units; half of the farmers have none."""
+    some = rng.random(count) >= _NO_DEBT
+    return np.where(some, rng.gamma(_DEBT_SHAPE, _DEBT_SCALE, count), 0.0)
+
+
+def off_farm_income(heads: Ints, area_ha: Floats, rng: np.random.Generator) -> Floats:
+    """Draw yearly household income from work off the farm, currency units.
+
+    Half of a household's heads work, each for a wage; the more land, the more likely that all of
+    them work on it.
+    """
+    workers = np.maximum(1, np.round(heads * _WORKER_SHARE))
+    wage = _WAGE * np.exp(rng.normal(0, _WAGE_LOG_SD, len(heads)))
+    away = rng.random(len(heads)) < _OFF_FARM_CHANCE * np.exp(-area_ha / _OFF_FARM_LAND_HA)
+    return np.where(away, workers * wage, 0.0).round(-2)
+
+
+def _stated_wages(farmers: pd.DataFrame, area_ha: Floats, rng: np.random.Generator) -> Floats:
+    """Return what each applicant states: the income of the household, the same for its members."""
+    land = pd.Series(area_ha).groupby(farmers["household_id"].to_numpy()).transform("sum")
+    drawn = off_farm_income(farmers["household_size"].to_numpy(), land.to_numpy(), rng)
+    stated = pd.Series(drawn).groupby(farmers["household_id"].to_numpy()).transform("first")
+    return np.asarray(stated, dtype=np.float64)
 
 
 def frauds_table(claims: list[Claim], truth: pd.DataFrame, people: People) -> pd.DataFrame:

@@ -45,7 +45,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _LATE_LIMIT = 1.3
-_WETLAND_M = 30.0
+#: The wetland reserve: width of its banks and the share of the tile's width that it takes.
+_WETLAND_M, _WETLAND_SHARE = 30.0, 0.2
 _UTC_HOUR = 2.9
 #: A tile is widened until it holds its fields; tiles stand apart so that none can meet another.
 _TILE_MARGIN, _TILE_STEP = 1.15, 1.5
@@ -392,9 +393,12 @@ def _cells(world: World, tile: Tile) -> pd.DataFrame:
 
 
 def _protected(tile: Tile, world: World) -> gpd.GeoDataFrame:
-    """Return the river's bank and the largest forest of a tile as protected ground."""
+    """Return a stretch of the river's banks and the largest forest of a tile as protected."""
     shapes = tile.land.polygons
-    river = shapely.union_all(shapes[tile.land.kind == land.WATER]).buffer(_WETLAND_M)
+    edge = tile.grid.size * render.PIXEL_M
+    stretch = shapely.box(0, 0, _WETLAND_SHARE * edge, edge)
+    river = shapely.union_all(shapes[tile.land.kind == land.WATER])
+    banks = shapely.intersection(shapely.buffer(river, _WETLAND_M), stretch)
     woods = max(shapes[tile.land.kind == land.FOREST], key=lambda s: s.area)
     kinds = [("wetland", "River bank"), ("forest", "Shelter forest")]
     return gpd.GeoDataFrame(
@@ -408,7 +412,7 @@ def _protected(tile: Tile, world: World) -> gpd.GeoDataFrame:
             "valid_to": [None, None],
             "source": ["simulated"] * 2,
         },
-        geometry=list(_lonlat(tile, [river, woods])),
+        geometry=list(_lonlat(tile, [banks, woods])),
         crs="EPSG:4326",
     )
 
