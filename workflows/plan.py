@@ -18,6 +18,17 @@ from workflows.config.model import Config
 Wildcards = Any
 InputFunction = Callable[[Wildcards], list[str] | str]
 
+_TABLES = (
+    "parcels", "farmers", "scenes", "observations", "weather", "weather_cells", "fields", "crops",
+    "growth", "hazards", "yields", "history", "evidence", "profiles", "decisions", "outcomes",
+)  # fmt: skip
+ARTIFACTS = (
+    *(f"{name}.parquet" for name in _TABLES),
+    "offers.csv",
+    "review_queue.csv",
+    "report.html",
+)
+
 
 class Plan:
     """Paths and settings of a run, asked for by the rules.
@@ -32,14 +43,13 @@ class Plan:
         self.artifacts = f"{self.results}/{{season}}/{{county}}"
 
     def targets(self) -> list[str]:
-        """Return the final files of the selected counties and seasons."""
+        """Return every artifact of the selected counties and seasons, so that a lost one is remade."""
         folders = [
             f"{self.results}/{season}/{county}"
             for season in self.config.seasons
             for county in self.config.counties
         ]
-        names = ("report.html", "outcomes.parquet", "offers.csv", "review_queue.csv")
-        return [f"{folder}/{name}" for folder in folders for name in names]
+        return [f"{folder}/{name}" for folder in folders for name in ARTIFACTS]
 
     def county(self, wildcards: Wildcards) -> County:
         """Return the definition of the wildcard's county."""

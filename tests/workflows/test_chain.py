@@ -18,6 +18,7 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 import pytest
+import yaml
 
 from pipeline.outcomes import STAGES
 from pipeline.tables import read_table
@@ -159,8 +160,8 @@ def test_a_changed_setting_reruns_the_stage_that_reads_it(tiny_run: ChainRun) ->
 
 
 @pytest.mark.slow
-def test_killed_three_times_the_bytes_are_the_same(tiny_run: ChainRun, tmp_path: Path) -> None:
-    killed = tiny_config(tmp_path, "results", tiny_run.simulated)
+def test_killed_three_times_the_bytes_are_the_same(tiny_run: ChainRun) -> None:
+    killed = tiny_config(tiny_run.config.parent, "killed", tiny_run.simulated)
     command = [sys.executable, "-m", "workflows.cli", "run", "--config", str(killed.config)]
     for seconds in (9.0, 17.0, 26.0):
         process = subprocess.Popen(
@@ -204,16 +205,13 @@ def test_a_lost_artifact_is_made_again(tiny_run: ChainRun, tmp_path: Path) -> No
 
 def test_a_user_error_inside_a_stage_is_one_sentence(tiny_run: ChainRun, tmp_path: Path) -> None:
     broken = tiny_config(tmp_path, "results", tiny_run.simulated)
-    bad_prices = tmp_path / "prices.csv"
-    bad_prices.write_text("crop,date,price\nmaize,2024-01-01,2.4\n", encoding="utf-8")
-    lines = broken.config.read_text(encoding="utf-8").splitlines()
-    lines = [
-        f"      prices: {bad_prices}" if line.strip().startswith("prices:") else line
-        for line in lines
-    ]
-    broken.config.write_text("\n".join(lines), encoding="utf-8")
+    document = yaml.safe_load(broken.config.read_text(encoding="utf-8"))
+    drawn = tmp_path / "parcels.csv"
+    drawn.write_text("parcel,farmer,wkt\np1,f1,POINT (0 0)\n", encoding="utf-8")
+    document["county"]["SIM001"]["inputs"]["parcels"] = [str(drawn)]
+    broken.config.write_text(yaml.safe_dump(document), encoding="utf-8")
     result = broken.fieldline("run")
     assert result.returncode == 2, result.stdout + result.stderr
     sentence = result.stderr.strip().splitlines()[-1]
     assert sentence.startswith("fieldline: ")
-    assert "prices.csv" in sentence
+    assert "has no column parcel_id" in sentence
