@@ -56,8 +56,8 @@ def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
     """Return the features of finished loans.
 
     The household's part follows the rule of the profile, so that old loans and new applicants are
-    on one scale: off-farm income pays for the household first and for other debts next; the rest of
-    the household falls on the land, at most `need_income_share` of its poor year.
+    on one scale: off-farm income pays other debts first and the household next; the rest of the
+    household falls on the land, at most `need_income_share` of its poor year.
 
     Args:
         history: Loan history; money in any one unit, `household_need` in full, `off_farm_income`
@@ -67,8 +67,9 @@ def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
     need, poor = history["household_need"], history["income_q10"].clip(lower=0)
     off_farm = history["off_farm_income"] * float(policy.off_farm_share)
     counted = off_farm.fillna(0.0)
-    carried = np.minimum((need - counted).clip(lower=0), float(policy.need_income_share) * poor)
-    elsewhere = np.minimum(history["debt_service"], (counted - need).clip(lower=0))
+    elsewhere = np.minimum(history["debt_service"], counted)
+    left = (need - (counted - elsewhere)).clip(lower=0)
+    carried = np.minimum(left, float(policy.need_income_share) * poor)
     return _feature_table(
         history.assign(off_farm=off_farm, household_need=carried, debt_elsewhere=elsewhere)
     )

@@ -144,19 +144,20 @@ def _weighted(parcels: pd.DataFrame, column: str) -> tuple[float, float]:
 def share_needs(members: Sequence[Party], policy: PolicySettings) -> None:
     """Set what each farmer's land must carry of the household's needs and debts.
 
-    The household's need is per head. Off-farm income, the largest that a member states, pays for
-    it first and for other debts next. Land can be asked for at most a share of its poor-year
-    income (`need_income_share`), split by its farmers' poor-year incomes: to state off-farm income
-    is never worse than to keep silent.
+    The household's need is per head. Off-farm income, the largest that a member states, pays other
+    debts first, which are due by contract, and the need next. Land can be asked for at most a share
+    of its poor-year income (`need_income_share`), split by its farmers' poor-year incomes: to state
+    off-farm income is never worse than to keep silent.
     """
     size = max(member.application.household_size for member in members)
     need = to_minor(policy.household_need_per_head * size)
     poor = [max(0, quantiles(member.draws)[0]) for member in members]
     stated = [a for m in members if (a := m.application.off_farm_minor) is not None]
     counted = int(policy.off_farm_share * max(stated, default=0))
-    carried = min(max(0, need - counted), int(policy.need_income_share * sum(poor)))
     debts = [member.application.debt_minor for member in members]
-    elsewhere = min(sum(debts), max(0, counted - need))
+    elsewhere = min(sum(debts), counted)
+    left = max(0, need - (counted - elsewhere))
+    carried = min(left, int(policy.need_income_share * sum(poor)))
     parts = zip(
         members, split_evenly(carried, poor), split_evenly(elsewhere, debts),
         split_evenly(counted, poor), strict=True,

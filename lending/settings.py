@@ -110,8 +110,9 @@ class PolicySettings(Section):
     household_size_default: int = Field(3, ge=1)
     """Household size where the application gives none; assumption."""
     off_farm_share: Decimal = Decimal("0.7")
-    """Share of the stated off-farm income that counts: it is stated, not seen, and pays for the
-    household first, for other debts next and for this line never; assumption."""
+    """Share of the stated off-farm income that counts: it is stated, not seen, and pays
+    other debts first (they are due by contract), the household next and this line never;
+    assumption."""
     need_income_share: Decimal = Decimal("0.5")
     """The farm's part of the subsistence need is at most this share of its poor-year (q10) income:
     a household that lives on less land than its need already lives from other work; assumption."""

@@ -52,7 +52,7 @@ def test_features_by_hand() -> None:
     assert found["thin_file"] == 1
 
 
-def test_wages_pay_for_the_household_first_and_for_debts_next() -> None:
+def test_wages_pay_debts_first_and_for_the_household_next() -> None:
     row = {
         "income_q10": 600.0, "income_q50": 1000.0, "debt_service": 500.0, "household_need": 900.0,
         "stability": 0.9, "hazard_index": 30.0, "conflicts": 1, "prior_loans": 3, "prior_late": 1,
@@ -60,8 +60,9 @@ def test_wages_pay_for_the_household_first_and_for_debts_next() -> None:
     }  # fmt: skip
     stated = pd.DataFrame([{**row, "off_farm_income": wage} for wage in (0.0, 1000.0, 1500.0, 1e6)])
     found = of_loans(stated, POLICY)
-    # 70 % counts: 0, 700 (need left 200), 1050 (need paid, debts left 350), more than both
-    assert found["free_share"].tolist() == pytest.approx([-0.2, -0.1, 0.25, 0.6])
+    # 70 % counts: 0; 700 (debts paid, 700 of the need left, land bears 300 at most); 1050 (350 of
+    # the need left, land bears 300); more than both
+    assert found["free_share"].tolist() == pytest.approx([-0.2, 0.3, 0.3, 0.6])
     assert found["debt_share"].tolist() == pytest.approx(
         [0.5, 500 / 1700, 500 / 2050, 500 / 701_000]
     )
