@@ -120,6 +120,16 @@ def test_applicants_are_the_farmers_who_drew(county: Path) -> None:
     assert (applied["prior_late"] <= applied["prior_loans"]).all()
 
 
+def test_a_household_states_one_income_and_few_parcels_meet_the_reserve(county: Path) -> None:
+    applied = pd.read_csv(county / "applications_2024.csv")
+    one = applied.drop_duplicates(["household_id", "off_farm_income"])
+    assert one["household_id"].is_unique
+    assert 0.5 < (applied["off_farm_income"] > 0).mean() < 1
+    reserve = gpd.read_file(county / "protected.geojson")
+    drawn = gpd.read_file(county / "parcels_2024.gpkg")
+    assert drawn.intersects(reserve.union_all()).mean() < 0.05
+
+
 def test_summer_crop_is_greener_in_summer_than_wheat(county: Path) -> None:
     items = [
         (json.loads(path.read_text()), path)
@@ -156,7 +166,7 @@ def test_default_history_has_the_wanted_rate_and_a_learnable_signal() -> None:
     features = np.column_stack(
         [
             np.log(loans["income_q50"] / (loans["principal"] + loans["debt_service"])),
-            loans[["prior_late", "stability", "hazard_index", "conflicts"]],
+            loans[["prior_late", "stability", "hazard_index", "conflicts"]].fillna(0.76),
         ]
     )
     model = make_pipeline(StandardScaler(), LogisticRegression())
