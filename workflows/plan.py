@@ -43,7 +43,7 @@ class Plan:
         self.artifacts = f"{self.results}/{{season}}/{{county}}"
 
     def targets(self) -> list[str]:
-        """Return every artifact of the selected counties and seasons, so that a lost one is remade."""
+        """Return every artifact of the selected seasons, so that a lost one is remade."""
         folders = [
             f"{self.results}/{season}/{county}"
             for season in self.config.seasons
