@@ -135,9 +135,9 @@ class HazardSettings(Section):
     """Loss share from which a crop is lost: index 100 (same statistics, 80 %)."""
     hardening_days: int = Field(15, ge=1)
     """Days whose mean temperature tells what frost a plant has hardened to (expert setting)."""
-    dehardened_c: float = Field(8.0)
-    """That mean temperature from which a crop stands no frost beyond its threshold, Celsius: stems
-    of winter cereals grow from about 8 to 10 C (expert setting)."""
+    dehardened_c: float = Field(6.0)
+    """That mean temperature from which a crop stands no frost beyond its threshold, Celsius: winter
+    cereals lose their hardiness and grow stems above it (expert setting)."""
     frost_loss_per_degree_day: float = Field(0.04, gt=0, le=1)
     """Yield share that a degree-day of harmful frost costs (expert setting)."""
     heat_loss_per_degree_day: float = Field(0.01, gt=0, le=1)
