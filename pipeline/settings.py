@@ -140,7 +140,7 @@ class WeatherSettings(Section):
 
 
 class CountyInputs(Section):
-    """Files of one county; `{season}` and `{county}` are replaced. Empty means not available."""
+    """Files of one county; `{results}`, `{season}`, `{county}` are filled in; empty if absent."""
 
     parcels: tuple[Path, ...]
     """Outlines drawn by farmers, one or more files: GeoJSON, GeoPackage, Shapefile, KML, CSV."""

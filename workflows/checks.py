@@ -38,9 +38,9 @@ def _inputs(config: Config, county: str | None, file: Path) -> CountyInputs:
         return CountyInputs(parcels=(file,), catalog=file)
     if county not in config.county:
         raise UserError(f"county {county!r} is not defined", f"use one of {sorted(config.county)}")
+    boundary = config.input_paths(county, config.seasons[0], "boundary")
     inputs = config.county[county].inputs
-    boundary = inputs.boundary and Path(str(inputs.boundary).format(county=county))
-    return inputs.model_copy(update={"boundary": boundary})
+    return inputs.model_copy(update={"boundary": boundary[0] if boundary else None})
 
 
 def _print_rows(rows: list[dict[Hashable, Any]]) -> None:

@@ -65,9 +65,7 @@ class Plan:
         return paths
 
     def _source(self, county: str, season: str, name: str) -> list[str]:
-        value = getattr(self.config.county[county].inputs, name)
-        paths = value if isinstance(value, tuple) else (value,)
-        return [str(p).format(county=county, season=season) for p in paths if p is not None]
+        return [str(path) for path in self.config.input_paths(county, season, name)]
 
     def artifact(self, name: str) -> str:
         """Return the wildcard path of an artifact of the same county and season."""

@@ -32,11 +32,10 @@ def score_county(config: Config, county: str, season: str) -> Scores:
     """
     if county not in config.county:
         raise UserError(f"county {county!r} is not defined", f"use one of {sorted(config.county)}")
-    truth_path = config.county[county].inputs.truth
-    if truth_path is None:
+    if config.county[county].inputs.truth is None:
         raise UserError(f"no truth is known for {county}", "score a simulated county")
     folder = config.results / season / county
-    path = Path(str(truth_path).format(county=county, season=season))
+    (path,) = config.input_paths(county, season, "truth")
     truth = read_truth(path, config.county[county].inputs.truth_columns)
     scores: Scores = {
         "county": county,

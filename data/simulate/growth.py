@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -34,6 +34,8 @@ _SOILS = ("SiltLoam", "Loam", "SandyLoam", "ClayLoam")
 _STAGES = ("Emergence", "MaxRooting", "Senescence", "Maturity", "HIstart", "Flowering", "YldForm")
 _RATES = ("CGC", "CDC")
 MEAN_SKILL = 0.55
+#: Shares of the cultivar's thermal time, tried in turn: farmers of a cool year sow earlier types.
+_EARLINESS = (1.0, 0.9, 0.8, 0.7)
 #: Canopy cover = 1 - exp(-k LAI); k of the AquaCrop documentation's range.
 EXTINCTION = 0.6
 
@@ -86,18 +88,30 @@ def _overrides(cultivar: Cultivar, skill: float) -> dict[str, float]:
 
 
 def run_crop(job: Job) -> Run:
-    """Run AquaCrop once.
+    """Run AquaCrop once; where a year is too cool for the cultivar, with an earlier-maturing one.
 
     Raises:
-        FieldlineError: The crop does not mature under this weather.
+        FieldlineError: Not even the earliest cultivar matures under this weather.
     """
+    for earliness in _EARLINESS:
+        scale = job.cultivar.thermal_scale * earliness
+        run = _try_crop(replace(job, cultivar=replace(job.cultivar, thermal_scale=scale)))
+        if run is not None:
+            return run
+    raise FieldlineError(f"{job.cultivar.code} sown {job.sowing} does not mature")
+
+
+def _try_crop(job: Job) -> Run | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = _model(job)
-        model.run_model(till_termination=True)
+        try:
+            model = _model(job)
+            model.run_model(till_termination=True)
+        except AssertionError:  # AquaCrop's way to say that the weather lacks degree days
+            return None
         growth, result = model.get_crop_growth(), model.get_simulation_results()
     if len(result) == 0:
-        raise FieldlineError(f"{job.cultivar.code} sown {job.sowing} does not mature")
+        return None
     harvest = pd.Timestamp(result["Harvest Date (YYYY/MM/DD)"].iloc[0]).date()
     length = (harvest - job.sowing).days
     cover = growth["canopy_cover"].to_numpy()[_SPIN_UP : _SPIN_UP + length]

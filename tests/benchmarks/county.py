@@ -43,16 +43,9 @@ def run_county(parcels: int, dates: int, folder: Path, cores: int) -> dict[str, 
     """Run one county and return seconds, CPU seconds and peak memory by stage."""
     config = folder / f"county_{dates}.yaml"
     results = folder / f"results_{dates}"
-    default = yaml.safe_load((ROOT / "workflows/config/default.yaml").read_text(encoding="utf-8"))
-    inputs = default["county"][COUNTY]["inputs"]
-    simulated = {"results/simulated": str(results / "simulated")}
-    text = json.dumps(inputs)
-    for old, new in simulated.items():
-        text = text.replace(old, new)
     document: dict[str, Any] = {
         "results": str(results),
         "simulate": {"parcels": parcels, "dates_per_season": dates},
-        "county": {COUNTY: {"inputs": json.loads(text)}},
     }
     config.write_text(yaml.safe_dump(document), encoding="utf-8")
     command = [sys.executable, "-m", "workflows.cli", "run", "--config", str(config)]

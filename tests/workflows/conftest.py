@@ -58,9 +58,9 @@ def tiny_config(folder: Path, results: str, simulated: Path) -> ChainRun:
     default = yaml.safe_load((ROOT / "workflows/config/default.yaml").read_text(encoding="utf-8"))
     inputs = default["county"]["SIM001"]["inputs"]
     moved = {
-        name: [p.replace("results/simulated", str(simulated)) for p in value]
+        name: [p.replace("{results}/simulated", str(simulated)) for p in value]
         if isinstance(value, list)
-        else value.replace("results/simulated", str(simulated))
+        else value.replace("{results}/simulated", str(simulated))
         for name, value in inputs.items()
         if isinstance(value, list) or (isinstance(value, str) and "{county}" in value)
     }

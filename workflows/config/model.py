@@ -95,6 +95,13 @@ class Config(Section):
         ordered = sorted(seasons, key=lambda name: seasons[name].start)
         return ordered[: ordered.index(season)]
 
+    def input_paths(self, county: str, season: str, name: str) -> list[Path]:
+        """Return the paths of a county file with its placeholders filled in; none if absent."""
+        value = getattr(self.county[county].inputs, name)
+        paths = value if isinstance(value, tuple) else (value,)
+        places = {"county": county, "season": season, "results": self.results}
+        return [Path(str(path).format(**places)) for path in paths if path is not None]
+
     def database_url(self) -> str:
         """Return the store's URL, the embedded SQLite file unless configured."""
         return self.database or f"sqlite:///{self.results / 'fieldline.sqlite'}"

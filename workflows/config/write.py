@@ -29,7 +29,7 @@ _HEADER = """\
 
 def demo_config() -> Config:
     """Return the embedded default: one simulated county with two seasons, the later decided."""
-    folder = "results/simulated/{county}"
+    folder = "{results}/simulated/{county}"
     inputs = CountyInputs.model_validate({
         "parcels": f"{folder}/parcels_{{season}}.gpkg",
         "catalog": f"{folder}/stac/catalog.json",
