@@ -1,6 +1,5 @@
 """Schemas of the crops room's artifacts. Money is int64 in minor units of `currency`."""
 
-
 from __future__ import annotations
 
 import pyarrow as pa
