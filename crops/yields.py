@@ -380,6 +380,8 @@ def _outcome(row: dict[str, Any]) -> Outcome:
         both = lacks_yield and lacks_price
         code = "no_price_and_prior" if both else "no_prior" if lacks_yield else "no_price"
         return Outcome(STAGE, parcel, "", code, f"crop={crop}")
+    if row["cost_per_ha_minor"] is None:
+        return Outcome(STAGE, parcel, "", "no_cost", f"crop={crop}")
     code = "price_stale" if row["price_stale"] else "ok"
     numbers = detail(crop=crop, t_ha=row["yield_q50_t_ha"], price_date=row["price_date"])
     return Outcome(STAGE, parcel, "", code, numbers)

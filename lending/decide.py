@@ -236,7 +236,7 @@ def _party(row: dict[Any, Any]) -> PartyCase:
 
 
 def _parcel(row: dict[str, Any], folder: Folder) -> ParcelCase:
-    needed = ("crop", "price_q50_minor", "yield_q50_t_ha")
+    needed = ("crop", "price_q50_minor", "yield_q50_t_ha", "cost_per_ha_minor")
     crop = None if any(pd.isna(row[name]) for name in needed) else str(row["crop"])
     cost = None if pd.isna(row["cost_per_ha_minor"]) else int(row["cost_per_ha_minor"])
     scale = scale_on(crop, folder.currency, folder.as_of, cost) if crop else None
