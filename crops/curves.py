@@ -60,7 +60,8 @@ def smooth_curve(
         ladder: Penalties to choose from, ascending; one penalty is used as it is.
 
     Returns:
-        The curve; it is never extended beyond the observations (by at most half a step).
+        The curve; it never leaves the observations, in time (by at most half a step) or in value:
+        a long gap between two slopes must not swing above what was ever seen.
     """
     half = step_days // 2
     first = (int(day[0]) + half) // step_days * step_days
@@ -73,7 +74,8 @@ def smooth_curve(
         return Curve(first, step_days, means, 0.0)
     fits = _fits(means, trust, ladder)
     choice = 0 if len(ladder) < 2 else _v_curve(fits, means, trust, ladder)
-    return Curve(first, step_days, fits[choice], float(ladder[choice]))
+    seen = np.clip(fits[choice], values.min(), values.max())
+    return Curve(first, step_days, seen, float(ladder[choice]))
 
 
 def _fits(means: Floats, trust: Floats, ladder: Sequence[float]) -> Floats:

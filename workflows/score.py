@@ -279,7 +279,7 @@ def print_scores(scores: Scores, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{scores['county']} {scores['season']} against its simulated truth")
+    table = Table(title=f"{scores['county']} {scores['season']} against its truth")
     for name in ("part", "figure", "value"):
         table.add_column(name, justify="right" if name == "value" else "left")
     for part, figures in scores.items():

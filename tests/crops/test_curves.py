@@ -44,3 +44,11 @@ def test_the_curve_never_leaves_the_observed_days(first, last):
     assert abs(curve.days[0] - first) <= 2.5
     assert abs(curve.days[-1] - last) <= 2.5
     assert curve.values == pytest.approx(np.full(len(curve.values), 0.4))
+
+
+def test_a_gap_between_two_slopes_does_not_swing_above_what_was_seen():
+    day = np.array([0, 30, 60, 150, 180, 210])
+    values = np.array([0.2, 0.25, 0.9, 0.95, 0.2, 0.15])
+    curve = smooth_curve(day, values, np.ones(6), 5, (1.0,))
+    assert curve.values.max() <= 0.95
+    assert curve.values.min() >= 0.15
