@@ -26,7 +26,7 @@ def learn_from(table: pd.DataFrame, bad: pd.Series[Any]) -> tuple[Loans, tuple[F
     wide.columns = [f"f{i}" for i in range(wide.shape[1])]
     rows = np.arange(len(wide)).astype("str")
     loans = Loans(wide, bad.to_numpy("float64"), rows, np.full(len(wide), "all"))
-    return loans, tuple(Feature(name, 0, name) for name in wide.columns)
+    return loans, tuple(Feature(name, 0, name, name) for name in wide.columns)
 
 
 def held_out(loans: Loans, features: tuple[Feature, ...], settings: RiskSettings) -> Any:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.realdata
 def intake(data: Path, county: str, file: str, out: Path) -> None:
     source = data / "stac" / county / file
     run_intake(
-        source=source,
+        sources=[source],
         county=county,
         season="real",
         inputs=CountyInputs(

@@ -1,0 +1,73 @@
+"""The whole chain on real counties: every row an outcome, every farmer an answer, no pretence."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.outcomes import STAGES
+from pipeline.tables import read_table
+from tests.conftest import ROOT
+
+COUNTIES = [
+    ("bavaria_2018", "BAV", "2018", 31),
+    ("magdeburg_2021", "MAG", "2021", 429),
+    ("coast_2021", "COA", "2021", 1366),
+]
+
+
+def run(config: str, results: Path, real_data: Path) -> None:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock"]
+    command += ["--configfile", f"workflows/config/{config}.yaml", "--config", f"results={results}"]
+    environment = os.environ | {"FIELDLINE_REAL_DATA": str(real_data)}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("config", "county", "season", "parcels"), COUNTIES)
+def test_every_real_outline_reaches_an_answer(
+    config: str, county: str, season: str, parcels: int, real_data: Path, tmp_path: Path
+) -> None:
+    run(config, tmp_path / "results", real_data)
+    folder = tmp_path / "results" / season / county
+    outcomes = read_table(folder / "outcomes.parquet")
+    assert (outcomes["stage"] == "intake").sum() == parcels
+    assert set(outcomes["stage"]) == set(STAGES)
+    farmers = read_table(folder / "farmers.parquet")["farmer_id"]
+    offers = pd.read_csv(folder / "offers.csv")
+    assert sorted(offers["farmer_id"]) == sorted(farmers)
+    # Without applications and loan history nothing may be approved, and nobody is turned away.
+    assert set(offers["access"]) == {"review"}
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"Contains modified Copernicus Sentinel data {season}" in page
+    assert "Simulated data" not in page
+
+
+@pytest.mark.realdata
+def test_bavarian_yields_are_printed_with_their_baseline(real_data: Path, tmp_path: Path) -> None:
+    run("bavaria_2018", tmp_path / "results", real_data)
+    extra = tmp_path / "here.yaml"
+    extra.write_text(f"results: {tmp_path / 'results'}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "workflows.cli", "score", "--county", "BAV"]
+    command += ["--season", "2018", "--json", "-c", "workflows/config/bavaria_2018.yaml"]
+    environment = os.environ | {"FIELDLINE_REAL_DATA": str(real_data)}
+    said = subprocess.run(
+        [*command, "-c", str(extra)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    scores = json.loads(said.stdout)
+    assert scores["simulated"] is False
+    assert scores["yield"]["rmse_t_ha"] > 0
+    assert scores["yield"]["rmse_prior_t_ha"] > 0
+    assert scores["evidence"]["wrong_crop"]["planted"] == 4
+    # More than one honest farmer in ten accused would be a scandal, whatever is found.
+    assert scores["evidence"]["wrong_crop"]["honest_accused"] <= 2
