@@ -80,6 +80,11 @@ class TableSchema:
         """Column names in file order."""
         return [column.name for column in self.columns]
 
+    @property
+    def text_columns(self) -> list[str]:
+        """Names of the text columns: the only ones that a dictionary makes smaller."""
+        return [c.name for c in self.columns if c.type == pa.string()]
+
     def arrow(self) -> pa.Schema:
         """Return the Arrow schema with units and descriptions in its metadata."""
         return pa.schema([c.field() for c in self.columns], metadata={"fieldline": self.name})
@@ -146,7 +151,9 @@ def write_table(frame: pd.DataFrame, schema: TableSchema, path: Path) -> None:
     """
     table = schema.conform(frame)
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression=_COMPRESSION)
+        pq.write_table(
+            table, temporary, compression=_COMPRESSION, use_dictionary=schema.text_columns
+        )
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -171,7 +178,12 @@ class BatchWriter:
         self._schema = schema
         self._context = atomic_path(path)
         self._temporary = self._context.__enter__()
-        self._writer = pq.ParquetWriter(self._temporary, schema.arrow(), compression=_COMPRESSION)
+        self._writer = pq.ParquetWriter(
+            self._temporary,
+            schema.arrow(),
+            compression=_COMPRESSION,
+            use_dictionary=schema.text_columns,
+        )
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append one checked row group."""
