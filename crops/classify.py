@@ -254,7 +254,7 @@ def _assemble(
     names, counts = np.unique(codes[usable], return_counts=True)
     common = tuple(str(n) for n in names[counts >= settings.min_labels_per_class])
     rare = {str(n): int(c) for n, c in zip(names, counts, strict=True) if n not in common}
-    kept = np.flatnonzero(usable & np.isin(codes, common))
+    kept = _at_most(np.flatnonzero(usable & np.isin(codes, common)), codes, settings)
     if len(common) < 2:
         return None
     return Training(
@@ -266,6 +266,20 @@ def _assemble(
         rare,
         view,
     )
+
+
+def _at_most(
+    rows: NDArray[np.int64], codes: NDArray[np.str_], settings: ClassifySettings
+) -> NDArray[np.int64]:
+    """Draw no more than the configured number of labels of each class: training time stays flat."""
+    random = np.random.default_rng(settings.seed)
+    chosen = []
+    for code in np.unique(codes[rows]):
+        of_class = rows[codes[rows] == code]
+        if len(of_class) > settings.max_labels_per_class:
+            of_class = random.choice(of_class, settings.max_labels_per_class, replace=False)
+        chosen.append(of_class)
+    return np.sort(np.concatenate(chosen)) if chosen else rows
 
 
 def _fit(training: Training, settings: ClassifySettings) -> tuple[CropModel, dict[str, Any]]:

@@ -46,6 +46,8 @@ class ClassifySettings(Section):
     """Parcels with fewer clear dates are not classified."""
     min_labels_per_class: int = Field(3, ge=2)
     """Classes with fewer labels are not learnt and are named in the model card."""
+    max_labels_per_class: int = Field(150, ge=10)
+    """More labels of one class are drawn down to this number: time to train stays flat."""
     folds: int = Field(5, ge=2)
     """Cross-validation folds, grouped by village or farm."""
     min_peak: float = Field(0.35, ge=0, le=1)

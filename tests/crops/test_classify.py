@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crops.classify import _groups, run_classify
+from crops.classify import _at_most, _groups, run_classify
 from crops.labels import LabelledSeries, SeasonLabels
 from crops.settings import ClassifySettings
 from pipeline.settings import Season
@@ -143,3 +143,13 @@ def test_folds_hold_the_widest_unit_that_there_are_enough_of(
     groups = _groups(tmp_path / "parcels.parquet", folds=5)
     wanted = villages if expected == "villages" else [f"f{i}" for i in range(6)]
     assert list(groups.values()) == wanted
+
+
+def test_more_labels_than_needed_are_drawn_down_evenly_and_repeatably() -> None:
+    codes = np.array(["maize"] * 40 + ["rice"] * 12)
+    settings = ClassifySettings(max_labels_per_class=15)
+    rows = _at_most(np.arange(52), codes, settings)
+    assert (codes[rows] == "maize").sum() == 15
+    assert (codes[rows] == "rice").sum() == 12
+    assert np.array_equal(rows, _at_most(np.arange(52), codes, settings))
+    assert np.array_equal(rows, np.unique(rows))
