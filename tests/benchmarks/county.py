@@ -45,6 +45,7 @@ def run_county(parcels: int, dates: int, folder: Path, cores: int) -> dict[str, 
     results = folder / f"results_{dates}"
     document: dict[str, Any] = {
         "seasons": [SEASON],
+        "failure_threshold": 1.0,  # few dates leave cloudy parcels out: counted, not failed
         "results": str(results),
         "simulate": {"parcels": parcels, "dates_per_season": dates},
     }
