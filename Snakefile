@@ -2,7 +2,7 @@
 # `snakemake --cores all` runs the simulated county; `--config seasons=... counties=...` selects.
 from snakemake.utils import min_version
 
-from workflows.plan import Plan
+from fieldline.workflows.plan import Plan
 
 min_version("9.10")
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crops.series import Floats
-from pipeline.tables import write_text
+from fieldline.crops.series import Floats
+from fieldline.pipeline.records.tables import write_text
 
 Labels = NDArray[np.int64]
 _DIGITS = 6

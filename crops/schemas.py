@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from pipeline.tables import Column, TableSchema
+from fieldline.pipeline.records.tables import Column, TableSchema
 
 _DATE = pa.date32()
 

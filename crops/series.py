@@ -17,10 +17,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.errors import UserError
-from pipeline.outcomes import Outcome
-from pipeline.settings import Season
-from pipeline.tables import iter_batches, read_table
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.outcomes import Outcome
+from fieldline.pipeline.records.settings import Season
+from fieldline.pipeline.records.tables import iter_batches, read_table
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.settings import Section
+from fieldline.pipeline.records.settings import Section
 
 
 class FieldsSettings(Section):

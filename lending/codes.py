@@ -50,7 +50,7 @@ class ReasonCode:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    with (files("data") / name).open(encoding="utf-8") as handle:
+    with (files("fieldline") / "data" / name).open(encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from pipeline.settings import Section
+from fieldline.pipeline.records.settings import Section
 
 
 class EvidenceSettings(Section):

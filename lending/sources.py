@@ -15,9 +15,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import UserError
-from pipeline.privacy import Kind, pseudonymiser
-from pipeline.settings import PrivacySettings
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.privacy import Kind, pseudonymiser
+from fieldline.pipeline.records.settings import PrivacySettings
 
 REGISTRY = ("parcel_id", "area_m2", "holder_id", "crop", "recorded_on")
 APPLICATIONS = (

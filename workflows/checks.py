@@ -8,10 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
-from pipeline.settings import CountyInputs
-from workflows.config.load import load_config
-from workflows.config.model import Config
+from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.config.load import load_config
+from fieldline.workflows.config.model import Config
 
 _FINE = 0
 _FOUND_PROBLEMS = 3
@@ -21,10 +20,10 @@ def check_parcels(
     file: Path, config_files: Sequence[Path], county: str | None, *, as_json: bool
 ) -> int:
     """Print what intake would make of each row; return the exit code."""
-    from pipeline.intake import check_file
+    from fieldline.pipeline.parcels.intake import check_file
 
     config = load_config(config_files)
-    frame = check_file(file, inputs=_inputs(config, county, file), settings=config.intake)
+    frame = check_file(file, **_columns_and_limits(config, county), settings=config.intake)
     if as_json:
         print(json.dumps(frame.to_dict("records"), indent=2, ensure_ascii=False))
     else:
@@ -32,15 +31,19 @@ def check_parcels(
     return _FINE if not (frame["effect"] == "stop").any() else _FOUND_PROBLEMS
 
 
-def _inputs(config: Config, county: str | None, file: Path) -> CountyInputs:
+def _columns_and_limits(config: Config, county: str | None) -> dict[str, Any]:
     """Return a county's column names, CRS and boundary; none of them where no county is named."""
     if county is None:
-        return CountyInputs(parcels=(file,), catalog=file)
+        return {"columns": {}, "crs": None, "boundary": None}
     if county not in config.county:
         raise UserError(f"county {county!r} is not defined", f"use one of {sorted(config.county)}")
-    boundary = config.input_paths(county, config.seasons[0], "boundary")
     inputs = config.county[county].inputs
-    return inputs.model_copy(update={"boundary": boundary[0] if boundary else None})
+    boundary = config.input_paths(county, config.seasons[0], "boundary")
+    return {
+        "columns": inputs.parcel_columns,
+        "crs": inputs.parcel_crs,
+        "boundary": boundary[0] if boundary else None,
+    }
 
 
 def _print_rows(rows: list[dict[Hashable, Any]]) -> None:
@@ -60,8 +63,8 @@ def _print_rows(rows: list[dict[Hashable, Any]]) -> None:
 
 def verify_audit(config_files: Sequence[Path], *, as_json: bool) -> int:
     """Recompute the audit chain; return the exit code."""
-    from lending.audit import verify
-    from lending.store import open_database
+    from fieldline.lending.store.audit import verify
+    from fieldline.lending.store.database import open_database
 
     engine = open_database(load_config(config_files).database_url())
     try:

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.errors import FieldlineError, UserError
+from fieldline.pipeline.records.errors import FieldlineError, UserError
 
 app = typer.Typer(
     name="fieldline",
@@ -66,7 +66,7 @@ def run(
 
     Example: fieldline run --county SIM001 --season 2024 --from yield
     """
-    from workflows.runner import run_chain
+    from fieldline.workflows.runner import run_chain
 
     _finish(run_chain(config or [], county, season, start=start, cores=cores), as_json)
 
@@ -77,8 +77,8 @@ def demo(cores: Cores = 2) -> None:
 
     Example: fieldline demo
     """
-    from workflows.runner import run_chain
-    from workflows.summary import print_summary
+    from fieldline.workflows.runner import run_chain
+    from fieldline.workflows.summary import print_summary
 
     summary = run_chain([], None, None, start=None, cores=cores)
     print_summary(summary)
@@ -99,8 +99,8 @@ def score(
 
     Example: fieldline score --county SIM001 --season 2024 --json
     """
-    from workflows.config.load import load_config
-    from workflows.score import print_scores, score_county
+    from fieldline.workflows.config.load import load_config
+    from fieldline.workflows.score import print_scores, score_county
 
     scores = score_county(load_config(config or []), county, season)
     print_scores(scores, as_json=as_json)
@@ -119,7 +119,7 @@ def parcels_check(
 
     Example: fieldline parcels check parcels.geojson --json
     """
-    from workflows.checks import check_parcels
+    from fieldline.workflows.checks import check_parcels
 
     raise typer.Exit(check_parcels(file, config or [], county, as_json=as_json))
 
@@ -133,7 +133,7 @@ def config_check(
 
     Example: fieldline config check workflows/config/bavaria_2018.yaml
     """
-    from workflows.config.load import load_config
+    from fieldline.workflows.config.load import load_config
 
     document = load_config([file])
     if as_json:
@@ -148,7 +148,7 @@ def config_write() -> None:
 
     Example: fieldline config write
     """
-    from workflows.config.write import write_defaults
+    from fieldline.workflows.config.write import write_defaults
 
     write_defaults()
 
@@ -159,13 +159,13 @@ def audit_verify(config: ConfigFiles = None, as_json: AsJson = False) -> None:
 
     Example: fieldline audit verify
     """
-    from workflows.checks import verify_audit
+    from fieldline.workflows.checks import verify_audit
 
     raise typer.Exit(verify_audit(config or [], as_json=as_json))
 
 
 def _finish(summary: object, as_json: bool) -> NoReturn:
-    from workflows.summary import Summary, print_summary
+    from fieldline.workflows.summary import Summary, print_summary
 
     assert isinstance(summary, Summary)
     print_summary(summary, as_json=as_json)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import UserError
+from fieldline.pipeline.records.errors import UserError
 
 USER_ERROR = "user error: "
 """Marks the line of a stage's log that a person must act on."""

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.outcomes import STAGES
-from pipeline.settings import County
-from workflows.config.load import validate
-from workflows.config.model import Config
+from fieldline.pipeline.records.outcomes import STAGES
+from fieldline.workflows.config.county import County
+from fieldline.workflows.config.load import validate
+from fieldline.workflows.config.model import Config
 
 Wildcards = Any
 InputFunction = Callable[[Wildcards], list[str] | str]

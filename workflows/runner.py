@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import FieldlineError, StageError, UserError
-from pipeline.outcomes import STAGES
-from workflows.config.load import load_config
-from workflows.config.model import Config
-from workflows.job import USER_ERROR
-from workflows.summary import Summary, summarise
+from fieldline.pipeline.records.errors import FieldlineError, StageError, UserError
+from fieldline.pipeline.records.outcomes import STAGES
+from fieldline.workflows.config.load import load_config
+from fieldline.workflows.config.model import Config
+from fieldline.workflows.job import USER_ERROR
+from fieldline.workflows.summary import Summary, summarise
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, f1_score
 
-from pipeline.errors import UserError
-from pipeline.tables import read_table, write_text
-from workflows.config.model import Config
-from workflows.report.collect import SIZE_BANDS, size_band
+from fieldline.desk.report.collect import SIZE_BANDS, size_band
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.tables import read_table, write_text
+from fieldline.workflows.config.model import Config
 
 Scores = dict[str, Any]
 _AREA_TOLERANCE = 0.10

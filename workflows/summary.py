@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.outcomes import OK, STAGES, outcome_codes
-from pipeline.tables import read_table
-from workflows.config.model import Config
+from fieldline.pipeline.records.outcomes import OK, STAGES, outcome_codes
+from fieldline.pipeline.records.tables import read_table
+from fieldline.workflows.config.model import Config
 
 
 @dataclass(frozen=True)

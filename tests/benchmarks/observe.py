@@ -36,17 +36,17 @@ from scipy.ndimage import zoom
 from shapely import affinity
 from shapely.geometry import box, mapping
 
-from pipeline.observe import run_observe
-from pipeline.scenes import run_scenes
-from pipeline.settings import (
+from fieldline.pipeline.imagery.observe import run_observe
+from fieldline.pipeline.imagery.scenes import run_scenes
+from fieldline.pipeline.imagery.settings import (
     S2_BANDS,
     GridSettings,
     MaskSettings,
     ObserveSettings,
     SceneSettings,
-    Season,
 )
-from pipeline.tables import read_table, write_text
+from fieldline.pipeline.records.settings import Season
+from fieldline.pipeline.records.tables import read_table, write_text
 
 CRS = "EPSG:32650"
 EDGE = 1000

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crops.series import ClearSeries
-from pipeline.schemas import OBSERVATIONS, band_columns
-from pipeline.settings import Season
-from pipeline.tables import write_table
+from fieldline.crops.series import ClearSeries
+from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
+from fieldline.pipeline.records.settings import Season
+from fieldline.pipeline.records.tables import write_table
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 #: Rise and fall (days of the season) of four made-up crops.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crops.series import (
+from fieldline.crops.series import (
     clear_series,
     fill_gaps,
     indices,
@@ -15,9 +15,9 @@ from crops.series import (
     stopped_parcels,
     without_spikes,
 )
-from pipeline.errors import UserError
-from pipeline.outcomes import Outcome, write_outcomes
-from pipeline.settings import Season
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
+from fieldline.pipeline.records.settings import Season
 from tests.crops.conftest import observation_frame, series_of
 
 

@@ -19,20 +19,20 @@ import pandas as pd
 import pytest
 from shapely.geometry import Polygon, box
 
-from crops.schemas import CROPS, FIELDS, HAZARDS, HISTORY, YIELDS
-from lending.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
-from lending.decide import run_decide
-from lending.evidence import run_evidence
-from lending.features import NAMES
-from lending.offers import Posted, run_offers
-from lending.profile import run_profile
-from lending.settings import EvidenceSettings, PolicySettings, RiskSettings
-from lending.sources import APPLICATIONS, LOANS, OFF_FARM, REGISTRY
-from pipeline.outcomes import Outcome, write_outcomes
-from pipeline.privacy import pseudonymiser
-from pipeline.schemas import FARMERS, PARCEL_COLUMNS
-from pipeline.settings import PrivacySettings
-from pipeline.tables import TableSchema, read_table, write_table
+from fieldline.crops.schemas import CROPS, FIELDS, HAZARDS, HISTORY, YIELDS
+from fieldline.lending.decision.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
+from fieldline.lending.decision.decide import run_decide
+from fieldline.lending.evidence.crosscheck import run_evidence
+from fieldline.lending.profile.profiles import run_profile
+from fieldline.lending.risk.features import NAMES
+from fieldline.lending.settings import EvidenceSettings, PolicySettings, RiskSettings
+from fieldline.lending.sources import APPLICATIONS, LOANS, OFF_FARM, REGISTRY
+from fieldline.lending.store.offers import Posted, run_offers
+from fieldline.pipeline.parcels.schemas import FARMERS, PARCEL_COLUMNS
+from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
+from fieldline.pipeline.records.privacy import pseudonymiser
+from fieldline.pipeline.records.settings import PrivacySettings
+from fieldline.pipeline.records.tables import TableSchema, read_table, write_table
 
 AS_OF = dt.date(2024, 9, 30)
 PRIVACY = PrivacySettings(demo_key=True)

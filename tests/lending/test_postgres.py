@@ -18,11 +18,11 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from lending.audit import verify
-from lending.offers import Shelf, post
-from lending.settings import PolicySettings
-from lending.store import AUDIT, METADATA, OFFERS, RUNS, open_database, posting
-from pipeline.tables import read_table
+from fieldline.lending.settings import PolicySettings
+from fieldline.lending.store.audit import verify
+from fieldline.lending.store.database import AUDIT, METADATA, OFFERS, RUNS, open_database, posting
+from fieldline.lending.store.offers import Shelf, post
+from fieldline.pipeline.records.tables import read_table
 
 pytestmark = pytest.mark.postgres
 
@@ -126,10 +126,10 @@ def test_the_chain_is_append_only(database: str) -> None:
 _CHILD = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from lending.offers import Shelf, post
-    from lending.settings import PolicySettings
-    from lending.store import open_database
-    from pipeline.tables import read_table
+    from fieldline.lending.store.offers import Shelf, post
+    from fieldline.lending.settings import PolicySettings
+    from fieldline.lending.store.database import open_database
+    from fieldline.pipeline.records.tables import read_table
     database, decisions, county = sys.argv[1:]
     frame = read_table(Path(decisions))
     print("ready", flush=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.outcomes import STAGES
-from pipeline.tables import read_table
+from fieldline.pipeline.records.outcomes import STAGES
+from fieldline.pipeline.records.tables import read_table
 from tests.conftest import ROOT
 
 COUNTIES = [
@@ -57,7 +57,7 @@ def test_bavarian_yields_are_printed_with_their_baseline(real_data: Path, tmp_pa
     run("bavaria_2018", tmp_path / "results", real_data)
     extra = tmp_path / "here.yaml"
     extra.write_text(f"results: {tmp_path / 'results'}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "workflows.cli", "score", "--county", "BAV"]
+    command = [sys.executable, "-m", "fieldline.workflows.cli", "score", "--county", "BAV"]
     command += ["--season", "2018", "--json", "-c", "workflows/config/bavaria_2018.yaml"]
     environment = os.environ | {"FIELDLINE_REAL_DATA": str(real_data)}
     said = subprocess.run(

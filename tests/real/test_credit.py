@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lending.features import Feature
-from lending.metrics import auc, calibration_error, calibration_noise
-from lending.risk import Loans, cross_predict
-from lending.settings import RiskSettings
+from fieldline.lending.risk.default_model import Loans, cross_predict
+from fieldline.lending.risk.features import Feature
+from fieldline.lending.risk.metrics import auc, calibration_error, calibration_noise
+from fieldline.lending.settings import RiskSettings
 
 pytestmark = pytest.mark.realdata
 

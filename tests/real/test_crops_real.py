@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 import rasterio
 
-from crops.classify import run_classify
-from crops.grow import run_grow
-from crops.labels import LabelledSeries
-from crops.prices import crop_prices, read_prices
-from crops.settings import ClassifySettings, GrowSettings, YieldSettings
-from pipeline.errors import UserError
-from pipeline.schemas import OBSERVATIONS, band_columns
-from pipeline.settings import Season
-from pipeline.tables import write_table
+from fieldline.crops.growth.grow import run_grow
+from fieldline.crops.recognise.classify import run_classify
+from fieldline.crops.recognise.labels import LabelledSeries
+from fieldline.crops.settings import ClassifySettings, GrowSettings, YieldSettings
+from fieldline.crops.value.prices import crop_prices, read_prices
+from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.settings import Season
+from fieldline.pipeline.records.tables import write_table
 
 pytestmark = pytest.mark.realdata
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")

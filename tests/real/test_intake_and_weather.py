@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evapotranspiration import extraterrestrial_radiation, hargreaves
-from pipeline.intake import read_parcels, run_intake
-from pipeline.outcomes import OK
-from pipeline.settings import CountyInputs, IntakeSettings, PrivacySettings, Season, WeatherSettings
-from pipeline.tables import read_table
-from pipeline.weather import run_weather
+from fieldline.pipeline.parcels.intake import read_parcels, run_intake
+from fieldline.pipeline.parcels.settings import IntakeSettings
+from fieldline.pipeline.records.outcomes import OK
+from fieldline.pipeline.records.settings import PrivacySettings, Season
+from fieldline.pipeline.records.tables import read_table
+from fieldline.pipeline.weather.daily import run_weather
+from fieldline.pipeline.weather.evapotranspiration import extraterrestrial_radiation, hargreaves
+from fieldline.pipeline.weather.settings import WeatherSettings
 
 pytestmark = pytest.mark.realdata
 
@@ -24,9 +26,8 @@ def intake(data: Path, county: str, file: str, out: Path) -> None:
         sources=[source],
         county=county,
         season="real",
-        inputs=CountyInputs(
-            parcels=source, catalog=source, parcel_columns={"declared_area_ha": "area_ha"}
-        ),
+        columns={"declared_area_ha": "area_ha"},
+        crs=None,
         settings=IntakeSettings(),
         privacy=PrivacySettings(demo_key=True),
         parcels=out / "parcels.parquet",

@@ -16,17 +16,17 @@ import pandas as pd
 import pytest
 from exactextract import exact_extract
 
-from pipeline.observe import run_observe
-from pipeline.scenes import run_scenes
-from pipeline.settings import (
+from fieldline.pipeline.imagery.observe import run_observe
+from fieldline.pipeline.imagery.scenes import run_scenes
+from fieldline.pipeline.imagery.settings import (
     S2_BANDS,
     GridSettings,
     MaskSettings,
     ObserveSettings,
     SceneSettings,
-    Season,
 )
-from pipeline.tables import read_table
+from fieldline.pipeline.records.settings import Season
+from fieldline.pipeline.records.tables import read_table
 
 pytestmark = pytest.mark.realdata
 

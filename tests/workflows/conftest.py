@@ -34,7 +34,7 @@ class ChainRun:
 
     def fieldline(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a Fieldline command with this configuration."""
-        command = [sys.executable, "-m", "workflows.cli", *arguments]
+        command = [sys.executable, "-m", "fieldline.workflows.cli", *arguments]
         if arguments[:2] != ("config", "check"):
             command += ["--config", str(self.config)]
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

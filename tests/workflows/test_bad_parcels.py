@@ -11,9 +11,9 @@ import pytest
 import shapely
 import yaml
 
-from pipeline.outcomes import OK, outcome_codes
-from pipeline.tables import read_table
-from tests.data.bad_parcels import Row, bad_parcels, write_geojson
+from fieldline.pipeline.records.outcomes import OK, outcome_codes
+from fieldline.pipeline.records.tables import read_table
+from tests.pipeline.parcels.bad_parcels import Row, bad_parcels, write_geojson
 from tests.workflows.conftest import ChainRun, tiny_config
 
 SEASON = "2023"

@@ -20,8 +20,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline.outcomes import STAGES
-from pipeline.tables import read_table
+from fieldline.pipeline.records.outcomes import STAGES
+from fieldline.pipeline.records.tables import read_table
 from tests.workflows.conftest import ROOT, ChainRun, tiny_config
 
 DONE_TWICE = ("logs", "benchmarks")
@@ -162,7 +162,14 @@ def test_a_changed_setting_reruns_the_stage_that_reads_it(tiny_run: ChainRun) ->
 @pytest.mark.slow
 def test_killed_three_times_the_bytes_are_the_same(tiny_run: ChainRun) -> None:
     killed = tiny_config(tiny_run.config.parent, "killed", tiny_run.simulated)
-    command = [sys.executable, "-m", "workflows.cli", "run", "--config", str(killed.config)]
+    command = [
+        sys.executable,
+        "-m",
+        "fieldline.workflows.cli",
+        "run",
+        "--config",
+        str(killed.config),
+    ]
     for seconds in (9.0, 17.0, 26.0):
         process = subprocess.Popen(
             command, cwd=ROOT, start_new_session=True,

@@ -12,7 +12,7 @@ COMMANDS = ["run", "demo", "score", "parcels check", "config check", "config wri
 
 
 def fieldline(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workflows.cli", *arguments]
+    command = [sys.executable, "-m", "fieldline.workflows.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.errors import UserError
-from workflows.config.load import DEFAULT, load_config, merge, validate
-from workflows.config.write import SCHEMA, default_yaml, demo_config, json_schema
+from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.config.load import DEFAULT, load_config, merge, validate
+from fieldline.workflows.config.write import SCHEMA, default_yaml, demo_config, json_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = sorted((ROOT / "workflows/config").glob("*_20*.yaml"))

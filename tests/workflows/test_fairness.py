@@ -6,9 +6,9 @@ import json
 
 import pandas as pd
 
-from lending.features import of_loans, of_profiles
-from lending.settings import PolicySettings
-from pipeline.tables import read_table
+from fieldline.lending.risk.features import of_loans, of_profiles
+from fieldline.lending.settings import PolicySettings
+from fieldline.pipeline.records.tables import read_table
 from tests.workflows.conftest import ChainRun
 
 #: Loose on purpose: one season of one small county may be dry; another definition is far beyond.

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from workflows.score import (
+from fieldline.workflows.score import (
     score_area,
     score_crop,
     score_evidence,

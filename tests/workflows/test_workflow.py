@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.outcomes import STAGES
-from workflows.runner import rule_name
+from fieldline.pipeline.records.outcomes import STAGES
+from fieldline.workflows.runner import rule_name
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "workflows" / "rules"

@@ -17,8 +17,8 @@ from typing import Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pipeline.errors import UserError
-from workflows.config.model import Config
+from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.config.model import Config
 
 DEFAULT = Path(__file__).with_name("default.yaml")
 _ENVIRONMENT = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")

@@ -11,17 +11,14 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from crops.settings import CropsSettings
-from data.simulate.settings import SimulateSettings
-from lending.settings import LendingSettings
-from pipeline.settings import (
-    County,
-    IntakeSettings,
-    ObserveSettings,
-    PrivacySettings,
-    Section,
-    WeatherSettings,
-)
+from fieldline.crops.settings import CropsSettings
+from fieldline.lending.settings import LendingSettings
+from fieldline.pipeline.imagery.settings import ObserveSettings
+from fieldline.pipeline.parcels.settings import IntakeSettings
+from fieldline.pipeline.records.settings import PrivacySettings, Section
+from fieldline.pipeline.weather.settings import WeatherSettings
+from fieldline.workflows.config.county import County
+from fieldline.workflows.simulate.settings import SimulateSettings
 
 
 class Config(Section):

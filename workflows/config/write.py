@@ -14,10 +14,11 @@ import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from pipeline.settings import County, CountyInputs, PrivacySettings, Season
-from pipeline.tables import write_text
-from workflows.config.load import DEFAULT
-from workflows.config.model import Config
+from fieldline.pipeline.records.settings import PrivacySettings, Season
+from fieldline.pipeline.records.tables import write_text
+from fieldline.workflows.config.county import County, CountyInputs
+from fieldline.workflows.config.load import DEFAULT
+from fieldline.workflows.config.model import Config
 
 SCHEMA = DEFAULT.with_name("schema.json")
 _HEADER = """\

@@ -1,10 +1,11 @@
 from pathlib import Path
 
-from crops.classify import run_classify
-from crops.labels import LabelledSeries, SeasonLabels
-from crops.settings import ClassifySettings
-from pipeline.settings import CountyInputs, Season
-from workflows.job import job, listed, optional
+from fieldline.crops.recognise.classify import run_classify
+from fieldline.crops.recognise.labels import LabelledSeries, SeasonLabels
+from fieldline.crops.settings import ClassifySettings
+from fieldline.pipeline.records.settings import Season
+from fieldline.workflows.config.county import CountyInputs
+from fieldline.workflows.job import job, listed, optional
 
 with job(snakemake.log[0]):
     inputs = CountyInputs(**snakemake.params.inputs)

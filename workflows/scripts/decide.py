@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from lending.decide import run_decide
-from lending.settings import PolicySettings, RiskSettings
-from pipeline.settings import Season
-from workflows.job import job, listed, optional
+from fieldline.lending.decision.decide import run_decide
+from fieldline.lending.settings import PolicySettings, RiskSettings
+from fieldline.pipeline.records.settings import Season
+from fieldline.workflows.job import job, listed, optional
 
 with job(snakemake.log[0]):
     run_decide(

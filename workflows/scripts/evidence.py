@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from lending.evidence import run_evidence
-from lending.settings import EvidenceSettings
-from pipeline.settings import PrivacySettings, Season
-from workflows.job import job, optional
+from fieldline.lending.evidence.crosscheck import run_evidence
+from fieldline.lending.settings import EvidenceSettings
+from fieldline.pipeline.records.settings import PrivacySettings, Season
+from fieldline.workflows.job import job, optional
 
 with job(snakemake.log[0]):
     run_evidence(

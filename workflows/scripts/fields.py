@@ -1,9 +1,10 @@
 from pathlib import Path
 
-from crops.fields import run_fields
-from crops.settings import FieldsSettings
-from pipeline.settings import GridSettings, SceneSettings, Season
-from workflows.job import job, listed
+from fieldline.crops.recognise.fields import run_fields
+from fieldline.crops.settings import FieldsSettings
+from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.records.settings import Season
+from fieldline.workflows.job import job, listed
 
 with job(snakemake.log[0]):
     run_fields(

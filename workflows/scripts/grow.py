@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from crops.grow import run_grow
-from crops.settings import GrowSettings
-from pipeline.settings import Season
-from workflows.job import job, listed
+from fieldline.crops.growth.grow import run_grow
+from fieldline.crops.settings import GrowSettings
+from fieldline.pipeline.records.settings import Season
+from fieldline.workflows.job import job, listed
 
 with job(snakemake.log[0]):
     run_grow(

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from crops.hazards import run_hazards
-from crops.settings import HazardSettings
-from pipeline.settings import Season
-from workflows.job import job, listed
+from fieldline.crops.growth.hazards import run_hazards
+from fieldline.crops.settings import HazardSettings
+from fieldline.pipeline.records.settings import Season
+from fieldline.workflows.job import job, listed
 
 with job(snakemake.log[0]):
     run_hazards(

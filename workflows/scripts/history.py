@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from crops.history import PastSeason, run_history
-from pipeline.settings import Season
-from workflows.job import job, listed
+from fieldline.crops.growth.history import PastSeason, run_history
+from fieldline.pipeline.records.settings import Season
+from fieldline.workflows.job import job, listed
 
 with job(snakemake.log[0]):
     growth = [*listed(snakemake.input.earlier_growth), Path(snakemake.input.growth)]

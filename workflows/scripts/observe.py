@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from pipeline.observe import run_observe
-from pipeline.settings import GridSettings, ObserveSettings, SceneSettings
-from workflows.job import job
+from fieldline.pipeline.imagery.observe import run_observe
+from fieldline.pipeline.imagery.settings import GridSettings, ObserveSettings, SceneSettings
+from fieldline.workflows.job import job
 
 with job(snakemake.log[0]):
     run_observe(

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from lending.offers import run_offers
-from lending.settings import PolicySettings
-from workflows.job import job
+from fieldline.lending.settings import PolicySettings
+from fieldline.lending.store.offers import run_offers
+from fieldline.workflows.job import job
 
 with job(snakemake.log[0]):
     run_offers(

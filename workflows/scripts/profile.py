@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from lending.profile import run_profile
-from lending.settings import PolicySettings
-from pipeline.settings import PrivacySettings, Season
-from workflows.job import job, optional
+from fieldline.lending.profile.profiles import run_profile
+from fieldline.lending.settings import PolicySettings
+from fieldline.pipeline.records.settings import PrivacySettings, Season
+from fieldline.workflows.job import job, optional
 
 with job(snakemake.log[0]):
     run_profile(

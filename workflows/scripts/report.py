@@ -1,8 +1,9 @@
 from pathlib import Path
 
-from pipeline.settings import GridSettings, SceneSettings, Season
-from workflows.job import job, listed
-from workflows.report.render import ReportTitle, run_report
+from fieldline.desk.report.render import ReportTitle, run_report
+from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.records.settings import Season
+from fieldline.workflows.job import job, listed
 
 with job(snakemake.log[0]):
     run_report(

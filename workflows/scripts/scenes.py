@@ -1,8 +1,9 @@
 from pathlib import Path
 
-from pipeline.scenes import run_scenes
-from pipeline.settings import SceneSettings, Season
-from workflows.job import job
+from fieldline.pipeline.imagery.scenes import run_scenes
+from fieldline.pipeline.imagery.settings import SceneSettings
+from fieldline.pipeline.records.settings import Season
+from fieldline.workflows.job import job
 
 with job(snakemake.log[0]):
     run_scenes(

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from data.simulate.run import simulate_county
-from data.simulate.settings import SimulateSettings
-from workflows.job import job
+from fieldline.workflows.job import job
+from fieldline.workflows.simulate.run import simulate_county
+from fieldline.workflows.simulate.settings import SimulateSettings
 
 with job(snakemake.log[0]):
     simulate_county(

@@ -1,8 +1,9 @@
 from pathlib import Path
 
-from pipeline.settings import Season, WeatherSettings
-from pipeline.weather import run_weather
-from workflows.job import job, optional
+from fieldline.pipeline.records.settings import Season
+from fieldline.pipeline.weather.daily import run_weather
+from fieldline.pipeline.weather.settings import WeatherSettings
+from fieldline.workflows.job import job, optional
 
 with job(snakemake.log[0]):
     run_weather(

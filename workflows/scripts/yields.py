@@ -1,10 +1,11 @@
 from itertools import zip_longest
 from pathlib import Path
 
-from crops.settings import YieldSettings
-from crops.yields import SeasonTables, run_yields
-from pipeline.settings import CountyInputs, Season
-from workflows.job import job, listed, optional
+from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.yields import SeasonTables, run_yields
+from fieldline.pipeline.records.settings import Season
+from fieldline.workflows.config.county import CountyInputs
+from fieldline.workflows.job import job, listed, optional
 
 given, made = snakemake.input, snakemake.output
 

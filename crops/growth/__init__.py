@@ -1,0 +1,1 @@
+"""How it grows: curves, phenology, hazards and the history of seasons."""

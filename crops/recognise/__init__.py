@@ -1,0 +1,1 @@
+"""What grows where: planted area, labels, features and the crop classifier."""

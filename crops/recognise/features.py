@@ -1,0 +1,124 @@
+"""Features of a parcel's season for the crop model, and jittered copies of labelled ones.
+
+Owns the regular cube (parcels x steps x channels) and the numbers drawn from it. Two views of one
+cube exist: `full` (bands and indices as they are) for labels of the same sensor chain, and `shape`
+(each parcel's indices between its own low and high) for labels whose processing differs, such as
+top-of-atmosphere means beside surface reflectance, where only the course of the season compares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldline.crops.series import (
+    ClearSeries,
+    Floats,
+    indices,
+    ndvi,
+    regularise,
+    stack,
+    without_spikes,
+)
+from fieldline.crops.settings import ClassifySettings, GrowSettings
+
+View = Literal["full", "shape"]
+_LOW, _HIGH = 5.0, 95.0
+_TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Regular band series of some parcels."""
+
+    values: Floats
+    """(parcels, steps, bands) reflectance; NaN for a parcel without clear dates."""
+    bands: tuple[str, ...]
+    clear_dates: NDArray[np.int64]
+
+
+def despike(series: ClearSeries) -> ClearSeries:
+    """Drop rows whose NDVI is a missed cloud or shadow."""
+    rules = GrowSettings()
+    values = ndvi(series.bands)
+    stands = np.ones(len(values), dtype=bool)
+    for number in range(len(series.parcel_ids)):
+        at = series.of(number)
+        stands[at] = without_spikes(
+            series.day[at], values[at], rules.spike_drop, rules.spike_reach_days
+        )
+    return replace(
+        series,
+        parcel=series.parcel[stands],
+        day=series.day[stands],
+        weight=series.weight[stands],
+        bands={name: band[stands] for name, band in series.bands.items()},
+    )
+
+
+def cube_of(series: ClearSeries, bands: tuple[str, ...], steps: int, step_days: int) -> Cube:
+    """Bring clear series onto the regular grid; gaps are filled between neighbours."""
+    clean = despike(series)
+    values, _ = regularise(clean, stack([clean.bands[name] for name in bands]), steps, step_days)
+    return Cube(values, bands, clean.clear_dates)
+
+
+def features(cube: Cube, view: View) -> NDArray[np.float32]:
+    """Return (parcels, features): every channel at every step and its simple statistics."""
+    bands = {name: cube.values[:, :, at] for at, name in enumerate(cube.bands)}
+    derived = indices(bands)
+    if view == "shape":
+        channels = [_relative(values) for values in derived.values()]
+    else:
+        channels = [*bands.values(), *derived.values()]
+    parts = [np.concatenate(channels, axis=1)]
+    parts += [_statistics(values) for values in channels]
+    if view == "shape":
+        parts.append(_statistics(derived["NDVI"])[:, :2])
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _relative(values: Floats) -> Floats:
+    low, high = np.nanpercentile(values, (_LOW, _HIGH), axis=1, keepdims=True)
+    scaled: Floats = (values - low) / np.maximum(high - low, _TINY)
+    return np.clip(scaled, -1.0, 2.0)
+
+
+def _statistics(values: Floats) -> Floats:
+    """Mean, spread, extremes, their times, and the steepest rise and fall with their times."""
+    slope = np.diff(values, axis=1)
+    safe, safe_slope = np.nan_to_num(values), np.nan_to_num(slope)
+    columns = (
+        values.mean(axis=1), values.std(axis=1), values.min(axis=1), values.max(axis=1),
+        safe.argmin(axis=1), safe.argmax(axis=1), slope.max(axis=1), slope.min(axis=1),
+        safe_slope.argmax(axis=1), safe_slope.argmin(axis=1),
+    )  # fmt: skip
+    return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
+
+
+def jitter(cube: Cube, generator: np.random.Generator, settings: ClassifySettings) -> Cube:
+    """Return a copy of each parcel sown a little earlier or later under another light.
+
+    Time is shifted and stretched, each band gets its own gain, all bands share one gain; the crop
+    stays the same crop.
+    """
+    count, steps, width = cube.values.shape
+    steps_sd = settings.augment_shift_days / settings.step_days
+    shift: Floats = np.asarray(generator.normal(0.0, steps_sd, count))
+    stretch: Floats = np.exp(generator.normal(0.0, settings.augment_gain / 2, count))
+    gain = np.exp(
+        generator.normal(0.0, settings.augment_gain, (count, 1, 1))
+        + generator.normal(0.0, settings.augment_gain / 2, (count, 1, width))
+    )
+    middle = (steps - 1) / 2
+    at = (np.arange(steps)[None, :] - middle) * stretch[:, None] + middle + shift[:, None]
+    at = np.clip(at, 0, steps - 1)
+    low = np.minimum(at.astype(np.int64), steps - 2) if steps > 1 else np.zeros_like(at, np.int64)
+    share = (at - low)[:, :, None]
+    rows = np.arange(count)[:, None]
+    high = np.minimum(low + 1, steps - 1)
+    moved = cube.values[rows, low] * (1 - share) + cube.values[rows, high] * share
+    return replace(cube, values=np.clip(moved * gain, _TINY, 1.5))

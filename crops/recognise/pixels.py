@@ -1,0 +1,174 @@
+"""Pixel curves of each ring and of the land around it, streamed from the scene archive.
+
+Owns the composites (largest clear NDVI per bin, which passes over missed clouds) and the choice of
+pixels; it decides nothing about crops. The one idea: rings are worked on in neighbourhoods, so
+that memory is one window x a fixed number of bins, whatever the number of dates and parcels.
+
+Source: Holben (1986) Characteristics of maximum-value composite images, Int. J. Remote Sens. 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from geopandas import GeoDataFrame
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from scipy import ndimage
+
+from fieldline.crops.series import Floats, fill_gaps, known_until, near_infrared, normalised
+from fieldline.crops.settings import FieldsSettings
+from fieldline.pipeline.imagery.coverage import CoverageWeights, build_weights
+from fieldline.pipeline.imagery.grid import Grid
+from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
+from fieldline.pipeline.imagery.scenes import SceneDay
+from fieldline.pipeline.imagery.settings import SceneSettings
+from fieldline.pipeline.records.settings import Season
+
+Pixels = NDArray[np.float32]
+
+_UNSEEN = -2.0
+_FULL = 0.999
+
+
+@dataclass(frozen=True)
+class RingPixels:
+    """The pixels of one ring and of the land around it."""
+
+    parcel_id: str
+    coverage: Floats
+    """(pixels,) share of each pixel inside the ring."""
+    depth: Floats
+    """(pixels,) distance from the ring's edge, in whole pixels, 0 on the edge itself."""
+    curves: Floats
+    """(pixels, bins) NDVI composites; NaN rows were never clear."""
+    around: Floats
+    """(pixels, bins) the same for land outside the ring, its rim left out."""
+    seen_bins: int
+    """Bins with at least one clear pixel of the ring."""
+
+
+def ring_curves(
+    rings: GeoDataFrame,
+    grid: Grid,
+    days: Sequence[SceneDay],
+    scenes: SceneSettings,
+    settings: FieldsSettings,
+    season: Season,
+) -> Iterator[RingPixels]:
+    """Yield the pixel curves of every ring.
+
+    Args:
+        rings: Polygons in the grid's CRS with `parcel_id`.
+        grid: The county grid.
+        days: Scene days of the season.
+        scenes: Bands and mask.
+        settings: Bins, neighbourhood size and reach.
+        season: Its start is the clock's zero.
+    """
+    weights = build_weights(rings, grid)
+    for members, window in _neighbourhoods(weights, settings):
+        cube = _composites(window, grid, days, scenes, settings, season)
+        for member in members:
+            yield _ring(member, weights, window, cube, settings)
+
+
+def _cells(
+    weights: CoverageWeights, row: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    first, last = weights.matrix.indptr[row : row + 2]
+    cells = weights.matrix.indices[first:last].astype(np.int64)
+    lines, columns = np.divmod(cells, weights.grid.width)
+    return lines, columns, weights.matrix.data[first:last].astype(np.float64)
+
+
+def _neighbourhoods(
+    weights: CoverageWeights, settings: FieldsSettings
+) -> Iterator[tuple[list[int], Window]]:
+    """Group rings by the lattice cell of their first pixel; the window holds them whole."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    boxes: dict[int, tuple[int, int, int, int]] = {}
+    for row in range(len(weights.parcel_ids)):
+        lines, columns, _ = _cells(weights, row)
+        if not len(lines):
+            continue
+        boxes[row] = (lines.min(), columns.min(), lines.max(), columns.max())
+        size = settings.block_pixels
+        groups.setdefault((int(lines.min()) // size, int(columns.min()) // size), []).append(row)
+    for key in sorted(groups):
+        edges = np.asarray([boxes[row] for row in groups[key]])
+        reach = settings.reach_pixels + 1
+        top, left = (max(0, int(v) - reach) for v in edges[:, :2].min(axis=0))
+        bottom = min(weights.grid.height, int(edges[:, 2].max()) + reach + 1)
+        right = min(weights.grid.width, int(edges[:, 3].max()) + reach + 1)
+        yield groups[key], Window(left, top, right - left, bottom - top)
+
+
+def _composites(
+    window: Window,
+    grid: Grid,
+    days: Sequence[SceneDay],
+    scenes: SceneSettings,
+    settings: FieldsSettings,
+    season: Season,
+) -> Pixels:
+    """Return (rows, columns, bins) largest clear NDVI per bin, `_UNSEEN` where none was clear."""
+    bins = known_until(season) // settings.step_days + 1
+    shape = (int(window.height), int(window.width), bins)
+    cube = np.full(shape, _UNSEEN, dtype=np.float32)
+    bands = ("B04", near_infrared(scenes.bands))
+    for day in days:
+        at = (day.date - season.start).days // settings.step_days
+        block = _read(day, grid, window, bands, scenes)
+        if block is not None:
+            index = normalised(block[1], block[0])
+            cube[:, :, at] = np.fmax(cube[:, :, at], index)
+    return cube
+
+
+def _read(
+    day: SceneDay, grid: Grid, window: Window, bands: tuple[str, str], scenes: SceneSettings
+) -> Pixels | None:
+    """Read a day without the items that cannot be read; observe reports those."""
+    while day.items:
+        try:
+            with DayReader(day, grid, bands, scenes.mask) as reader:
+                return reader.read(window) if reader.touches(window) else None
+        except SceneReadError as failure:
+            day = day.without(failure.item_id)
+    return None
+
+
+def _ring(
+    member: int, weights: CoverageWeights, window: Window, cube: Pixels, settings: FieldsSettings
+) -> RingPixels:
+    lines, columns, coverage = _cells(weights, member)
+    lines, columns = lines - int(window.row_off), columns - int(window.col_off)
+    reach = settings.reach_pixels + 1
+    top, left = max(0, lines.min() - reach), max(0, columns.min() - reach)
+    part = cube[top : lines.max() + reach + 1, left : columns.max() + reach + 1]
+    lines, columns = lines - top, columns - left
+    touched = np.zeros(part.shape[:2], dtype=bool)
+    touched[lines, columns] = True
+    full = np.zeros_like(touched)
+    full[lines, columns] = coverage >= _FULL
+    depth = ndimage.distance_transform_cdt(np.pad(full, 1), "chessboard")[1:-1, 1:-1]
+    wide = np.ones((3, 3), dtype=bool)
+    rim = ndimage.binary_dilation(touched, wide)
+    outside = ndimage.binary_dilation(rim, wide, settings.reach_pixels - 1) & ~rim
+    inside = part[lines, columns]
+    return RingPixels(
+        weights.parcel_ids[member],
+        coverage,
+        depth[lines, columns].astype(np.float64),
+        _filled(inside),
+        _filled(part[outside]),
+        int((inside > _UNSEEN).any(axis=0).sum()),
+    )
+
+
+def _filled(curves: NDArray[np.float32]) -> Floats:
+    seen = curves > _UNSEEN
+    return fill_gaps(curves[:, :, None].astype(np.float64), seen)[:, :, 0]

@@ -1,0 +1,1 @@
+"""What it is worth: yield priors and model, prices and value with an interval."""

@@ -1,0 +1,387 @@
+"""The yield stage: yield, price and value of each parcel, each with an honest interval.
+
+Owns `yields.parquet` and the yield card. The crop is the classified one; where the model cannot
+tell it is the cheapest crop of the prediction set, and no crop where one of the set has no value.
+Shared and own errors stand apart, so that lending can draw parcels jointly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fieldline.crops.model_card import content_hash, write_card
+from fieldline.crops.recognise.labels import read_survey_table
+from fieldline.crops.schemas import YIELDS
+from fieldline.crops.series import stopped_parcels
+from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.pooling import CURVE_FEATURES
+from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, minor_units, read_prices
+from fieldline.crops.value.priors import Prior, county_priors, own_error
+from fieldline.crops.value.yield_model import YieldModel, fit_yield_model
+from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
+from fieldline.pipeline.records.reference import calendars
+from fieldline.pipeline.records.settings import Season
+from fieldline.pipeline.records.tables import read_table, write_table
+
+STAGE = "yield"
+#: What one unit of each curve feature means, so that one ridge penalty suits all.
+_UNITS = {"peak": 0.05, "length": 15.0, "drought": 20.0, "heat": 20.0, "flood": 20.0}
+_CLIP = 3.0
+
+
+@dataclass(frozen=True)
+class SeasonTables:
+    """One season's artifacts that a yield model may learn from."""
+
+    season: Season
+    crops: Path
+    growth: Path
+    hazards: Path | None = None
+    survey: Path | None = None
+    """Survey with crop cuts (yield_t_ha, measured_on)."""
+
+
+@dataclass(frozen=True)
+class Valuation:
+    """Everything that values a crop in this county and season."""
+
+    priors: dict[str, Prior]
+    prices: dict[str, CropPrice]
+    costs: dict[str, int]
+    """Cash cost by crop, minor units per hectare."""
+    model: YieldModel | None
+    model_name: str
+    currency: str
+
+    def can_value(self, crop: str) -> bool:
+        """Whether both yield and price of a crop are known."""
+        return crop in self.priors and crop in self.prices
+
+    def naive_value(self, crop: str) -> float:
+        """Return prior yield times price, to find the cheapest crop of a set."""
+        return self.priors[crop].mean_t_ha * self.prices[crop].per_tonne
+
+
+def run_yields(
+    crops_table: Path,
+    growth: Path,
+    hazards: Path,
+    weather_cells: Path,
+    county_yields: Path | None,
+    prices: Path | None,
+    survey: Path | None,
+    *,
+    earlier: Sequence[SeasonTables] = (),
+    fields: Path | None = None,
+    season: Season,
+    currency: str,
+    prices_layout: str = "long",
+    settings: YieldSettings,
+    out: Path,
+    card: Path,
+    outcomes: Path,
+    previous: Sequence[Path] = (),
+) -> None:
+    """Write `yields.parquet`, the yield card and the stage's outcomes.
+
+    Args:
+        crops_table: `crops.parquet`.
+        growth: `growth.parquet`.
+        hazards: `hazards.parquet`.
+        weather_cells: `weather_cells.parquet`; crop and cell form the shock group.
+        county_yields: County yield statistics, if any.
+        prices: Price table, if any.
+        survey: Survey of this season with crop cuts, if any.
+        earlier: Earlier seasons with crop cuts.
+        fields: `fields.parquet`; small parcels keep less of their curve's departure.
+        season: Season; nothing after its as-of date is used.
+        currency: The county's currency.
+        prices_layout: Layout of the price table.
+        settings: Settings of the stage.
+        out: Where the yields go.
+        card: Where the yield card goes.
+        outcomes: Where outcomes go.
+        previous: Outcome files of earlier stages; parcels they stopped are left out.
+    """
+    priors = county_priors(county_yields, season.end.year, settings.prior_years)
+    now = SeasonTables(season, crops_table, growth, hazards, survey)
+    table = parcel_table(now, fields, settings)
+    table = table[~table["parcel_id"].isin(stopped_parcels(previous))]
+    cuts = [_cuts(part, county_yields, fields, season, settings) for part in (*earlier, now)]
+    learnt = pd.concat(cuts, ignore_index=True)
+    model = fit_yield_model(learnt, settings) if len(learnt) >= settings.min_cuts else None
+    name = "" if model is None else "yield-ridge-" + content_hash(
+        learnt.to_csv(index=False, float_format="%.9g").encode(),
+        settings.model_dump_json().encode(),
+    )  # fmt: skip
+    known = {} if prices is None else crop_prices(
+        read_prices(prices, prices_layout, currency, season.as_of), season.as_of, settings
+    )  # fmt: skip
+    costs = _costs(settings.cost_region, currency)
+    valuation = Valuation(priors, known, costs, model, name, currency)
+    cells = read_table(weather_cells, ["parcel_id", "cell_id"]).set_index("parcel_id")["cell_id"]
+    rows = _rows(table, cells.to_dict(), valuation)
+    write_table(pd.DataFrame(rows, columns=YIELDS.names), YIELDS, out)
+    write_card(_card(valuation, learnt, settings, season), card)
+    write_outcomes([_outcome(row) for row in rows], outcomes)
+
+
+def _costs(region: str, currency: str) -> dict[str, int]:
+    scale = minor_units(currency)
+    return {
+        crop: int((row.cash_cost_per_ha * scale).quantize(Decimal(1), ROUND_HALF_EVEN))
+        for (crop, where), row in calendars().items()
+        if where == region and row.currency == currency
+    }
+
+
+def parcel_table(part: SeasonTables, fields: Path | None, settings: YieldSettings) -> pd.DataFrame:
+    """Return one row per parcel with its crop answer and curve features.
+
+    Features compare a parcel with the county's parcels of its crop in the same season: `anomaly`,
+    and steps of peak, season length and hazards from the crop's median. Parcels of few pixels keep
+    pixels / (pixels + `small_parcel_pixels`) of their curve's departure.
+    """
+    table = read_table(part.crops, ["parcel_id", "crop", "prediction_set"])
+    growth = read_table(part.growth, ["parcel_id", "sos", "eos", "peak", "anomaly"])
+    table = table.merge(growth, on="parcel_id", how="left")
+    table["length"] = [
+        float((eos - sos).days) if pd.notna(sos) and pd.notna(eos) else np.nan
+        for sos, eos in zip(table["sos"], table["eos"], strict=True)
+    ]
+    names = ["drought", "heat", "flood"]
+    if part.hazards is not None:
+        hazards = read_table(part.hazards, ["parcel_id", *names])
+        table = table.merge(hazards, on="parcel_id", how="left")
+    else:
+        table = table.assign(**dict.fromkeys(names, np.nan))
+    pixels = _pixels(table["parcel_id"], fields)
+    keep = (pixels / (pixels + settings.small_parcel_pixels)).fillna(1.0)
+    table["size"] = _size_names(pixels, settings.size_band_pixels)
+    table["anomaly"] = table["anomaly"].astype(float).clip(-_CLIP, _CLIP) * keep
+    for name, unit in _UNITS.items():
+        values = table[name].astype(float)
+        step = (values - values.groupby(table["crop"]).transform("median")) / unit
+        share = keep if name in ("peak", "length") else 1.0
+        table[f"{name}_step"] = step.clip(-_CLIP, _CLIP) * share
+    table["season"] = str(part.season.start)
+    return table.sort_values("parcel_id", ignore_index=True)
+
+
+def _pixels(parcels: pd.Series, fields: Path | None) -> pd.Series:
+    if fields is None:
+        return pd.Series(np.nan, index=parcels.index)
+    known = read_table(fields, ["parcel_id", "pixels"]).set_index("parcel_id")["pixels"]
+    return parcels.map(known).astype(float)
+
+
+def _size_names(pixels: pd.Series, edges: tuple[float, ...]) -> list[str]:
+    """Name each parcel's size band: `band 0` is the smallest, nothing where it is unknown."""
+    band = np.searchsorted(np.asarray(edges), pixels.to_numpy(dtype=float), side="right")
+    known = pixels.notna().to_numpy()
+    return [f"band {number}" if sure else "" for number, sure in zip(band, known, strict=True)]
+
+
+def _cuts(
+    part: SeasonTables,
+    county_yields: Path | None,
+    fields: Path | None,
+    season: Season,
+    settings: YieldSettings,
+) -> pd.DataFrame:
+    """Return the crop cuts of a season that were known at the as-of date, as logs to prior."""
+    columns = ["parcel_id", "season", "crop", "size", "log_ratio", *CURVE_FEATURES]
+    if part.survey is None:
+        return pd.DataFrame(columns=columns)
+    survey = read_survey_table(part.survey)
+    if "yield_t_ha" not in survey.columns or "measured_on" not in survey.columns:
+        return pd.DataFrame(columns=columns)
+    known = (survey["measured_on"] <= pd.Timestamp(season.as_of)) & (survey["yield_t_ha"] > 0)
+    measured = survey[known].drop_duplicates("parcel_id", keep="last")
+    priors = county_priors(county_yields, part.season.end.year, settings.prior_years)
+    means = {crop: prior.mean_t_ha for crop, prior in priors.items()}
+    table = parcel_table(part, fields, settings).drop(columns="crop")
+    joined = table.merge(measured[["parcel_id", "crop", "yield_t_ha"]], on="parcel_id")
+    joined = joined[joined["crop"].isin(list(means))]
+    ratio = joined["yield_t_ha"].astype(float) / joined["crop"].map(means).astype(float)
+    return joined.assign(log_ratio=np.log(ratio))[columns]
+
+
+def _rows(table: pd.DataFrame, cells: dict[Any, Any], valuation: Valuation) -> list[dict[str, Any]]:
+    chosen = [_crop_of(row, valuation) for row in table.to_dict("records")]
+    names: pd.Series[Any] = pd.Series(
+        np.asarray([crop for crop, _ in chosen], dtype=object), index=table.index
+    )
+    valued = table.assign(crop=names, basis=[basis for _, basis in chosen])
+    errors = yield_errors(valued.assign(crop=valued["crop"].fillna("")), valuation)
+    records = zip(valued.to_dict("records"), errors, strict=True)
+    return [
+        _row(record, str(cells.get(record["parcel_id"], "")), error, valuation)
+        for record, error in records
+    ]
+
+
+def _crop_of(row: dict[Any, Any], valuation: Valuation) -> tuple[str | None, str]:
+    """Return the crop that is valued and why: classified, cheapest of the set, or none."""
+    if isinstance(row["crop"], str):
+        return row["crop"], "classified"
+    plausible = [str(name) for name in row["prediction_set"]]
+    if not plausible or not all(valuation.can_value(name) for name in plausible):
+        return None, "none"
+    return min(plausible, key=lambda name: (valuation.naive_value(name), name)), "cheapest_of_set"
+
+
+def _row(
+    record: dict[Any, Any], cell: str, error: YieldError, valuation: Valuation
+) -> dict[str, Any]:
+    crop = record["crop"] if isinstance(record["crop"], str) else None
+    row: dict[str, Any] = dict.fromkeys(YIELDS.names)
+    row |= {
+        "parcel_id": record["parcel_id"], "crop": crop, "crop_basis": record["basis"],
+        "prior_source": "", "shock_group": f"{crop}|{cell}" if crop else "", "price_source": "",
+        "currency": valuation.currency, "model": valuation.model_name,
+    }  # fmt: skip
+    if crop is None:
+        return row
+    row["cost_per_ha_minor"] = valuation.costs.get(crop)
+    if crop in valuation.priors:
+        row |= yield_interval(valuation.priors[crop], error)
+    if crop in valuation.prices:
+        row |= _priced(valuation.prices[crop], valuation.currency)
+    return row | (_value(row) if valuation.can_value(crop) else {})
+
+
+@dataclass(frozen=True)
+class YieldError:
+    """Where a parcel's yield lies against the prior and how wrong that may be, in logs."""
+
+    shift: float
+    shared: float
+    """Log sd of the part that parcels of one crop and season have in common."""
+    own: float
+    """Log sd of the parcel's own part."""
+
+
+def yield_errors(rows: pd.DataFrame, valuation: Valuation) -> list[YieldError]:
+    """Return the yield error of each row; a shared shock no cut has seen is the years' spread."""
+    priors, model = valuation.priors, valuation.model
+    years = [priors[crop].years_log_sd if crop in priors else 0.0 for crop in rows["crop"]]
+    if model is None:
+        own = [own_error(str(crop)).own for crop in rows["crop"]]
+        return [YieldError(0.0, year, parcel) for year, parcel in zip(years, own, strict=True)]
+    seen = [
+        model.cuts.get(f"{s}|{c}", 0) for s, c in zip(rows["season"], rows["crop"], strict=True)
+    ]
+    shift, (shared, own_sd) = model.shift(rows), model.errors(rows)
+    shock = np.where(np.asarray(seen) > 0, shared, np.maximum(shared, years))
+    return [YieldError(*map(float, part)) for part in zip(shift, shock, own_sd, strict=True)]
+
+
+def yield_interval(prior: Prior, error: YieldError) -> dict[str, float | str]:
+    """Return yield quantiles and their errors, shared and own, of one parcel.
+
+    The quantiles are those of the lognormal that lending draws from the two errors.
+    """
+    middle = prior.mean_t_ha * float(np.exp(error.shift))
+    span = Z80 * float(np.hypot(error.shared, error.own))
+    return {
+        "yield_q10_t_ha": middle * float(np.exp(-span)),
+        "yield_q50_t_ha": middle,
+        "yield_q90_t_ha": middle * float(np.exp(span)),
+        "prior_t_ha": prior.mean_t_ha,
+        "prior_source": prior.source,
+        "shared_log_sd": error.shared,
+        "own_log_sd": error.own,
+    }
+
+
+def _priced(price: CropPrice, currency: str) -> dict[str, Any]:
+    return {
+        "price_q10_minor": price.minor(currency, -Z80),
+        "price_q50_minor": price.minor(currency),
+        "price_q90_minor": price.minor(currency, Z80),
+        "price_log_sd": price.log_sd,
+        "price_date": price.date,
+        "price_source": price.source,
+        "price_stale": price.stale,
+    }
+
+
+def _value(row: dict[str, Any]) -> dict[str, int]:
+    """Gross value per hectare: yield and price errors are independent, so log variances add."""
+    middle = row["yield_q50_t_ha"]
+    value = middle * row["price_q50_minor"]
+    price_move = Z80 * row["price_log_sd"]
+    down = float(np.hypot(np.log(middle / row["yield_q10_t_ha"]), price_move))
+    up = float(np.hypot(np.log(row["yield_q90_t_ha"] / middle), price_move))
+    return {
+        "value_q10_per_ha_minor": round(value * float(np.exp(-down))),
+        "value_q50_per_ha_minor": round(value),
+        "value_q90_per_ha_minor": round(value * float(np.exp(up))),
+    }
+
+
+def _card(
+    valuation: Valuation, learnt: pd.DataFrame, settings: YieldSettings, season: Season
+) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "model": valuation.model_name,
+        "task": "yield of a parcel and season, as a factor on the county prior",
+        "as_of": season.as_of.isoformat(),
+        "settings": settings.model_dump(mode="json"),
+        "crop_cuts": len(learnt),
+        "priors": {c: {"t_ha": p.mean_t_ha, "years_log_sd": p.years_log_sd, "source": p.source}
+                   for c, p in sorted(valuation.priors.items())},
+        "price_log_sd": {c: p.log_sd for c, p in sorted(valuation.prices.items())},
+    }  # fmt: skip
+    model = valuation.model
+    if model is None:
+        return base | {
+            "trained": False,
+            "reason": f"fewer than {settings.min_cuts} crop cuts: the county prior stands",
+            "own_error_source": own_error("default").source,
+        }
+    pooled, scale = model.pooled, model.scale
+    columns = [*pooled.design.shifts, *CURVE_FEATURES]
+    return base | {
+        "trained": True,
+        "split": f"up to {settings.folds} folds, whole parcels, everything chosen anew in each",
+        "scores": model.scores,
+        "prior_stands": not model.skilled,
+        "penalty": {name: "left out" if np.isinf(value) else value
+                    for name, value in (("shifts", pooled.strength.shift),
+                                        ("curve", pooled.strength.curve))},
+        "coefficients": dict(zip(columns, pooled.coefficients.tolist(), strict=True)),
+        "error_log_sd": {
+            "all": float(np.sqrt(scale.overall)),
+            **{name: {group: float(np.sqrt(scale.overall * factor))
+                      for group, factor in factors.items()}
+               for name, factors in scale.factors.items()},
+        },
+        "interval": {"target": settings.interval, "reach": model.reach,
+                     "method": "conformal, errors of unseen parcels scaled by season, crop, size",
+                     "unseen_cuts_inside": model.checks},
+    }  # fmt: skip
+
+
+def _outcome(row: dict[str, Any]) -> Outcome:
+    parcel, crop = row["parcel_id"], row["crop"]
+    if crop is None:
+        return Outcome(STAGE, parcel, "", "no_crop")
+    lacks_yield, lacks_price = row["yield_q50_t_ha"] is None, row["price_q50_minor"] is None
+    if lacks_yield or lacks_price:
+        both = lacks_yield and lacks_price
+        code = "no_price_and_prior" if both else "no_prior" if lacks_yield else "no_price"
+        return Outcome(STAGE, parcel, "", code, f"crop={crop}")
+    if row["cost_per_ha_minor"] is None:
+        return Outcome(STAGE, parcel, "", "no_cost", f"crop={crop}")
+    code = "price_stale" if row["price_stale"] else "ok"
+    numbers = detail(crop=crop, t_ha=row["yield_q50_t_ha"], price_date=row["price_date"])
+    return Outcome(STAGE, parcel, "", code, numbers)

@@ -1,1 +1,0 @@
-"""Reference tables (crops, codes, policy) as data, and the simulated county."""

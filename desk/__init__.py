@@ -1,0 +1,1 @@
+"""Everything people look at; reads artifacts and the store, decides nothing."""

@@ -1,0 +1,109 @@
+"""Gathers what the county report shows from the artifacts of one county and season.
+
+Reads tables and model cards, never rasters; every figure on the page is computed here from stored
+artifacts, so that the report can be rebuilt from them at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pyarrow.parquet as pq
+
+from fieldline.pipeline.records.tables import read_table
+
+M2_PER_MU = 10_000 / 15
+SIZE_BANDS = {"under 1 mu": 1.0, "1 to 3 mu": 3.0, "3 to 10 mu": 10.0, "over 10 mu": float("inf")}
+CARDS = ("crop_classifier", "yield", "pd")
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Artifacts of one county and season, joined by parcel and by farmer."""
+
+    parcels: gpd.GeoDataFrame
+    """One row per accepted parcel, EPSG:4326, with crop, area, yield and decision columns."""
+    growth: pd.DataFrame
+    decisions: pd.DataFrame
+    farmers: pd.DataFrame
+    outcomes: pd.DataFrame
+    scenes: pd.DataFrame
+    cards: dict[str, dict[str, Any]]
+    currency: str
+
+
+def collect(folder: Path, outcomes: Path) -> ReportData:
+    """Read the artifacts of one county and season.
+
+    Args:
+        folder: `results/{season}/{county}`.
+        outcomes: The joined outcomes table.
+    """
+    decisions = read_table(folder / "decisions.parquet")
+    return ReportData(
+        parcels=_parcels(folder, decisions),
+        growth=read_table(folder / "growth.parquet"),
+        decisions=_with_holding(decisions, folder),
+        farmers=read_table(folder / "farmers.parquet"),
+        outcomes=read_table(outcomes),
+        scenes=_scenes(folder / "scenes.parquet"),
+        cards={name: _card(folder / "models" / f"{name}.json") for name in CARDS},
+        currency=str(decisions["currency"].iloc[0]) if len(decisions) else "",
+    )
+
+
+def size_band(area_m2: pd.Series) -> pd.Series:
+    """Return the holding-size band of each area."""
+    edges = [0.0, *SIZE_BANDS.values()]
+    return pd.cut(area_m2 / M2_PER_MU, bins=edges, labels=list(SIZE_BANDS), right=False)
+
+
+def sample_observations(folder: Path, parcel_ids: list[str], band: str) -> pd.DataFrame:
+    """Return the observations of a few parcels: datetime, valid fraction, red and near infrared."""
+    columns = ["parcel_id", "datetime", "valid_fraction", "B04_mean", f"{band}_mean"]
+    chosen = [("parcel_id", "in", parcel_ids)]
+    table = pq.read_table(folder / "observations.parquet", columns=columns, filters=chosen)
+    return pd.DataFrame(table.to_pandas())
+
+
+def infrared_band(folder: Path) -> str:
+    """Return the near-infrared band that was observed: B08, or B8A where there is no B08."""
+    names = pq.read_schema(folder / "observations.parquet").names
+    return "B08" if "B08_mean" in names else "B8A"
+
+
+def _parcels(folder: Path, decisions: pd.DataFrame) -> gpd.GeoDataFrame:
+    parcels = gpd.read_parquet(folder / "parcels.parquet")
+    tables = {
+        "crops": ["parcel_id", "crop", "probability", "cannot_tell"],
+        "fields": ["parcel_id", "seen_area_m2"],
+        "yields": ["parcel_id", "yield_q10_t_ha", "yield_q50_t_ha", "yield_q90_t_ha", "prior_t_ha"],
+        "evidence": ["parcel_id", "evidence_area_m2", "effect", "codes"],
+    }
+    for name, columns in tables.items():
+        table = read_table(folder / f"{name}.parquet", columns)
+        parcels = parcels.merge(table, on="parcel_id", how="left")
+    return parcels.merge(decisions[["farmer_id", "access"]], on="farmer_id", how="left")
+
+
+def _with_holding(decisions: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    profiles = read_table(folder / "profiles.parquet")
+    farmers = profiles[profiles["level"] == "farmer"]
+    columns = ["party_id", "evidence_area_m2", "income_q10_minor", "income_q50_minor"]
+    holdings = farmers[columns].rename(columns={"party_id": "farmer_id"})
+    return decisions.merge(holdings, on="farmer_id", how="left")
+
+
+def _scenes(path: Path) -> pd.DataFrame:
+    names = set(pq.read_schema(path).names)
+    wanted = ["id", "datetime", "eo:cloud_cover", "s2:processing_baseline"]
+    return read_table(path, [name for name in wanted if name in names])
+
+
+def _card(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}

@@ -1,0 +1,1 @@
+"""Fieldline: from a field outline to a credit line."""

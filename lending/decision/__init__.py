@@ -1,0 +1,1 @@
+"""The rule: access, price, limit and reasons of one case."""

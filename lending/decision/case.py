@@ -1,0 +1,137 @@
+"""Case: everything that one decision depends on, and nothing else.
+
+Owns the frozen record that is hashed into the decision's identity and stored in its trace. Whatever
+is not in the case cannot move the decision, which is what makes an old offer replayable.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from fieldline.lending.decision.limit import Means
+from fieldline.lending.settings import PolicySettings
+from fieldline.pipeline.records.canonical import content_hash
+from fieldline.pipeline.records.money import from_minor
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ParcelCase(_Record):
+    """One parcel as the decision sees it."""
+
+    parcel_id: str
+    declared_area_m2: Decimal | None
+    evidence_area_m2: Decimal
+    declared_crop: str | None
+    seen_crop: str | None
+    valued_crop: str | None
+    """Crop that income and need are reckoned with; None where the parcel has no value."""
+    crop_basis: str
+    scale_minor_per_mu: int
+    """Scale of finance of the valued crop."""
+    scale_basis: str
+    codes: tuple[str, ...]
+    """Evidence codes."""
+    effect: str
+    outcomes: tuple[str, ...]
+    """Outcome codes of all stages but `ok`."""
+    protected_m2: Decimal = Decimal(0)
+    """Overlap with protected areas."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the parcel adds to need: valued and not blocked."""
+        return self.valued_crop is not None and self.effect != "block"
+
+
+class PartyCase(_Record):
+    """Money of a farmer or a household, minor units."""
+
+    farmers: int
+    income_q10_minor: int
+    income_q50_minor: int
+    debt_service_minor: int
+    debt_elsewhere_minor: int = 0
+    """Part of the debt service that off-farm income pays."""
+    household_need_minor: int
+    requested_minor: int | None
+
+    @property
+    def means(self) -> Means:
+        """The same as currency units."""
+        return Means(
+            from_minor(self.income_q10_minor),
+            from_minor(self.household_need_minor),
+            from_minor(self.debt_service_minor),
+            from_minor(self.debt_elsewhere_minor),
+        )
+
+
+class RiskCase(_Record):
+    """What the default model said, enough to explain it without the model."""
+
+    model: str
+    """Model name and content hash; empty where none judged."""
+    problem: str
+    """Why there is no model."""
+    pd: Decimal | None
+    challenger: Decimal | None
+    margin: float | None
+    bias: float | None
+    features: dict[str, float | None]
+    contributions: dict[str, float]
+    cohort: dict[str, dict[str, float | None]]
+
+
+class CeilingCase(_Record):
+    """The legal ceiling in force."""
+
+    rate: Decimal
+    rule: str
+    valid_from: dt.date
+    source: str
+
+
+class Case(_Record):
+    """Everything that a decision depends on."""
+
+    farmer_id: str
+    household_id: str
+    as_of: dt.date
+    currency: str
+    parcels_declared: int
+    refusals: tuple[str, ...]
+    """Outcome codes of outlines refused at intake."""
+    application: str
+    """Outcome of the profile stage: `ok`, `no_application`, `bad_application`, ..."""
+    application_detail: str
+    parcels: tuple[ParcelCase, ...]
+    farmer: PartyCase
+    household: PartyCase
+    household_free_minor: int
+    """Sum of the positive free incomes of the household's farmers."""
+    evidence_area_m2: Decimal
+    risk: RiskCase
+    ceiling: CeilingCase
+    policy: PolicySettings
+
+    @property
+    def decision_id(self) -> str:
+        """Hash of inputs, model and policy."""
+        return content_hash(self.model_dump())
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Case:
+        """Read a case back from plain JSON types."""
+        return cls.model_validate(content)
+
+
+def policy_hash(policy: PolicySettings) -> str:
+    """Return the content hash of a policy snapshot."""
+    return content_hash(policy.model_dump(), 16)

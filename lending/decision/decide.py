@@ -1,0 +1,400 @@
+"""Decide: every farmer who named a parcel gets exactly one decision.
+
+Owns bringing the artifacts together into cases and writing decisions.parquet; the rule itself is
+`lending.decision`, the model `lending.risk`. A farmer whose every outline was refused is decided
+like everybody else, with the refusal's remedy as the reason.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fieldline.lending.decision.case import (
+    Case,
+    CeilingCase,
+    ParcelCase,
+    PartyCase,
+    RiskCase,
+    policy_hash,
+)
+from fieldline.lending.decision.decision import Decision, decide_case, trace_of
+from fieldline.lending.decision.tariffs import ceiling_on, scale_on
+from fieldline.lending.risk.default_model import (
+    Loans,
+    PdModel,
+    Prediction,
+    population_shift,
+    too_little,
+    train_pd,
+)
+from fieldline.lending.risk.features import of_loans, of_profiles
+from fieldline.lending.schemas import DECISIONS
+from fieldline.lending.settings import PolicySettings, RiskSettings
+from fieldline.lending.sources import read_loans
+from fieldline.pipeline.records.canonical import canonical
+from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
+from fieldline.pipeline.records.tables import read_table, write_table, write_text
+
+_CENTIARE = Decimal("0.01")
+"""Areas enter a case to the nearest 0.01 m2, so that their text is exact."""
+
+Codes = dict[str, list[tuple[str, str, str]]]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The default model, or why there is none."""
+
+    model: PdModel | None
+    problem: str = ""
+
+    def document(self, applicants: pd.DataFrame) -> dict[str, Any]:
+        """Return models/pd.json: card first, then everything needed to serve the model again.
+
+        Args:
+            applicants: Feature table of those who are judged, to tell how far they are from the
+                loans that the model learnt from.
+        """
+        if self.model is None:
+            return {"card": {"model": "pd", "trained": False, "problem": self.problem}}
+        stored = self.model.to_dict()
+        card = {
+            "trained": True,
+            "version": self.model.label,
+            "used": not self.problem,
+            "population_shift": population_shift(self.model, applicants),
+        }
+        return {"card": {**stored.pop("card"), **card, "problem": self.problem}, "model": stored}
+
+
+def train_judge(
+    loan_history: Path | None,
+    *,
+    as_of: dt.date,
+    currency: str,
+    risk: RiskSettings,
+    policy: PolicySettings,
+) -> Judge:
+    """Train the default model on the loans known at the as-of date.
+
+    Args:
+        loan_history: Finished loans, or None.
+        as_of: Knowledge date.
+        currency: The county's currency.
+        risk: Model settings.
+        policy: Rule of the household need, shared with the profile.
+    """
+    if loan_history is None:
+        return Judge(None, f"loans=0 needed={risk.min_loans}")
+    history = read_loans(loan_history, as_of=as_of, currency=currency)
+    loans = Loans(
+        of_loans(history, policy),
+        history["defaulted"].to_numpy("float64"),
+        history["household_id"].astype("str").to_numpy("str"),
+        history["season"].astype("str").to_numpy("str"),
+    )
+    problem = too_little(loans, risk)
+    if problem:
+        return Judge(None, problem)
+    model = train_pd(loans, risk)
+    skill = "" if model.card["has_skill"] else f"auc={model.card['boosting']['auc']:.2f}"
+    return Judge(model, skill)
+
+
+def outcome_index(parts: Sequence[Path], owners: dict[str, str]) -> tuple[Codes, Codes]:
+    """Return (stage, code, detail) other than `ok` by parcel, and those of farmers by farmer.
+
+    Args:
+        parts: Outcome files of the earlier stages.
+        owners: Farmer of each accepted parcel, for rows that name none.
+    """
+    by_parcel: Codes = defaultdict(list)
+    by_farmer: Codes = defaultdict(list)
+    for part in parts:
+        frame = read_table(part, ["stage", "parcel_id", "farmer_id", "outcome", "detail"])
+        for stage, parcel, farmer, code, text in frame[frame["outcome"] != OK].itertuples(
+            index=False, name=None
+        ):
+            if parcel in owners:
+                by_parcel[parcel].append((stage, code, text))
+            elif farmer:
+                by_farmer[farmer].append((stage, code, text))
+    return by_parcel, by_farmer
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The artifacts of a county, joined and indexed for one decision at a time."""
+
+    farmers: pd.DataFrame
+    profiles: pd.DataFrame
+    parcels: dict[str, list[dict[str, Any]]]
+    """Evidence joined with the crop valued, by farmer."""
+    by_parcel: Codes
+    by_farmer: Codes
+    currency: str
+    as_of: dt.date
+
+
+def open_folder(
+    *,
+    farmers: Path,
+    profiles: Path,
+    evidence: Path,
+    yields: Path,
+    parts: Sequence[Path],
+    currency: str,
+    as_of: dt.date,
+) -> Folder:
+    """Read and join the artifacts that decisions depend on."""
+    known = read_table(evidence).sort_values("parcel_id", kind="stable")
+    valued = read_table(
+        yields, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
+                 "yield_q50_t_ha"],
+    )  # fmt: skip
+    joined = known.merge(valued, on="parcel_id", how="left")
+    parcels: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in joined.to_dict("records"):
+        parcels[str(row["farmer_id"])].append({str(k): v for k, v in row.items()})
+    owners = dict(zip(known["parcel_id"], known["farmer_id"], strict=True))
+    by_parcel, by_farmer = outcome_index(parts, owners)
+    return Folder(
+        read_table(farmers).sort_values("farmer_id", kind="stable"),
+        read_table(profiles), parcels, by_parcel, by_farmer, currency, as_of,
+    )  # fmt: skip
+
+
+def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
+    """Return the case of every farmer.
+
+    Args:
+        folder: The county's artifacts.
+        judge: Default model.
+        policy: Policy snapshot.
+    """
+    people = folder.profiles[folder.profiles["level"] == "farmer"].set_index("party_id", drop=False)
+    people = people.loc[folder.farmers["farmer_id"]]
+    homes = folder.profiles[folder.profiles["level"] == "household"].set_index("party_id")
+    free = _free_by_household(people)
+    found = ceiling_on(policy.rate_ceiling_file, folder.currency, folder.as_of)
+    ceiling = CeilingCase(
+        rate=found.rate, rule=found.rule, valid_from=found.valid_from, source=found.source
+    )
+    risks = risk_cases(people, judge)
+    return [
+        Case(
+            farmer_id=row["party_id"],
+            household_id=row["household_id"],
+            as_of=folder.as_of,
+            currency=folder.currency,
+            parcels_declared=row["parcels"],
+            refusals=tuple(sorted(refusals)),
+            **_application(folder.by_farmer.get(row["party_id"], [])),
+            parcels=tuple(_parcel(p, folder) for p in folder.parcels.get(row["party_id"], [])),
+            farmer=_party(row),
+            household=_party(homes.loc[row["household_id"]].to_dict()),
+            household_free_minor=free[row["household_id"]],
+            evidence_area_m2=_area(row["evidence_area_m2"]),
+            risk=risk,
+            ceiling=ceiling,
+            policy=policy,
+        )
+        for row, refusals, risk in zip(
+            people.to_dict("records"), folder.farmers["refusals"], risks, strict=True
+        )
+    ]
+
+
+def _free_by_household(people: pd.DataFrame) -> dict[str, int]:
+    free = (
+        people["income_q10_minor"]
+        - people["household_need_minor"]
+        - (people["debt_service_minor"] - people["debt_elsewhere_minor"])
+    )
+    sums = free.clip(lower=0).groupby(people["household_id"]).sum()
+    return {str(household): int(amount) for household, amount in sums.items()}
+
+
+def _application(rows: list[tuple[str, str, str]]) -> dict[str, str]:
+    own = [(code, text) for stage, code, text in rows if stage == "profile"]
+    code, text = own[0] if own else (OK, "")
+    return {"application": code, "application_detail": text}
+
+
+def _party(row: dict[Any, Any]) -> PartyCase:
+    requested = row["requested_minor"]
+    return PartyCase(
+        farmers=row["farmers"],
+        income_q10_minor=row["income_q10_minor"],
+        income_q50_minor=row["income_q50_minor"],
+        debt_service_minor=row["debt_service_minor"],
+        debt_elsewhere_minor=row["debt_elsewhere_minor"],
+        household_need_minor=row["household_need_minor"],
+        requested_minor=None if pd.isna(requested) else int(requested),
+    )
+
+
+def _parcel(row: dict[str, Any], folder: Folder) -> ParcelCase:
+    needed = ("crop", "price_q50_minor", "yield_q50_t_ha", "cost_per_ha_minor")
+    crop = None if any(pd.isna(row[name]) for name in needed) else str(row["crop"])
+    cost = None if pd.isna(row["cost_per_ha_minor"]) else int(row["cost_per_ha_minor"])
+    scale = scale_on(crop, folder.currency, folder.as_of, cost) if crop else None
+    codes = {code for _, code, _ in folder.by_parcel.get(row["parcel_id"], [])}
+    return ParcelCase(
+        parcel_id=row["parcel_id"],
+        declared_area_m2=None
+        if pd.isna(row["declared_area_m2"])
+        else _area(row["declared_area_m2"]),
+        evidence_area_m2=_area(row["evidence_area_m2"]),
+        declared_crop=_text(row["declared_crop"]),
+        seen_crop=_text(row["seen_crop"]),
+        valued_crop=crop,
+        crop_basis=_text(row["crop_basis"]) or "none",
+        scale_minor_per_mu=scale.minor_per_mu if scale else 0,
+        scale_basis=scale.basis if scale else "none",
+        codes=tuple(row["codes"]),
+        effect=row["effect"],
+        outcomes=tuple(sorted(codes)),
+        protected_m2=_area(row["protected_m2"]),
+    )
+
+
+def _area(value: float) -> Decimal:
+    return Decimal(repr(float(value))).quantize(_CENTIARE)
+
+
+def _text(value: Any) -> str | None:
+    return None if pd.isna(value) else str(value)
+
+
+def risk_cases(people: pd.DataFrame, judge: Judge) -> list[RiskCase]:
+    """Return what the model says of every farmer with a valued parcel.
+
+    A farmer without any is not judged: the reason is the missing value, not a risk.
+    """
+    table = of_profiles(people)
+    features = table.astype("object").where(table.notna(), None).to_dict("records")
+    model = None if judge.problem else judge.model
+    predictions: Sequence[Prediction | None] = (
+        [None] * len(people) if model is None else model.predict(table)
+    )
+    return [
+        _risk(row, prediction if valued else None, model, judge.problem if valued else "")
+        for row, prediction, valued in zip(
+            features, predictions, people["parcels_valued"] > 0, strict=True
+        )
+    ]
+
+
+def _risk(
+    features: dict[Any, Any], said: Prediction | None, model: PdModel | None, problem: str
+) -> RiskCase:
+    if said is None or model is None:
+        return RiskCase(
+            model="", problem=problem, pd=None, challenger=None, margin=None, bias=None,
+            features=features, contributions={}, cohort={},
+        )  # fmt: skip
+    return RiskCase(
+        model=model.label,
+        problem="",
+        pd=Decimal(f"{said.pd:.6f}"),
+        challenger=Decimal(f"{said.challenger:.6f}"),
+        margin=said.margin,
+        bias=said.bias,
+        features=features,
+        contributions=said.contributions,
+        cohort=model.cohort,
+    )
+
+
+def decision_row(case: Case, decision: Decision, policy: str) -> dict[str, Any]:
+    """Return one DECISIONS row."""
+    codes = {code for parcel in case.parcels for code in parcel.outcomes} | set(case.refusals)
+    return {
+        "decision_id": decision.decision_id,
+        "farmer_id": case.farmer_id,
+        "household_id": case.household_id,
+        "access": decision.access,
+        "pd": None if decision.pd is None else float(decision.pd),
+        "pd_challenger": None if decision.pd is None else float(decision.pd_challenger or 0),
+        "limit_need_minor": decision.limit_need_minor,
+        "limit_capacity_minor": decision.limit_capacity_minor,
+        "limit_policy_minor": decision.limit_policy_minor,
+        "limit_exposure_minor": decision.limit_exposure_minor,
+        "limit_minor": decision.limit_minor,
+        "annual_rate": decision.annual_rate,
+        "rate_ceiling": case.ceiling.rate,
+        "reason_codes": [reason.code for reason in decision.reasons],
+        "reasons": [reason.english for reason in decision.reasons],
+        "reasons_zh": [reason.chinese for reason in decision.reasons],
+        "outcomes": sorted(codes),
+        "pd_model": case.risk.model,
+        "policy": policy,
+        "as_of": case.as_of,
+        "currency": case.currency,
+        "trace": trace_of(case, decision),
+    }
+
+
+_OUTCOME = {"approve": OK, "review": "to_review", "decline": "declined"}
+
+
+def _outcome(farmer_id: str, decision: Decision) -> Outcome:
+    codes = "+".join(reason.code for reason in decision.reasons)
+    return Outcome("decide", "", farmer_id, _OUTCOME[decision.access], detail(reasons=codes))
+
+
+def run_decide(
+    *,
+    farmers: Path,
+    profiles: Path,
+    evidence: Path,
+    yields: Path,
+    loan_history: Path | None,
+    parts: Sequence[Path],
+    as_of: dt.date,
+    currency: str,
+    risk: RiskSettings,
+    policy: PolicySettings,
+    out: Path,
+    card: Path,
+    outcomes: Path,
+) -> None:
+    """Write decisions.parquet, models/pd.json and one outcome for every farmer.
+
+    Args:
+        farmers: farmers.parquet.
+        profiles: profiles.parquet.
+        evidence: evidence.parquet.
+        yields: yields.parquet.
+        loan_history: Finished loans, or None (every decision then goes to a person).
+        parts: Outcome files of the earlier stages.
+        as_of: Knowledge date.
+        currency: The county's currency.
+        risk: Default model.
+        policy: Product and policy.
+        out: decisions.parquet.
+        card: models/pd.json.
+        outcomes: outcomes/decide.parquet.
+    """
+    folder = open_folder(
+        farmers=farmers, profiles=profiles, evidence=evidence, yields=yields, parts=parts,
+        currency=currency, as_of=as_of,
+    )  # fmt: skip
+    judge = train_judge(loan_history, as_of=as_of, currency=currency, risk=risk, policy=policy)
+    found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
+    label = policy_hash(policy)
+    rows = [decision_row(case, decision, label) for case, decision in found]
+    write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
+    people = folder.profiles[folder.profiles["level"] == "farmer"]
+    table = of_profiles(people[people["parcels_valued"] > 0])
+    write_text(card, canonical(judge.document(table)) + "\n")
+    write_outcomes([_outcome(case.farmer_id, decision) for case, decision in found], outcomes)

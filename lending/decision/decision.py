@@ -1,0 +1,193 @@
+"""Decision: access, price and limit of one case, with its reasons.
+
+Owns the rule that joins the three: a veto declines, a doubt goes to a person, the rest is approved
+at a limit below every cap and a price below the ceiling. A pure function of the case, so a stored
+trace gives the same decision for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from fieldline.lending.decision import findings
+from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.limit import (
+    Caps,
+    capacity_cap,
+    exposure_cap,
+    growing_cost,
+    need_cap,
+    posted_limit,
+)
+from fieldline.lending.decision.pricing import Price, annual_price, within_ceiling
+from fieldline.lending.decision.reasons import Finding, Reason, risk_findings, tell
+from fieldline.pipeline.records.canonical import canonical
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.money import from_minor, shown, to_minor
+
+Access = Literal["approve", "review", "decline"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The result of one case; money in minor units."""
+
+    decision_id: str
+    access: Access
+    pd: Decimal | None
+    pd_challenger: Decimal | None
+    annual_rate: Decimal | None
+    limit_need_minor: int
+    limit_capacity_minor: int
+    limit_policy_minor: int
+    limit_exposure_minor: int
+    limit_minor: int
+    reasons: tuple[Reason, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the decision as plain values."""
+        return {**vars(self), "reasons": [vars(reason) for reason in self.reasons]}
+
+
+def decide_case(case: Case) -> Decision:
+    """Decide one case."""
+    price = price_of(case)
+    caps = caps_of(case, case.ceiling.rate if price is None else price.annual_rate)
+    limit = posted_limit(caps, case.policy)
+    access, found = _judge(case, price, caps, limit)
+    return Decision(
+        decision_id=case.decision_id,
+        access=access,
+        pd=case.risk.pd,
+        pd_challenger=case.risk.challenger,
+        annual_rate=None if price is None else price.annual_rate,
+        limit_need_minor=to_minor(caps.need),
+        limit_capacity_minor=to_minor(caps.capacity),
+        limit_policy_minor=to_minor(caps.policy),
+        limit_exposure_minor=to_minor(caps.exposure),
+        limit_minor=to_minor(limit) if access == "approve" else 0,
+        reasons=tuple(tell(found)),
+    )
+
+
+def price_of(case: Case) -> Price | None:
+    """Return the price of a case; None where no model gave a PD below one."""
+    pd = case.risk.pd
+    return annual_price(pd, case.policy) if pd is not None and pd < 1 else None
+
+
+def caps_of(case: Case, rate: Decimal) -> Caps:
+    """Return the four caps of a case at a yearly rate."""
+    policy, farmer = case.policy, case.farmer
+    areas = [
+        (parcel.evidence_area_m2, from_minor(parcel.scale_minor_per_mu))
+        for parcel in case.parcels
+        if parcel.counts
+    ]
+    requested = None if farmer.requested_minor is None else from_minor(farmer.requested_minor)
+    return Caps(
+        need=need_cap(growing_cost(areas), requested, policy),
+        capacity=capacity_cap(farmer.means, rate, policy),
+        policy=policy.max_limit,
+        exposure=exposure_cap(
+            farmer.means,
+            case.household.means,
+            case.household.farmers,
+            from_minor(case.household_free_minor),
+            rate,
+            policy,
+        ),
+    )
+
+
+def _judge(
+    case: Case, price: Price | None, caps: Caps, limit: Decimal
+) -> tuple[Access, list[Finding]]:
+    """Return access and its findings, most important first."""
+    stops = [*findings.vetoes(case)]
+    if not any(findings.unlike_loans(case)):
+        stops += _price_stops(case, price)
+    if stops:
+        return "decline", [*stops, *_doubts(case, caps)]
+    doubts = _doubts(case, caps)
+    if doubts:
+        return "review", doubts
+    bounds = list(findings.limits(case, caps))
+    if limit < case.policy.min_limit:
+        return "decline", [_below_minimum(case, limit), *bounds]
+    return "approve", bounds
+
+
+def _price_stops(case: Case, price: Price | None) -> Iterator[Finding]:
+    risk, policy = case.risk, case.policy
+    if risk.pd is None:
+        return
+    if price is None or not within_ceiling(price, case.ceiling.rate):
+        rate = "100%" if price is None else f"{price.annual_rate:.2%}"
+        ceiling = f"{case.ceiling.rate:.2%}"
+        yield Finding("price_above_ceiling", {"value": rate, "threshold": ceiling})
+        yield from _risk(case, policy.pd_decline)
+    elif float(risk.pd) >= policy.pd_decline:
+        yield from _risk(case, policy.pd_decline)
+
+
+def _doubts(case: Case, caps: Caps) -> list[Finding]:
+    found = list(findings.reviews(case, caps))
+    pd, other = case.risk.pd, case.risk.challenger
+    if pd is None or other is None:
+        return found
+    if abs(float(pd - other)) >= case.policy.challenger_gap:
+        values = {"value": f"{pd:.1%}", "threshold": f"{other:.1%}"}
+        found.append(Finding("review_models_disagree", values))
+    if float(pd) >= case.policy.pd_review:
+        found.extend(_risk(case, case.policy.pd_review))
+    return found
+
+
+def _risk(case: Case, threshold: float) -> list[Finding]:
+    """Return what raised the risk; the plain chance where no single item stands out."""
+    found = list(risk_findings(case.risk))
+    if found or case.risk.pd is None:
+        return found
+    values = {"value": f"{case.risk.pd * 100:.0f}", "threshold": f"{threshold * 100:.0f}"}
+    return [Finding("risk_of_default", values)]
+
+
+def _below_minimum(case: Case, limit: Decimal) -> Finding:
+    return Finding(
+        "limit_below_minimum",
+        {
+            "value": shown(to_minor(limit), case.currency),
+            "threshold": shown(to_minor(case.policy.min_limit), case.currency),
+        },
+    )
+
+
+def trace_of(case: Case, decision: Decision) -> str:
+    """Return case and result as canonical JSON: enough to replay the decision."""
+    return canonical({"case": case.model_dump(), "result": decision.to_dict()})
+
+
+def replay(trace: str) -> Decision:
+    """Decide a stored case again and hold the result against the stored one.
+
+    Args:
+        trace: A decision's trace.
+
+    Raises:
+        UserError: The stored result is not what the stored case gives: the trace was changed, or
+            the rules of another version made it.
+    """
+    stored = json.loads(trace)
+    case = Case.of(stored["case"])
+    decision = decide_case(case)
+    if trace_of(case, decision) != trace:
+        raise UserError(
+            f"decision {stored['result'].get('decision_id')} does not replay to its stored result",
+            "verify the audit chain, then replay with the version that made it",
+        )
+    return decision

@@ -1,0 +1,210 @@
+"""Findings: what in a case stops, delays or bounds the offer, each with its numbers.
+
+Owns the questions a credit officer asks, one function per kind: vetoes, reviews and limits. It
+answers with codes and values only; words are in `lending.reasons`, the outcome in
+`lending.decision`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from fieldline.lending.codes import evidence_codes
+from fieldline.lending.decision.case import Case, ParcelCase
+from fieldline.lending.decision.limit import Caps
+from fieldline.lending.decision.reasons import Finding, shown_feature
+from fieldline.lending.decision.tariffs import M2_PER_MU
+from fieldline.lending.risk.features import FEATURES
+from fieldline.pipeline.records.money import floor_to_step, from_minor, shown, to_minor
+from fieldline.pipeline.records.outcomes import outcome_codes
+from fieldline.pipeline.records.reference import crops
+
+_LOWERED = {"area_overdrawn", "area_conflict_registry", "own_overlap"}
+
+
+def vetoes(case: Case) -> Iterator[Finding]:
+    """Yield what stops the offer whatever its price: blocked ground, no outline, no capacity."""
+    for parcel in case.parcels:
+        for code in parcel.codes:
+            if evidence_codes()[code].effect == "block":
+                yield _veto(code, parcel)
+    if not case.parcels:
+        yield _refused(case)
+    elif any(parcel.counts for parcel in case.parcels) and case.farmer.means.free <= 0:
+        yield _no_capacity(case)
+
+
+def _veto(code: str, parcel: ParcelCase) -> Finding:
+    values = {"parcel": parcel.parcel_id}
+    if code != "protected_overlap":
+        return _of_area(f"veto_{code}", [parcel.evidence_area_m2], values)
+    return _of_area("veto_protected_overlap", [parcel.protected_m2], values)
+
+
+def _refused(case: Case) -> Finding:
+    extra, remedy = _outcome_texts(case.refusals)
+    return _with_texts("no_parcel_accepted", case.parcels_declared, extra, remedy)
+
+
+def _no_capacity(case: Case) -> Finding:
+    farmer, money = case.farmer, case.currency
+    borne = farmer.debt_service_minor - farmer.debt_elsewhere_minor
+    claims = farmer.household_need_minor + borne
+    left = farmer.income_q10_minor - farmer.household_need_minor
+    bearable = max(0, left + farmer.debt_elsewhere_minor)
+    return Finding(
+        "no_capacity",
+        {
+            "value": shown(farmer.income_q10_minor, money),
+            "threshold": shown(claims, money),
+            "extra": shown(bearable, money),
+        },
+    )
+
+
+def reviews(case: Case, caps: Caps) -> Iterator[Finding]:
+    """Yield what a person must settle before an offer."""
+    for parcel in case.parcels:
+        for code in parcel.codes:
+            if evidence_codes()[code].effect == "review":
+                yield _parcel_review(code, parcel)
+    yield from _unvalued(case)
+    if case.application == "no_application":
+        yield Finding("review_no_application")
+    if case.application == "bad_application":
+        yield Finding("review_bad_application", {"value": case.application_detail})
+    if case.risk.problem:
+        yield Finding("review_no_model", {"value": case.risk.problem})
+    yield from unlike_loans(case)
+    if caps.without_policy > caps.policy:
+        yield _above_cap(case, caps)
+
+
+def unlike_loans(case: Case) -> Iterator[Finding]:
+    """Yield the features on which this applicant is worse than any loan the model learnt from.
+
+    The rule: beyond the worse end of the loans' middle 98 % by more than `unlike_margin` of its
+    width. Beyond the better end the trees are flat and promise nothing more, so nothing is said.
+    """
+    for feature in FEATURES:
+        value, usual = case.risk.features.get(feature.name), case.risk.cohort.get(feature.name)
+        if value is None or usual is None or usual["low"] is None or usual["high"] is None:
+            continue
+        margin = case.policy.unlike_margin * (usual["high"] - usual["low"])
+        worst = usual["high"] if feature.sign > 0 else usual["low"]
+        if feature.sign * (value - worst) > margin:
+            show = shown_feature(feature.name)
+            values = {"value": show(value), "threshold": show(worst), "extra": feature.description}
+            yield Finding("review_unlike_loans", values, {"extra": feature.chinese})
+
+
+def _parcel_review(code: str, parcel: ParcelCase) -> Finding:
+    values = {"parcel": parcel.parcel_id}
+    if code != "crop_conflict":
+        return _of_area(f"review_{code}", [parcel.evidence_area_m2], values)
+    seen, declared = parcel.seen_crop or "", parcel.declared_crop or ""
+    return Finding(
+        "review_crop_conflict",
+        {**values, "value": _crop(seen)[0], "threshold": _crop(declared)[0]},
+        {"value": _crop(seen)[1], "threshold": _crop(declared)[1]},
+    )
+
+
+def _crop(code: str) -> tuple[str, str]:
+    known = crops().get(code)
+    return (known.name_en.lower(), known.name_zh) if known else (code, code)
+
+
+def _unvalued(case: Case) -> Iterator[Finding]:
+    usable = [parcel for parcel in case.parcels if parcel.effect != "block"]
+    if usable and not any(parcel.counts for parcel in usable):
+        codes = [code for parcel in usable for code in parcel.outcomes]
+        extra, remedy = _outcome_texts(codes)
+        yield _with_texts("review_not_valued", len(usable), extra, remedy)
+
+
+def _outcome_texts(codes: Iterable[str]) -> tuple[tuple[str, str], str]:
+    """Return texts and remedy of the code that stops most: stopping codes first, then by name."""
+    known = outcome_codes()
+    ranked = sorted(
+        {c for c in codes if c in known},
+        key=lambda c: (known[c].effect != "stop", c.startswith("evidence"), c),
+    )
+    if not ranked:
+        return ("no outcome is on record", "没有记录"), "Ask the lender"
+    first = known[ranked[0]]
+    text = first.english[:1].lower() + first.english[1:]
+    return (text, first.chinese), first.remedy.rstrip(".")
+
+
+def _with_texts(code: str, count: int, extra: tuple[str, str], remedy: str) -> Finding:
+    values = {"value": str(count), "extra": extra[0], "remedy": remedy}
+    return Finding(code, values, {"extra": extra[1]})
+
+
+def _above_cap(case: Case, caps: Caps) -> Finding:
+    possible = floor_to_step(caps.without_policy, case.policy.limit_step)
+    return Finding(
+        "review_above_cap",
+        {
+            "value": shown(to_minor(possible), case.currency),
+            "threshold": shown(to_minor(caps.policy), case.currency),
+        },
+    )
+
+
+def limits(case: Case, caps: Caps) -> Iterator[Finding]:
+    """Yield what bounds the limit: the least cap first, then what lowered area or value."""
+    yield _binding(case, caps)
+    lowered = [p for p in case.parcels if p.counts and _LOWERED.intersection(p.codes)]
+    if lowered:
+        found = _areas(p.evidence_area_m2 for p in lowered)
+        declared = _areas(p.declared_area_m2 or p.evidence_area_m2 for p in lowered)
+        yield Finding(
+            "area_lowered",
+            {"value": found[0], "threshold": declared[0]},
+            {"value": found[1], "threshold": declared[1]},
+        )
+    unsure = [p.evidence_area_m2 for p in case.parcels if p.crop_basis == "cheapest_of_set"]
+    if unsure:
+        yield _of_area("crop_cheapest", unsure, {})
+
+
+def _binding(case: Case, caps: Caps) -> Finding:
+    money, least = case.currency, caps.least
+    if least == caps.capacity:
+        free = max(0, to_minor(case.farmer.means.free))
+        values = {"value": shown(free, money), "threshold": f"{case.policy.dscr_min}"}
+        return Finding("limit_capacity", values)
+    if least == caps.need:
+        return _need(case, caps)
+    if least == caps.exposure:
+        household = shown(to_minor(case.policy.exposure_cap_household), money)
+        left = shown(to_minor(caps.exposure), money)
+        return Finding("limit_exposure", {"value": left, "threshold": household})
+    return Finding("limit_policy", {"threshold": shown(to_minor(caps.policy), money)})
+
+
+def _need(case: Case, caps: Caps) -> Finding:
+    requested = case.farmer.requested_minor
+    if requested is not None and caps.need == from_minor(requested):
+        others = min(caps.capacity, caps.policy, caps.exposure)
+        possible = to_minor(floor_to_step(others, case.policy.limit_step))
+        values = {
+            "value": shown(requested, case.currency),
+            "threshold": shown(possible, case.currency),
+        }
+        return Finding("limit_request", values)
+    areas = [parcel.evidence_area_m2 for parcel in case.parcels if parcel.counts]
+    return _of_area("limit_need", areas, {"threshold": shown(to_minor(caps.need), case.currency)})
+
+
+def _of_area(code: str, areas: Iterable[Decimal], values: dict[str, str]) -> Finding:
+    english, chinese = _areas(areas)
+    return Finding(code, {**values, "value": english}, {"value": chinese})
+
+
+def _areas(areas: Iterable[Decimal]) -> tuple[str, str]:
+    mu = sum(areas, Decimal(0)) / M2_PER_MU
+    return f"{mu:.1f} mu", f"{mu:.1f}亩"

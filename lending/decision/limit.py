@@ -1,0 +1,114 @@
+"""Limit: four caps, the least of them, rounded down once.
+
+Owns the arithmetic of need, capacity, policy and exposure in `Decimal`. Rate and limit depend on
+each other only through the price of the tenor: the limit uses the rate that was priced before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from fieldline.lending.decision.pricing import tenor_factor
+from fieldline.lending.decision.tariffs import M2_PER_MU
+from fieldline.lending.settings import PolicySettings
+from fieldline.pipeline.records.money import floor_to_step
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a farmer and the household have to repay with, currency units."""
+
+    income_q10: Decimal
+    """Lower tenth of yearly income after crop costs."""
+    need: Decimal
+    """Subsistence need that the land carries."""
+    debt: Decimal
+    """Other yearly debt service."""
+    debt_elsewhere: Decimal = _ZERO
+    """Part of it that off-farm income pays."""
+
+    @property
+    def free(self) -> Decimal:
+        """Income of a poor year that is left for this line; may be negative."""
+        return self.income_q10 - self.need - (self.debt - self.debt_elsewhere)
+
+
+@dataclass(frozen=True)
+class Caps:
+    """The four caps, currency units, none below zero."""
+
+    need: Decimal
+    capacity: Decimal
+    policy: Decimal
+    exposure: Decimal
+
+    @property
+    def least(self) -> Decimal:
+        """The binding amount."""
+        return min(self.need, self.capacity, self.policy, self.exposure)
+
+    @property
+    def without_policy(self) -> Decimal:
+        """What the caps allow before the product's own maximum."""
+        return min(self.need, self.capacity, self.exposure)
+
+
+def growing_cost(areas: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
+    """Return the cost of growing the crops.
+
+    Args:
+        areas: Pairs of evidence area, m2, and scale of finance, currency units per mu.
+    """
+    return sum((area / M2_PER_MU * per_mu for area, per_mu in areas), _ZERO)
+
+
+def need_cap(growing: Decimal, requested: Decimal | None, policy: PolicySettings) -> Decimal:
+    """Return the cap by need: growing, post-harvest and upkeep, and never more than asked for.
+
+    Source: Reserve Bank of India, Kisan Credit Card scheme (10 % and 20 % of the scale of finance).
+    """
+    full = growing * (1 + policy.post_harvest_share + policy.maintenance_share)
+    return full if requested is None else min(full, requested)
+
+
+def capacity_cap(means: Means, rate: Decimal, policy: PolicySettings) -> Decimal:
+    """Return the cap by capacity: free income of a poor year / (DSCR x (1 + r t))."""
+    return max(_ZERO, means.free) / (policy.dscr_min * tenor_factor(rate, policy))
+
+
+def exposure_cap(
+    means: Means,
+    household: Means,
+    farmers: int,
+    free_of_all: Decimal,
+    rate: Decimal,
+    policy: PolicySettings,
+) -> Decimal:
+    """Return the cap by exposure of farmer and household.
+
+    Args:
+        means: The farmer's means.
+        household: The household's means, sums of its farmers'.
+        farmers: Farmers in the household who share its caps in equal parts.
+        free_of_all: Sum of the farmers' positive free incomes; one farmer's surplus must not be
+            lent twice when another's need or debt eats into it.
+        rate: Yearly rate.
+        policy: Caps.
+    """
+    own = policy.exposure_cap_farmer - means.debt
+    shared = (policy.exposure_cap_household - household.debt) / farmers
+    pooled = own
+    if free_of_all > 0:
+        part = max(_ZERO, means.free) / free_of_all
+        pooled = capacity_cap(household, rate, policy) * part
+    cap = min(own, shared, pooled) if farmers > 1 else min(own, shared)
+    return max(_ZERO, cap)
+
+
+def posted_limit(caps: Caps, policy: PolicySettings) -> Decimal:
+    """Return the limit: the least cap, rounded down to the product's step, once."""
+    return floor_to_step(caps.least, policy.limit_step)

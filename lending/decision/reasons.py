@@ -1,0 +1,121 @@
+"""Reasons: at most four, specific, with the applicant's own number and what would change it.
+
+Owns how findings become sentences in English and Chinese (texts are data) and how contributions to
+the default margin become findings: against the cohort that repaid, worst first, and only where the
+applicant's own value really is worse. "Score too low" is no reason and cannot be produced here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from fieldline.lending.codes import reason_codes
+from fieldline.lending.decision.case import RiskCase
+from fieldline.lending.risk.features import FEATURES
+
+MOST = 4
+"""Reasons told at most: a farmer reads four, a page of twenty explains nothing."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason before it is put in words."""
+
+    code: str
+    values: dict[str, str] = field(default_factory=dict)
+    """Numbers and names for the text's placeholders."""
+    chinese: dict[str, str] = field(default_factory=dict)
+    """Replacements where a placeholder reads differently in Chinese."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason in words."""
+
+    code: str
+    english: str
+    chinese: str
+
+
+def tell(findings: Iterable[Finding]) -> list[Reason]:
+    """Return at most four reasons: vetoes, then reviews, then risk, then limits; order kept within.
+
+    Args:
+        findings: Findings in order of importance; a code that repeats is told once per text.
+    """
+    ranked = sorted(findings, key=lambda finding: reason_codes()[finding.code].rank)
+    told: list[Reason] = []
+    for finding in ranked:
+        reason = _worded(finding)
+        if reason not in told:
+            told.append(reason)
+    return _one_per_code_first(told)[:MOST]
+
+
+def _one_per_code_first(reasons: Sequence[Reason]) -> list[Reason]:
+    """Put the first of every code before repetitions: four parcels must not hide four causes."""
+    seen: set[str] = set()
+    first: list[Reason] = []
+    again: list[Reason] = []
+    for reason in reasons:
+        (again if reason.code in seen else first).append(reason)
+        seen.add(reason.code)
+    return first + again
+
+
+def _worded(finding: Finding) -> Reason:
+    text = reason_codes()[finding.code]
+    english, chinese = finding.values, {**finding.values, **finding.chinese}
+    return Reason(
+        finding.code,
+        f"{text.english} {text.change_english}".format(**english),
+        f"{text.chinese}{text.change_chinese}".format(**chinese),
+    )
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0%}"
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}"
+
+
+_SHOWN: dict[str, Callable[[float], str]] = {
+    "hazard_index": _count,
+    "conflicts": _count,
+    "prior_loans": _count,
+}
+
+
+def shown_feature(name: str) -> Callable[[float], str]:
+    """Return how a feature's value is written: a share in percent or a plain count."""
+    return _SHOWN.get(name, _percent)
+
+
+def risk_findings(risk: RiskCase) -> Iterator[Finding]:
+    """Yield what raised this applicant's risk above the cohort that repaid, worst first.
+
+    Args:
+        risk: The model's answer with contributions, features and cohort.
+    """
+    excess = {
+        name: part - (risk.cohort[name]["contribution"] or 0.0)
+        for name, part in risk.contributions.items()
+    }
+    for name in sorted(excess, key=lambda name: (-excess[name], name)):
+        finding = _risk_finding(name, risk) if excess[name] > 0 else None
+        if finding is not None:
+            yield finding
+
+
+def _risk_finding(name: str, risk: RiskCase) -> Finding | None:
+    value, usual = risk.features[name], risk.cohort[name]["median"]
+    if name == "thin_file":
+        return Finding("risk_thin_file") if value else None
+    sign = {feature.name: feature.sign for feature in FEATURES}[name]
+    if value is None or usual is None or sign * (value - usual) <= 0:
+        return None
+    show = shown_feature(name)
+    return Finding(f"risk_{name}", {"value": show(value), "threshold": show(usual)})

@@ -1,0 +1,119 @@
+"""Dated tables of the lender: legal rate ceilings and scales of finance.
+
+Owns looking up the row in force on a day; the rows are data (`data/rate_ceilings.csv`,
+`data/scale_of_finance.csv`) with their sources. A missing ceiling stops the run: nobody lends
+without knowing the law of the day.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.money import to_minor
+
+MU_PER_HA = Decimal(15)
+M2_PER_MU = Decimal(10000) / MU_PER_HA
+
+
+@dataclass(frozen=True)
+class RateCeiling:
+    """The legal ceiling of yearly rates in one currency from a day on."""
+
+    currency: str
+    valid_from: dt.date
+    rule: str
+    rate: Decimal
+    """Base rate x multiple + add."""
+    source: str
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    """Read a table of `data/`, or a file of the lender's own by its path."""
+    own = Path(name)
+    source = own if own.is_absolute() else files("fieldline") / "data" / name
+    try:
+        with source.open(encoding="utf-8") as handle:
+            return list(csv.DictReader(handle))
+    except FileNotFoundError as error:
+        raise UserError(f"{name} does not exist", "name a file of data/ or give a path") from error
+
+
+@cache
+def rate_ceilings(name: str) -> tuple[RateCeiling, ...]:
+    """Return the ceilings of a table, oldest first within a currency.
+
+    Raises:
+        UserError: Two rows of one currency start on the same day.
+    """
+    found = [
+        RateCeiling(
+            row["currency"],
+            dt.date.fromisoformat(row["valid_from"]),
+            row["rule"],
+            Decimal(row["base_rate"]) * Decimal(row["multiple"]) + Decimal(row["add"]),
+            row["source"],
+        )
+        for row in _rows(name)
+    ]
+    days = [(ceiling.currency, ceiling.valid_from) for ceiling in found]
+    for day in days:
+        if days.count(day) > 1:
+            raise UserError(f"{name} has two rows for {day[0]} on {day[1]}", "keep one of them")
+    return tuple(sorted(found, key=lambda ceiling: (ceiling.currency, ceiling.valid_from)))
+
+
+def ceiling_on(name: str, currency: str, day: dt.date) -> RateCeiling:
+    """Return the ceiling in force on a day.
+
+    Raises:
+        UserError: The table has none for the currency and day.
+    """
+    known = [c for c in rate_ceilings(name) if c.currency == currency and c.valid_from <= day]
+    if not known:
+        raise UserError(
+            f"{name} has no rate ceiling for {currency} on {day}", "add the row, with its source"
+        )
+    return known[-1]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The scale of finance of one crop: the cost of growing it that a line may cover."""
+
+    minor_per_mu: int
+    basis: str
+    """`table` or `crop_template` (the cash cost of the crop's template)."""
+
+
+def scale_on(crop: str, currency: str, day: dt.date, template_minor_per_ha: int | None) -> Scale:
+    """Return the scale of finance in force on a day.
+
+    Args:
+        crop: Crop code.
+        currency: Currency wanted.
+        day: Knowledge date.
+        template_minor_per_ha: Cash cost of the crop template, used where the table has no row.
+    """
+    row = _scales().get((crop, currency), ())
+    known = [amount for valid_from, amount in row if valid_from <= day]
+    if known:
+        return Scale(known[-1], "table")
+    if template_minor_per_ha is None:
+        return Scale(0, "unknown")
+    return Scale(template_minor_per_ha // int(MU_PER_HA), "crop_template")
+
+
+@cache
+def _scales() -> dict[tuple[str, str], tuple[tuple[dt.date, int], ...]]:
+    found: dict[tuple[str, str], list[tuple[dt.date, int]]] = {}
+    for row in _rows("scale_of_finance.csv"):
+        entry = (dt.date.fromisoformat(row["valid_from"]), to_minor(Decimal(row["amount_per_mu"])))
+        found.setdefault((row["crop"], row["currency"]), []).append(entry)
+    return {key: tuple(sorted(rows)) for key, rows in found.items()}

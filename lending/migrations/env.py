@@ -1,9 +1,0 @@
-"""Alembic environment: runs inside the transaction that `lending.store` opened."""
-
-from alembic import context
-
-from lending.store import METADATA
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
-with context.begin_transaction():
-    context.run_migrations()

@@ -1,0 +1,1 @@
+"""Income, debts and record of farmers and households."""

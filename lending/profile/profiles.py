@@ -1,0 +1,328 @@
+"""Profile: one row per farmer and one per household, sums equal to their parts.
+
+Owns what a person has, earns, owes and needs. The idea: income is drawn per parcel once and added
+draw by draw, so that a household's quantiles come from the very draws of its farmers. Risk and
+limits are elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fieldline.lending.codes import conflicting
+from fieldline.lending.profile.applications import Application, read_application
+from fieldline.lending.profile.income import Draws, IncomeModel, ParcelValue, quantiles
+from fieldline.lending.schemas import PROFILES
+from fieldline.lending.settings import PolicySettings
+from fieldline.lending.sources import read_applications
+from fieldline.pipeline.records.money import split_evenly, to_minor
+from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
+from fieldline.pipeline.records.settings import PrivacySettings
+from fieldline.pipeline.records.tables import read_table, write_table
+
+#: Effects of evidence under which a parcel still earns for its farmer.
+_COUNTS = ("none", "lower", "review")
+
+_VALUED = (
+    "yield_q50_t_ha", "shared_log_sd", "own_log_sd", "price_q50_minor", "price_log_sd",
+    "cost_per_ha_minor", "crop",
+)  # fmt: skip
+
+
+@dataclass
+class Party:
+    """A farmer, or the farmers of a household taken together."""
+
+    party_id: str
+    household_id: str
+    parcels: int
+    area_m2: float = 0.0
+    crops: set[str] = field(default_factory=set)
+    valued: int = 0
+    draws: Draws = field(default_factory=lambda: np.zeros(1))
+    conflicts: int = 0
+    stability: tuple[float, float] = (0.0, 0.0)
+    """Area-weighted sum and area of the known values."""
+    hazard: tuple[float, float] = (0.0, 0.0)
+    thick: bool = False
+    """Whether any parcel or any finished loan gives a history to judge by."""
+    farmers: int = 1
+    application: Application = field(default_factory=lambda: Application("", 1))
+    need_minor: int = 0
+    off_farm_minor: int | None = None
+    """Off-farm income that counts."""
+    elsewhere_minor: int = 0
+    """Part of the debt service that it pays."""
+
+
+def parcel_values(frame: pd.DataFrame) -> dict[str, ParcelValue]:
+    """Return the values of the parcels that have a yield, a price and an effect that counts.
+
+    Args:
+        frame: Evidence joined with yields, one row per parcel.
+    """
+    known = frame[list(_VALUED)].notna().all(axis=1) & frame["effect"].isin(_COUNTS)
+    columns = [
+        "parcel_id", "evidence_area_m2", "yield_q50_t_ha", "shared_log_sd", "own_log_sd",
+        "shock_group", "price_q50_minor", "price_log_sd", "crop", "cost_per_ha_minor",
+    ]  # fmt: skip
+    rows = frame.loc[known, columns].itertuples(index=False, name=None)
+    return {row[0]: ParcelValue(row[0], row[1] / 1e4, *map(_native, row[2:])) for row in rows}
+
+
+def _native(value: Any) -> Any:
+    return value if isinstance(value, str) else float(value)
+
+
+def farmer_parties(
+    farmers: pd.DataFrame,
+    parcels: pd.DataFrame,
+    applications: dict[str, Application],
+    model: IncomeModel,
+) -> list[Party]:
+    """Return one party per farmer, also for those without a usable parcel.
+
+    Args:
+        farmers: FARMERS rows.
+        parcels: Evidence joined with yields, hazards and history.
+        applications: Application of each farmer.
+        model: Joint draws.
+    """
+    values = parcel_values(parcels)
+    groups = dict(list(parcels.groupby("farmer_id", sort=False)))
+    empty = parcels.iloc[:0]
+    return [
+        _farmer_party(
+            str(farmer), int(declared), groups.get(farmer, empty), values,
+            applications[str(farmer)], model,
+        )
+        for farmer, declared in zip(farmers["farmer_id"], farmers["parcels_declared"], strict=True)
+    ]  # fmt: skip
+
+
+def _farmer_party(
+    farmer_id: str,
+    declared: int,
+    own: pd.DataFrame,
+    values: dict[str, ParcelValue],
+    application: Application,
+    model: IncomeModel,
+) -> Party:
+    usable = own[own["effect"].isin(_COUNTS)]
+    valued = [values[parcel] for parcel in own["parcel_id"] if parcel in values]
+    return Party(
+        party_id=farmer_id,
+        household_id=application.household_id,
+        parcels=declared,
+        area_m2=float(usable["evidence_area_m2"].sum()),
+        crops={value.crop for value in valued},
+        valued=len(valued),
+        draws=model.total(valued),
+        conflicts=sum(conflicting(codes) for codes in own["codes"]),
+        stability=_weighted(usable, "stability"),
+        hazard=_weighted(usable, "hazard_index"),
+        thick=bool((~usable["thin_file"].fillna(True).astype("bool")).any())
+        or application.prior_loans > 0,
+        application=application,
+    )
+
+
+def _weighted(parcels: pd.DataFrame, column: str) -> tuple[float, float]:
+    known = parcels[parcels[column].notna()]
+    area = known["evidence_area_m2"]
+    return float((known[column].astype("float64") * area).sum()), float(area.sum())
+
+
+def share_needs(members: Sequence[Party], policy: PolicySettings) -> None:
+    """Set what each farmer's land must carry of the household's needs and debts.
+
+    The household's need is per head. Off-farm income, the largest that a member states, pays other
+    debts first, which are due by contract, and the need next. Land can be asked for at most a share
+    of its poor-year income (`need_income_share`), split by its farmers' poor-year incomes: to state
+    off-farm income is never worse than to keep silent.
+    """
+    size = max(member.application.household_size for member in members)
+    need = to_minor(policy.household_need_per_head * size)
+    poor = [max(0, quantiles(member.draws)[0]) for member in members]
+    stated = [a for m in members if (a := m.application.off_farm_minor) is not None]
+    counted = int(policy.off_farm_share * max(stated, default=0))
+    debts = [member.application.debt_minor for member in members]
+    elsewhere = min(sum(debts), counted)
+    left = max(0, need - (counted - elsewhere))
+    carried = min(left, int(policy.need_income_share * sum(poor)))
+    parts = zip(
+        members, split_evenly(carried, poor), split_evenly(elsewhere, debts),
+        split_evenly(counted, poor), strict=True,
+    )  # fmt: skip
+    for member, member_need, member_elsewhere, off_farm in parts:
+        member.need_minor, member.elsewhere_minor = member_need, member_elsewhere
+        member.off_farm_minor = off_farm if stated else None
+
+
+def household_party(members: Sequence[Party]) -> Party:
+    """Add the farmers of one household up; income draws are added draw by draw."""
+    first = members[0].application
+    return Party(
+        party_id=members[0].household_id,
+        household_id=members[0].household_id,
+        parcels=sum(m.parcels for m in members),
+        area_m2=sum(m.area_m2 for m in members),
+        crops=set().union(*(m.crops for m in members)),
+        valued=sum(m.valued for m in members),
+        draws=np.sum([m.draws for m in members], axis=0),
+        conflicts=sum(m.conflicts for m in members),
+        stability=_added([m.stability for m in members]),
+        hazard=_added([m.hazard for m in members]),
+        thick=any(m.thick for m in members),
+        farmers=len(members),
+        application=Application(
+            household_id=first.household_id,
+            household_size=max(m.application.household_size for m in members),
+            requested_minor=_sum_known([m.application.requested_minor for m in members]),
+            debt_minor=sum(m.application.debt_minor for m in members),
+            prior_loans=sum(m.application.prior_loans for m in members),
+            prior_late=sum(m.application.prior_late for m in members),
+        ),
+        need_minor=sum(m.need_minor for m in members),
+        off_farm_minor=_sum_known([m.off_farm_minor for m in members]),
+        elsewhere_minor=sum(m.elsewhere_minor for m in members),
+    )
+
+
+def _sum_known(amounts: Sequence[int | None]) -> int | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None
+
+
+def _added(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return sum(part[0] for part in parts), sum(part[1] for part in parts)
+
+
+def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
+    """Return one PROFILES row."""
+    low, middle, high = quantiles(party.draws)
+    return {
+        "level": level,
+        "party_id": party.party_id,
+        "household_id": party.household_id,
+        "farmers": party.farmers,
+        "parcels": party.parcels,
+        "parcels_valued": party.valued,
+        "evidence_area_m2": party.area_m2,
+        "crops": sorted(party.crops),
+        "income_q10_minor": low,
+        "income_q50_minor": middle,
+        "income_q90_minor": high,
+        "debt_service_minor": party.application.debt_minor,
+        "off_farm_minor": party.off_farm_minor,
+        "debt_elsewhere_minor": party.elsewhere_minor,
+        "household_need_minor": party.need_minor,
+        "requested_minor": party.application.requested_minor,
+        "stability": _mean(party.stability),
+        "hazard_index": _mean(party.hazard),
+        "conflicts": party.conflicts,
+        "prior_loans": party.application.prior_loans,
+        "prior_late": party.application.prior_late,
+        "thin_file": not party.thick,
+        "currency": currency,
+    }
+
+
+def _mean(weighted: tuple[float, float]) -> float | None:
+    return weighted[0] / weighted[1] if weighted[1] > 0 else None
+
+
+def profile_frame(parties: Sequence[Party], policy: PolicySettings, currency: str) -> pd.DataFrame:
+    """Return farmer and household rows; sets each farmer's part of the household need."""
+    households: dict[str, list[Party]] = defaultdict(list)
+    for party in sorted(parties, key=lambda p: p.party_id):
+        households[party.household_id].append(party)
+    rows = []
+    for members in households.values():
+        share_needs(members, policy)
+        rows.append(profile_row(household_party(members), "household", currency))
+        rows.extend(profile_row(member, "farmer", currency) for member in members)
+    frame = pd.DataFrame(rows, columns=PROFILES.names)
+    return frame.astype({"requested_minor": "Int64", "off_farm_minor": "Int64"})
+
+
+def _outcome(party: Party) -> Outcome:
+    application = party.application
+    code, numbers = OK, ""
+    if application.problem:
+        code, numbers = "bad_application", application.problem
+    elif not application.known:
+        code = "no_application"
+    elif party.valued == 0:
+        code, numbers = "no_valued_parcel", detail(parcels=party.parcels)
+    return Outcome("profile", "", party.party_id, code, numbers)
+
+
+def join_parcels(
+    evidence: pd.DataFrame, yields: pd.DataFrame, hazards: pd.DataFrame, history: pd.DataFrame
+) -> pd.DataFrame:
+    """Return evidence with what the crops room knows of each parcel, unknowns missing."""
+    return (
+        evidence[["parcel_id", "farmer_id", "evidence_area_m2", "effect", "codes"]]
+        .merge(yields.drop(columns=["currency", "model"]), on="parcel_id", how="left")
+        .merge(hazards[["parcel_id", "hazard_index"]], on="parcel_id", how="left")
+        .merge(history[["parcel_id", "stability", "thin_file"]], on="parcel_id", how="left")
+        .sort_values("parcel_id", kind="stable")
+    )
+
+
+def run_profile(
+    *,
+    farmers: Path,
+    evidence: Path,
+    yields: Path,
+    hazards: Path,
+    history: Path,
+    applications: Path | None,
+    as_of: dt.date,
+    currency: str,
+    policy: PolicySettings,
+    privacy: PrivacySettings,
+    out: Path,
+    outcomes: Path,
+) -> None:
+    """Write profiles.parquet and one outcome for every farmer.
+
+    Args:
+        farmers: farmers.parquet, every farmer who named a parcel.
+        evidence: evidence.parquet.
+        yields: yields.parquet.
+        hazards: hazards.parquet.
+        history: history.parquet.
+        applications: Applications, or None (nothing is then known of debts and household).
+        as_of: Knowledge date.
+        currency: The county's currency.
+        policy: Household need, draws and losses.
+        privacy: Pseudonym key of the applicants.
+        out: profiles.parquet.
+        outcomes: outcomes/profile.parquet.
+    """
+    people = read_table(farmers).sort_values("farmer_id", kind="stable")
+    table = (
+        read_applications(applications, as_of=as_of, privacy=privacy)
+        if applications
+        else pd.DataFrame()
+    )
+    filed = dict(table.iterrows())
+    read = {
+        farmer: read_application(filed.get(farmer), farmer, currency, policy)
+        for farmer in people["farmer_id"].astype("str")
+    }
+    parcels = join_parcels(*(read_table(path) for path in (evidence, yields, hazards, history)))
+    model = IncomeModel(policy.draws, policy.seed, float(policy.harvest_loss_share))
+    parties = farmer_parties(people, parcels, read, model)
+    write_table(profile_frame(parties, policy, currency), PROFILES, out)
+    write_outcomes([_outcome(party) for party in parties], outcomes)

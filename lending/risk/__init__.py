@@ -1,0 +1,1 @@
+"""The default model, its readable challenger and what they are measured by."""

@@ -1,0 +1,101 @@
+"""Features of default risk: the same numbers from a profile and from a finished loan.
+
+Owns the table of features with their known signs. Amounts enter as shares of income or need, never
+as size: a farmer with 3 mu and one with 300 are judged by how far their income carries, not by how
+much land they hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fieldline.lending.settings import PolicySettings
+
+_CLIP = 10.0
+"""Ratios beyond ten times income carry no further meaning and would only stretch the scale."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input of the default model."""
+
+    name: str
+    sign: int
+    """+1: more never lowers risk; -1: more never raises it; 0: no sign is known."""
+    description: str
+    chinese: str
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature("debt_share", 1, "other debt service over normal income", "其他年度债务占正常收入"),
+    Feature(
+        "free_share", -1, "what a poor year leaves over normal crop income",
+        "歉收年扣除家庭开支与债务后的余额占正常种植收入",
+    ),
+    Feature("income_spread", 1, "what a poor year takes off normal crop income", "歉收年减收比例"),
+    Feature("stability", -1, "stability of growth over the seasons", "历季长势稳定度"),
+    Feature("hazard_index", 1, "the weather hazard of the season", "本季气象灾害指数"),
+    Feature("conflicts", 1, "the number of parcels found to differ", "申报不符的地块数"),
+    Feature("late_share", 1, "finished loans paid late over finished loans", "历史贷款逾期比例"),
+    Feature("prior_loans", -1, "the number of finished loans", "历史贷款笔数"),
+    Feature("thin_file", 0, "whether nothing is known of the past", "有无历史记录"),
+)  # fmt: skip
+
+NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+
+_COLUMNS = (
+    "income_q10", "income_q50", "debt_service", "household_need", "off_farm", "debt_elsewhere",
+    "stability", "hazard_index", "conflicts", "prior_loans", "prior_late", "thin_file",
+)  # fmt: skip
+
+
+def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
+    """Return the features of finished loans.
+
+    The household's part follows the rule of the profile, so that old loans and new applicants are
+    on one scale: off-farm income pays other debts first and the household next; the rest of the
+    household falls on the land, at most `need_income_share` of its poor year.
+
+    Args:
+        history: Loan history; money in any one unit, `household_need` in full, `off_farm_income`
+            missing where it was not stated.
+        policy: Shares of off-farm income and of poor-year income.
+    """
+    need, poor = history["household_need"], history["income_q10"].clip(lower=0)
+    off_farm = history["off_farm_income"] * float(policy.off_farm_share)
+    counted = off_farm.fillna(0.0)
+    elsewhere = np.minimum(history["debt_service"], counted)
+    left = (need - (counted - elsewhere)).clip(lower=0)
+    carried = np.minimum(left, float(policy.need_income_share) * poor)
+    return _feature_table(
+        history.assign(off_farm=off_farm, household_need=carried, debt_elsewhere=elsewhere)
+    )
+
+
+def of_profiles(profiles: pd.DataFrame) -> pd.DataFrame:
+    """Return the features of PROFILES rows (amounts in minor units)."""
+    return _feature_table(profiles.rename(columns=lambda name: name.removesuffix("_minor")))
+
+
+def _feature_table(amounts: pd.DataFrame) -> pd.DataFrame:
+    """Return one float64 column per feature; unknown stays NaN."""
+    rows = amounts[list(_COLUMNS)].astype("float64")
+    income = rows["income_q50"].clip(lower=1.0)
+    all_income = income + rows["off_farm"].fillna(0.0)
+    borne = rows["debt_service"] - rows["debt_elsewhere"]
+    free = rows["income_q10"] - rows["household_need"] - borne
+    table = pd.DataFrame({
+        "debt_share": (rows["debt_service"] / all_income).clip(0, _CLIP),
+        "free_share": (free / income).clip(-_CLIP, _CLIP),
+        "income_spread": ((income - rows["income_q10"]) / income).clip(0, _CLIP),
+        "stability": rows["stability"],
+        "hazard_index": rows["hazard_index"],
+        "conflicts": rows["conflicts"],
+        "late_share": rows["prior_late"] / (rows["prior_loans"] + 1),
+        "prior_loans": rows["prior_loans"],
+        "thin_file": rows["thin_file"],
+    })  # fmt: skip
+    return table[list(NAMES)]

@@ -1,0 +1,1 @@
+"""What stands: offers, audit chain and the database that holds them."""

@@ -1,0 +1,305 @@
+"""Offers: what stands after a run, in the database and in two files that equal it.
+
+Owns the posting: one live row per farmer, product and season; equal inputs write nothing, changed
+ones supersede the old row and keep it. Files are written from the table after the transaction, so
+a killed run leaves either the old offers or the new ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from fieldline.lending.settings import PolicySettings
+from fieldline.lending.store.audit import append, terms_hash, text_hash
+from fieldline.lending.store.database import (
+    DECISIONS,
+    LIVE,
+    OFFERS,
+    RUNS,
+    SUPERSEDED,
+    WITHDRAWN,
+    open_database,
+    posting,
+)
+from fieldline.pipeline.records.canonical import content_hash
+from fieldline.pipeline.records.money import from_minor, plain
+from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
+from fieldline.pipeline.records.tables import read_table, write_text
+
+CSV_COLUMNS = (
+    "offer_id", "county", "season", "farmer_id", "household_id", "product", "access", "currency",
+    "limit", "annual_rate", "tenor_days", "day_basis", "valid_from", "valid_to", "reason_codes",
+    "reasons", "reasons_zh", "decision_id",
+)  # fmt: skip
+
+QUEUE_COLUMNS = (
+    "farmer_id", "household_id", "currency", "possible_limit", "annual_rate", "pd", "reason_codes",
+    "reasons", "reasons_zh", "outcomes", "decision_id",
+)  # fmt: skip
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BETWEEN = " | "
+_INSERT_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where offers stand: the key that, with the farmer, allows one live offer."""
+
+    county: str
+    season: str
+    product: str
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What a posting changed, and the live rows after it."""
+
+    written: int
+    superseded: int
+    withdrawn: int
+    live: list[dict[str, Any]]
+
+
+def offer_row(decision: dict[str, Any], shelf: Shelf, policy: PolicySettings) -> dict[str, Any]:
+    """Return the offer of one decision; limit and rate are empty unless it is approved."""
+    approved = decision["access"] == "approve"
+    row = {
+        **vars(shelf),
+        "farmer_id": decision["farmer_id"],
+        "household_id": decision["household_id"],
+        "access": decision["access"],
+        "currency": decision["currency"],
+        "limit_minor": int(decision["limit_minor"]) if approved else None,
+        "annual_rate": plain(decision["annual_rate"].normalize()) if approved else None,
+        "tenor_days": policy.tenor_days,
+        "day_basis": policy.day_basis,
+        "valid_from": decision["as_of"],
+        "valid_to": decision["as_of"] + dt.timedelta(days=policy.offer_valid_days),
+        "reason_codes": _BETWEEN.join(decision["reason_codes"]),
+        "reasons": _BETWEEN.join(decision["reasons"]),
+        "reasons_zh": _BETWEEN.join(decision["reasons_zh"]),
+        "decision_id": decision["decision_id"],
+    }
+    return {"offer_id": content_hash(row), **row, "status": LIVE}
+
+
+def post(
+    engine: sa.Engine, decisions: pd.DataFrame, shelf: Shelf, policy: PolicySettings
+) -> Posted:
+    """Make the live offers of a county, season and product those of these decisions.
+
+    Args:
+        engine: Open database.
+        decisions: DECISIONS rows, one per farmer.
+        shelf: County, season and product.
+        policy: Terms of the product.
+
+    Returns:
+        The numbers of changes and the live rows, ordered by farmer.
+    """
+    records = decisions.sort_values("farmer_id", kind="stable").to_dict("records")
+    wanted = {str(r["farmer_id"]): offer_row(r, shelf, policy) for r in records}  # type: ignore[arg-type]
+    with posting(engine) as connection:
+        live = {row["farmer_id"]: row for row in _live(connection, shelf)}
+        fresh = [
+            row for farmer, row in wanted.items() if _offer_id(live.get(farmer)) != row["offer_id"]
+        ]
+        gone = [row for farmer, row in live.items() if farmer not in wanted]
+        replaced = [live[row["farmer_id"]] for row in fresh if row["farmer_id"] in live]
+        if fresh or gone:
+            _close(connection, replaced, SUPERSEDED)
+            _close(connection, gone, WITHDRAWN)
+            _insert(connection, fresh, records)
+            _log(connection, shelf, fresh, [*replaced, *gone], wanted)
+        rows = _live(connection, shelf)
+    return Posted(len(fresh), len(replaced), len(gone), rows)
+
+
+def _offer_id(row: dict[str, Any] | None) -> str | None:
+    return None if row is None else str(row["offer_id"])
+
+
+def _live(connection: sa.Connection, shelf: Shelf) -> list[dict[str, Any]]:
+    here = [OFFERS.c[name] == value for name, value in vars(shelf).items()]
+    query = sa.select(OFFERS).where(OFFERS.c.status == LIVE, *here)
+    found = [row._asdict() for row in connection.execute(query)]
+    return sorted(found, key=lambda row: str(row["farmer_id"]))
+
+
+def _close(connection: sa.Connection, rows: Sequence[dict[str, Any]], status: str) -> None:
+    if rows:
+        change = sa.update(OFFERS).where(OFFERS.c.seq == sa.bindparam("old")).values(status=status)
+        connection.execute(change, [{"old": row["seq"]} for row in rows])
+
+
+def _insert(
+    connection: sa.Connection, rows: Sequence[dict[str, Any]], records: Iterable[dict[Any, Any]]
+) -> None:
+    new = {row["decision_id"] for row in rows}
+    for start in range(0, len(rows), _INSERT_ROWS):
+        ids = [row["decision_id"] for row in rows[start : start + _INSERT_ROWS]]
+        known = sa.select(DECISIONS.c.decision_id).where(DECISIONS.c.decision_id.in_(ids))
+        new -= set(connection.scalars(known))
+    names = [column.name for column in DECISIONS.columns]
+    kept = [{name: r[name] for name in names} for r in records if r["decision_id"] in new]
+    if kept:
+        connection.execute(sa.insert(DECISIONS), kept)
+    if rows:
+        connection.execute(sa.insert(OFFERS), list(rows))
+
+
+def _log(
+    connection: sa.Connection,
+    shelf: Shelf,
+    fresh: Sequence[dict[str, Any]],
+    closed: Sequence[dict[str, Any]],
+    wanted: dict[str, dict[str, Any]],
+) -> None:
+    """Record the run and append every change to the audit chain."""
+    approved = sum(row["access"] == "approve" for row in wanted.values())
+    run = {
+        **vars(shelf),
+        "run_id": content_hash(sorted(row["offer_id"] for row in wanted.values())),
+        "farmers": len(wanted),
+        "approved": approved,
+        "written": len(fresh),
+        "as_of": max(row["valid_from"] for row in [*wanted.values(), *closed]),
+    }
+    connection.execute(sa.insert(RUNS), run)
+    traces = _traces(connection, [row["decision_id"] for row in fresh])
+    append(connection, [
+        {"event": "run", **run},
+        *({"event": "closed", "offer_id": row["offer_id"]} for row in closed),
+        *(
+            {
+                "event": "offer",
+                "offer_id": row["offer_id"],
+                "decision_id": row["decision_id"],
+                "terms": terms_hash(row),
+                "trace": text_hash(traces[row["decision_id"]]),
+            }
+            for row in fresh
+        ),
+    ])  # fmt: skip
+
+
+def _traces(connection: sa.Connection, ids: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), _INSERT_ROWS):
+        part = ids[start : start + _INSERT_ROWS]
+        query = sa.select(DECISIONS.c.decision_id, DECISIONS.c.trace)
+        rows = connection.execute(query.where(DECISIONS.c.decision_id.in_(part)))
+        found.update({row.decision_id: row.trace for row in rows})
+    return found
+
+
+def csv_text(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
+    """Return rows as CSV that no spreadsheet runs: a text like `=cmd` gets a leading apostrophe.
+
+    Source: OWASP, CSV injection.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row[name]) for name in columns] for row in rows)
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+
+
+def offers_csv(rows: Iterable[dict[str, Any]]) -> str:
+    """Return live offers as CSV; money as plain decimals."""
+    return csv_text(({**row, "limit": _money(row["limit_minor"])} for row in rows), CSV_COLUMNS)
+
+
+def _money(minor: int | None) -> str | None:
+    return None if minor is None else f"{from_minor(minor):.2f}"
+
+
+def queue_csv(decisions: pd.DataFrame) -> str:
+    """Return the decisions that wait for a person, the largest possible limit first."""
+    waiting = decisions[decisions["access"] == "review"].copy()
+    caps = [f"limit_{cap}_minor" for cap in ("need", "capacity", "policy", "exposure")]
+    waiting["possible"] = waiting[caps].min(axis=1)
+    waiting = waiting.sort_values(["possible", "farmer_id"], ascending=[False, True], kind="stable")
+    return csv_text((_queue_row(row) for row in waiting.to_dict("records")), QUEUE_COLUMNS)
+
+
+def _queue_row(row: dict[Any, Any]) -> dict[str, Any]:
+    rate, pd_ = row["annual_rate"], row["pd"]
+    return {
+        **{name: row[name] for name in ("farmer_id", "household_id", "currency", "decision_id")},
+        "possible_limit": _money(int(row["possible"])),
+        "annual_rate": None if pd.isna(rate) else plain(rate.normalize()),
+        "pd": None if pd.isna(pd_) else f"{pd_:.4f}",
+        **{
+            name: _BETWEEN.join(row[name])
+            for name in ("reason_codes", "reasons", "reasons_zh", "outcomes")
+        },
+    }
+
+
+def run_offers(
+    *,
+    decisions: Path,
+    county: str,
+    season: str,
+    policy: PolicySettings,
+    database: str | Path,
+    offers: Path,
+    queue: Path,
+    outcomes: Path,
+) -> Posted:
+    """Post the offers of one county and season and write offers.csv and review_queue.csv.
+
+    Args:
+        decisions: decisions.parquet.
+        county: County code.
+        season: Season name.
+        policy: Terms of the product.
+        database: SQLite path or database URL.
+        offers: offers.csv, one row per farmer, equal to the live rows of table `offers`.
+        queue: review_queue.csv.
+        outcomes: outcomes/offers.parquet.
+
+    Returns:
+        What was written; nothing where the inputs were those of the last posting.
+    """
+    frame = read_table(decisions)
+    engine = open_database(database)
+    try:
+        posted = post(engine, frame, Shelf(county, season, policy.product), policy)
+    finally:
+        engine.dispose()
+    write_text(offers, offers_csv(posted.live))
+    write_text(queue, queue_csv(frame))
+    results = zip(frame["farmer_id"], frame["access"], strict=True)
+    write_outcomes(
+        [
+            Outcome(
+                "offers",
+                "",
+                farmer,
+                OK if access == "approve" else "no_offer",
+                detail(access=access),
+            )
+            for farmer, access in results
+        ],
+        outcomes,
+    )
+    return posted

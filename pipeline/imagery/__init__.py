@@ -1,0 +1,1 @@
+"""From scenes to observations: archive, masks, grid and exact pixel coverage."""

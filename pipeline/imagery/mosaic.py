@@ -1,0 +1,263 @@
+"""One solar day of scenes as an array on the county grid.
+
+Owns opening COGs, laying them onto the grid and merging same-day items pixel by pixel (first clear
+pixel in the day's order). The one idea: nearest neighbour everywhere, so no pixel value is invented
+across a field border, and a 20 m pixel keeps its exact area weight.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from fieldline.pipeline.imagery.archive import Asset, SceneItem
+from fieldline.pipeline.imagery.grid import Bounds, Grid
+from fieldline.pipeline.imagery.masks import clear_pixels, mask_asset
+from fieldline.pipeline.imagery.resample import (
+    FileGeometry,
+    Lookup,
+    grid_extent,
+    lookup,
+    project_bounds,
+)
+from fieldline.pipeline.imagery.scenes import SceneDay
+from fieldline.pipeline.imagery.settings import MaskSettings
+from fieldline.pipeline.records.errors import ProviderError
+
+#: GDAL options of every read. One decode thread, for the threads are ours; no directory listing
+#: at each open; a small block cache, because windows follow the tiles and no tile is read twice.
+GDAL_OPTIONS = {
+    "GDAL_NUM_THREADS": "1",
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_CACHEMAX": 64 * 2**20,
+}
+_OPEN_ITEMS = 8  # bounds open files on days of hundreds of chips; wall-to-wall days have 1 to 4
+
+Found = tuple[NDArray[Any], NDArray[np.bool_]]
+"""Raw numbers and where the file has data, both (rows, columns)."""
+
+
+class SceneReadError(ProviderError):
+    """An item of a day that cannot be read."""
+
+    def __init__(self, item_id: str, asset: str, reason: str) -> None:
+        self.item_id, self.asset, self.reason = item_id, asset, reason
+        super().__init__(f"scene {item_id}, asset {asset}: {reason}")
+
+
+def read_day(
+    day: SceneDay, grid: Grid, window: Window, bands: Sequence[str], mask: MaskSettings
+) -> NDArray[np.float32]:
+    """Read one window of one day.
+
+    Args:
+        day: The day's items, best first.
+        grid: The county grid.
+        window: Part of the grid, pixels.
+        bands: Sentinel-2 band names.
+        mask: How clear pixels are told.
+
+    Returns:
+        Reflectance, (bands, rows, columns) float32; NaN in all bands where any band is missing,
+        where no item is clear and outside every footprint.
+
+    Raises:
+        SceneReadError: A file of an item that touches the window cannot be read.
+    """
+    with DayReader(day, grid, bands, mask) as reader:
+        return reader.read(window)
+
+
+class DayReader:
+    """Reads the windows of one day; keeps the day's files open between windows.
+
+    Not to be shared by threads: each date is read by one thread from beginning to end.
+    """
+
+    def __init__(self, day: SceneDay, grid: Grid, bands: Sequence[str], mask: MaskSettings) -> None:
+        self._grid = grid
+        self._bands = tuple(bands)
+        self._mask = mask
+        self._boxes = [
+            (item, project_bounds(item.footprint.bounds, grid.crs)) for item in day.items
+        ]
+        self._open: OrderedDict[str, _ItemReader] = OrderedDict()
+        self._environment = rasterio.Env(**GDAL_OPTIONS)
+
+    def __enter__(self) -> Self:
+        self._environment.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+        self._environment.__exit__(kind, error, trace)
+
+    def touches(self, window: Window) -> bool:
+        """Whether any footprint's box overlaps the window."""
+        edges = self._grid.window_bounds(window)
+        return any(_overlap(box, edges) for _, box in self._boxes)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read one window as `read_day` does."""
+        edges = self._grid.window_bounds(window)
+        shape = int(window.height), int(window.width)
+        block = np.empty((len(self._bands), *shape), dtype=np.float32)
+        empty = np.ones(shape, dtype=bool)
+        for item, box in self._boxes:
+            if _overlap(box, edges):
+                self._lay(self._reader(item), window, block, empty)
+        if empty.any():
+            np.copyto(block, np.float32(np.nan), where=empty)
+        return block
+
+    def _lay(
+        self,
+        reader: _ItemReader,
+        window: Window,
+        block: NDArray[np.float32],
+        empty: NDArray[np.bool_],
+    ) -> None:
+        """Fill the still empty pixels of a block from one item."""
+        part = _common(reader.extent, window)
+        if part is None:
+            return
+        row, column = int(part.row_off - window.row_off), int(part.col_off - window.col_off)
+        place = np.s_[row : row + int(part.height), column : column + int(part.width)]
+        if empty[place].any():
+            reader.fill(part, block[:, *place], empty[place])
+
+    def _reader(self, item: SceneItem) -> _ItemReader:
+        reader = self._open.pop(item.id, None) or _ItemReader(
+            item, self._grid, self._bands, self._mask
+        )
+        self._open[item.id] = reader
+        if len(self._open) > _OPEN_ITEMS:
+            self._open.popitem(last=False)[1].close()
+        return reader
+
+
+class _ItemReader:
+    """The open files of one item; bands are opened only where the mask shows a clear pixel."""
+
+    def __init__(
+        self, item: SceneItem, grid: Grid, bands: Sequence[str], mask: MaskSettings
+    ) -> None:
+        self._item, self._grid, self._mask = item, grid, mask
+        self._bands = bands
+        self._mask_name = mask_asset(mask)
+        self._files: dict[str, _BandFile] = {}
+        self._lookups: dict[FileGeometry, Lookup | None] = {}
+        self._window: Window | None = None
+        first = self._file(self._mask_name or bands[0])
+        self.extent = grid_extent(first.geometry, grid)
+
+    def fill(self, window: Window, view: NDArray[np.float32], empty: NDArray[np.bool_]) -> None:
+        """Put reflectance into `view` where `empty` and clear, and mark it as no longer empty."""
+        usable = empty.copy()
+        if self._mask_name is not None:
+            usable &= clear_pixels(*self._read(self._mask_name, window), self._mask)
+        if not usable.any():
+            return
+        # The first item writes straight into the block: what is not clear stays marked as empty.
+        values = view if empty.all() else np.empty(view.shape, dtype=np.float32)
+        for index, band in enumerate(self._bands):
+            numbers, present = self._read(band, window)
+            usable &= present
+            self._file(band).asset.radiometry.reflectance(numbers, out=values[index])
+        if values is not view:
+            np.copyto(view, values, where=usable)
+        empty &= ~usable
+
+    def close(self) -> None:
+        while self._files:
+            self._files.popitem()[1].close()
+
+    def _read(self, band: str, window: Window) -> Found:
+        file = self._file(band)
+        place = self._lookup(file.geometry, window)
+        if place is None:
+            shape = (int(window.height), int(window.width))
+            return np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
+        numbers, present = file.read(place.source)
+        return place.pick(numbers), place.within(place.pick(present))
+
+    def _lookup(self, geometry: FileGeometry, window: Window) -> Lookup | None:
+        if window != self._window:
+            self._window = window
+            self._lookups.clear()
+        if geometry not in self._lookups:
+            self._lookups[geometry] = lookup(geometry, self._grid, window)
+        return self._lookups[geometry]
+
+    def _file(self, band: str) -> _BandFile:
+        if band not in self._files:
+            asset = self._item.find(band)
+            if asset is None:
+                raise SceneReadError(self._item.id, band, "asset_missing")
+            self._files[band] = _BandFile(self._item.id, asset)
+        return self._files[band]
+
+
+class _BandFile:
+    """One open raster file; every failure names its item and asset."""
+
+    def __init__(self, item_id: str, asset: Asset) -> None:
+        self.asset = asset
+        self._item_id = item_id
+        try:
+            self._dataset = rasterio.open(asset.href)
+        except RasterioError as error:
+            raise self._failure(error) from error
+        crs = self._dataset.crs
+        if crs is None:
+            self._dataset.close()
+            raise SceneReadError(item_id, asset.key, "no_crs")
+        self._nodata = self._dataset.nodata
+        self.geometry = FileGeometry(
+            crs.to_wkt(), self._dataset.transform, self._dataset.height, self._dataset.width
+        )
+
+    def read(self, window: Window) -> Found:
+        """Read raw numbers of a file window and where there are any."""
+        try:
+            numbers = self._dataset.read(1, window=window)
+        except RasterioError as error:
+            raise self._failure(error) from error
+        present = self.asset.radiometry.present(numbers)
+        if self._nodata is not None and self._nodata != self.asset.radiometry.nodata:
+            present &= numbers != self._nodata
+        return numbers, present
+
+    def close(self) -> None:
+        self._dataset.close()
+
+    def _failure(self, error: Exception) -> SceneReadError:
+        return SceneReadError(self._item_id, self.asset.key, type(error).__name__)
+
+
+def _overlap(first: Bounds, second: Bounds) -> bool:
+    across = first[0] < second[2] and second[0] < first[2]
+    return across and first[1] < second[3] and second[1] < first[3]
+
+
+def _common(extent: Window | None, window: Window) -> Window | None:
+    if extent is None:
+        return None
+    row, column = max(extent.row_off, window.row_off), max(extent.col_off, window.col_off)
+    height = min(extent.row_off + extent.height, window.row_off + window.height) - row
+    width = min(extent.col_off + extent.width, window.col_off + window.width) - column
+    return Window(column, row, width, height) if height > 0 and width > 0 else None

@@ -1,0 +1,326 @@
+"""The observe stage: parcel x date x band statistics of a county's season.
+
+Owns the run over dates, the table and the parcels' outcomes; pixels come from `mosaic`, sums from
+`coverage`. Each date is worked on by one thread from first block to last and written to disk, so
+results do not depend on the number of threads and memory does not grow with the number of dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from shapely import STRtree
+
+from fieldline.pipeline.imagery.coverage import (
+    BlockWeights,
+    CoverageWeights,
+    block_sums,
+    build_weights,
+    moments,
+)
+from fieldline.pipeline.imagery.grid import Grid, county_grid, iter_windows
+from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
+from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
+from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
+from fieldline.pipeline.imagery.settings import GridSettings, ObserveSettings, SceneSettings
+from fieldline.pipeline.imagery.spool import ABSENT, LOST, Spool
+from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
+from fieldline.pipeline.records.tables import BatchWriter
+
+STAGE = "observe"
+_ONE_PIXEL = 1.0
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What every date of a run needs; shared by the threads, never changed."""
+
+    parcels: gpd.GeoDataFrame
+    """Ascending by parcel_id, EPSG:4326."""
+    tree: STRtree
+    grid: Grid
+    weights: CoverageWeights
+    blocks: list[BlockWeights]
+    scenes: SceneSettings
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A combination of a day's items that touches the same parcels."""
+
+    scene_id: str = ""
+    baseline: str | None = None
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Date:
+    """What a finished date leaves in memory: a few words, however many parcels."""
+
+    day: SceneDay
+    groups: tuple[_Group, ...]
+    failures: tuple[SceneReadError, ...]
+
+
+class _Tally:
+    """Dates per parcel, counted while they pass."""
+
+    def __init__(self, parcels: int) -> None:
+        self.dates, self.clear, self.lost = (np.zeros(parcels, np.int32) for _ in range(3))
+
+
+def run_observe(
+    scenes: Path,
+    parcels: Path,
+    *,
+    grid: GridSettings,
+    scene_settings: SceneSettings,
+    settings: ObserveSettings,
+    out: Path,
+    outcomes: Path,
+) -> None:
+    """Observe every parcel on every scene day.
+
+    Args:
+        scenes: `scenes.parquet`.
+        parcels: `parcels.parquet`.
+        grid: The county's grid.
+        scene_settings: Bands and mask.
+        settings: Block size, row group size, threads and clear-date rules.
+        out: `observations.parquet`; a row where a readable scene's footprint touches the parcel.
+        outcomes: One row per parcel, and one per scene that could not be read.
+
+    Raises:
+        UserError: An input is absent or the grid's CRS is not metric.
+    """
+    outlines = gpd.read_parquet(parcels).sort_values("parcel_id", ignore_index=True)
+    schema = OBSERVATIONS.with_columns(band_columns(scene_settings.bands))
+    rows: list[Outcome] = []
+    with BatchWriter(schema, out) as writer, Spool(out, len(scene_settings.bands)) as spool:
+        if not outlines.empty:
+            days = read_scene_days(scenes)
+            plan = _plan(outlines, days, grid, scene_settings, settings)
+            dates = _observe_dates(plan, days, spool, settings.threads)
+            tally = _transpose(plan, dates, spool, settings, writer)
+            rows = [*_parcel_outcomes(plan, tally, settings), *_scene_outcomes(dates)]
+    write_outcomes(rows, outcomes)
+
+
+def _plan(
+    outlines: gpd.GeoDataFrame,
+    days: Sequence[SceneDay],
+    grid: GridSettings,
+    scenes: SceneSettings,
+    settings: ObserveSettings,
+) -> _Plan:
+    county = county_grid(outlines, grid)
+    weights = build_weights(outlines.to_crs(county.crs), county)
+    windows = iter_windows(county, settings.block_pixels, origin=_tile_corner(days, county))
+    tree = STRtree(outlines.geometry.to_numpy())
+    return _Plan(outlines, tree, county, weights, weights.blocks(windows), scenes)
+
+
+def _tile_corner(days: Sequence[SceneDay], grid: Grid) -> tuple[int, int]:
+    """Return (row, column) of a source file's corner on the grid, so that blocks follow tiles.
+
+    Only speed depends on it: a wrong corner reads some tiles twice.
+    """
+    for day in days:
+        for item in day.items:
+            if item.origin is not None:
+                column, row = ~grid.transform @ item.origin
+                return round(row), round(column)
+    return 0, 0
+
+
+def _observe_dates(
+    plan: _Plan, days: Sequence[SceneDay], spool: Spool, threads: int
+) -> list[_Date]:
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        return list(pool.map(partial(_observe_date, plan, spool), range(len(days)), days))
+
+
+def _observe_date(plan: _Plan, spool: Spool, index: int, day: SceneDay) -> _Date:
+    """Observe one day; an item that fails leaves the day whole, with all its pixels."""
+    failures: list[SceneReadError] = []
+    readable = day
+    while True:
+        try:
+            sums = _sum_date(plan, readable)
+            break
+        except SceneReadError as failure:
+            failures.append(failure)
+            readable = readable.without(failure.item_id)
+    group, members = item_groups(readable, plan.tree, len(plan.parcels))
+    if failures:
+        intended, _ = item_groups(day, plan.tree, len(plan.parcels))
+        group[(group == ABSENT) & (intended != ABSENT)] = LOST
+    spool.write(index, _records(plan, sums, group, spool.dtype))
+    groups = tuple(_group(readable, items, plan.scenes.bands[0]) for items in members)
+    return _Date(day, groups, tuple(failures))
+
+
+def _sum_date(plan: _Plan, day: SceneDay) -> NDArray[np.float64]:
+    sums = np.zeros((len(plan.parcels), 1 + 2 * len(plan.scenes.bands)))
+    with DayReader(day, plan.grid, plan.scenes.bands, plan.scenes.mask) as reader:
+        for block in plan.blocks:
+            if reader.touches(block.window):
+                sums[block.rows] += block_sums(block, reader.read(block.window))
+    return sums
+
+
+def _records(
+    plan: _Plan, sums: NDArray[np.float64], group: NDArray[np.int32], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    records = np.zeros(len(group), dtype)
+    records["group"] = group
+    # A sum in two orders may exceed the whole by one rounding; the share cannot.
+    whole = np.maximum(plan.weights.pixels, np.finfo(np.float32).tiny)
+    records["valid"] = np.minimum(sums[:, 0] / whole, 1.0)
+    records["pixels"] = sums[:, 0]
+    records["mean"], records["std"] = moments(sums)
+    return records
+
+
+def item_groups(
+    day: SceneDay, tree: STRtree, parcels: int
+) -> tuple[NDArray[np.int32], list[tuple[int, ...]]]:
+    """Number the combinations of a day's items that parcels are touched by.
+
+    Returns:
+        Combination of each parcel (0: touched by none) and the items of each combination.
+    """
+    group = np.full(parcels, ABSENT, dtype=np.int32)
+    members: list[tuple[int, ...]] = [()]
+    for index, item in enumerate(day.items):
+        touched = tree.query(item.footprint, predicate="intersects")
+        before, place = np.unique(group[touched], return_inverse=True)
+        group[touched] = len(members) + place
+        members += [(*members[number], index) for number in before]
+    return group, members
+
+
+def _group(day: SceneDay, items: tuple[int, ...], band: str) -> _Group:
+    if not items:
+        return _Group()
+    chosen = [day.items[index] for index in items]
+    baselines = dict.fromkeys(item.baseline for item in chosen if item.baseline)
+    leading = chosen[0].find(band)
+    offset = leading.radiometry.offset if leading is not None else None
+    return _Group(
+        "+".join(item.id for item in chosen), "+".join(baselines) or None, float(offset or 0.0)
+    )
+
+
+def _transpose(
+    plan: _Plan,
+    dates: Sequence[_Date],
+    spool: Spool,
+    settings: ObserveSettings,
+    writer: BatchWriter,
+) -> _Tally:
+    """Write whole parcels, row group by row group, and count their dates."""
+    count = len(plan.parcels)
+    tally = _Tally(count)
+    for first, last in _parcel_ranges(count, len(dates), settings.batch_rows):
+        records = np.stack([spool.read(d, first, last) for d in range(len(dates))], axis=1)
+        present = records["group"] > ABSENT
+        clear = present & (records["valid"] >= settings.min_valid_fraction)
+        tally.dates[first:last] = present.sum(axis=1)
+        tally.clear[first:last] = clear.sum(axis=1)
+        tally.lost[first:last] = (records["group"] == LOST).sum(axis=1)
+        if present.any():
+            writer.write(_frame(plan, dates, records, present, first))
+    return tally
+
+
+def _parcel_ranges(parcels: int, dates: int, batch_rows: int) -> Iterator[tuple[int, int]]:
+    if dates:
+        step = max(1, batch_rows // dates)
+        for first in range(0, parcels, step):
+            yield first, min(parcels, first + step)
+
+
+def _frame(
+    plan: _Plan,
+    dates: Sequence[_Date],
+    records: NDArray[Any],
+    present: NDArray[np.bool_],
+    first: int,
+) -> pd.DataFrame:
+    parcel, date = np.nonzero(present)
+    rows = records[present]
+    moments_of_dates = pd.DatetimeIndex([d.day.datetime for d in dates]).as_unit("us")
+    starts = np.cumsum([0, *(len(d.groups) for d in dates)])
+    groups = pd.DataFrame([vars(g) for d in dates for g in d.groups])
+    named = groups.iloc[starts[date] + rows["group"]].reset_index(drop=True)
+    columns: dict[str, Any] = {
+        "parcel_id": plan.parcels["parcel_id"].to_numpy()[first + parcel],
+        "datetime": moments_of_dates[date],
+        **{name: named[name] for name in ("scene_id", "baseline", "offset")},
+        "valid_fraction": rows["valid"],
+        "effective_pixels": rows["pixels"],
+    }
+    for index, band in enumerate(plan.scenes.bands):
+        columns[f"{band}_mean"] = rows["mean"][:, index]
+        columns[f"{band}_std"] = rows["std"][:, index]
+    return pd.DataFrame(columns)
+
+
+def _parcel_outcomes(plan: _Plan, tally: _Tally, settings: ObserveSettings) -> list[Outcome]:
+    identifiers = zip(plan.parcels["parcel_id"], plan.parcels["farmer_id"], strict=True)
+    return [
+        Outcome(
+            STAGE,
+            str(parcel),
+            str(farmer),
+            *_verdict(
+                int(tally.dates[row]),
+                int(tally.clear[row]),
+                int(tally.lost[row]),
+                float(plan.weights.pixels[row]),
+                settings,
+            ),
+        )
+        for row, (parcel, farmer) in enumerate(identifiers)
+    ]
+
+
+def _verdict(
+    dates: int, clear: int, lost: int, pixels: float, settings: ObserveSettings
+) -> tuple[str, str]:
+    """Return the outcome code of one parcel and the numbers behind it."""
+    if not dates:
+        if lost:
+            return "no_readable_scene", detail(lost_dates=lost)
+        return "outside_coverage", detail(dates=0)
+    numbers = {"dates": dates, "clear": clear, **({"lost_dates": lost} if lost else {})}
+    if clear < settings.min_clear_dates:
+        return "too_cloudy", detail(**numbers, minimum=settings.min_clear_dates)
+    if pixels < _ONE_PIXEL:
+        return "small_parcel", detail(pixels=pixels, **numbers)
+    return OK, detail(**numbers)
+
+
+def _scene_outcomes(dates: Sequence[_Date]) -> list[Outcome]:
+    """Return one row for each scene that failed: absent from the table, never from the count."""
+    return [
+        Outcome(
+            STAGE,
+            failure.item_id,
+            "",
+            "scene_unreadable",
+            detail(date=date.day.date, asset=failure.asset, reason=failure.reason),
+        )
+        for date in dates
+        for failure in date.failures
+    ]

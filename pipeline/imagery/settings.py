@@ -1,0 +1,65 @@
+"""Settings of grid, scenes, masks and the coverage engine."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fieldline.pipeline.records.settings import Section
+
+S2_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+
+
+class GridSettings(Section):
+    """The one metric grid of a county."""
+
+    crs: str | None = None
+    """Metric CRS such as EPSG:32632; empty means UTM of the county's centroid."""
+    resolution_m: float = Field(10.0, gt=0, le=100)
+    """Pixel size in metres."""
+    margin_m: float = Field(200.0, ge=0)
+    """Width of the surroundings around the outermost parcels, metres."""
+
+
+class MaskSettings(Section):
+    """How clear pixels are told from clouds."""
+
+    kind: Literal["scl", "values", "none"] = "scl"
+    """`scl`: Sentinel-2 scene classes; `values`: a named mask asset; `none`: nodata only."""
+    asset: str = "SCL"
+    """Asset that holds the mask."""
+    clear: tuple[int, ...] = (4, 5, 6, 7, 11)
+    """Values that count as clear (SCL: vegetation, soil, water, unclassified, snow)."""
+
+
+class SceneSettings(Section):
+    """Where scenes come from and which of their assets are read."""
+
+    collection: str = "sentinel-2-l2a"
+    """Collection id inside the catalog."""
+    bands: tuple[str, ...] = S2_BANDS
+    """Band assets to observe, by Sentinel-2 name."""
+    mask: MaskSettings = MaskSettings()
+    """Cloud mask."""
+    max_cloud_percent: float = Field(100.0, ge=0, le=100)
+    """Scenes above this `eo:cloud_cover` are left out and reported."""
+    default_scale: float | None = Field(None, gt=0)
+    """Scale of bands whose item states none; empty refuses such items (never guessed by date)."""
+    default_offset: float | None = None
+    """Offset of bands whose item states none, e.g. -0.1 where DN 1000 is zero; empty refuses."""
+
+
+class ObserveSettings(Section):
+    """The coverage engine."""
+
+    block_pixels: int = Field(512, ge=64)
+    """Edge of the square image block read at once, pixels."""
+    threads: int = Field(2, ge=1)
+    """Dates worked on at once; the result does not depend on it, memory does."""
+    batch_rows: int = Field(200_000, ge=1_000)
+    """Parcel-dates per row group of observations.parquet: the unit of memory of later stages."""
+    min_valid_fraction: float = Field(0.5, ge=0, le=1)
+    """A parcel-date counts as clear from this valid fraction on."""
+    min_clear_dates: int = Field(5, ge=1)
+    """Parcels with fewer clear dates get the outcome too_cloudy."""

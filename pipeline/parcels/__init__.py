@@ -1,0 +1,1 @@
+"""From files of outlines to parcels that each have an outcome."""

@@ -1,0 +1,224 @@
+"""The intake stage: from one drawn file to trusted parcels, farmers and a personal vault.
+
+Owns what intake writes and what `fieldline parcels check` shows; the rules are in `screening`. This
+is the last place that sees a person: names, phones and id numbers go to the vault, everything else
+carries pseudonyms.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.geometry.base import BaseGeometry
+
+from fieldline.pipeline.parcels.fiboa import read_parcels, write_parcels
+from fieldline.pipeline.parcels.readers import read_parcel_files
+from fieldline.pipeline.parcels.schemas import FARMERS
+from fieldline.pipeline.parcels.screening import Screened, screen
+from fieldline.pipeline.parcels.settings import IntakeSettings
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.outcomes import OK, Outcome, outcome_codes, write_outcomes
+from fieldline.pipeline.records.privacy import pseudonymiser
+from fieldline.pipeline.records.settings import PrivacySettings
+from fieldline.pipeline.records.tables import write_table
+from fieldline.pipeline.records.vault import Person, store_persons
+
+__all__ = ["check_file", "known_crops", "read_boundary", "read_parcels", "run_intake"]
+
+STAGE = "intake"
+_DRAWN_BY_HAND = "manual"
+
+
+def run_intake(
+    *,
+    sources: Sequence[Path],
+    county: str,
+    season: str,
+    columns: Mapping[str, str],
+    crs: str | None,
+    settings: IntakeSettings,
+    privacy: PrivacySettings,
+    parcels: Path,
+    farmers: Path,
+    vault: Path,
+    outcomes: Path,
+    boundary: Path | None = None,
+) -> None:
+    """Read a parcel file, give every row one outcome, and write what later stages may see.
+
+    Args:
+        sources: Parcel files of the county, rows numbered in this order.
+        county: County code.
+        season: Season name.
+        columns: The files' own column names by Fieldline name.
+        crs: CRS of files that carry none; None refuses them.
+        settings: Limits of what counts as a parcel.
+        privacy: Pseudonym key.
+        parcels: Output, GeoParquet (`PARCEL_COLUMNS`).
+        farmers: Output, one row per farmer (`FARMERS`).
+        vault: SQLite file that receives the personal data.
+        outcomes: Output, one row per input row.
+        boundary: County boundary; parcels outside are refused.
+
+    Raises:
+        UserError: Unreadable file, missing column, CRS or key.
+    """
+    pseudonym = pseudonymiser(privacy)
+    screened = _screen_files(sources, columns, crs, settings, boundary)
+    frame = screened.frame
+    frame["pseudonym"] = [pseudonym(ref) if ref else "" for ref in frame["farmer_id"]]
+    store_persons(vault, county, season, _persons(frame))
+    collection = f"{county}_{season}"
+    write_parcels(_parcel_frame(screened, collection), collection, parcels)
+    write_table(_farmer_frame(screened), FARMERS, farmers)
+    write_outcomes(_outcomes(screened), outcomes)
+
+
+def check_file(
+    source: Path,
+    *,
+    columns: Mapping[str, str],
+    crs: str | None,
+    boundary: Path | None,
+    settings: IntakeSettings,
+) -> pd.DataFrame:
+    """Say what intake would make of each row; writes nothing and needs no key.
+
+    Args:
+        source: Parcel file.
+        columns: The file's own column names by Fieldline name.
+        crs: CRS of a file that carries none; None refuses it.
+        boundary: County boundary; parcels outside are refused.
+        settings: Limits.
+
+    Returns:
+        Frame `row` (from 1), `parcel_id`, `outcome`, `effect` (`ok`, `continue` or `stop`),
+        `detail`, `meaning`, `remedy`, in file order.
+
+    Raises:
+        UserError: Unreadable file, missing column or CRS.
+    """
+    screened = _screen_files([source], columns, crs, settings, boundary)
+    codes = outcome_codes()
+    rows = []
+    for row, parcel_id in enumerate(screened.frame["row_id"]):
+        outcome = screened.ledger.outcome(row)
+        code = codes.get(outcome)
+        rows.append(
+            {
+                "row": row + 1,
+                "parcel_id": parcel_id,
+                "outcome": outcome,
+                "effect": code.effect if code else OK,
+                "detail": screened.ledger.detail(row),
+                "meaning": code.english if code else "",
+                "remedy": code.remedy if code else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def read_boundary(path: Path) -> BaseGeometry:
+    """Read a county boundary as one lon/lat geometry.
+
+    Raises:
+        UserError: Unreadable file, no CRS or no polygon.
+    """
+    try:
+        shape = gpd.read_file(path)
+    except (DataSourceError, DataLayerError) as error:
+        raise UserError(f"{path} cannot be read", "check inputs.boundary") from error
+    if shape.crs is None:
+        raise UserError(f"{path} has no CRS", "save the boundary with its CRS")
+    merged = shapely.union_all(shapely.make_valid(shape.to_crs("EPSG:4326").geometry.to_numpy()))
+    if merged.area == 0:
+        raise UserError(f"{path} holds no polygon", "check inputs.boundary")
+    return merged
+
+
+@cache
+def known_crops() -> dict[str, str]:
+    """Return crop codes of `data/crops.csv` by code, English and Chinese name, casefolded."""
+    with (files("fieldline") / "data" / "crops.csv").open(encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    names = ("name_zh", "name_en", "code")
+    return {row[name].casefold(): row["code"] for name in names for row in rows if row[name]}
+
+
+def _screen_files(
+    sources: Sequence[Path],
+    columns: Mapping[str, str],
+    crs: str | None,
+    settings: IntakeSettings,
+    boundary: Path | None,
+) -> Screened:
+    file = read_parcel_files(sources, columns, crs)
+    outline = read_boundary(boundary) if boundary is not None else None
+    return screen(file, settings, crops=known_crops(), boundary=outline)
+
+
+def _persons(frame: pd.DataFrame) -> list[Person]:
+    """Return one person per farmer: the first non-empty name, phone and id number in file order."""
+    known = frame[frame["pseudonym"] != ""]
+    columns = ["farmer_id", "name", "phone", "id_number"]
+    firsts = known.groupby("pseudonym", sort=True)[columns].first().astype(object)
+    firsts = firsts.where(firsts.notna(), None).reset_index()
+    return [Person(*row) for row in firsts.itertuples(index=False, name=None)]
+
+
+def _parcel_frame(screened: Screened, collection: str) -> gpd.GeoDataFrame:
+    rows = screened.ledger.rows
+    accepted = screened.frame.iloc[rows]
+    return gpd.GeoDataFrame(
+        {
+            "id": accepted["row_id"].to_numpy(),
+            "parcel_id": accepted["row_id"].to_numpy(),
+            "collection": collection,
+            "farmer_id": accepted["pseudonym"].to_numpy(),
+            "village": accepted["village"].to_numpy(),
+            "declared_crop": accepted["declared_crop"].to_numpy(),
+            "declared_area_m2": accepted["declared_area_m2"].to_numpy(dtype=float, na_value=np.nan),
+            "metrics:area": screened.area_m2[rows].astype(np.float32),
+            "metrics:perimeter": screened.perimeter_m[rows].astype(np.float32),
+            "determination:method": _DRAWN_BY_HAND,
+            "repair": [screened.ledger.repairs(int(row)) for row in rows],
+        },
+        geometry=screened.geometries[rows],
+        crs="EPSG:4326",
+    )
+
+
+def _farmer_frame(screened: Screened) -> pd.DataFrame:
+    ledger = screened.ledger
+    owners = screened.frame["pseudonym"].to_numpy()
+    refusals: dict[str, list[str]] = {}
+    for row in np.flatnonzero(~ledger.alive).tolist():
+        refusals.setdefault(owners[row], []).append(ledger.outcome(row))
+    table = pd.DataFrame({"farmer_id": owners, "accepted": ledger.alive})
+    counts = table[table["farmer_id"] != ""].groupby("farmer_id")["accepted"].agg(["size", "sum"])
+    return pd.DataFrame(
+        {
+            "farmer_id": counts.index,
+            "parcels_declared": counts["size"].to_numpy(dtype=np.int32),
+            "parcels_accepted": counts["sum"].to_numpy(dtype=np.int32),
+            "refusals": [sorted(refusals.get(farmer, [])) for farmer in counts.index],
+        }
+    )
+
+
+def _outcomes(screened: Screened) -> list[Outcome]:
+    ledger = screened.ledger
+    pairs = zip(screened.frame["row_id"], screened.frame["pseudonym"], strict=True)
+    return [
+        Outcome(STAGE, parcel, farmer, ledger.outcome(row), ledger.detail(row))
+        for row, (parcel, farmer) in enumerate(pairs)
+    ]

@@ -1,0 +1,1 @@
+"""The ground everybody stands on: tables, outcomes, errors, money, reference tables, privacy."""

@@ -1,0 +1,66 @@
+"""Keyed pseudonyms: the only form in which people appear outside the vault.
+
+Owns the HMAC and its key; stores nothing. The same person has the same pseudonym in every county
+and season under one key, and nobody without the key can go back or try out names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Callable
+from typing import Literal
+
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.settings import PrivacySettings
+
+Kind = Literal["farmer", "household"]
+
+#: Published on purpose: simulated and already pseudonymous data give the same tables everywhere.
+DEMO_KEY = b"fieldline demonstration key: not a secret"
+_MIN_KEY_LENGTH = 32
+_PREFIX: dict[Kind, str] = {"farmer": "F", "household": "H"}
+_DIGITS = 16
+
+
+def pseudonym_key(privacy: PrivacySettings) -> bytes:
+    """Return the HMAC key from the environment, or the demonstration key where configured.
+
+    Raises:
+        UserError: The key is absent or shorter than 32 characters.
+    """
+    if privacy.demo_key:
+        return DEMO_KEY
+    key = os.environ.get(privacy.key_env, "")
+    if len(key) < _MIN_KEY_LENGTH:
+        raise UserError(
+            f"environment variable {privacy.key_env} holds {len(key)} characters, "
+            f"the pseudonym key needs {_MIN_KEY_LENGTH}",
+            "set it from your secret store (for example to `openssl rand -hex 32`), "
+            "or set privacy.demo_key for simulated data",
+        )
+    return key.encode()
+
+
+def pseudonymiser(privacy: PrivacySettings, kind: Kind = "farmer") -> Callable[[str], str]:
+    """Return the function from a raw reference to its pseudonym, such as `F3b1d...` (16 hex).
+
+    Args:
+        privacy: Where the key is.
+        kind: Farmers and households with equal references get unrelated pseudonyms.
+
+    Raises:
+        UserError: See `pseudonym_key`.
+
+    Source: HMAC-SHA256, RFC 2104; 64 bits keep the chance of one collision among 10 million
+    farmers below 3e-6.
+    """
+    key = pseudonym_key(privacy)
+
+    def pseudonym(reference: str) -> str:
+        message = f"{kind}:{reference.strip()}".encode("utf-8", "surrogatepass")
+        digest = hmac.new(key, message, hashlib.sha256).hexdigest()
+        return _PREFIX[kind] + digest[:_DIGITS]
+
+    return pseudonym

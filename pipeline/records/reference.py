@@ -1,0 +1,126 @@
+"""Reference tables of crops and their calendars, read once and typed.
+
+Owns the loaders of `crops.csv` and `crop_calendars.csv`; the domain expert owns the tables. A new
+crop or region is a new row there and no new code here.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+
+from fieldline.pipeline.records.errors import UserError
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One row of `crops.csv`."""
+
+    code: str
+    """Crop code that every artifact uses."""
+    name_en: str
+    name_zh: str
+    group: str
+    hcat: str
+    """EuroCrops HCAT3 code; empty where no class fits exactly."""
+    fao_icc: str
+    """FAO Indicative Crop Classification 1.1 code; empty where unsure."""
+    annual: bool
+    """Whether the crop is sown and harvested within a year."""
+    min_plausible_t_ha: float | None
+    """Smallest believable yield in market mass, t/ha; None where the class yields nothing."""
+    max_plausible_t_ha: float | None
+    """Largest believable yield in market mass, t/ha."""
+    source: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """A yearly window of days; it may cross New Year."""
+
+    start: tuple[int, int]
+    """Month and day, inclusive."""
+    end: tuple[int, int]
+    """Month and day, inclusive."""
+
+    def in_season(self, season_start: dt.date) -> tuple[dt.date, dt.date]:
+        """Return the window's first and last day on or after the start of a season."""
+        first = _on_or_after(self.start, season_start)
+        return first, _on_or_after(self.end, first)
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """One row of `crop_calendars.csv`: a crop in a region."""
+
+    crop: str
+    region: str
+    sowing: Window
+    harvest: Window
+    cash_cost_per_ha: Decimal
+    """Cash cost of inputs and services in `currency` per hectare."""
+    currency: str
+    source: str
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (files("fieldline") / "data" / name).open(encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def _on_or_after(month_day: tuple[int, int], day: dt.date) -> dt.date:
+    found = dt.date(day.year, *month_day)
+    return found if found >= day else dt.date(day.year + 1, *month_day)
+
+
+def _month_day(text: str) -> tuple[int, int]:
+    month, day = text.split("-")
+    return int(month), int(day)
+
+
+def _crop(row: dict[str, str]) -> Crop:
+    bounds = {n: float(row[n]) if row[n] else None for n in row if n.endswith("_plausible_t_ha")}
+    texts = {n: v for n, v in row.items() if n not in bounds and n != "annual"}
+    return Crop(annual=row["annual"] == "true", **bounds, **texts)  # type: ignore[arg-type]
+
+
+@cache
+def crops() -> dict[str, Crop]:
+    """Return the crop taxonomy by code, in table order."""
+    return {row["code"]: _crop(row) for row in _rows("crops.csv")}
+
+
+@cache
+def calendars() -> dict[tuple[str, str], Calendar]:
+    """Return the calendars by (crop, region)."""
+    return {
+        (row["crop"], row["region"]): Calendar(
+            crop=row["crop"],
+            region=row["region"],
+            sowing=Window(_month_day(row["sow_start"]), _month_day(row["sow_end"])),
+            harvest=Window(_month_day(row["harvest_start"]), _month_day(row["harvest_end"])),
+            cash_cost_per_ha=Decimal(row["cash_cost_per_ha"]),
+            currency=row["currency"],
+            source=row["source"],
+        )
+        for row in _rows("crop_calendars.csv")
+    }
+
+
+def calendar(crop: str, region: str) -> Calendar:
+    """Return the calendar of a crop in a region.
+
+    Raises:
+        UserError: The table has no such row.
+    """
+    found = calendars().get((crop, region))
+    if found is None:
+        raise UserError(
+            f"data/crop_calendars.csv has no row for crop {crop!r} in region {region!r}",
+            "add the row, with its source",
+        )
+    return found

@@ -1,0 +1,45 @@
+"""Settings that every room shares: the base of a section, seasons and privacy.
+
+Every field has a description: it becomes the comment in the default YAML and the text in the JSON
+schema. Unknown keys are refused by `Section`, with the nearest valid key named by the loader.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Section(BaseModel):
+    """Base of every configuration section: frozen, documented, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Season(Section):
+    """A named interval of one county's crop calendar."""
+
+    start: dt.date
+    """First day of the season (inclusive)."""
+    end: dt.date
+    """Last day of the season (inclusive)."""
+    as_of: dt.date
+    """Knowledge date: nothing observed, priced or published after it enters a decision."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Season:
+        if not self.start < self.end:
+            raise ValueError("start must lie before end")
+        if self.as_of <= self.start:
+            raise ValueError("as_of must lie after start")
+        return self
+
+
+class PrivacySettings(Section):
+    """Pseudonyms and the personal vault."""
+
+    key_env: str = "FIELDLINE_PSEUDONYM_KEY"
+    """Environment variable that holds the HMAC key (32 or more characters)."""
+    demo_key: bool = False
+    """Use the published demonstration key; only for simulated or already pseudonymous data."""

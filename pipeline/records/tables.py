@@ -1,0 +1,214 @@
+"""Typed artifacts: one declared schema per Parquet file, checked before a byte is written.
+
+A `TableSchema` is a list of `Column`s that become an Arrow schema with units and descriptions in
+the file itself. `write_table` checks types, nulls, ranges and key uniqueness, sorts by the key and
+renames into place, so that equal inputs give equal bytes and a killed run leaves no half file.
+`BatchWriter` and `iter_batches` do the same for tables larger than memory, a row group at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fieldline.pipeline.records.errors import SchemaError, UserError
+
+_COMPRESSION = "zstd"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an artifact.
+
+    Args:
+        name: Column name as other rooms use it.
+        type: Arrow type stored in the file.
+        description: One sentence on what the value means.
+        unit: Unit in UCUM-like notation, `None` for unitless values.
+        nullable: Whether a missing value is allowed ("missing is missing").
+        minimum: Smallest allowed value, inclusive.
+        maximum: Largest allowed value, inclusive.
+    """
+
+    name: str
+    type: pa.DataType
+    description: str
+    unit: str | None = None
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def field(self) -> pa.Field:
+        """Return the Arrow field with description and unit as metadata."""
+        metadata = {"description": self.description}
+        if self.unit is not None:
+            metadata["unit"] = self.unit
+        return pa.field(self.name, self.type, nullable=self.nullable, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The declared shape of one artifact.
+
+    Args:
+        name: Artifact name without extension, such as `observations`.
+        columns: Columns in file order.
+        key: Columns that identify a row and give the sort order.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    def with_columns(self, extra: Sequence[Column]) -> TableSchema:
+        """Return this schema with run-dependent columns (bands, classes) appended."""
+        return replace(self, columns=(*self.columns, *extra))
+
+    @property
+    def names(self) -> list[str]:
+        """Column names in file order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def text_columns(self) -> list[str]:
+        """Names of the text columns: the only ones that a dictionary makes smaller."""
+        return [c.name for c in self.columns if c.type == pa.string()]
+
+    def arrow(self) -> pa.Schema:
+        """Return the Arrow schema with units and descriptions in its metadata."""
+        return pa.schema([c.field() for c in self.columns], metadata={"fieldline": self.name})
+
+    def conform(self, frame: pd.DataFrame) -> pa.Table:
+        """Cast a frame to this schema, sorted by key, or say which row breaks which rule.
+
+        Raises:
+            SchemaError: Missing or unknown column, wrong type, null, range or duplicate key.
+        """
+        missing = [n for n in self.names if n not in frame.columns]
+        unknown = [n for n in frame.columns if n not in self.names]
+        if missing or unknown:
+            raise SchemaError(f"{self.name}: missing columns {missing}, unknown columns {unknown}")
+        ordered = frame[self.names].sort_values(list(self.key), kind="stable")
+        try:
+            table = pa.Table.from_pandas(
+                ordered, schema=self.arrow(), preserve_index=False, safe=True
+            )
+        except (ValueError, pa.ArrowTypeError) as error:
+            raise SchemaError(f"{self.name}: {error}") from error
+        table = table.replace_schema_metadata(self.arrow().metadata)
+        self._check_values(table)
+        if ordered.duplicated(list(self.key)).any():
+            row = ordered[ordered.duplicated(list(self.key))].iloc[0][list(self.key)].to_dict()
+            raise SchemaError(f"{self.name}: key {row} stands twice")
+        return table
+
+    def _check_values(self, table: pa.Table) -> None:
+        for column in self.columns:
+            values = table[column.name]
+            for bound, worse in ((column.minimum, pc.less), (column.maximum, pc.greater)):
+                if bound is not None and pc.any(worse(values, bound)).as_py():
+                    found = pc.min_max(values).as_py()
+                    raise SchemaError(
+                        f"{self.name}.{column.name}: values {found['min']}..{found['max']} leave "
+                        f"the allowed {column.minimum}..{column.maximum} {column.unit or ''}"
+                    )
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` that replaces it only when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text (JSON, CSV, HTML) through a temporary name."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_table(frame: pd.DataFrame, schema: TableSchema, path: Path) -> None:
+    """Check `frame` against `schema` and write it sorted by key, atomically.
+
+    Raises:
+        SchemaError: The frame breaks the schema; nothing is written.
+    """
+    table = schema.conform(frame)
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            table, temporary, compression=_COMPRESSION, use_dictionary=schema.text_columns
+        )
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read an artifact as a frame; list columns come back as Python lists or arrays.
+
+    Raises:
+        UserError: The file is absent or is not Parquet.
+    """
+    try:
+        table = pq.read_table(path, columns=list(columns) if columns else None)
+        return pd.DataFrame(table.to_pandas())
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist", "run the stage that writes it first") from error
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path} cannot be read as Parquet", "delete it and rerun") from error
+
+
+class BatchWriter:
+    """Writes a table row group by row group; each `write` must hold whole, ascending keys."""
+
+    def __init__(self, schema: TableSchema, path: Path) -> None:
+        self._schema = schema
+        self._context = atomic_path(path)
+        self._temporary = self._context.__enter__()
+        self._writer = pq.ParquetWriter(
+            self._temporary,
+            schema.arrow(),
+            compression=_COMPRESSION,
+            use_dictionary=schema.text_columns,
+        )
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append one checked row group."""
+        table = self._schema.conform(frame)
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+        self._context.__exit__(kind, error, trace)
+
+
+def iter_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Yield the row groups of a table in file order.
+
+    `observations.parquet` holds whole parcels in each row group, so a stage that works parcel by
+    parcel needs one group in memory at a time, whatever the number of parcels and dates.
+    """
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=list(columns) if columns else None).to_pandas()

@@ -1,0 +1,1 @@
+"""Daily weather by cell, and the cell of every parcel."""

@@ -1,0 +1,89 @@
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fieldline.crops.growth.grow import county_norms, grow_parcel, run_grow
+from fieldline.crops.settings import GrowSettings
+from fieldline.pipeline.records.settings import Season
+from tests.crops.conftest import double_logistic, observation_frame
+
+SETTINGS = GrowSettings()
+
+
+def run(folder, frame, season, write_observations, name="growth"):
+    write_observations(frame, folder / "observations.parquet")
+    ids = sorted(set(frame["parcel_id"]))
+    crops = pd.DataFrame({"parcel_id": ids, "crop": ["maize"] * len(ids)})
+    crops.to_parquet(folder / "crops.parquet")
+    run_grow(
+        folder / "observations.parquet", folder / "crops.parquet", season=season,
+        settings=SETTINGS, out=folder / f"{name}.parquet", outcomes=folder / f"{name}_o.parquet",
+    )  # fmt: skip
+    growth = pd.read_parquet(folder / f"{name}.parquet").set_index("parcel_id")
+    return growth, pd.read_parquet(folder / f"{name}_o.parquet").set_index("parcel_id")
+
+
+def test_dates_of_a_double_logistic_are_found_within_a_step():
+    day = np.arange(0, 360, 5)
+    growth = grow_parcel(day, double_logistic(day, 150, 240), np.ones(len(day)), SETTINGS)
+    # a logistic of width 6 passes a quarter of its height at rise - 6 ln 3
+    assert growth.main.start == pytest.approx(150 - 6 * np.log(3), abs=3)
+    assert growth.main.end == pytest.approx(240 + 6 * np.log(0.85 / 0.15), abs=4)
+    assert growth.progress == 1.0
+
+
+def test_too_few_dates_make_no_curve_and_evergreen_no_cycle(tmp_path, season, write_observations):
+    days = np.arange(5, 360, 10)
+    frame = observation_frame(
+        {
+            "crop": (days, double_logistic(days, 150, 240)),
+            "few": (days[:4], np.full(4, 0.5)),
+            "forest": (days, np.full(len(days), 0.8)),
+        },
+        season.start,
+    )
+    growth, outcomes = run(tmp_path, frame, season, write_observations)
+    assert outcomes["outcome"].to_dict() == {
+        "crop": "ok", "few": "too_few_dates", "forest": "no_crop_cycle",
+    }  # fmt: skip
+    assert len(growth.loc["few", "curve"]) == 0
+    assert pd.isna(growth.loc["few", "peak"])
+    assert growth.loc["forest", "cycles"] == 0
+    assert growth.loc["crop", "pos"] == pd.Timestamp(season.start + dt.timedelta(195)).date() or (
+        abs((growth.loc["crop", "pos"] - (season.start + dt.timedelta(195))).days) <= 20
+    )
+
+
+def test_in_season_nothing_after_the_as_of_date_is_read(tmp_path, write_observations):
+    early = Season(start=dt.date(2022, 10, 1), end=dt.date(2023, 9, 30), as_of=dt.date(2023, 5, 15))
+    days = np.arange(5, 360, 10)
+    truth = double_logistic(days, 150, 260)
+    planted = np.where(days > (early.as_of - early.start).days, 0.99, truth)
+    first, _ = run(tmp_path, observation_frame({"a": (days, truth)}, early.start), early,
+                   write_observations)  # fmt: skip
+    second, _ = run(tmp_path, observation_frame({"a": (days, planted)}, early.start), early,
+                    write_observations, "planted")  # fmt: skip
+    assert pd.isna(first.loc["a", "harvest_date"])
+    assert 0.0 <= first.loc["a", "harvest_progress"] < 0.5
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_same_input_gives_same_bytes(tmp_path, season, write_observations):
+    days = np.arange(5, 360, 10)
+    frame = observation_frame({"a": (days, double_logistic(days, 150, 240))}, season.start)
+    run(tmp_path, frame, season, write_observations, "one")
+    run(tmp_path, frame, season, write_observations, "two")
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_norms_by_hand():
+    integral = pd.Series([10.0, 12, 14, 16, 100, 50], index=list("abcdef"))
+    crops = pd.Series(["maize"] * 5 + ["rice"], index=list("abcdef"))
+    norms = county_norms(integral, crops, 3)
+    # median 14, absolute deviations 4 2 0 2 86: their median 2
+    assert norms.loc["a", "anomaly"] == pytest.approx(-4 / (2 * 1.4826))
+    assert norms.loc["e", "percentile"] == pytest.approx(0.9)
+    assert norms.loc["f"].isna().all()

@@ -1,0 +1,155 @@
+import datetime as dt
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fieldline.crops.recognise.classify import _at_most, _groups, run_classify
+from fieldline.crops.recognise.labels import LabelledSeries, SeasonLabels
+from fieldline.crops.settings import ClassifySettings
+from fieldline.pipeline.records.settings import Season
+
+SETTINGS = ClassifySettings(trees=60, rounds=15, augment=2)
+
+
+def run(county, out, season, survey="survey.csv", settings=SETTINGS, **extra):
+    out.mkdir(exist_ok=True)
+    run_classify(
+        county / "observations.parquet", county / "parcels.parquet",
+        None if survey is None else county / survey, season=season, settings=settings,
+        out=out / "crops.parquet", card=out / "card.json", outcomes=out / "o.parquet", **extra,
+    )  # fmt: skip
+    crops = pd.read_parquet(out / "crops.parquet").set_index("parcel_id")
+    codes = pd.read_parquet(out / "o.parquet").set_index("parcel_id")["outcome"]
+    return crops, codes, json.loads((out / "card.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def answered(county, season, tmp_path_factory):
+    return run(county, tmp_path_factory.mktemp("answered"), season)
+
+
+def test_unsurveyed_parcels_are_recognised(county, answered):
+    crops, codes, card = answered
+    truth = pd.read_csv(county / "truth.csv").set_index("parcel_id")["crop"]
+    unseen = crops[~crops["surveyed"] & ~crops["cannot_tell"]]
+    assert len(unseen) > 60
+    assert (unseen["crop"] == truth[unseen.index]).mean() > 0.9
+    assert len(codes) == 120
+    assert set(codes) <= {"ok", "cannot_tell"}
+    assert card["unseen_villages"]["macro_f1"] > card["baselines"]["majority_macro_f1"] + 0.5
+
+
+def test_probabilities_sum_to_one_and_the_set_holds_the_answer(answered):
+    crops, _, _ = answered
+    chances = crops[[name for name in crops.columns if name.startswith("p_")]]
+    assert np.allclose(chances.sum(axis=1), 1.0)
+    told = crops[crops["crop"].notna()]
+    assert all(
+        crop in kept for crop, kept in zip(told["crop"], told["prediction_set"], strict=True)
+    )
+
+
+def test_surveyed_parcels_carry_their_label(county, answered):
+    crops, _, _ = answered
+    survey = pd.read_csv(county / "survey.csv").set_index("parcel_id")["crop"]
+    assert (crops.loc[survey.index, "crop"] == survey).all()
+    assert (crops.loc[survey.index, "model"] == "survey").all()
+
+
+def test_same_run_same_bytes_and_one_threads_answer_is_anothers(county, season, tmp_path):
+    run(county, tmp_path / "a", season)
+    run(county, tmp_path / "b", season)
+    for name in ("crops.parquet", "card.json", "o.parquet"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_without_labels_every_parcel_says_so(county, season, tmp_path):
+    crops, codes, card = run(county, tmp_path / "n", season, survey=None)
+    assert set(codes) == {"no_labels"}
+    assert crops["cannot_tell"].all()
+    assert crops["crop"].isna().all()
+    assert not card["trained"]
+
+
+def test_labels_surveyed_after_the_as_of_date_do_not_exist(county, season, tmp_path):
+    early = Season(start=season.start, end=season.end, as_of=dt.date(2023, 7, 31))
+    _, codes, card = run(county, tmp_path / "e", early)
+    assert set(codes) == {"no_labels"}
+    assert card["survey_rows_refused"] == {"after_as_of": 40}
+
+
+def test_an_earlier_seasons_labels_serve_this_one(county, season, tmp_path, write_observations):
+    frame = pd.read_parquet(county / "observations.parquet")
+    frame["datetime"] -= pd.Timedelta(days=365)
+    former = Season(
+        start=dt.date(2021, 10, 1), end=dt.date(2022, 9, 30), as_of=dt.date(2022, 9, 30)
+    )
+    frame["datetime"] = frame["datetime"].astype("datetime64[us, UTC]")
+    write_observations(frame, tmp_path / "former.parquet")
+    survey = pd.read_csv(county / "survey.csv").assign(surveyed_on="2022-08-01")
+    survey.to_csv(tmp_path / "former.csv", index=False)
+    source = SeasonLabels(tmp_path / "former.parquet", tmp_path / "former.csv", former)
+    crops, _, card = run(county, tmp_path / "x", season, survey=None, earlier=[source])
+    truth = pd.read_csv(county / "truth.csv").set_index("parcel_id")["crop"]
+    told = crops[~crops["cannot_tell"]]
+    assert (told["crop"] == truth[told.index]).mean() > 0.9
+    assert card["data"]["by_origin"] == {"2021-10-01": 40}
+
+
+def test_rare_classes_are_named_and_not_learnt(county, season, tmp_path):
+    survey = pd.read_csv(county / "survey.csv")
+    few = survey[survey["crop"] == "potato"].iloc[2:].index
+    survey.drop(few).to_csv(county / "few.csv", index=False)
+    crops, _, card = run(county, tmp_path / "f", season, survey="few.csv")
+    assert card["data"]["too_few_labels"] == {"potato": 2}
+    assert "p_potato" not in crops.columns
+
+
+def test_long_labelled_series_from_elsewhere_serve(county, season, tmp_path):
+    frame = pd.read_parquet(county / "observations.parquet")
+    truth = pd.read_csv(county / "truth.csv").set_index("parcel_id")["crop"]
+    long = pd.DataFrame(
+        {"sample_id": "s" + frame["parcel_id"], "crop": truth[frame["parcel_id"]].values}
+    )
+    long["date"] = frame["datetime"].dt.tz_localize(None) - pd.Timedelta(days=730)
+    for band in ("B04", "B08", "B11"):
+        long[band] = frame[f"{band}_mean"] * 0.8 + 0.02  # another processing chain
+    long.to_parquet(tmp_path / "labels.parquet")
+    crops, _, card = run(county, tmp_path / "l", season, survey=None,
+                         labelled=LabelledSeries(tmp_path / "labels.parquet"))  # fmt: skip
+    told = crops[~crops["cannot_tell"]]
+    assert (told["crop"] == truth[told.index]).mean() > 0.9
+    assert card["data"]["view"] == "shape"
+    assert card["data"]["bands"] == ["B04", "B08", "B11"]
+
+
+@pytest.mark.parametrize(
+    ("villages", "expected"), [(["A"] * 6, "farmers"), (list("ABCDEF"), "villages")]
+)
+def test_folds_hold_the_widest_unit_that_there_are_enough_of(
+    villages: list[str], expected: str, tmp_path: Path
+) -> None:
+    parcels = pd.DataFrame(
+        {
+            "parcel_id": [f"p{i}" for i in range(6)],
+            "farmer_id": [f"f{i}" for i in range(6)],
+            "village": villages,
+        }
+    )
+    parcels.to_parquet(tmp_path / "parcels.parquet")
+    groups = _groups(tmp_path / "parcels.parquet", folds=5)
+    wanted = villages if expected == "villages" else [f"f{i}" for i in range(6)]
+    assert list(groups.values()) == wanted
+
+
+def test_more_labels_than_needed_are_drawn_down_evenly_and_repeatably() -> None:
+    codes = np.array(["maize"] * 40 + ["rice"] * 12)
+    settings = ClassifySettings(max_labels_per_class=15)
+    rows = _at_most(np.arange(52), codes, settings)
+    assert (codes[rows] == "maize").sum() == 15
+    assert (codes[rows] == "rice").sum() == 12
+    assert np.array_equal(rows, _at_most(np.arange(52), codes, settings))
+    assert np.array_equal(rows, np.unique(rows))

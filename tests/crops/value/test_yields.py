@@ -1,0 +1,130 @@
+import datetime as dt
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.pooling import CURVE_FEATURES
+from fieldline.crops.value.prices import Z80
+from fieldline.crops.value.priors import Prior, county_priors
+from fieldline.crops.value.yield_model import fit_yield_model
+from fieldline.crops.value.yields import (
+    Valuation,
+    YieldError,
+    run_yields,
+    yield_errors,
+    yield_interval,
+)
+from fieldline.pipeline.records.errors import UserError
+
+SETTINGS = YieldSettings()
+
+
+def test_prior_is_the_mean_of_known_years(tmp_path):
+    path = tmp_path / "y.csv"
+    path.write_text("crop,year,yield_t_ha,source\n" + "".join(
+        f"maize,{year},{value},s\n" for year, value in
+        [(2018, 99.0), (2021, 6.0), (2022, 8.0), (2023, 7.0), (2024, 50.0)]))  # fmt: skip
+    prior = county_priors(path, 2024, 3)["maize"]
+    assert prior.mean_t_ha == pytest.approx(7.0)
+    assert prior.years_log_sd == pytest.approx(np.log([6, 8, 7]).std(ddof=1))
+    assert prior.source == "s, 2021-2023"
+    path.write_text("crop,year,yield_t_ha,source\nmaize,2020,0,s\n")
+    with pytest.raises(UserError, match="above zero"):
+        county_priors(path, 2024, 3)
+
+
+def test_without_cuts_the_documented_error_stands():
+    prior = Prior(8.0, 0.4, "s")
+    rows = pd.DataFrame({"season": ["2024"], "crop": ["maize"]})
+    error = yield_errors(rows, Valuation({"maize": prior}, {}, {}, None, "", "CNY"))[0]
+    row = yield_interval(prior, error)
+    assert row["yield_q50_t_ha"] == 8.0
+    assert row["yield_q10_t_ha"] == pytest.approx(8.0 * np.exp(-Z80 * 0.5))  # .4 and .3: .5
+
+
+def test_joint_draws_reproduce_the_published_interval():
+    error = YieldError(0.1, 0.3, 0.4)
+    row = yield_interval(Prior(8.0, 0.2, "s"), error)
+    noise = np.random.default_rng(0).standard_normal((2, 200_000))
+    draws = row["yield_q50_t_ha"] * np.exp(
+        row["shared_log_sd"] * noise[0] + row["own_log_sd"] * noise[1]
+    )
+    low, high = np.quantile(draws, [0.1, 0.9])
+    assert low == pytest.approx(row["yield_q10_t_ha"], rel=0.01)
+    assert high == pytest.approx(row["yield_q90_t_ha"], rel=0.01)
+
+
+def test_a_season_without_cuts_keeps_the_spread_of_the_years():
+    rows = pd.DataFrame({"season": ["2024", "2024"], "crop": ["maize", "rice"], "size": ""})
+    rows = rows.assign(**dict.fromkeys(CURVE_FEATURES, 0.0))
+    generator = np.random.default_rng(3)
+    learnt = pd.DataFrame({"parcel_id": [f"p{i}" for i in range(60)], "season": "2024"})
+    learnt = learnt.assign(crop="maize", size="", log_ratio=generator.normal(-0.5, 0.1, 60))
+    learnt = learnt.assign(**dict.fromkeys(CURVE_FEATURES, 0.0))
+    priors = {crop: Prior(8.0, 0.4, "s") for crop in ("maize", "rice")}
+    model = fit_yield_model(learnt, SETTINGS)
+    maize, rice = yield_errors(rows, Valuation(priors, {}, {}, model, "m", "CNY"))
+    assert maize.shared < 0.1
+    assert rice.shared >= 0.4
+
+
+def write_county(folder, season, survey=None):
+    ids = ["told", "doubt", "hopeless", "odd"]
+    crops = pd.DataFrame({"parcel_id": ids, "crop": ["maize", None, None, "orchard"]})
+    crops["prediction_set"] = [["maize"], ["rice", "maize"], ["maize", "grassland"], ["orchard"]]
+    crops.to_parquet(folder / "c.parquet")
+    growth = pd.DataFrame({"parcel_id": ids, "sos": season.start + dt.timedelta(150)})
+    growth["eos"], growth["peak"], growth["anomaly"] = season.end, 0.8, [1.0, None, None, None]
+    growth.to_parquet(folder / "g.parquet")
+    flat = {"drought": 0.0, "heat": 0.0, "flood": 0.0}
+    pd.DataFrame({"parcel_id": ids, **flat}).to_parquet(folder / "h.parquet")
+    pd.DataFrame({"parcel_id": ids, "cell_id": "w1"}).to_parquet(folder / "w.parquet")
+    lines = [f"{c},{y},{v},s" for c, v in (("maize", 8.0), ("rice", 6.0)) for y in (2021, 2022)]
+    (folder / "y.csv").write_text("crop,year,yield_t_ha,source\n" + "\n".join(lines) + "\n")
+    (folder / "p.csv").write_text(
+        "crop,date,price,currency,unit,source\n"
+        "maize,2023-09-01,2.5,CNY,CNY/kg,s\nrice,2023-09-01,3.0,CNY,CNY/kg,s\n"
+    )
+    run_yields(
+        folder / "c.parquet", folder / "g.parquet", folder / "h.parquet", folder / "w.parquet",
+        folder / "y.csv", folder / "p.csv", survey, season=season, currency="CNY",
+        settings=SETTINGS, out=folder / "out.parquet", card=folder / "card.json",
+        outcomes=folder / "o.parquet",
+    )  # fmt: skip
+    codes = pd.read_parquet(folder / "o.parquet").set_index("parcel_id")["outcome"].to_dict()
+    return pd.read_parquet(folder / "out.parquet").set_index("parcel_id"), codes
+
+
+def test_value_by_hand_and_the_cheapest_crop_where_in_doubt(tmp_path, season):
+    rows, codes = write_county(tmp_path, season)
+    told = rows.loc["told"]
+    assert told["yield_q50_t_ha"] == pytest.approx(8.0)
+    assert told["price_q50_minor"] == 250_000
+    assert told["value_q50_per_ha_minor"] == 2_000_000
+    assert told["value_q10_per_ha_minor"] < told["value_q50_per_ha_minor"] * 0.8
+    assert told["shock_group"] == "maize|w1"
+    assert told["cost_per_ha_minor"] == 620_000
+    # rice: 6 t x 3000 = 18,000 against maize 8 t x 2500 = 20,000
+    assert rows.loc["doubt", "crop"] == "rice"
+    assert rows.loc["doubt", "crop_basis"] == "cheapest_of_set"
+    assert pd.isna(rows.loc["hopeless", "crop"])
+    assert codes == {
+        "told": "ok",
+        "doubt": "ok",
+        "hopeless": "no_crop",
+        "odd": "no_price_and_prior",
+    }
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert not card["trained"]
+
+
+def test_cuts_measured_after_the_as_of_date_are_not_learnt(tmp_path, season):
+    survey = tmp_path / "s.csv"
+    survey.write_text(
+        "parcel_id,crop,surveyed_on,yield_t_ha,measured_on\ntold,maize,2023-08-01,9.0,2023-12-01\n"
+    )
+    write_county(tmp_path, season, survey)
+    assert json.loads((tmp_path / "card.json").read_text())["crop_cuts"] == 0

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fieldline.lending.decision.decision import replay
+from fieldline.lending.risk.default_model import PdModel
+from fieldline.lending.settings import RiskSettings
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.outcomes import outcome_codes
+from fieldline.pipeline.records.tables import read_table
+
+
+def build(county: Any) -> None:
+    county.add("a", "ann", width=200)
+    county.add("b", "bob", x=1000, width=60, height=50)
+    county.add("c", "cat", x=2000)
+    county.add("d", "dan", x=3000, yield_t_ha=None)
+    county.refused["eve"] = ["too_cloudy"]
+    county.stopped["c"] = "too_cloudy"
+    for farmer in ("ann", "bob", "cat", "dan"):
+        county.apply(farmer)
+
+
+def test_every_farmer_has_exactly_one_decision(county: Any, name_of: Any, loans: Any) -> None:
+    build(county)
+    county.loans = loans
+    found = county.decide()
+    outcomes = read_table(county.path("outcomes_decide.parquet"))
+    names = {name: name_of(name) for name in ("ann", "bob", "cat", "dan", "eve")}
+    assert sorted(found.index) == sorted(outcomes["farmer_id"]) == sorted(names.values())
+    access = {name: found.loc[pseudonym, "access"] for name, pseudonym in names.items()}
+    assert access == {
+        "ann": "approve", "bob": "approve", "cat": "review", "dan": "review", "eve": "decline",
+    }  # fmt: skip
+    assert found.loc[names["cat"], "reason_codes"][0] == "review_not_valued"
+    assert list(found.loc[names["cat"], "outcomes"]) == ["too_cloudy"]
+    assert outcome_codes()["too_cloudy"].remedy in found.loc[names["eve"], "reasons"][0]
+
+
+def test_every_decision_replays_from_the_table(county: Any, loans: Any) -> None:
+    build(county)
+    county.loans = loans
+    for row in county.decide().to_dict("records"):
+        again = replay(row["trace"])
+        assert again.decision_id == row["decision_id"]
+        assert again.limit_minor == row["limit_minor"]
+        assert [reason.english for reason in again.reasons] == list(row["reasons"])
+
+
+def test_same_inputs_same_bytes(county: Any, loans: Any) -> None:
+    build(county)
+    county.loans = loans
+    names = ("decisions.parquet", "pd.json", "outcomes_decide.parquet")
+    county.decide()
+    first = [county.path(name).read_bytes() for name in names]
+    county.decide()
+    assert [county.path(name).read_bytes() for name in names] == first
+
+
+def test_a_decision_does_not_depend_on_the_others(county: Any, name_of: Any, loans: Any) -> None:
+    county.add("a", "ann", own_log_sd=0.3)
+    county.apply("ann")
+    county.loans = loans
+    alone = county.decision("ann")
+    county.add("b", "bob", x=1000)
+    county.apply("bob")
+    assert county.decision("ann")["trace"] == alone["trace"]
+
+
+def test_loans_that_ended_later_teach_nothing(county: Any, loans: pd.DataFrame) -> None:
+    county.add("a", "ann")
+    county.apply("ann")
+    county.loans = loans
+    known = county.decision("ann")["pd_model"]
+    future = loans.assign(
+        loan_id="Z" + loans["loan_id"], closed_on="2024-10-01", defaulted=~loans["defaulted"]
+    )
+    county.loans = pd.concat([loans, future])
+    assert county.decision("ann")["pd_model"] == known
+
+
+def test_without_history_everybody_goes_to_a_person(county: Any) -> None:
+    county.add("a", "ann")
+    county.apply("ann")
+    found = county.decision("ann")
+    assert found["access"] == "review"
+    assert list(found["reason_codes"]) == ["review_no_model"]
+    assert pd.isna(found["pd"])
+    assert found["pd_model"] == ""
+    card = json.loads(county.path("pd.json").read_text())["card"]
+    assert card == {"model": "pd", "trained": False, "problem": "loans=0 needed=200"}
+
+
+def test_the_stored_model_gives_the_stored_probability(county: Any, loans: Any) -> None:
+    county.add("a", "ann")
+    county.apply("ann")
+    county.loans = loans
+    found = county.decision("ann")
+    stored = PdModel.from_dict(
+        {**json.loads(county.path("pd.json").read_text())["model"], "card": {}}
+    )
+    features = json.loads(found["trace"])["case"]["risk"]["features"]
+    assert stored.predict(pd.DataFrame([features], dtype="float64"))[0].pd == found["pd"]
+    assert found["pd_model"] == stored.label
+
+
+def test_loans_in_another_currency_are_refused(county: Any, loans: pd.DataFrame) -> None:
+    county.add("a", "ann")
+    county.loans = loans.assign(currency="EUR")
+    with pytest.raises(UserError, match="row 1: currency is 'EUR': give loans in CNY"):
+        county.decide()
+
+
+def test_farmers_of_one_household_share_its_caps(county: Any, name_of: Any, loans: Any) -> None:
+    county.risk = RiskSettings(trees=40)
+    county.loans = loans
+    for farmer, x in (("ann", 0), ("bob", 2000)):
+        county.add(f"{farmer}1", farmer, x=x, width=400, height=400)
+        county.apply(farmer, household_id="home", household_size=1)
+    both = county.decide()
+    rows = read_table(county.path("profiles.parquet")).set_index("level")
+    home = rows.loc["household"]
+    assert home["farmers"] == 2
+    total = both["limit_capacity_minor"].sum()
+    free = home["income_q10_minor"] - home["household_need_minor"] - home["debt_service_minor"]
+    assert total <= free / 1.25

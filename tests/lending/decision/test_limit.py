@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fieldline.lending.decision.limit import (
+    Caps,
+    Means,
+    capacity_cap,
+    exposure_cap,
+    growing_cost,
+    need_cap,
+    posted_limit,
+)
+from fieldline.lending.settings import PolicySettings
+
+POLICY = PolicySettings()
+RATE = Decimal("0.12")
+money = st.decimals("-50000", "900000", places=2)
+positive = st.decimals("0", "900000", places=2)
+
+
+def test_growing_cost_by_hand() -> None:
+    # 2 mu at 500 and half a mu at 900
+    areas = [(Decimal(20000) / 15, Decimal(500)), (Decimal(5000) / 15, Decimal(900))]
+    assert abs(growing_cost(areas) - 1450) < Decimal("1e-9")
+
+
+def test_need_adds_post_harvest_and_upkeep_but_never_exceeds_the_request() -> None:
+    assert need_cap(Decimal(1000), None, POLICY) == 1300
+    assert need_cap(Decimal(1000), Decimal(900), POLICY) == 900
+
+
+def test_capacity_by_hand() -> None:
+    # (20000 - 6000 - 1000) / (1.25 x (1 + .12 x 330/360)) = 13000 / 1.3875
+    means = Means(Decimal(20000), Decimal(6000), Decimal(1000))
+    assert abs(capacity_cap(means, RATE, POLICY) - Decimal("9369.369369")) < Decimal("1e-5")
+    assert capacity_cap(Means(Decimal(5), Decimal(6), Decimal(0)), RATE, POLICY) == 0
+
+
+def test_one_farmer_household_has_its_own_caps() -> None:
+    means = Means(Decimal(20000), Decimal(6000), Decimal(50000))
+    assert exposure_cap(means, means, 1, Decimal(0), RATE, POLICY) == 300_000
+
+
+def test_a_surplus_is_not_lent_against_anothers_debt() -> None:
+    rich = Means(Decimal(20000), Decimal(0), Decimal(0))
+    household = Means(Decimal(22000), Decimal(0), Decimal(15000))
+    cap = exposure_cap(rich, household, 2, rich.free, RATE, POLICY)
+    assert cap == capacity_cap(household, RATE, POLICY) < capacity_cap(rich, RATE, POLICY)
+
+
+def test_limit_is_rounded_down_once() -> None:
+    caps = Caps(Decimal("1299.99"), Decimal(2000), Decimal(3000), Decimal(4000))
+    assert posted_limit(caps, POLICY) == 1200
+
+
+@given(money, positive, positive, positive, st.decimals("0", "0.3", places=4))
+def test_more_debt_never_raises_a_cap(
+    income: Decimal, need: Decimal, debt: Decimal, more: Decimal, rate: Decimal
+) -> None:
+    before, after = Means(income, need, debt), Means(income, need, debt + more)
+    assert capacity_cap(after, rate, POLICY) <= capacity_cap(before, rate, POLICY)
+    free = [max(Decimal(0), means.free) for means in (before, after)]
+    caps = [
+        exposure_cap(means, means, 1, spare, rate, POLICY)
+        for means, spare in zip((before, after), free, strict=True)
+    ]
+    assert caps[1] <= caps[0]
+
+
+@given(positive, positive, positive, positive)
+def test_limit_never_exceeds_any_cap(
+    need: Decimal, capacity: Decimal, policy: Decimal, exposure: Decimal
+) -> None:
+    found = posted_limit(Caps(need, capacity, policy, exposure), POLICY)
+    assert 0 <= found <= min(need, capacity, policy, exposure)
+
+
+@given(st.lists(st.tuples(money, positive, positive), min_size=2, max_size=4))
+def test_members_together_never_borrow_more_than_the_household_can(
+    rows: list[tuple[Decimal, Decimal, Decimal]],
+) -> None:
+    members = [Means(*row) for row in rows]
+    household = Means(*(sum(column, Decimal(0)) for column in zip(*rows, strict=True)))
+    spare = sum((max(Decimal(0), m.free) for m in members), Decimal(0))
+    total = sum(
+        min(
+            capacity_cap(m, RATE, POLICY),
+            exposure_cap(m, household, len(members), spare, RATE, POLICY),
+        )
+        for m in members
+    )
+    assert total <= capacity_cap(household, RATE, POLICY) + Decimal("0.01")

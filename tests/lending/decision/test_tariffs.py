@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from fieldline.lending.decision.tariffs import M2_PER_MU, Scale, ceiling_on, rate_ceilings, scale_on
+from fieldline.pipeline.records.errors import UserError
+
+TABLE = "rate_ceilings.csv"
+
+
+@pytest.mark.parametrize(
+    ("day", "rate"),
+    [
+        ("2019-05-01", "0.24"),
+        ("2020-08-19", "0.24"),
+        ("2020-08-20", "0.154"),
+        ("2023-08-20", "0.142"),
+        ("2023-08-21", "0.138"),
+        ("2024-10-20", "0.134"),
+        ("2024-10-21", "0.124"),
+    ],
+)
+def test_four_times_the_prime_rate_of_the_day(day: str, rate: str) -> None:
+    assert ceiling_on(TABLE, "CNY", dt.date.fromisoformat(day)).rate == Decimal(rate)
+
+
+def test_no_ceiling_no_loan() -> None:
+    with pytest.raises(UserError, match="no rate ceiling for KES on 2024-01-01: add the row"):
+        ceiling_on(TABLE, "KES", dt.date(2024, 1, 1))
+
+
+def test_two_ceilings_for_one_day_are_refused(tmp_path: Path) -> None:
+    head = "currency,valid_from,rule,base_rate,multiple,add,source\n"
+    row = "KES,2020-01-01,x,0.1,1,0,s\n"
+    (tmp_path / "own.csv").write_text(head + row + row)
+    with pytest.raises(UserError, match="two rows for KES on 2020-01-01"):
+        rate_ceilings(str(tmp_path / "own.csv"))
+
+
+def test_every_ceiling_has_a_source() -> None:
+    assert all(ceiling.source and ceiling.rate > 0 for ceiling in rate_ceilings(TABLE))
+
+
+def test_scale_of_finance_falls_back_to_the_template() -> None:
+    day = dt.date(2024, 9, 30)
+    assert scale_on("maize", "CNY", day, None) == Scale(50_000, "table")
+    # 1500.00 per ha is 100.00 per mu
+    assert scale_on("maize", "KES", day, 150_000) == Scale(10_000, "crop_template")
+    assert scale_on("maize", "KES", day, None) == Scale(0, "unknown")
+
+
+def test_a_mu_is_a_fifteenth_of_a_hectare() -> None:
+    assert abs(M2_PER_MU - Decimal("666.6666666667")) < Decimal("1e-9")

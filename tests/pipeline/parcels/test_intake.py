@@ -1,0 +1,338 @@
+"""Intake on the bad-parcel file, in every format, and what it writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+from fieldline.pipeline.parcels.intake import check_file, read_parcels, run_intake
+from fieldline.pipeline.parcels.settings import IntakeSettings
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.outcomes import OK, outcome_codes
+from fieldline.pipeline.records.settings import PrivacySettings
+from fieldline.pipeline.records.tables import read_table
+from tests.pipeline.parcels.bad_parcels import (
+    ID_NUMBER,
+    NAMES,
+    PHONE,
+    Row,
+    bad_parcels,
+    polygon,
+    square,
+    write_csv,
+    write_geojson,
+    write_kml,
+    write_vector,
+)
+
+SETTINGS = IntakeSettings()
+DEMO = PrivacySettings(demo_key=True)
+COUNTY = shapely.box(11.0, 48.0, 11.2, 48.2)
+FREE = (11.05, 48.05)
+MU_M2 = 10_000 / 15
+
+
+def good_rings(count: int = 40) -> list[shapely.Polygon]:
+    return [
+        shapely.Polygon(square(11.01 + 0.001 * (i % 8), 48.15 + 0.001 * (i // 8)))
+        for i in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return bad_parcels(good_rings(), free=FREE, outside=(11.5, 48.05))
+
+
+@pytest.fixture
+def boundary(tmp_path: Path) -> Path:
+    path = tmp_path / "boundary.gpkg"
+    gpd.GeoDataFrame(geometry=[COUNTY], crs="EPSG:4326").to_crs("EPSG:32632").to_file(path)
+    return path
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a county says of its parcel file."""
+
+    boundary: Path | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    crs: str | None = None
+
+
+def intake(source: Path, folder: Path, given: Given = Given(), **changes: object) -> pd.DataFrame:
+    run_intake(
+        sources=[source],
+        county="X1",
+        season="2023",
+        columns=given.columns,
+        crs=given.crs,
+        settings=SETTINGS,
+        privacy=DEMO,
+        parcels=folder / "parcels.parquet",
+        farmers=folder / "farmers.parquet",
+        vault=folder / "vault.sqlite",
+        outcomes=folder / "outcomes.parquet",
+        boundary=given.boundary,
+        **changes,
+    )
+    return read_table(folder / "outcomes.parquet")
+
+
+def check(source: Path, given: Given = Given()) -> pd.DataFrame:
+    return check_file(source, **vars(given), settings=SETTINGS)
+
+
+def codes(source: Path, given: Given = Given()) -> dict[int, str]:
+    frame = check(source, given)
+    return dict(zip(frame["row"], frame["outcome"], strict=True))
+
+
+def expected(rows: list[Row]) -> dict[int, str]:
+    return {i + 1: row.expected for i, row in enumerate(rows)}
+
+
+def test_every_kind_gets_its_code_in_geojson(
+    tmp_path: Path, rows: list[Row], boundary: Path
+) -> None:
+    source = tmp_path / "bad.geojson"
+    write_geojson(rows, source)
+    assert codes(source, Given(boundary)) == expected(rows)
+
+
+def test_every_kind_gets_its_code_in_csv(tmp_path: Path, rows: list[Row], boundary: Path) -> None:
+    source = tmp_path / "bad.csv"
+    write_csv(rows, source)
+    given = Given(boundary, crs="EPSG:4326")
+    assert codes(source, given) == expected(rows)
+
+
+def test_every_kind_gets_its_code_in_kml(tmp_path: Path, rows: list[Row], boundary: Path) -> None:
+    source = tmp_path / "bad.kml"
+    write_kml(rows, source)
+    want = expected(rows)
+    # KML writes words as numbers nobody can read; there is no other kind of geometry in it.
+    words = next(i for i, row in enumerate(rows) if row.parcel_id == "words")
+    want[words + 1] = "nan_coordinates"
+    assert codes(source, Given(boundary)) == want
+
+
+@pytest.mark.parametrize("suffix", [".shp", ".gpkg"])
+def test_vector_files_give_the_same_codes(
+    tmp_path: Path, rows: list[Row], boundary: Path, suffix: str
+) -> None:
+    unwritable = {"two-points", "words", "point", "empty", "nan"}
+    # Drivers close rings and measure areas as numbers when they write.
+    changed = {"unclosed": OK, "odd-area": OK}
+    kept = [
+        replace(row, expected=changed.get(row.parcel_id, row.expected), declared_area_mu=8.0)
+        if row.parcel_id in changed
+        else row
+        for row in rows
+        if row.parcel_id not in unwritable
+    ]
+    source = tmp_path / f"bad{suffix}"
+    write_vector(kept, source, "EPSG:4326", **({"encoding": "utf-8"} if suffix == ".shp" else {}))
+    columns = {"declared_crop": "crop", "declared_area_mu": "area_mu"}
+    assert codes(source, Given(boundary, columns=columns)) == expected(kept)
+
+
+def test_every_refusal_has_a_remedy_in_two_languages(rows: list[Row]) -> None:
+    for row in rows:
+        if row.expected != OK:
+            code = outcome_codes()[row.expected]
+            assert len(code.remedy) > 8
+            assert len(code.english) > 8
+            assert any("一" <= c <= "鿿" for c in code.chinese)
+
+
+def test_without_a_boundary_swaps_are_found_by_where_the_others_lie(
+    tmp_path: Path, rows: list[Row]
+) -> None:
+    source = tmp_path / "bad.geojson"
+    write_geojson(rows, source)
+    want = expected(rows)
+    want[next(i for i, r in enumerate(rows) if r.parcel_id == "outside") + 1] = OK
+    assert codes(source) == want
+
+
+def test_outputs_hold_every_row_once_and_no_person(
+    tmp_path: Path, rows: list[Row], boundary: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in" / "bad.geojson"
+    source.parent.mkdir()
+    write_geojson(rows, source)
+    out = tmp_path / "out"
+    outcomes = intake(source, out, Given(boundary))
+    assert len(outcomes) == len(rows)
+    assert not outcomes["parcel_id"].duplicated().any()
+    parcels = read_parcels(out / "parcels.parquet")
+    stops = {
+        code
+        for code in outcomes["outcome"]
+        if code != OK and outcome_codes()[code].effect == "stop"
+    }
+    assert len(parcels) == (~outcomes["outcome"].isin(stops)).sum()
+    written = [p for p in out.rglob("*") if p.is_file() and p.name != "vault.sqlite"]
+    assert len(written) == 3
+    secrets = [*NAMES[:2], PHONE, ID_NUMBER, "P-001", "P-100"]
+    for path in written:
+        text = path.read_bytes() + read_table(path).to_csv().encode()
+        assert not [s for s in secrets if s.encode() in text], path
+    shown = capfd.readouterr()
+    assert not [s for s in secrets if s in shown.out + shown.err]
+    stored = sqlite3.connect(out / "vault.sqlite").execute("SELECT * FROM persons").fetchall()
+    assert any(PHONE in row and NAMES[0] in row for row in stored)
+
+
+def test_farmers_count_their_rows_and_refusals(tmp_path: Path) -> None:
+    rows = [
+        Row("a", OK, polygon(square(*FREE)), farmer_id="P-1"),
+        Row("b", "bow_tie", None, farmer_id="P-1"),
+        Row("c", "empty_geometry", None, farmer_id="P-2"),
+    ]
+    source = tmp_path / "rows.geojson"
+    write_geojson(rows, source)
+    intake(source, tmp_path / "out")
+    farmers = read_table(tmp_path / "out" / "farmers.parquet")
+    by_count = farmers.sort_values("parcels_declared")
+    assert by_count["parcels_declared"].tolist() == [1, 2]
+    assert by_count["parcels_accepted"].tolist() == [0, 1]
+    assert [list(r) for r in by_count["refusals"]] == [["empty_geometry"], ["empty_geometry"]]
+
+
+def test_two_runs_give_equal_bytes(tmp_path: Path, rows: list[Row], boundary: Path) -> None:
+    source = tmp_path / "bad.geojson"
+    write_geojson(rows, source)
+    for name in ("one", "two"):
+        intake(source, tmp_path / name, Given(boundary))
+    for name in ("parcels.parquet", "farmers.parquet", "outcomes.parquet"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_square_of_100_m_has_15_mu_whatever_its_crs(tmp_path: Path) -> None:
+    # On the central meridian of UTM the scale is 0.9996, so 100 m on the grid are 100.04 m.
+    side = 100.0
+    ring = square(500_000.0, 5_300_000.0, side)
+    source = tmp_path / "utm.csv"
+    write_csv([Row("a", OK, polygon(ring), srid=32632, declared_area_mu=15)], source)
+    intake(source, tmp_path / "out")
+    parcel = read_parcels(tmp_path / "out" / "parcels.parquet").iloc[0]
+    assert parcel["metrics:area"] == pytest.approx((side / 0.9996) ** 2, rel=1e-5)
+    assert parcel["metrics:perimeter"] == pytest.approx(4 * side / 0.9996, rel=1e-5)
+    assert parcel["declared_area_m2"] == pytest.approx(10_000.0)
+
+
+def test_degrees_in_a_metric_file_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "rows.csv"
+    write_csv([Row("a", "wrong_crs", polygon(square(*FREE)))], source)
+    assert codes(source, Given(crs="EPSG:32632")) == {1: "wrong_crs"}
+
+
+def test_rows_without_crs_beside_rows_with_one_are_refused(tmp_path: Path) -> None:
+    rows = [
+        Row("a", OK, polygon(square(*FREE)), srid=4326),
+        Row("b", "missing_crs", polygon(square(FREE[0] + 0.01, FREE[1]))),
+    ]
+    source = tmp_path / "rows.csv"
+    write_csv(rows, source)
+    assert codes(source) == {1: OK, 2: "missing_crs"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.csv", "parcel_id,farmer_id,geometry\n1,2,POINT(1 2)\n", "parcel_crs"),
+        ("a.csv", "parcel_id,owner,geometry\n1,2,POINT(1 2)\n", "farmer_id.*geometry, owner"),
+        ("a.csv", "parcel_id,farmer_id\n1,2\n", "outline column"),
+        ("a.csv", "", "holds no parcel|is empty"),
+        ("a.geojson", '{"type": "FeatureCollection", "features": []}', "holds no parcel"),
+        ("a.geojson", "[1, 2", "not JSON"),
+        ("a.geojson", '{"type": "Feature"}', "FeatureCollection"),
+        ("a.kml", "<kml><Placemark>", "not KML"),
+        ("a.gpkg", "nonsense", "cannot be opened"),
+        ("a.docx", "nonsense", "unknown kind"),
+    ],
+)
+def test_files_that_cannot_be_used_are_one_clear_sentence(
+    tmp_path: Path, name: str, text: str, says: str
+) -> None:
+    source = tmp_path / name
+    source.write_text(text)
+    with pytest.raises(UserError, match=says):
+        check(source)
+
+
+def test_a_shapefile_without_prj_is_refused_until_its_crs_is_configured(tmp_path: Path) -> None:
+    source = tmp_path / "rows.shp"
+    row = Row("a", OK, polygon(square(*FREE)))
+    write_vector([row], source, None, encoding="utf-8")
+    with pytest.raises(UserError, match="parcel_crs"):
+        codes(source)
+    assert codes(source, Given(crs="EPSG:4326")) == {1: OK}
+
+
+def test_check_writes_nothing_and_names_the_remedy(tmp_path: Path) -> None:
+    source = tmp_path / "rows.geojson"
+    write_geojson([Row("a", "empty_geometry", None)], source)
+    frame = check(source)
+    assert list(tmp_path.iterdir()) == [source]
+    assert frame.iloc[0][["row", "parcel_id", "outcome", "effect"]].tolist() == [
+        1, "a", "empty_geometry", "stop",
+    ]  # fmt: skip
+    assert "Draw the field" in frame.iloc[0]["remedy"]
+
+
+def test_the_declared_crop_is_mapped_but_never_echoed(tmp_path: Path) -> None:
+    rows = [
+        Row("a", OK, polygon(square(*FREE)), declared_crop="冬小麦"),
+        Row("b", "unknown_crop", polygon(square(FREE[0] + 0.01, FREE[1])), declared_crop=PHONE),
+    ]
+    source = tmp_path / "rows.geojson"
+    write_geojson(rows, source)
+    outcomes = intake(source, tmp_path / "out")
+    parcels = read_parcels(tmp_path / "out" / "parcels.parquet").set_index("parcel_id")
+    assert parcels.loc["a", "declared_crop"] == "winter_wheat"
+    assert pd.isna(parcels.loc["b", "declared_crop"])
+    assert not outcomes["detail"].str.contains(PHONE).any()
+
+
+def test_shells_run_counter_clockwise_and_rows_are_sorted(
+    tmp_path: Path, rows: list[Row], boundary: Path
+) -> None:
+    source = tmp_path / "bad.geojson"
+    write_geojson(rows, source)
+    intake(source, tmp_path / "out", Given(boundary))
+    frame = read_parcels(tmp_path / "out" / "parcels.parquet")
+    assert frame["parcel_id"].is_monotonic_increasing
+    assert shapely.is_valid(frame.geometry.to_numpy()).all()
+    shells = [shapely.get_parts(g)[0].exterior for g in frame.geometry]
+    assert np.all(shapely.is_ccw(shells))
+    assert (frame["repair"] != "").sum() == 3  # closed, untangled, thinned
+
+
+def test_two_files_of_one_county_are_read_as_one(tmp_path: Path) -> None:
+    """Outlines of the second file keep their own CRS."""
+    from fieldline.pipeline.parcels.readers import read_parcel_files
+
+    lonlat = gpd.GeoDataFrame(
+        {"parcel_id": ["a"], "farmer_id": ["f1"]},
+        geometry=[shapely.box(117.0, 0.0, 117.001, 0.001)],
+        crs="EPSG:4326",
+    )
+    metric = lonlat.assign(parcel_id=["b"]).to_crs("EPSG:32650")
+    lonlat.to_file(tmp_path / "one.geojson")
+    metric.to_file(tmp_path / "two.gpkg")
+    both = read_parcel_files([tmp_path / "one.geojson", tmp_path / "two.gpkg"])
+    assert list(both.frame["parcel_id"]) == ["a", "b"]
+    crs = [shape.crs for shape in both.shapes]
+    assert crs[0] is not None
+    assert crs[0].is_geographic
+    assert crs[1] == "EPSG:32650"

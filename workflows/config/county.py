@@ -1,0 +1,83 @@
+"""One county of a run: its title, money, grid, scene source, input files and seasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.records.settings import Season, Section
+
+
+class CountyInputs(Section):
+    """Files of one county; `{results}`, `{season}`, `{county}` are filled in; empty if absent."""
+
+    parcels: tuple[Path, ...]
+    """Outlines drawn by farmers, one or more files: GeoJSON, GeoPackage, Shapefile, KML, CSV."""
+    parcel_columns: dict[str, str] = Field(default_factory=dict)
+    """Own column names by Fieldline name, e.g. `farmer_id: owner_no`."""
+    parcel_crs: str | None = None
+    """CRS of files that carry none (CSV); empty means refuse them."""
+    catalog: Path
+    """Static STAC catalog.json of the scene archive."""
+    boundary: Path | None = None
+    """County boundary; parcels outside are refused."""
+    weather: Path | None = None
+    """Daily weather CSV by cell_id or parcel_id."""
+    weather_cells: Path | None = None
+    """cell_id, lon, lat of the weather cells (not needed where weather is by parcel)."""
+    survey: Path | None = None
+    """Survey labels: parcel_id, crop, surveyed_on, yield_t_ha (crop cut, may be empty)."""
+    labelled_series: Path | None = None
+    """Labelled field series from other parcels (see labelled_series_format)."""
+    labelled_series_format: Literal["long", "bavaria_halfmonth"] = "long"
+    """`long`: sample_id, crop, date, one column per band; `bavaria_halfmonth`: wide field means."""
+    labelled_fields: Path | None = None
+    """Field polygons with crop codes that belong to labelled_series, where kept apart."""
+    label_codes: str | None = None
+    """Table of data/ that maps foreign crop codes to Fieldline crop codes."""
+    registry: Path | None = None
+    """County registry extract: parcel_id, area_m2, holder_id, crop, recorded_on."""
+    applications: Path | None = None
+    """Applications: farmer_id, household_id, requested amount, debt service, credit record."""
+    loan_history: Path | None = None
+    """Finished loans with their outcome, to train the default model."""
+    prices: Path | None = None
+    """Dated price series (see prices_format)."""
+    prices_format: Literal["long", "imf_pcps", "worldbank_cmo"] = "long"
+    """`long`: crop, date, price, currency, unit, source; `imf_pcps`: IMF monthly table;
+    `worldbank_cmo`: World Bank monthly workbook (.xlsx)."""
+    county_yields: Path | None = None
+    """Yield statistics: crop, year, yield_t_ha, source."""
+    protected: Path | None = None
+    """Protected-area polygons for the environmental veto."""
+    truth: Path | None = None
+    """Truth of a simulated or surveyed county (Parquet or CSV), for `fieldline score` alone."""
+    truth_columns: dict[str, str] = Field(default_factory=dict)
+    """Own column names of the truth by Fieldline name, e.g. `wrong_crop: crop_conflict`."""
+
+    @field_validator("parcels", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str | Path) else value
+
+
+class County(Section):
+    """One county: the shard of work."""
+
+    title: str
+    """Name for people."""
+    simulated: bool = False
+    """Simulated counties are generated on demand and called simulated on every page."""
+    currency: str = Field("CNY", pattern="^[A-Z]{3}$")
+    """Currency of prices, limits and offers."""
+    grid: GridSettings = GridSettings()
+    """Metric grid."""
+    scenes: SceneSettings = SceneSettings()
+    """Scene source."""
+    inputs: CountyInputs
+    """Input files."""
+    seasons: dict[str, Season]
+    """Seasons by name; the order of their start dates is their history."""

@@ -1,0 +1,441 @@
+"""Make the county: tile by tile, season by season, date by date, into one folder.
+
+Owns the order of work and the output folder; every other module owns one part of the world. Nothing
+is kept that grows with the number of dates, and the folder appears only when it is complete.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyogrio
+import shapely
+from pyproj import Transformer
+
+from fieldline.pipeline.records.tables import BatchWriter, Column, TableSchema
+from fieldline.workflows.simulate import (
+    appearance,
+    archive,
+    atmosphere,
+    land,
+    optics,
+    papers,
+    people,
+    render,
+    rings,
+)
+from fieldline.workflows.simulate.cultivars import Cultivar, planted
+from fieldline.workflows.simulate.growth import GrowthTable, grow
+from fieldline.workflows.simulate.loans import loan_history
+from fieldline.workflows.simulate.markets import price_book, prices
+from fieldline.workflows.simulate.settings import SeasonSpan, SimulateSettings
+from fieldline.workflows.simulate.weather import (
+    Weather,
+    cell_name,
+    generate_weather,
+    hazards_table,
+    weather_table,
+)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_LATE_LIMIT = 1.3
+#: The wetland reserve: width of its banks and the share of the tile's width that it takes.
+_WETLAND_M, _WETLAND_SHARE = 30.0, 0.2
+_UTC_HOUR = 2.9
+#: A tile is widened until it holds its fields; tiles stand apart so that none can meet another.
+_TILE_MARGIN, _TILE_STEP = 1.15, 1.5
+_SAME_DAY = dt.timedelta(seconds=14)
+_PAIR_SHARES = (0.62, 0.45)
+
+TRUTH = TableSchema(
+    "truth",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("crop", pa.string(), "What grows there, code of data/crops.csv"),
+        Column("planted_area_m2", pa.float64(), "Own crop inside the ring", "m2", minimum=0),
+        Column("ring_area_m2", pa.float64(), "Area of the ring", "m2", minimum=0),
+        Column("yield_t_ha", pa.float64(), "Market yield", "t/ha", nullable=True, minimum=0),
+        Column("harvest_date", pa.date32(), "Harvest; may follow the season's end", nullable=True),
+        Column("income_minor", pa.int64(), "Planted area x yield x price - cash cost", "minor"),
+        Column("overdrawn", pa.bool_(), "Ring reaches beyond the field by intent"),
+        Column("wrong_crop", pa.bool_(), "Declared crop is not the planted one"),
+        Column("same_parcel", pa.bool_(), "Claims a field that belongs to another claimant"),
+        Column("land_use", pa.string(), "`cropland`, `greenhouse`, `forest` or `village`"),
+    ),
+    key=("parcel_id",),
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """What all tiles share."""
+
+    settings: SimulateSettings
+    county: str
+    cultivars: tuple[Cultivar, ...]
+    weather: Weather
+    growth: GrowthTable
+    prices: pd.DataFrame
+
+    @property
+    def spans(self) -> list[SeasonSpan]:
+        """Seasons in order."""
+        return list(self.settings.seasons.values())
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile of the county, ready to be written."""
+
+    name: str
+    grid: archive.Grid
+    land: land.Land
+    people: people.People
+    traits: appearance.FieldTraits
+    seasons: appearance.Seasons
+    claims: list[rings.Claim]
+    ids: list[str]
+    rng: np.random.Generator
+
+
+def tile_parcels(settings: SimulateSettings) -> list[int]:
+    """Return the number of parcels of each tile, as even as possible."""
+    edge = settings.land.tile_pixels * render.PIXEL_M
+    per_tile = settings.parcels
+    while _TILE_MARGIN * land.side_length(_fields_wanted(per_tile, settings), settings.land) > edge:
+        per_tile = per_tile * 9 // 10
+    tiles = -(-settings.parcels // per_tile)
+    return [settings.parcels // tiles + (i < settings.parcels % tiles) for i in range(tiles)]
+
+
+def _fields_wanted(parcels: int, settings: SimulateSettings) -> int:
+    return round(parcels / settings.land.participation) + 1
+
+
+def _lay_out(
+    parcels: int, settings: SimulateSettings, rng: np.random.Generator
+) -> tuple[float, land.Land]:
+    """Lay out a tile, wider until it holds enough fields."""
+    wanted = _fields_wanted(parcels, settings)
+    side = land.side_length(wanted, settings.land)
+    while True:
+        made = land.lay_out(side, settings.land, rng)
+        if len(made.fields) >= wanted and (made.kind == land.VILLAGE).any():
+            return side, made
+        side = np.ceil(side * 1.06 / 20) * 20
+
+
+def build_tile(
+    world: World, number: int, parcels: int, before: tuple[int, int], place: Floats
+) -> Tile:
+    """Build one tile: land, people, crops, growth and claims.
+
+    Args:
+        world: What all tiles share.
+        number: Position of the tile; it seeds the tile's generator.
+        parcels: Claims to draw.
+        before: Farmers and parcels of earlier tiles.
+        place: Easting and northing of the tile's lower left corner.
+    """
+    settings = world.settings
+    rng = np.random.default_rng([settings.seed, 100, number])
+    side, ground = _lay_out(parcels, settings, rng)
+    settlers = people.settle(ground, before[0], rng)
+    fields = ground.polygons[ground.fields]
+    centres = shapely.get_coordinates(shapely.centroid(fields))
+    river = shapely.union_all(ground.polygons[ground.kind == land.WATER])
+    cells = settings.sky.weather_cells
+    traits = appearance.draw_traits(centres, shapely.distance(fields, river), side, cells, rng)
+    crop = people.plant(ground, world.cultivars, len(world.spans), rng)
+    skill = settlers.farmers["skill"].to_numpy()[settlers.owner]
+    growth = tuple(
+        world.growth.fields(
+            order, crop[order], traits.cell,
+            np.clip(rng.normal(0, 1 / 1.5, len(fields)), -_LATE_LIMIT, _LATE_LIMIT), skill,
+        )
+        for order in range(len(world.spans))
+    )  # fmt: skip
+    claims = rings.claims(ground, settlers, parcels, (settings.land, settings.lies), rng)
+    zone = int((settings.land.centre_lon + 180) // 6) + 1
+    epsg = (32600 if settings.land.centre_lat >= 0 else 32700) + zone
+    size = round(side / render.PIXEL_M)
+    return Tile(
+        f"T{number + 1:03d}",
+        archive.Grid(epsg, float(place[0]), float(place[1] + side), size),
+        ground, settlers, traits, appearance.Seasons(world.cultivars, crop, growth), claims,
+        [f"{world.county}-P{before[1] + i + 1:07d}" for i in range(len(claims))], rng,
+    )  # fmt: skip
+
+
+def _lonlat(tile: Tile, shapes: list[shapely.Geometry]) -> npt.NDArray[np.object_]:
+    """Move shapes from the tile's own metres to longitude and latitude."""
+    edge = tile.grid.size * render.PIXEL_M
+    west, south = tile.grid.west, tile.grid.north - edge
+    turn = Transformer.from_crs(tile.grid.epsg, 4326, always_xy=True)
+
+    def move(points: Floats) -> Floats:
+        return np.column_stack(turn.transform(points[:, 0] + west, points[:, 1] + south))
+
+    return np.asarray(shapely.transform(np.array(shapes, dtype=object), move))
+
+
+class Papers:
+    """Appends the papers of tile after tile to the county's files."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self._world, self._folder = world, folder
+        (folder / "truth").mkdir(parents=True)
+        self._truth = {
+            name: BatchWriter(TRUTH, folder / "truth" / f"{name}.parquet")
+            for name in world.settings.seasons
+        }
+
+    def add(self, tile: Tile) -> None:
+        """Write the tile's papers of every season."""
+        shapes = _lonlat(tile, [claim.ring for claim in tile.claims])
+        for order, (name, span) in enumerate(self._world.settings.seasons.items()):
+            self._season(tile, order, name, span, shapes)
+
+    def _season(
+        self, tile: Tile, order: int, name: str, span: SeasonSpan, shapes: npt.NDArray[np.object_]
+    ) -> None:
+        world, rng = self._world, tile.rng
+        yields = papers.realise(tile.seasons.growth[order], tile.traits, world.weather.hazards, rng)
+        ground = papers.Ground(
+            tile.land, tile.people, tile.traits, tile.seasons.crop[order],
+            tile.seasons.growth[order], yields,
+        )  # fmt: skip
+        declared = papers.declare(
+            tile.claims, ground, world.cultivars, world.settings.lies.wrong_crop, rng
+        )
+        truth = papers.truth_table(
+            tile.claims, tile.ids, ground, world.cultivars, price_book(world.prices), declared
+        )
+        self._truth[name].write(truth)
+        drawn = papers.parcels_table(
+            tile.claims, tile.ids, ground, declared, shapes, world.settings, rng
+        )
+        _append_layer(drawn, self._folder / f"parcels_{name}.gpkg", span.end)
+        number = round(world.settings.survey_share * len(tile.claims))
+        survey = papers.survey_table(truth, declared, span, number, rng)
+        self._append(survey, f"survey_{name}.csv")
+        registry = papers.registry_table(
+            tile.claims, truth, ground, span, world.settings, world.cultivars, rng
+        )
+        self._append(registry, f"registry_{name}.csv")
+        self._append(
+            papers.applications_table(tile.claims, tile.people, span, rng),
+            f"applications_{name}.csv",
+        )
+        self._append(
+            papers.frauds_table(tile.claims, truth, tile.people), f"truth/frauds_{name}.csv"
+        )
+
+    def _append(self, frame: pd.DataFrame, name: str) -> None:
+        path = self._folder / name
+        frame.to_csv(path, mode="a", header=not path.exists(), index=False, lineterminator="\n")
+
+    def close(self) -> None:
+        """Finish the truth files."""
+        for writer in self._truth.values():
+            writer.__exit__(None, None, None)
+
+
+def _append_layer(frame: gpd.GeoDataFrame, path: Path, day: dt.date) -> None:
+    """Append to a GeoPackage whose time stamp is the season's end, not the clock."""
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{day.isoformat()}T00:00:00.000Z"})
+    try:
+        pyogrio.write_dataframe(frame, path, layer="parcels", driver="GPKG", append=path.exists())
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+
+
+def write_scenes(world: World, tile: Tile, folder: Path) -> list[Path]:
+    """Write every date of a tile; one date is in memory at a time."""
+    rng = np.random.default_rng([world.settings.seed, 200, int(tile.name[1:])])
+    canvas = render.prepare(tile.land, tile.grid.size, rng)
+    lasting = rng.normal(size=len(tile.land.polygons))
+    items = list[Path]()
+    for shot in _shots(world.settings, tile, rng):
+        image, classes = _scene(world, tile, canvas, lasting, shot, rng)
+        items.append(archive.write_item(folder, tile.grid, shot, image, classes))
+    return items
+
+
+def _shots(
+    settings: SimulateSettings, tile: Tile, rng: np.random.Generator
+) -> Iterator[archive.Acquisition]:
+    """Plan the acquisitions: some days come as two items with overlapping swaths."""
+    for span in settings.seasons.values():
+        days = list(archive.plan_dates(span.start, span.end, settings.dates_per_season))
+        offsets = np.random.default_rng([settings.seed, 7, span.start.year]).random(len(days))
+        pairs = set(
+            rng.choice(
+                len(days), min(settings.sky.same_day_pairs, len(days)), replace=False
+            ).tolist()
+        )
+        for order, day in enumerate(days):
+            taken = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+            taken += dt.timedelta(hours=_UTC_HOUR, seconds=int(rng.integers(0, 600)))
+            offset = bool(offsets[order] < settings.sky.offset_share)
+            whole = (0, tile.grid.size)
+            if order in pairs:
+                west, east = (round(s * tile.grid.size) for s in _PAIR_SHARES)
+                yield archive.Acquisition(tile.name, taken, offset, (0, west))
+                yield archive.Acquisition(
+                    tile.name, taken + _SAME_DAY, offset, (east, tile.grid.size)
+                )
+            else:
+                yield archive.Acquisition(tile.name, taken, offset, whole)
+
+
+def _scene(
+    world: World, tile: Tile, canvas: render.Canvas, lasting: Floats, shot: archive.Acquisition,
+    rng: np.random.Generator,
+) -> tuple[Floats, npt.NDArray[np.uint8]]:  # fmt: skip
+    day, sky_settings = shot.taken.date(), world.settings.sky
+    sun = optics.sun_position(day.timetuple().tm_yday, world.settings.land.centre_lat)
+    wet = float(appearance.wetness(world.weather, day).mean())
+    looks = appearance.cover_reflectance(tile.land.kind, lasting, wet, day, sun[0])
+    fields, change = appearance.field_reflectance(
+        tile.seasons, tile.traits, world.weather, day, sun[0]
+    )
+    looks[tile.land.fields] = fields
+    verge = appearance.verge_reflectance(wet, day, sun[0])
+    surface = render.surface_image(canvas, looks, change, verge)
+    share = atmosphere.cloud_share(sky_settings.cloudiness, wet, rng)
+    sky = atmosphere.draw_sky(canvas.size, share, sun, rng)
+    seen = atmosphere.observe_through(surface, sky, sky_settings, rng)
+    return render.coarsen(seen), atmosphere.classify(surface, sky, sky_settings)
+
+
+def simulate_county(settings: SimulateSettings, *, county: str, out: Path) -> None:
+    """Simulate a county and write it below `out`, which appears only when it is complete.
+
+    Args:
+        settings: Size, place, seasons, weather and lies.
+        county: County code, part of every parcel id.
+        out: Folder to create; an older one is replaced.
+
+    Raises:
+        UserError: A setting names an unknown crop.
+    """
+    cultivars = planted(settings.crops)
+    weather = generate_weather(settings)
+    growth, county_yields = grow(settings, weather)
+    world = World(settings, county, cultivars, weather, growth, prices(settings))
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        _write_county(world, county_yields, temporary)
+        shutil.rmtree(out, ignore_errors=True)
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_county(world: World, county_yields: pd.DataFrame, folder: Path) -> None:
+    sheets, grids, items = Papers(world, folder), list[archive.Grid](), list[Path]()
+    cells, wards, before = list[pd.DataFrame](), list[gpd.GeoDataFrame](), (0, 0)
+    for number, (parcels, place) in enumerate(_places(world.settings)):
+        tile = build_tile(world, number, parcels, before, place)
+        sheets.add(tile)
+        items += write_scenes(world, tile, folder / "stac")
+        grids.append(tile.grid)
+        cells.append(_cells(world, tile))
+        wards.append(_protected(tile, world))
+        before = (before[0] + len(tile.people.farmers), before[1] + parcels)
+    sheets.close()
+    first, last = world.spans[0].start, world.spans[-1].end
+    days = (f"{first}T00:00:00Z", f"{last}T23:59:59Z")
+    archive.write_catalog(folder / "stac", world.county, grids, sorted(items), days)
+    _csv(weather_table(world.weather, first, last), folder / "weather.csv")
+    _csv(
+        pd.concat(cells).groupby("cell_id", as_index=False).mean().round(6),
+        folder / "weather_cells.csv",
+    )
+    _csv(world.prices, folder / "prices.csv")
+    _csv(county_yields, folder / "county_yields.csv")
+    _csv(loan_history(world.settings), folder / "loan_history.csv")
+    _csv(hazards_table(world.weather), folder / "truth" / "hazards.csv")
+    _geojson(pd.concat(wards, ignore_index=True), folder / "protected.geojson")
+    _geojson(_boundary(world.county, grids), folder / "boundary.geojson")
+
+
+def _places(settings: SimulateSettings) -> Iterator[tuple[int, Floats]]:
+    """Yield parcels and lower left corner of each tile, rows of a near-square from the centre."""
+    counts = tile_parcels(settings)
+    zone = int((settings.land.centre_lon + 180) // 6) + 1
+    epsg = (32600 if settings.land.centre_lat >= 0 else 32700) + zone
+    turn = Transformer.from_crs(4326, epsg, always_xy=True)
+    centre = np.array(turn.transform(settings.land.centre_lon, settings.land.centre_lat))
+    origin = np.round(centre / 100) * 100
+    across = int(np.ceil(np.sqrt(len(counts))))
+    step = _TILE_STEP * settings.land.tile_pixels * render.PIXEL_M
+    for number, parcels in enumerate(counts):
+        yield parcels, origin + step * np.array([number % across, number // across])
+
+
+def _cells(world: World, tile: Tile) -> pd.DataFrame:
+    """Return the centre of each weather strip of a tile."""
+    cells, edge = world.settings.sky.weather_cells, tile.grid.size * render.PIXEL_M
+    points = [shapely.Point((c + 0.5) / cells * edge, edge / 2) for c in range(cells)]
+    lonlat = shapely.get_coordinates(_lonlat(tile, list(points)))
+    names = [cell_name(c) for c in range(cells)]
+    return pd.DataFrame({"cell_id": names, "lon": lonlat[:, 0], "lat": lonlat[:, 1]})
+
+
+def _protected(tile: Tile, world: World) -> gpd.GeoDataFrame:
+    """Return a stretch of the river's banks and the largest forest of a tile as protected."""
+    shapes = tile.land.polygons
+    edge = tile.grid.size * render.PIXEL_M
+    stretch = shapely.box(0, 0, _WETLAND_SHARE * edge, edge)
+    river = shapely.union_all(shapes[tile.land.kind == land.WATER])
+    banks = shapely.intersection(shapely.buffer(river, _WETLAND_M), stretch)
+    woods = max(shapes[tile.land.kind == land.FOREST], key=lambda s: s.area)
+    kinds = [("wetland", "River bank"), ("forest", "Shelter forest")]
+    return gpd.GeoDataFrame(
+        {
+            "name": [f"{title} {tile.name}" for _, title in kinds],
+            "kind": [kind for kind, _ in kinds],
+            "valid_from": [
+                world.spans[0].start.replace(year=world.spans[0].start.year - 5).isoformat()
+            ]
+            * 2,
+            "valid_to": [None, None],
+            "source": ["simulated"] * 2,
+        },
+        geometry=list(_lonlat(tile, [banks, woods])),
+        crs="EPSG:4326",
+    )
+
+
+def _corners(grid: archive.Grid) -> tuple[float, float, float, float]:
+    west, south, east, north = grid.bbox
+    return west, south, east, north
+
+
+def _boundary(county: str, grids: list[archive.Grid]) -> gpd.GeoDataFrame:
+    area = shapely.union_all([shapely.box(*_corners(grid)) for grid in grids]).envelope.buffer(0.01)
+    return gpd.GeoDataFrame({"county": [county]}, geometry=[area], crs="EPSG:4326")
+
+
+def _geojson(frame: gpd.GeoDataFrame, path: Path) -> None:
+    path.write_text(frame.to_json(drop_id=True) + "\n", encoding="utf-8")
+
+
+def _csv(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False, lineterminator="\n")

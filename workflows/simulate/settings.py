@@ -1,0 +1,165 @@
+"""Configuration of the simulated county: size, place, seasons, weather, sky and lies.
+
+Owns every number a person may turn; agronomic parameters of a crop are rows of
+`data/simulated_crops.csv`. Nothing here is calibrated to a real county.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import pairwise
+
+from pydantic import Field, model_validator
+
+from fieldline.pipeline.records.settings import Section
+
+
+class SeasonSpan(Section):
+    """One agricultural year."""
+
+    start: dt.date
+    """First day (inclusive)."""
+    end: dt.date
+    """Last day (inclusive); the as-of date of the season's decisions."""
+
+
+class LandSettings(Section):
+    """The county's land."""
+
+    centre_lon: float = Field(default=115.9, ge=-180, le=180)
+    """Longitude of the county's centre (default: farmland on the Huang-Huai plain)."""
+    centre_lat: float = Field(default=33.2, ge=-60, le=60)
+    """Latitude of the county's centre."""
+    tile_pixels: int = Field(default=1024, ge=64, le=4096, multiple_of=2)
+    """Largest edge of one scene tile in 10 m pixels; larger counties get several tiles."""
+    field_median_mu: float = Field(default=3.4, gt=0.2, le=100)
+    """Median field size, mu."""
+    field_log_sd: float = Field(default=0.95, ge=0, le=2)
+    """Spread of log field size; with the default median four fields in five stay below 10 mu."""
+    participation: float = Field(default=0.9, gt=0, le=1)
+    """Share of the fields whose farmers apply; the others are farmed and seen, not drawn."""
+    ring_noise_m: float = Field(default=1.0, ge=0, le=20)
+    """Standard deviation of the drawn vertices (phone GPS after map correction), metres."""
+
+
+class SkySettings(Section):
+    """Weather and atmosphere."""
+
+    weather_cells: int = Field(default=2, ge=1, le=64)
+    """Weather cells of the county."""
+    cloudiness: float = Field(default=0.35, ge=0, le=0.95)
+    """Mean cloud share of a scene on an average day; wet days are cloudier."""
+    thin_cloud_missed: float = Field(default=0.12, ge=0, le=0.6)
+    """Opacity below which the scene classification misses a cloud or a shadow."""
+    noise: float = Field(default=0.003, ge=0, le=0.05)
+    """Sensor noise, reflectance standard deviation."""
+    same_day_pairs: int = Field(default=2, ge=0)
+    """Dates per season that come as two overlapping items of one solar day."""
+    offset_share: float = Field(default=0.7, ge=0, le=1)
+    """Share of the dates with processing baseline >= 04.00, hence with the +1000 DN offset."""
+    drought_rain_share: float = Field(default=0.08, ge=0, le=1)
+    """Share of its rain that a planted drought leaves."""
+    drought_days: int = Field(default=50, ge=0)
+    """Length of the planted droughts, days."""
+    frost_c: float = Field(default=-4.0, le=0)
+    """Minimum temperature of the planted spring frosts, Celsius."""
+    flood_mm: float = Field(default=280.0, ge=0)
+    """Rain of a planted five-day flood, mm."""
+    hazard_chance: float = Field(default=0.25, ge=0, le=1)
+    """Chance of each hazard in each cell and year before the first season."""
+
+
+class LieSettings(Section):
+    """Shares of the drawn parcels that carry a planted lie."""
+
+    overdrawn: float = Field(default=0.06, ge=0, le=0.3)
+    """Ring pushed into road, neighbour or waste."""
+    overdrawn_growth: float = Field(default=0.45, gt=0, le=2)
+    """Mean relative area that an overdrawn ring adds."""
+    wrong_crop: float = Field(default=0.05, ge=0, le=0.3)
+    """Declared crop is not the planted one."""
+    same_parcel: float = Field(default=0.02, ge=0, le=0.2)
+    """Another farmer's field claimed again, slightly shifted."""
+    greenhouse: float = Field(default=0.01, ge=0, le=0.1)
+    """Greenhouse declared as cropland."""
+    fake_farming: float = Field(default=0.015, ge=0, le=0.1)
+    """Ring on forest or village."""
+    registry_missing: float = Field(default=0.07, ge=0, le=1)
+    """Parcels without a registry row (no fault of the farmer)."""
+    registry_stale: float = Field(default=0.08, ge=0, le=1)
+    """Registry rows that are years old, some with another area (no fault of the farmer)."""
+    declared_area_sd: float = Field(default=0.04, ge=0, le=0.5)
+    """Honest relative error of a declared area."""
+
+
+class LoanSettings(Section):
+    """Loan history."""
+
+    loans: int = Field(default=3000, ge=0)
+    """Finished loans of the five years before the first season."""
+    default_rate: float = Field(default=0.07, gt=0, lt=0.5)
+    """Mean default rate."""
+    need_per_head: int = Field(default=6000, ge=0)
+    """Yearly subsistence need per household member, currency units."""
+
+
+class SimulateSettings(Section):
+    """The simulated county."""
+
+    parcels: int = Field(default=600, ge=200, le=1_000_000)
+    """Parcels drawn by farmers in each season."""
+    seed: int = Field(default=20240930, ge=0)
+    """Random seed; equal settings give byte-identical files."""
+    seasons: dict[str, SeasonSpan] = Field(
+        default_factory=lambda: {
+            "2023": SeasonSpan(start=dt.date(2022, 10, 1), end=dt.date(2023, 9, 30)),
+            "2024": SeasonSpan(start=dt.date(2023, 10, 1), end=dt.date(2024, 9, 30)),
+        }
+    )
+    """Consecutive agricultural years by name, oldest first."""
+    dates_per_season: int = Field(default=72, ge=4, le=366)
+    """Acquisition dates per season (72 is the five-day revisit)."""
+    survey_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of the parcels that surveyors visited."""
+    yield_years: int = Field(default=10, ge=2, le=40)
+    """Years of county yield statistics before the first season."""
+    price_years: int = Field(default=6, ge=1, le=40)
+    """Years of price series before the first season."""
+    crops: tuple[str, ...] = ()
+    """Crop codes to plant; empty means every row of data/simulated_crops.csv."""
+    growth_runs: int = Field(default=3, ge=1, le=3)
+    """Crop-model runs per crop, cell and season: 3 spans sowing date and skill, 1 neither."""
+    processes: int = Field(default=2, ge=1, le=64)
+    """Processes for the crop model; they do not change the result."""
+    land: LandSettings = LandSettings()
+    """Land."""
+    sky: SkySettings = SkySettings()
+    """Weather and atmosphere."""
+    lies: LieSettings = LieSettings()
+    """Lies and imperfect papers."""
+    loan_history: LoanSettings = LoanSettings()
+    """Loan history."""
+
+    @model_validator(mode="after")
+    def _consecutive(self) -> SimulateSettings:
+        spans = list(self.seasons.values())
+        if not spans:
+            raise ValueError("at least one season is needed")
+        for earlier, later in pairwise(spans):
+            if later.start != earlier.end + dt.timedelta(days=1):
+                raise ValueError("seasons must follow each other without a gap")
+        return self
+
+    @classmethod
+    def tiny(cls, **changes: object) -> SimulateSettings:
+        """Return the smallest useful county: a fixture for tests, a few seconds to make."""
+        small: dict[str, object] = {
+            "parcels": 200,
+            "dates_per_season": 12,
+            "yield_years": 3,
+            "growth_runs": 1,
+            "crops": ("winter_wheat", "maize", "rice", "soybean", "potato", "cotton"),
+            "sky": SkySettings(weather_cells=1),
+            "loan_history": LoanSettings(loans=400),
+        }
+        return cls.model_validate(small | changes)
