@@ -25,7 +25,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflows/rules
+	$(BIN)/snakefmt --check Snakefile workflows/Snakefile workflows/rules
 	$(BIN)/snakemake --lint
 
 bench: $(READY)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from fieldline.pipeline.records.settings import Section
+from fieldline.pipeline.records.settings import Section, TableName
 
 
 class EvidenceSettings(Section):
@@ -77,55 +78,55 @@ class PolicySettings(Section):
 
     product: str = "season-line"
     """Product name in the offer."""
-    dscr_min: Decimal = Decimal("1.25")
+    dscr_min: Decimal = Field(Decimal("1.25"), ge=1, le=10)
     """Least debt service coverage of the q10 capacity."""
-    max_limit: Decimal = Decimal("300000")
+    max_limit: Decimal = Field(Decimal("300000"), gt=0)
     """Policy cap per farmer, currency units; above it a person decides."""
-    min_limit: Decimal = Decimal("500")
+    min_limit: Decimal = Field(Decimal("500"), ge=0)
     """Smaller lines are not worth their cost to the farmer and are declined with that reason; kept
     low because a farmer with 3 mu needs about 2,000 yuan to grow a crop."""
-    exposure_cap_household: Decimal = Decimal("400000")
+    exposure_cap_household: Decimal = Field(Decimal("400000"), ge=0)
     """Sum of lines and debt due within a year of one household, currency units."""
-    exposure_cap_farmer: Decimal = Decimal("350000")
+    exposure_cap_farmer: Decimal = Field(Decimal("350000"), ge=0)
     """Line and debt due within a year of one farmer, currency units."""
-    limit_step: Decimal = Decimal("100")
+    limit_step: Decimal = Field(Decimal("100"), gt=0)
     """Limits are rounded down to this step, once, as the last act, currency units."""
-    rate_step: Decimal = Decimal("0.0001")
+    rate_step: Decimal = Field(Decimal("0.0001"), gt=0, lt=1)
     """Rates are rounded up to this step (one basis point) and then held against the ceiling."""
-    post_harvest_share: Decimal = Decimal("0.10")
+    post_harvest_share: Decimal = Field(Decimal("0.10"), ge=0, le=1)
     """Need beyond growing the crop: post-harvest and household costs (10 %, RBI Kisan Credit Card
     master circular)."""
-    maintenance_share: Decimal = Decimal("0.20")
+    maintenance_share: Decimal = Field(Decimal("0.20"), ge=0, le=1)
     """Need beyond growing the crop: upkeep of farm assets (20 %, same source)."""
-    harvest_loss_share: Decimal = Decimal("0.03")
+    harvest_loss_share: Decimal = Field(Decimal("0.03"), ge=0, lt=1)
     """Share of the yield lost between field and sale; assumption."""
     tenor_days: int = Field(330, ge=1, le=366)
     """Tenor of the line, days."""
     offer_valid_days: int = Field(30, ge=1)
     """Days from the as-of date in which the farmer may sign."""
-    day_basis: int = Field(360, ge=360, le=365)
+    day_basis: Literal[360, 365] = 360
     """Day-count basis of interest."""
-    household_need_per_head: Decimal = Decimal("6000")
+    household_need_per_head: Decimal = Field(Decimal("6000"), ge=0)
     """Yearly subsistence need per household member, currency units."""
     household_size_default: int = Field(3, ge=1)
     """Household size where the application gives none; assumption."""
-    off_farm_share: Decimal = Decimal("0.7")
+    off_farm_share: Decimal = Field(Decimal("0.7"), ge=0, le=1)
     """Share of the stated off-farm income that counts: it is stated, not seen, and pays
     other debts first (they are due by contract), the household next and this line never;
     assumption."""
-    need_income_share: Decimal = Decimal("0.5")
+    need_income_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
     """The farm's part of the subsistence need is at most this share of its poor-year (q10) income:
     a household that lives on less land than its need already lives from other work; assumption."""
-    funding_rate: Decimal = Decimal("0.028")
+    funding_rate: Decimal = Field(Decimal("0.028"), ge=0, lt=1)
     """Yearly cost of funding."""
-    opex_rate: Decimal = Decimal("0.012")
+    opex_rate: Decimal = Field(Decimal("0.012"), ge=0, lt=1)
     """Yearly operating cost as a share of the limit."""
-    lgd: Decimal = Decimal("0.55")
+    lgd: Decimal = Field(Decimal("0.55"), ge=0, le=1)
     """Loss given default."""
-    capital_charge: Decimal = Decimal("0.01")
+    capital_charge: Decimal = Field(Decimal("0.01"), ge=0, lt=1)
     """Yearly capital charge as a share of the limit."""
-    rate_ceiling_file: str = "rate_ceilings.csv"
-    """Dated legal ceilings (data/)."""
+    rate_ceiling_file: Annotated[str, TableName] = "rate_ceilings.csv"
+    """Dated legal ceilings: a table of data/, or a path of your own."""
     pd_decline: float = Field(0.2, gt=0, le=1)
     """Default probability from which access is declined."""
     pd_review: float = Field(0.1, gt=0, le=1)
@@ -139,6 +140,15 @@ class PolicySettings(Section):
     """Joint draws of yield and price behind the income quantiles."""
     seed: int = 53
     """Seed of the joint draws."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> PolicySettings:
+        """A floor above its ceiling would decline everybody without saying why."""
+        if self.min_limit > self.max_limit:
+            raise ValueError(f"min_limit {self.min_limit} lies above max_limit {self.max_limit}")
+        if self.pd_review > self.pd_decline:
+            raise ValueError(f"pd_review {self.pd_review} lies above pd_decline {self.pd_decline}")
+        return self
 
 
 class LendingSettings(Section):

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows import exits
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.preflight import preflight
 
-_FINE = 0
-_FOUND_PROBLEMS = 3
+
+def check_config(file: Path, *, as_json: bool) -> int:
+    """Print what a run of this configuration would stumble over; return the exit code."""
+    config = load_config([file])
+    problems = [str(problem) for problem in preflight(config)]
+    if as_json:
+        document = config.model_dump(mode="json")
+        print(json.dumps({"problems": problems, "config": document}, indent=2, ensure_ascii=False))
+    elif problems:
+        print(*(f"fieldline: {problem}" for problem in problems), sep="\n", file=sys.stderr)
+    else:
+        runs = ", ".join(f"{county} {season}" for county, season in config.runs())
+        print(f"{file} is valid and ready to run: {runs}; results go to {config.results}")
+    return exits.USER_ERROR if problems else exits.OK
 
 
 def check_parcels(
@@ -28,7 +43,7 @@ def check_parcels(
         print(json.dumps(frame.to_dict("records"), indent=2, ensure_ascii=False))
     else:
         _print_rows(frame.to_dict("records"))
-    return _FINE if not (frame["effect"] == "stop").any() else _FOUND_PROBLEMS
+    return exits.OK if not (frame["effect"] == "stop").any() else exits.FOUND
 
 
 def _columns_and_limits(config: Config, county: str | None) -> dict[str, Any]:
@@ -73,8 +88,8 @@ def verify_audit(config_files: Sequence[Path], *, as_json: bool) -> int:
         engine.dispose()
     if as_json:
         print(json.dumps(asdict(report), indent=2))
-        return _FOUND_PROBLEMS if report.problems else _FINE
+        return exits.FOUND if report.problems else exits.OK
     for problem in report.problems:
         print(problem)
     print(f"{report.entries} audit entries, {len(report.problems)} problems, head {report.head}")
-    return _FOUND_PROBLEMS if report.problems else _FINE
+    return exits.FOUND if report.problems else exits.OK

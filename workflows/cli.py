@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fieldline.pipeline.records.errors import FieldlineError, UserError
+from fieldline.pipeline.records.errors import FieldlineError, InterruptedRunError, UserError
+from fieldline.workflows import exits
+
+if TYPE_CHECKING:
+    from fieldline.workflows.summary import Summary
 
 app = typer.Typer(
     name="fieldline",
@@ -35,10 +39,6 @@ ConfigFiles = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Cores = Annotated[int, typer.Option("--cores", min=1, help="Processor cores to use.")]
 
-EXIT_DEFECT = 1
-EXIT_USER_ERROR = 2
-EXIT_ABOVE_THRESHOLD = 3
-
 
 @app.callback(invoke_without_command=True)
 def _root(
@@ -60,14 +60,21 @@ def run(
     ] = None,
     config: ConfigFiles = None,
     cores: Cores = 2,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Say which stages would run; run none.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the chain for counties and seasons, then show what became of every parcel.
 
     Example: fieldline run --county SIM001 --season 2024 --from yield
     """
-    from fieldline.workflows.runner import run_chain
+    from fieldline.workflows.runner import plan_chain, run_chain
 
+    if dry_run:
+        planned = plan_chain(config or [], county, season, start=start, cores=cores)
+        _print_plan(planned, as_json)
+        return
     _finish(run_chain(config or [], county, season, start=start, cores=cores), as_json)
 
 
@@ -129,17 +136,13 @@ def config_check(
     file: Annotated[Path, typer.Argument(help="YAML file to lay over the default.")],
     as_json: AsJson = False,
 ) -> None:
-    """Validate FILE laid over the default and name the nearest valid key for a wrong one.
+    """Look for everything that a run of FILE would stumble over, and say how to put it right.
 
     Example: fieldline config check workflows/config/bavaria_2018.yaml
     """
-    from fieldline.workflows.config.load import load_config
+    from fieldline.workflows.checks import check_config
 
-    document = load_config([file])
-    if as_json:
-        print(document.model_dump_json(indent=2))
-        return
-    print(f"{file} is valid: {', '.join(document.counties)} x {', '.join(document.seasons)}")
+    raise typer.Exit(check_config(file, as_json=as_json))
 
 
 @config_app.command("write")
@@ -164,24 +167,37 @@ def audit_verify(config: ConfigFiles = None, as_json: AsJson = False) -> None:
     raise typer.Exit(verify_audit(config or [], as_json=as_json))
 
 
-def _finish(summary: object, as_json: bool) -> NoReturn:
-    from fieldline.workflows.summary import Summary, print_summary
+def _print_plan(planned: dict[str, int], as_json: bool) -> None:
+    import json
 
-    assert isinstance(summary, Summary)
+    if as_json:
+        print(json.dumps(planned))
+        return
+    print("nothing to do: every artifact is up to date" if not planned else "would run:")
+    for name, jobs in planned.items():
+        print(f"  {name} x {jobs}")
+
+
+def _finish(summary: Summary, as_json: bool) -> NoReturn:
+    from fieldline.workflows.summary import print_summary
+
     print_summary(summary, as_json=as_json)
-    raise typer.Exit(EXIT_ABOVE_THRESHOLD if summary.above_threshold else 0)
+    raise typer.Exit(exits.FOUND if summary.above_threshold else exits.OK)
 
 
 def main() -> None:
     """Entry point of the `fieldline` command."""
     try:
         app()
+    except InterruptedRunError as error:
+        print(f"fieldline: {error}", file=sys.stderr)
+        sys.exit(exits.INTERRUPTED)
     except UserError as error:
         print(f"fieldline: {error}", file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
+        sys.exit(exits.USER_ERROR)
     except FieldlineError as error:
         print(f"fieldline: {error}", file=sys.stderr)
-        sys.exit(EXIT_DEFECT)
+        sys.exit(exits.DEFECT)
 
 
 if __name__ == "__main__":

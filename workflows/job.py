@@ -1,16 +1,29 @@
-"""The frame around a rule script: its log file, and one sentence when the user must act."""
+"""The frame around a rule script: its log file, its typed arguments, one sentence for the user.
+
+A rule hands over paths and plain values by name; the stage function's own type hints say what they
+become: a path, an optional path, a list of paths, a date or a settings section.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import inspect
 import logging
+import os
 import sys
-from collections.abc import Iterator, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.exits import USER_ERROR
 
-USER_ERROR = "user error: "
+SENTENCE = "user error: "
 """Marks the line of a stage's log that a person must act on."""
 
 
@@ -24,20 +37,54 @@ def job(log: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        logging.error("%s%s", USER_ERROR, error)
-        sys.exit(f"fieldline: {error}")
+        logging.error("%s%s", SENTENCE, error)
+        print(f"fieldline: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
     except BaseException as error:
         logging.exception("%s: %s", type(error).__name__, error)
         raise
 
 
-def optional(paths: Sequence[str]) -> Path | None:
-    """Return the path of an input that a county may lack."""
-    if isinstance(paths, str):
-        return Path(paths)
-    return Path(paths[0]) if paths else None
+def keep_to_threads(threads: int) -> None:
+    """Hold numerical libraries, which are imported after this, to the threads that a rule claims.
+
+    It also makes their sums independent of the machine's number of cores.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
 
 
-def listed(paths: Sequence[str]) -> list[Path]:
-    """Return all paths of an input that holds one file per season."""
-    return [Path(paths)] if isinstance(paths, str) else [Path(path) for path in paths]
+def arguments(run: str, *given: Mapping[str, Any]) -> tuple[Callable[..., object], dict[str, Any]]:
+    """Return a stage function and its arguments, typed by its own hints.
+
+    Args:
+        run: `module:function`.
+        given: Inputs, outputs and parameters of the rule, by name; what the function does not take
+            (`made_by`) is for Snakemake's eyes alone.
+
+    Raises:
+        TypeError: The function has a parameter that nothing gives.
+    """
+    module, _, name = run.partition(":")
+    function = getattr(import_module(module), name)
+    values = {key: value for part in given for key, value in part.items()}
+    hints = get_type_hints(function)
+    names = inspect.signature(function).parameters
+    return function, {key: _typed(values[key], hints[key]) for key in names if key in values}
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        inner = next(kind for kind in get_args(hint) if kind is not type(None))
+        empty = value is None or (inner is Path and not isinstance(value, str) and not len(value))
+        return None if empty else _typed(value, inner)
+    if hint is Path:
+        return Path(value if isinstance(value, str) else value[0])
+    if get_origin(hint) in (Sequence, list, tuple):
+        items = [value] if isinstance(value, str) else value
+        return [_typed(item, get_args(hint)[0]) for item in items]
+    if hint is dt.date:
+        return dt.date.fromisoformat(value)
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint(**value)
+    return value

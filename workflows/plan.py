@@ -1,121 +1,158 @@
-"""Which file feeds which rule: the county's inputs and artifacts as Snakemake input functions.
+"""Which file and setting feeds which rule: the table of stages as Snakemake input functions.
 
-Keeps every path and every setting a rule needs out of the Snakefile, so that rules stay a list of
-names and a changed setting reruns exactly the stages that read it.
+Snakemake works inside the results folder, so what was made from what is kept there, and artifacts
+are named relative to it: a run may start anywhere and the folder may be written in any way. A rule
+is drawn the settings that its stage reads, no others, so a changed one redoes just what it touches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fieldline.pipeline.records.outcomes import STAGES
-from fieldline.workflows.config.county import County
-from fieldline.workflows.config.load import validate
-from fieldline.workflows.config.model import Config
+from fieldline.workflows.config.model import STORE, Config
+from fieldline.workflows.provenance import made_by
+from fieldline.workflows.stages import (
+    Artifact,
+    Artifacts,
+    Outcomes,
+    Read,
+    Source,
+    Stage,
+    made_files,
+    stages_before,
+)
 
 Wildcards = Any
-InputFunction = Callable[[Wildcards], list[str] | str]
+InputFunction = Callable[[Wildcards], Any]
 
-_TABLES = (
-    "parcels", "farmers", "scenes", "observations", "weather", "weather_cells", "fields", "crops",
-    "growth", "hazards", "yields", "history", "evidence", "profiles", "decisions", "outcomes",
-)  # fmt: skip
-ARTIFACTS = (
-    *(f"{name}.parquet" for name in _TABLES),
-    "offers.csv",
-    "review_queue.csv",
-    "report.html",
-)
+FOLDER = "{season}/{county}"
+"""Artifacts of one county and season, relative to the results folder."""
+VAULT = "vault.sqlite"
 
 
 class Plan:
     """Paths and settings of a run, asked for by the rules.
 
     Args:
-        document: The merged configuration as Snakemake holds it.
+        config: The run; its results folder is where Snakemake works.
+        outside: Marks a file outside that folder (Snakemake's `local`): where results lie in a
+            storage of their own, it is read in place.
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self.config: Config = validate(document)
-        self.results = str(self.config.results)
-        self.artifacts = f"{self.results}/{{season}}/{{county}}"
+    def __init__(self, config: Config, outside: Callable[[str], str] = str) -> None:
+        self.config = config
+        self._outside = outside
+        self.results = Path(os.path.realpath(config.results))
 
     def targets(self) -> list[str]:
         """Return every artifact of the selected seasons, so that a lost one is remade."""
-        folders = [
-            f"{self.results}/{season}/{county}"
-            for season in self.config.seasons
-            for county in self.config.counties
-        ]
-        return [f"{folder}/{name}" for folder in folders for name in ARTIFACTS]
+        folders = [FOLDER.format(season=s, county=c) for c, s in self.config.runs()]
+        return [f"{folder}/{name}" for folder in folders for name in made_files()]
 
-    def county(self, wildcards: Wildcards) -> County:
-        """Return the definition of the wildcard's county."""
-        return self.config.county[wildcards.county]
+    def reads(self, stage: Stage) -> dict[str, Any]:
+        """Return the inputs of a stage's rule by parameter."""
+        found = {name: self._input(stage, read) for name, read in stage.reads.items()}
+        if stage.stops:
+            found["previous"] = [f"{FOLDER}/outcomes/{name}.parquet" for name in stage.stops]
+        return found
 
-    def source(self, name: str) -> InputFunction:
-        """Return the input function of a county file; no path where the county lacks it."""
+    def makes(self, stage: Stage) -> dict[str, str]:
+        """Return the outputs of a stage's rule by parameter."""
+        made = {**stage.makes, "outcomes": stage.outcomes}
+        return {name: f"{FOLDER}/{path}" for name, path in made.items()}
 
+    def settings(self, stage: Stage) -> dict[str, Any]:
+        """Return the parameters of a stage's rule: settings as plain values, and what made it."""
+        drawn = {name: self._setting(place) for name, place in stage.settings.items()}
+        if stage.threads:
+            drawn = {n: _without_threads(value) for n, value in drawn.items()}
+        return {**drawn, "made_by": made_by(stage.run)}
+
+    def threads(self, stage: Stage) -> int:
+        """Return the threads that a stage uses, which are those that it claims."""
+        return int(self._section(stage.threads).threads) if stage.threads else 1
+
+    def log(self, stage: str) -> str:
+        """Return the log file of a stage."""
+        return f"logs/{FOLDER}/{stage}.log"
+
+    def benchmark(self, stage: str) -> str:
+        """Return the file of time and memory of a stage."""
+        return f"benchmarks/{FOLDER}/{stage}.tsv"
+
+    def _input(self, stage: Stage, read: Read) -> InputFunction | str | list[str]:
+        match read:
+            case Artifact(name, earlier=False):
+                return f"{FOLDER}/{name}"
+            case Artifact(name):
+                return lambda w: [f"{s}/{w.county}/{name}" for s in self._earlier(w)]
+            case Artifacts(names):
+                return [f"{FOLDER}/{name}" for name in names]
+            case Source(name, earlier):
+                return self._source_function(name, earlier)
+            case Outcomes(of_scenes):
+                before = [s for s in stages_before(stage.name) if of_scenes or s.about != "scene"]
+                return [f"{FOLDER}/{earlier.outcomes}" for earlier in before]
+
+    def _source_function(self, name: str, earlier: bool) -> InputFunction:
         def paths(wildcards: Wildcards) -> list[str] | str:
-            found = self._source(wildcards.county, wildcards.season, name)
+            seasons = self._earlier(wildcards) if earlier else [wildcards.season]
+            found = [p for s in seasons for p in self._source(wildcards.county, s, name)]
             return found[0] if len(found) == 1 else found
 
         return paths
 
     def _source(self, county: str, season: str, name: str) -> list[str]:
-        return [str(path) for path in self.config.input_paths(county, season, name)]
+        return [self._from_results(p) for p in self.config.input_paths(county, season, name)]
 
-    def artifact(self, name: str) -> str:
-        """Return the wildcard path of an artifact of the same county and season."""
-        return f"{self.artifacts}/{name}"
+    def _from_results(self, path: Path) -> str:
+        """Return a path inside the results folder relative to it, any other as it is."""
+        real = Path(os.path.realpath(path))
+        if real.is_relative_to(self.results):
+            return str(real.relative_to(self.results))
+        return self._outside(str(path))
 
-    def earlier(self, name: str) -> InputFunction:
-        """Return the same artifact of all earlier seasons of the county, oldest first."""
+    def _earlier(self, wildcards: Wildcards) -> list[str]:
+        return self.config.earlier_seasons(wildcards.county, wildcards.season)
 
-        def paths(wildcards: Wildcards) -> list[str]:
-            seasons = self.config.earlier_seasons(wildcards.county, wildcards.season)
-            return [f"{self.results}/{season}/{wildcards.county}/{name}" for season in seasons]
+    def _setting(self, place: str) -> Any:
+        if place in self._named:
+            return self._named[place]
+        if place.startswith("county."):
+            parts = place.split(".")[1:]
+            return lambda w: _plain(_walk(self.config.county[w.county], parts))
+        return _plain(self._section(place))
 
-        return paths
+    @cached_property
+    def _named(self) -> dict[str, Any]:
+        own = self.config.database is None
+        return {
+            "county_id": lambda w: w.county,
+            "season_name": lambda w: w.season,
+            "season": lambda w: _plain(self.config.county[w.county].seasons[w.season]),
+            "as_of": lambda w: str(self.config.county[w.county].seasons[w.season].as_of),
+            "seasons": self._seasons_until,
+            "privacy": lambda w: _plain(self.config.privacy_of(w.county)),
+            "vault": VAULT,
+            "database": STORE if own else self.config.database_url(),
+        }
 
-    def earlier_source(self, name: str) -> InputFunction:
-        """Return a county file of all earlier seasons, oldest first."""
-
-        def paths(wildcards: Wildcards) -> list[str]:
-            seasons = self.config.earlier_seasons(wildcards.county, wildcards.season)
-            return [p for s in seasons for p in self._source(wildcards.county, s, name)]
-
-        return paths
-
-    def seasons_until(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return the definitions of the county's seasons up to this one, oldest first."""
-        names = [*self.config.earlier_seasons(wildcards.county, wildcards.season), wildcards.season]
+    def _seasons_until(self, wildcards: Wildcards) -> list[Any]:
+        """Return the county's seasons up to this one, oldest first."""
         seasons = self.config.county[wildcards.county].seasons
-        return {name: seasons[name].model_dump(mode="json") for name in names}
+        return [_plain(seasons[s]) for s in (*self._earlier(wildcards), wildcards.season)]
 
-    def section(self, dotted: str) -> dict[str, Any]:
-        """Return a configuration section such as `crops.grow` as plain values."""
-        value: Any = self.config
-        for part in dotted.split("."):
-            value = getattr(value, part)
-        return dict(value.model_dump(mode="json"))
+    def _section(self, dotted: str) -> Any:
+        return _walk(self.config, dotted.split("."))
 
-    def county_section(self, dotted: str) -> Callable[[Wildcards], Any]:
-        """Return a function that gives a part of the county's definition as plain values."""
-
-        def values(wildcards: Wildcards) -> Any:
-            value: Any = self.county(wildcards)
-            for part in dotted.split("."):
-                value = getattr(value, part)
-            return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-
-        return values
-
-    def season(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return the definition of the wildcard's season as plain values."""
-        return self.county(wildcards).seasons[wildcards.season].model_dump(mode="json")
+    @property
+    def simulated(self) -> list[str]:
+        """Ids of the simulated counties."""
+        return sorted(name for name, county in self.config.county.items() if county.simulated)
 
     def simulated_files(self, county: str) -> list[str]:
         """Return every file that the simulator writes for a county and a rule may read."""
@@ -123,12 +160,22 @@ class Plan:
         seasons = self.config.county[county].seasons
         return sorted({p for n in names for s in seasons for p in self._source(county, s, n)})
 
-    @property
-    def simulated(self) -> list[str]:
-        """Ids of the simulated counties."""
-        return sorted(name for name, county in self.config.county.items() if county.simulated)
+    def simulation(self, county: str) -> dict[str, Any]:
+        """Return the parameters of a simulated county's rule."""
+        made = made_by("fieldline.workflows.simulate.run:simulate_county")
+        return {"county": county, "settings": _plain(self.config.simulate), "made_by": made}
 
-    def parts(self, *stages: str) -> list[str]:
-        """Return the outcome files of the given stages, all before the report by default."""
-        names = stages or tuple(stage for stage in STAGES if stage != "report")
-        return [self.artifact(f"outcomes/{stage}.parquet") for stage in names]
+
+def _walk(value: Any, parts: list[str]) -> Any:
+    for part in parts:
+        value = getattr(value, part)
+    return value
+
+
+def _without_threads(value: Any) -> Any:
+    """Results do not depend on threads: another number redoes nothing."""
+    return {k: v for k, v in value.items() if k != "threads"} if isinstance(value, dict) else value
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value

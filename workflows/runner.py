@@ -1,38 +1,42 @@
-"""Runs Snakemake for people: one lock, one progress line per stage, one sentence on failure.
+"""Runs the workflow for people: a look ahead, one lock, progress, one sentence on failure.
 
-Snakemake stays the engine. The lock is the operating system's (released when a process dies), so a
-killed run needs no unlocking: the next run takes over and redoes only what is not finished.
+Snakemake stays the engine and works inside the results folder. The lock is the operating system's
+(released when a process dies), so a killed run needs no unlocking: the next run takes over and
+redoes only what is not finished.
 """
 
 from __future__ import annotations
 
 import fcntl
-import re
+import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
-from fieldline.pipeline.records.errors import FieldlineError, StageError, UserError
-from fieldline.pipeline.records.outcomes import STAGES
+from fieldline.pipeline.records.errors import (
+    FieldlineError,
+    InterruptedRunError,
+    StageError,
+    UserError,
+)
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
-from fieldline.workflows.job import USER_ERROR
+from fieldline.workflows.job import SENTENCE
+from fieldline.workflows.preflight import preflight
+from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
+from fieldline.workflows.stages import STAGE_NAMES
 from fieldline.workflows.summary import Summary, summarise
 
-if TYPE_CHECKING:
-    from rich.progress import TaskID
-
-SNAKEFILE = Path(__file__).resolve().parent.parent / "Snakefile"
-_STATS_LINE = re.compile(r"^(\w+)\s+(\d+)$")
-_FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
-_STARTED = re.compile(r"^(?:local)?rule (\w+):")
-_FAILED = re.compile(r"Error in rule (\w+)")
-_NAMED_ERROR = re.compile(r"\w+(Error|Exception)\b.*\w{3}")
-_LOG_LINE = re.compile(r"^\s+log: (\S+)")
+SNAKEFILE = Path(__file__).with_name("Snakefile")
+_ENGINE_LOG = Path("logs/snakemake.log")
+_TAIL_LINES = 200
+_DISK_FULL = "No space left on device"
 
 
 def run_chain(
@@ -55,41 +59,77 @@ def run_chain(
     Raises:
         UserError: Wrong configuration or stage, a second run at once, or a failed stage.
     """
-    if start is not None and start not in STAGES:
-        raise UserError(f"there is no stage {start!r}", f"use one of {', '.join(STAGES)}")
+    config = _selected(config_files, counties, seasons, start)
+    with _exclusive(config.results):
+        _execute(_command(config_files, config, start=start, cores=cores), config.results)
+    return summarise(config)
+
+
+def plan_chain(
+    config_files: Sequence[Path],
+    counties: Sequence[str] | None,
+    seasons: Sequence[str] | None,
+    *,
+    start: str | None,
+    cores: int,
+) -> dict[str, int]:
+    """Return the stages that `run_chain` would run now, in order, and how often each; run none.
+
+    Raises:
+        UserError: As `run_chain`.
+    """
+    config = _selected(config_files, counties, seasons, start)
+    command = _command(config_files, config, start=start, cores=cores)
+    with _exclusive(config.results):
+        planned = _execute([*command, "--dry-run"], config.results).planned
+    names = [*(name for name in planned if name not in STAGE_NAMES), *STAGE_NAMES]
+    return {name: planned[name] for name in names if name in planned}
+
+
+def _selected(
+    config_files: Sequence[Path],
+    counties: Sequence[str] | None,
+    seasons: Sequence[str] | None,
+    start: str | None,
+) -> Config:
+    if start is not None and start not in STAGE_NAMES:
+        raise UserError(f"there is no stage {start!r}", f"use one of {', '.join(STAGE_NAMES)}")
     chosen: dict[str, Any] = {}
     chosen |= {"counties": list(counties)} if counties else {}
     chosen |= {"seasons": list(seasons)} if seasons else {}
     config = load_config(config_files, chosen)
-    command = _command(config_files, config, start=start, cores=cores)
-    with _exclusive(config.results):
-        _execute(command)
-    return summarise(config)
+    for problem in preflight(config):
+        raise problem
+    return config
 
 
 def _command(
     config_files: Sequence[Path], config: Config, *, start: str | None, cores: int
 ) -> list[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE)]
+    command = [sys.executable, "-m", "fieldline.workflows.engine", "--snakefile", str(SNAKEFILE)]
     command += ["--cores", str(cores), "--nolock", "--rerun-incomplete", "--keep-going"]
     if config_files:
-        command += ["--configfile", *map(str, config_files)]
+        command += ["--configfile", *(str(file.absolute()) for file in config_files)]
+    results = json.dumps(str(config.results), ensure_ascii=False)
     command += ["--config", f"counties={','.join(config.counties)}"]
-    command += [f"seasons={','.join(config.seasons)}"]
+    command += [f"seasons={','.join(config.seasons)}", f"results={results}"]
     if start is not None:
-        command += ["--forcerun", rule_name(start)]
+        command += ["--forcerun", start]
     return command
-
-
-def rule_name(stage: str) -> str:
-    """Return the Snakemake rule of a stage (`yield` is a Python keyword)."""
-    return "yields" if stage == "yield" else stage
 
 
 @contextmanager
 def _exclusive(results: Path) -> Iterator[None]:
-    results.mkdir(parents=True, exist_ok=True)
-    with (results / ".fieldline.lock").open("w") as handle:
+    """Hold the results folder; a second run is told to wait."""
+    try:
+        (results / _ENGINE_LOG).parent.mkdir(parents=True, exist_ok=True)
+        handle = (results / ".fieldline.lock").open("w")
+    except OSError as error:
+        raise UserError(
+            f"the results folder {results} cannot be written ({error.strerror})",
+            "make it writable or set `results` elsewhere",
+        ) from error
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -99,84 +139,60 @@ def _exclusive(results: Path) -> Iterator[None]:
         yield
 
 
-@dataclass
-class _Progress:
-    """What Snakemake's own messages say about the jobs of a run."""
-
-    planned: dict[str, int] = field(default_factory=dict)
-    finished: dict[str, int] = field(default_factory=dict)
-    failed_logs: list[Path] = field(default_factory=list)
-    tail: list[str] = field(default_factory=list)
-    _in_failure: bool = False
-
-    def read(self, line: str) -> str | None:
-        """Take in one line; return the rule whose progress changed."""
-        self.tail = [*self.tail[-40:], line]
-        if match := _STATS_LINE.match(line):
-            if match[1] != "total" and not self.finished:
-                self.planned[match[1]] = int(match[2])
-                return match[1]
-        elif match := _FINISHED.search(line):
-            self.finished[match[1]] = self.finished.get(match[1], 0) + 1
-            return match[1]
-        elif match := _STARTED.match(line):
-            return match[1]
-        elif _FAILED.search(line):
-            self._in_failure = True
-        elif self._in_failure and (match := _LOG_LINE.match(line)):
-            self.failed_logs.append(Path(match[1]))
-            self._in_failure = False
-        return None
-
-
-def _execute(command: list[str]) -> None:
-    progress = _Progress()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def _execute(command: list[str], results: Path) -> Progress:
+    progress, tail = Progress(), deque[str](maxlen=_TAIL_LINES)
+    read_end, write_end = os.pipe()
+    environment = {**os.environ, EVENTS_VARIABLE: str(write_end)}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        pass_fds=(write_end,), env=environment, cwd=results,
+    )  # fmt: skip
+    os.close(write_end)
     assert process.stdout is not None
-    with _shown_progress(progress) as show:
-        for line in process.stdout:
-            rule = progress.read(line.rstrip())
-            if rule is not None and rule in progress.planned and rule != "all":
-                show(rule)
-    if process.wait() != 0:
-        raise _failure(progress)
+    talk = threading.Thread(target=_keep, args=(process.stdout, tail, results / _ENGINE_LOG))
+    talk.start()
+    try:
+        with os.fdopen(read_end, encoding="utf-8") as events, shown(progress) as show:
+            for line in events:
+                rule = progress.take(json.loads(line))
+                if rule is not None:
+                    show(rule)
+    except KeyboardInterrupt as error:
+        raise InterruptedRunError("stopped; the next run goes on from here") from error
+    finally:
+        # On Ctrl-C the engine had the same signal: it ends its jobs and lets the folder go.
+        status = process.wait()
+        talk.join()
+    if status != 0:
+        raise _failure(progress, list(tail), results)
+    return progress
 
 
-@contextmanager
-def _shown_progress(progress: _Progress) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows a rule's progress: bars on a terminal, lines elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda rule: _print_progress(progress, rule)
-        return
-    columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(rule: str) -> None:
-            if rule not in tasks:
-                tasks[rule] = bars.add_task(rule, total=progress.planned[rule])
-            bars.update(tasks[rule], completed=progress.finished.get(rule, 0))
-
-        yield show
+def _keep(talk: IO[str], tail: deque[str], log: Path) -> None:
+    """Keep the engine's text: its end in memory, all of it on disk while there is room."""
+    try:
+        with log.open("w", encoding="utf-8") as file:
+            for line in talk:
+                tail.append(line.rstrip())
+                file.write(line)
+    except OSError:
+        tail.extend(line.rstrip() for line in talk)
 
 
-def _print_progress(progress: _Progress, rule: str) -> None:
-    done = progress.finished.get(rule, 0)
-    if done:
-        print(f"{rule} {done}/{progress.planned[rule]}", file=sys.stderr, flush=True)
+def _failure(progress: Progress, tail: list[str], results: Path) -> FieldlineError:
+    if any(_DISK_FULL in line for line in (*progress.errors, *tail)):
+        return UserError(f"the disk of {results} is full", "free some space and run again")
+    for rule, log in progress.failed:
+        if log is None or not (said := _last_line(results / log)):
+            continue
+        if SENTENCE in said:
+            return UserError.sentence(said.split(SENTENCE, 1)[1])
+        place = results / log
+        return StageError(f"{rule} stopped at a defect, {said}; the whole log is {place}")
+    said = (progress.errors or tail or ["the engine said nothing"])[0].splitlines()[0].rstrip(":")
+    return StageError(f"the workflow stopped: {said}; the whole log is {results / _ENGINE_LOG}")
 
 
-def _failure(progress: _Progress) -> FieldlineError:
-    for log in progress.failed_logs:
-        last = log.read_text(encoding="utf-8").strip().splitlines()[-1:] if log.exists() else []
-        if last and USER_ERROR in last[0]:
-            return UserError.sentence(last[0].split(USER_ERROR, 1)[1])
-        if last:
-            return StageError(f"{log.stem} stopped at a defect, {last[0]}; the whole log is {log}")
-    named = [line.strip() for line in progress.tail if _NAMED_ERROR.search(line)]
-    said = (named or progress.tail or ["Snakemake said nothing"])[0].rstrip(":")
-    return StageError(f"the workflow stopped: {said}")
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else ""

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fieldline.pipeline.records.outcomes import OK, STAGES, outcome_codes
+from fieldline.pipeline.records.outcomes import OK, outcome_codes
 from fieldline.pipeline.records.tables import read_table
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.stages import STAGE_NAMES, STAGES
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ def summarise(config: Config) -> Summary:
     """Count the outcomes of every county and season of a finished run."""
     runs = [
         summarise_outcomes(county, season, config.results / season / county)
-        for county in config.counties
-        for season in config.seasons
+        for county, season in config.runs()
     ]
     return Summary(tuple(runs), config.database_url(), config.failure_threshold)
 
@@ -57,11 +57,12 @@ def summarise_outcomes(county: str, season: str, folder: Path) -> RunSummary:
     frame["effect"] = [OK if c == OK else codes[c].effect for c in frame["outcome"]]
     counts = frame.groupby(["stage", "outcome", "effect"], as_index=False).size()
     counts = counts.rename(columns={"size": "rows"})
-    order = {stage: position for position, stage in enumerate(STAGES)}
+    order = {stage: position for position, stage in enumerate(STAGE_NAMES)}
     counts = counts.sort_values(
         ["stage", "rows"], key=lambda s: s.map(order) if s.name == "stage" else -s
     )
-    of_parcels = frame[~frame["stage"].isin(["scenes", "profile", "decide", "offers", "report"])]
+    about_parcels = [stage.name for stage in STAGES if stage.about == "parcel"]
+    of_parcels = frame[frame["stage"].isin(about_parcels)]
     stopped = of_parcels.loc[of_parcels["effect"] == "stop", "parcel_id"].nunique()
     parcels = int((frame["stage"] == "intake").sum())
     return RunSummary(county, season, folder, counts.reset_index(drop=True), parcels, stopped)

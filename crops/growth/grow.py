@@ -111,9 +111,9 @@ def _progress(curve: Curve, main: Cycle, harvest: float | None) -> float:
 
 
 def run_grow(
-    observations: Path,
-    crops_table: Path,
     *,
+    observations: Path,
+    crops: Path,
     season: Season,
     settings: GrowSettings,
     out: Path,
@@ -124,14 +124,14 @@ def run_grow(
 
     Args:
         observations: `observations.parquet`, whole parcels per row group.
-        crops_table: `crops.parquet`; its crops group the county norms.
+        crops: `crops.parquet`; its crops group the county norms.
         season: Season; nothing after its as-of date is read.
         settings: Settings of the stage.
         out: Where growth goes.
         outcomes: Where outcomes go.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
-    crops = read_table(crops_table, ["parcel_id", "crop"]).set_index("parcel_id")["crop"]
+    crop_of = read_table(crops, ["parcel_id", "crop"]).set_index("parcel_id")["crop"]
     stopped = stopped_parcels(previous)
     results: list[Outcome] = []
     amounts: dict[str, float] = {}
@@ -142,7 +142,7 @@ def run_grow(
                 writer.write(frame)
                 results.extend(_outcome(row, settings) for row in frame.to_dict("records"))
                 amounts.update(zip(frame["parcel_id"], frame["integral"], strict=True))
-        norms = county_norms(pd.Series(amounts, dtype=float), crops, settings.min_norm_parcels)
+        norms = county_norms(pd.Series(amounts, dtype=float), crop_of, settings.min_norm_parcels)
         with BatchWriter(GROWTH, out) as writer:
             for frame in iter_batches(curves):
                 placed = norms.reindex(frame["parcel_id"])

@@ -176,11 +176,11 @@ def joint_index(parts: Sequence[float]) -> float:
 
 
 def run_hazards(
+    *,
     weather: Path,
     weather_cells: Path,
     growth: Path,
-    crops_table: Path,
-    *,
+    crops: Path,
     season: Season,
     settings: HazardSettings,
     out: Path,
@@ -193,7 +193,7 @@ def run_hazards(
         weather: `weather.parquet`, daily by cell.
         weather_cells: `weather_cells.parquet`, cell of each parcel.
         growth: `growth.parquet`; its start and end bound the days that count, its peak the frosts.
-        crops_table: `crops.parquet`; its crop chooses the thresholds.
+        crops: `crops.parquet`; its crop chooses the thresholds.
         season: Season; nothing after its as-of date is read.
         settings: Settings of the stage.
         out: Where the hazards go.
@@ -204,7 +204,7 @@ def run_hazards(
     table = read_table(growth, ["parcel_id", "sos", "pos", "eos"])
     table = table[~table["parcel_id"].isin(stopped_parcels(previous))]
     table = table.merge(read_table(weather_cells, ["parcel_id", "cell_id"]), how="left")
-    table = table.merge(read_table(crops_table, ["parcel_id", "crop"]), how="left")
+    table = table.merge(read_table(crops, ["parcel_id", "crop"]), how="left")
     rows, results = [], []
     for record in table.to_dict("records"):
         row, outcome = _parcel(record, cells, season, settings)

@@ -37,8 +37,12 @@ class PastSeason:
 
 
 def run_history(
-    seasons: Sequence[PastSeason],
     *,
+    growth: Path,
+    crops: Path,
+    earlier_growth: Sequence[Path] = (),
+    earlier_crops: Sequence[Path] = (),
+    seasons: Sequence[Season],
     out: Path,
     outcomes: Path,
     previous: Sequence[Path] = (),
@@ -46,12 +50,17 @@ def run_history(
     """Write `history.parquet` for the parcels of the last season.
 
     Args:
-        seasons: Seasons oldest first; the last one is the season that is decided.
+        growth: `growth.parquet` of the season that is decided.
+        crops: Its `crops.parquet`.
+        earlier_growth: `growth.parquet` of every earlier season, oldest first.
+        earlier_crops: `crops.parquet` of every earlier season, oldest first.
+        seasons: All of these seasons, oldest first; the last one is decided.
         out: Where the history goes.
         outcomes: Where outcomes go.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
-    tables = [_season_table(part) for part in seasons]
+    files = zip(seasons, [*earlier_growth, growth], [*earlier_crops, crops], strict=True)
+    tables = [_season_table(PastSeason(*part)) for part in files]
     stopped = stopped_parcels(previous)
     parcels = [name for name in tables[-1].index if name not in stopped]
     records = [table.to_dict("index") for table in tables]

@@ -121,18 +121,23 @@ class Clock:
 
 
 def run_classify(
+    *,
     observations: Path,
     parcels: Path,
     survey: Path | None,
-    *,
-    earlier: Sequence[SeasonLabels] = (),
-    labelled: LabelledSeries | None = None,
-    season: Season,
+    earlier_observations: Sequence[Path] = (),
+    earlier_surveys: Sequence[Path] = (),
+    labelled_series: Path | None = None,
+    labelled_format: str = "long",
+    labelled_fields: Path | None = None,
+    label_codes: str | None = None,
+    seasons: Sequence[Season],
     settings: ClassifySettings,
     out: Path,
     card: Path,
     outcomes: Path,
     previous: Sequence[Path] = (),
+    threads: int = 1,
 ) -> None:
     """Write `crops.parquet`, the model card and the stage's outcomes.
 
@@ -140,15 +145,30 @@ def run_classify(
         observations: `observations.parquet` of this season.
         parcels: `parcels.parquet`; its villages group the folds.
         survey: Survey table of this season, if any.
-        earlier: Earlier seasons with survey labels, for the same clock.
-        labelled: Labelled series of other parcels, if any.
-        season: Season; nothing after its as-of date is learnt or read.
+        earlier_observations: `observations.parquet` of every earlier season, oldest first.
+        earlier_surveys: Survey table of every earlier season, oldest first, or none at all.
+        labelled_series: Labelled series of other parcels, if any.
+        labelled_format: `long` or `bavaria_halfmonth`.
+        labelled_fields: Polygons that belong to that series, where kept apart.
+        label_codes: Table of `data/` that maps the series' crop codes.
+        seasons: All of these seasons, oldest first; the last is decided, and nothing after its
+            as-of date is learnt or read.
         settings: Settings of the stage.
         out: Where the crops go.
         card: Where the model card goes.
         outcomes: Where outcomes go.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
+        threads: Threads for training; the result does not depend on it.
     """
+    *past, season = seasons
+    surveyed = zip(earlier_observations, earlier_surveys, past, strict=False)
+    earlier = [SeasonLabels(*part) for part in surveyed]
+    labelled = (
+        None
+        if labelled_series is None
+        else LabelledSeries(labelled_series, labelled_format, labelled_fields, label_codes)
+    )
+    settings = settings.model_copy(update={"threads": threads})
     stopped = stopped_parcels(previous)
     clock = _clock(observations, labelled, season, settings, stopped)
     known = survey_labels(survey, season.as_of)
@@ -287,6 +307,11 @@ def _at_most(
     return np.sort(np.concatenate(chosen)) if chosen else rows
 
 
+def _on_one_thread(settings: ClassifySettings) -> ClassifySettings:
+    """Return the settings under which a model is known: results do not depend on its threads."""
+    return settings.model_copy(update={"threads": 1})
+
+
 def _fit(training: Training, settings: ClassifySettings) -> tuple[CropModel, dict[str, Any]]:
     rows = features(training.cube, training.view)
 
@@ -306,7 +331,9 @@ def _fit(training: Training, settings: ClassifySettings) -> tuple[CropModel, dic
     inputs, targets = expand(everything, np.random.default_rng(settings.seed))
     members = fit_members(inputs, targets, len(training.classes), settings)
     name = "crop-ensemble-" + content_hash(
-        rows.tobytes(), training.labels.tobytes(), settings.model_dump_json().encode()
+        rows.tobytes(),
+        training.labels.tobytes(),
+        _on_one_thread(settings).model_dump_json().encode(),
     )
     model = CropModel(
         members, training.classes, training.view, training.cube.bands, share, temperature,
@@ -390,7 +417,7 @@ def _card(
         "model": "" if model is None else model.name,
         "task": "crop of a parcel and season",
         "as_of": season.as_of.isoformat(),
-        "settings": settings.model_dump(mode="json"),
+        "settings": _on_one_thread(settings).model_dump(mode="json"),
         "survey_rows_refused": refused,
     }
     if training is None:

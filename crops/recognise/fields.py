@@ -44,9 +44,9 @@ class Planted:
 
 
 def run_fields(
+    *,
     scenes: Path,
     parcels: Path,
-    *,
     grid: GridSettings,
     scene_settings: SceneSettings,
     settings: FieldsSettings,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -70,19 +71,22 @@ class Valuation:
 
 
 def run_yields(
-    crops_table: Path,
+    *,
+    crops: Path,
     growth: Path,
     hazards: Path,
     weather_cells: Path,
     county_yields: Path | None,
     prices: Path | None,
     survey: Path | None,
-    *,
-    earlier: Sequence[SeasonTables] = (),
+    earlier_crops: Sequence[Path] = (),
+    earlier_growth: Sequence[Path] = (),
+    earlier_hazards: Sequence[Path] = (),
+    earlier_surveys: Sequence[Path] = (),
     fields: Path | None = None,
-    season: Season,
+    seasons: Sequence[Season],
     currency: str,
-    prices_layout: str = "long",
+    prices_format: str = "long",
     settings: YieldSettings,
     out: Path,
     card: Path,
@@ -92,26 +96,33 @@ def run_yields(
     """Write `yields.parquet`, the yield card and the stage's outcomes.
 
     Args:
-        crops_table: `crops.parquet`.
+        crops: `crops.parquet`.
         growth: `growth.parquet`.
         hazards: `hazards.parquet`.
         weather_cells: `weather_cells.parquet`; crop and cell form the shock group.
         county_yields: County yield statistics, if any.
         prices: Price table, if any.
         survey: Survey of this season with crop cuts, if any.
-        earlier: Earlier seasons with crop cuts.
+        earlier_crops: `crops.parquet` of every earlier season, oldest first.
+        earlier_growth: `growth.parquet` of the same.
+        earlier_hazards: `hazards.parquet` of the same.
+        earlier_surveys: Surveys with crop cuts of the same, or none at all.
         fields: `fields.parquet`; small parcels keep less of their curve's departure.
-        season: Season; nothing after its as-of date is used.
+        seasons: All of these seasons, oldest first; the last is valued, and nothing after its
+            as-of date is used.
         currency: The county's currency.
-        prices_layout: Layout of the price table.
+        prices_format: Layout of the price table.
         settings: Settings of the stage.
         out: Where the yields go.
         card: Where the yield card goes.
         outcomes: Where outcomes go.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
+    *past, season = seasons
+    tables = zip_longest(past, earlier_crops, earlier_growth, earlier_hazards, earlier_surveys)
+    earlier = [SeasonTables(*part) for part in tables]
     priors = county_priors(county_yields, season.end.year, settings.prior_years)
-    now = SeasonTables(season, crops_table, growth, hazards, survey)
+    now = SeasonTables(season, crops, growth, hazards, survey)
     table = parcel_table(now, fields, settings)
     table = table[~table["parcel_id"].isin(stopped_parcels(previous))]
     cuts = [_cuts(part, county_yields, fields, season, settings) for part in (*earlier, now)]
@@ -122,7 +133,7 @@ def run_yields(
         settings.model_dump_json().encode(),
     )  # fmt: skip
     known = {} if prices is None else crop_prices(
-        read_prices(prices, prices_layout, currency, season.as_of), season.as_of, settings
+        read_prices(prices, prices_format, currency, season.as_of), season.as_of, settings
     )  # fmt: skip
     costs = _costs(settings.cost_region, currency)
     valuation = Valuation(priors, known, costs, model, name, currency)

@@ -31,7 +31,6 @@ from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
 from fieldline.pipeline.records.outcomes import (
     OK,
-    STAGES,
     Outcome,
     merge_outcomes,
     outcome_codes,
@@ -40,6 +39,7 @@ from fieldline.pipeline.records.outcomes import (
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_text
 
+STAGE = "report"
 _TRUE_COLOUR = ("B04", "B03", "B02")
 _SAMPLES = 6
 #: Parts of each card that the page shows; the JSON file beside it holds the rest.
@@ -63,36 +63,52 @@ class ReportTitle:
 
 
 def run_report(
-    parts: Sequence[Path],
     *,
+    parts: Sequence[Path],
+    county: str,
+    title: str,
+    season_name: str,
+    season: Season,
+    simulated: bool,
+    suppress_below: int,
+    grid: GridSettings,
+    scenes: SceneSettings,
+    joined: Path,
+    report: Path,
+    outcomes: Path,
+) -> None:
+    """Join the outcomes and write the county report from the artifacts beside it.
+
+    Args:
+        parts: Outcome files of every earlier stage, in the order of the chain.
+        county: County id.
+        title: The county's name for people.
+        season_name: Name of the season.
+        season: Its dates.
+        simulated: Whether the page must call everything on it simulated.
+        suppress_below: Cells with fewer farmers than this are not shown.
+        grid: Grid settings of the county.
+        scenes: Scene settings of the county.
+        joined: `outcomes.parquet`, all stages in one table; the artifacts lie in its folder.
+        report: HTML file to write.
+        outcomes: The report's own outcome.
+    """
+    head = ReportTitle(county, title, season_name, season, simulated, suppress_below)
+    write_outcomes([Outcome(STAGE, "", "")], outcomes)
+    merge_outcomes([*parts, outcomes], joined)
+    folder = joined.parent
+    data = collect(folder, joined)
+    order = [part.stem for part in (*parts, outcomes)]
+    write_text(report, _page(data, folder, head, grid, scenes, order))
+
+
+def _page(
+    data: ReportData,
     folder: Path,
     head: ReportTitle,
     grid: GridSettings,
     scenes: SceneSettings,
-    outcomes: Path,
-    report: Path,
-) -> None:
-    """Join the outcomes and write the county report.
-
-    Args:
-        parts: Outcome files of every earlier stage.
-        folder: `results/{season}/{county}`, holding the artifacts.
-        head: Names, dates and the suppression threshold.
-        grid: Grid settings of the county.
-        scenes: Scene settings of the county.
-        outcomes: Joined outcomes table to write.
-        report: HTML file to write.
-    """
-    own = folder / "outcomes" / "report.parquet"
-    write_outcomes([Outcome("report", "", "")], own)
-    merge_outcomes([*parts, own], outcomes)
-    data = collect(folder, outcomes)
-    page = _page(data, folder, head, grid, scenes)
-    write_text(report, page)
-
-
-def _page(
-    data: ReportData, folder: Path, head: ReportTitle, grid: GridSettings, scenes: SceneSettings
+    order: Sequence[str],
 ) -> str:
     environment = Environment(
         loader=PackageLoader("fieldline.desk.report"),
@@ -105,7 +121,7 @@ def _page(
         head=head,
         data=data,
         figures=_headline(data, head.suppress_below),
-        outcome_rows=_outcome_rows(data.outcomes),
+        outcome_rows=_outcome_rows(data.outcomes, order),
         reasons=_reason_counts(data, head.suppress_below),
         cards={n: _card_rows(_key_figures(n, c)) for n, c in data.cards.items() if c},
         map_svg=_map(data, folder, county_grid(data.parcels, grid), scenes),
@@ -159,11 +175,11 @@ def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str]]:
     return figures
 
 
-def _outcome_rows(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
+def _outcome_rows(outcomes: pd.DataFrame, order: Sequence[str]) -> list[dict[str, Any]]:
     codes = outcome_codes()
     counts = outcomes.groupby(["stage", "outcome"], as_index=False).size()
-    order = {stage: position for position, stage in enumerate(STAGES)}
-    counts = counts.assign(place=counts["stage"].map(order))
+    place = {stage: position for position, stage in enumerate(order)}
+    counts = counts.assign(place=counts["stage"].map(place))
     counts = counts.sort_values(["place", "size"], ascending=[True, False], kind="stable")
     return [
         {

@@ -79,14 +79,15 @@ class _Tally:
 
 
 def run_observe(
+    *,
     scenes: Path,
     parcels: Path,
-    *,
     grid: GridSettings,
     scene_settings: SceneSettings,
     settings: ObserveSettings,
     out: Path,
     outcomes: Path,
+    threads: int = 1,
 ) -> None:
     """Observe every parcel on every scene day.
 
@@ -95,9 +96,10 @@ def run_observe(
         parcels: `parcels.parquet`.
         grid: The county's grid.
         scene_settings: Bands and mask.
-        settings: Block size, row group size, threads and clear-date rules.
+        settings: Block size, row group size and clear-date rules.
         out: `observations.parquet`; a row where a readable scene's footprint touches the parcel.
         outcomes: One row per parcel, and one per scene that could not be read.
+        threads: Dates worked on at once; the result does not depend on it.
 
     Raises:
         UserError: An input is absent or the grid's CRS is not metric.
@@ -109,7 +111,7 @@ def run_observe(
         if not outlines.empty:
             days = read_scene_days(scenes)
             plan = _plan(outlines, days, grid, scene_settings, settings)
-            dates = _observe_dates(plan, days, spool, settings.threads)
+            dates = _observe_dates(plan, days, spool, threads)
             tally = _transpose(plan, dates, spool, settings, writer)
             rows = [*_parcel_outcomes(plan, tally, settings), *_scene_outcomes(dates)]
     write_outcomes(rows, outcomes)

@@ -73,9 +73,9 @@ class _Choice:
 
 
 def run_scenes(
+    *,
     catalog: Path,
     parcels: Path,
-    *,
     season: Season,
     scenes: SceneSettings,
     out: Path,

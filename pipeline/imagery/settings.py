@@ -56,7 +56,8 @@ class ObserveSettings(Section):
     block_pixels: int = Field(512, ge=64)
     """Edge of the square image block read at once, pixels."""
     threads: int = Field(2, ge=1)
-    """Dates worked on at once; the result does not depend on it, memory does."""
+    """Dates worked on at once, claimed from the scheduler; the result does not depend on it, memory
+    does."""
     batch_rows: int = Field(200_000, ge=1_000)
     """Parcel-dates per row group of observations.parquet: the unit of memory of later stages."""
     min_valid_fraction: float = Field(0.5, ge=0, le=1)

@@ -32,6 +32,10 @@ class UserError(FieldlineError):
         return cls(problem, remedy)
 
 
+class InterruptedRunError(FieldlineError):
+    """A person stopped the run (Ctrl-C); what is finished stays and the next run goes on."""
+
+
 class StageError(FieldlineError):
     """A stage stopped at a defect of Fieldline or of the machine, not at the user's input."""
 

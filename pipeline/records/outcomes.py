@@ -24,11 +24,6 @@ from fieldline.pipeline.records.tables import Column, TableSchema, read_table, w
 
 OK = "ok"
 
-STAGES: tuple[str, ...] = (
-    "intake", "scenes", "observe", "weather", "fields", "classify", "grow", "hazards", "yield",
-    "history", "evidence", "profile", "decide", "offers", "report",
-)  # fmt: skip
-
 OUTCOMES = TableSchema(
     "outcomes",
     (
@@ -87,15 +82,13 @@ def detail(**numbers: object) -> str:
 
 
 def outcome_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
-    """Return outcomes as a frame and refuse unregistered stages and codes.
+    """Return outcomes as a frame and refuse unregistered codes.
 
     Raises:
-        SchemaError: A stage or code that is not registered.
+        SchemaError: A code that is not registered.
     """
     rows = list(outcomes)
     for row in rows:
-        if row.stage not in STAGES:
-            raise SchemaError(f"stage {row.stage!r} is not one of {STAGES}")
         if row.outcome != OK and row.outcome not in outcome_codes():
             raise SchemaError(f"outcome {row.outcome!r} is not in data/outcome_codes.csv")
     return pd.DataFrame([vars(row) for row in rows], columns=OUTCOMES.names).astype("str")

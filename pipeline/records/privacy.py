@@ -28,7 +28,7 @@ def pseudonym_key(privacy: PrivacySettings) -> bytes:
     """Return the HMAC key from the environment, or the demonstration key where configured.
 
     Raises:
-        UserError: The key is absent or shorter than 32 characters.
+        UserError: The key is absent, shorter than 32 characters or the published one.
     """
     if privacy.demo_key:
         return DEMO_KEY
@@ -37,8 +37,13 @@ def pseudonym_key(privacy: PrivacySettings) -> bytes:
         raise UserError(
             f"environment variable {privacy.key_env} holds {len(key)} characters, "
             f"the pseudonym key needs {_MIN_KEY_LENGTH}",
-            "set it from your secret store (for example to `openssl rand -hex 32`), "
-            "or set privacy.demo_key for simulated data",
+            f"run `export {privacy.key_env}=$(openssl rand -hex 32)` once and keep that key: "
+            "the same key gives the same pseudonyms next season",
+        )
+    if key.encode() == DEMO_KEY:
+        raise UserError(
+            f"environment variable {privacy.key_env} holds the published demonstration key",
+            "set a key of your own: `openssl rand -hex 32` makes one",
         )
     return key.encode()
 

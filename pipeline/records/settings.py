@@ -7,8 +7,23 @@ schema. Unknown keys are refused by `Section`, with the nearest valid key named 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A text in a configuration that stands for a place on disk (`Annotated[str, StoreUrl]`)."""
+
+    name: str
+
+
+TableName: Final = _Kind("table")
+"""A table of `data/` by its bare name, or a lender's own file by a path with a folder in it."""
+StoreUrl: Final = _Kind("store")
+"""An SQLAlchemy URL, or the path of an SQLite file."""
 
 
 class Section(BaseModel):
@@ -41,5 +56,6 @@ class PrivacySettings(Section):
 
     key_env: str = "FIELDLINE_PSEUDONYM_KEY"
     """Environment variable that holds the HMAC key (32 or more characters)."""
-    demo_key: bool = False
-    """Use the published demonstration key; only for simulated or already pseudonymous data."""
+    demo_key: bool | None = None
+    """Use the published demonstration key. Empty: for simulated counties alone. A real county never
+    does: the key is in everybody's hands, so pseudonyms made with it hide nobody."""

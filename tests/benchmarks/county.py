@@ -21,8 +21,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from fieldline.pipeline.records.outcomes import STAGES
 from fieldline.pipeline.records.tables import write_text
+from fieldline.workflows.stages import STAGE_NAMES
 from tests.workflows.conftest import ROOT
 
 COUNTY, SEASON = "SIM001", "2023"
@@ -52,7 +52,7 @@ def run_county(parcels: int, dates: int, folder: Path, cores: int) -> dict[str, 
     config.write_text(yaml.safe_dump(document), encoding="utf-8")
     command = [sys.executable, "-m", "fieldline.workflows.cli", "run", "--config", str(config)]
     subprocess.run([*command, "--cores", str(cores)], cwd=ROOT, check=True)
-    return {stage: _record(results / "benchmarks", stage) for stage in ("simulate", *STAGES)}
+    return {stage: _record(results / "benchmarks", stage) for stage in ("simulate", *STAGE_NAMES)}
 
 
 def _record(benchmarks: Path, stage: str) -> dict[str, float]:

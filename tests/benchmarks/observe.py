@@ -127,8 +127,8 @@ def choose(folder: Path, dates: int) -> None:
     """Choose the first dates of the archive into `scenes_{dates}.parquet`."""
     end = dt.date(2024, 3, 1) + dt.timedelta(days=5 * (dates - 1))
     run_scenes(
-        folder / "stac" / "catalog.json",
-        folder / "parcels.parquet",
+        catalog=folder / "stac" / "catalog.json",
+        parcels=folder / "parcels.parquet",
         season=SEASON.model_copy(update={"end": end}),
         scenes=SCENES,
         out=folder / f"scenes_{dates}.parquet",
@@ -139,11 +139,12 @@ def choose(folder: Path, dates: int) -> None:
 def run_ours(folder: Path, dates: int, threads: int) -> None:
     """Run the stage as the workflow does, on the grid the parcels' file asks for."""
     run_observe(
-        folder / f"scenes_{dates}.parquet",
-        folder / "parcels.parquet",
+        scenes=folder / f"scenes_{dates}.parquet",
+        parcels=folder / "parcels.parquet",
         grid=GridSettings(crs=CRS),
         scene_settings=SCENES,
-        settings=ObserveSettings(threads=threads),
+        settings=ObserveSettings(),
+        threads=threads,
         out=folder / "observations.parquet",
         outcomes=folder / "outcomes.parquet",
     )

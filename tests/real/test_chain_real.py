@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fieldline.pipeline.records.outcomes import STAGES
 from fieldline.pipeline.records.tables import read_table
+from fieldline.workflows.stages import STAGE_NAMES
 from tests.conftest import ROOT
 
 COUNTIES = [
@@ -41,7 +41,7 @@ def test_every_real_outline_reaches_an_answer(
     folder = tmp_path / "results" / season / county
     outcomes = read_table(folder / "outcomes.parquet")
     assert (outcomes["stage"] == "intake").sum() == parcels
-    assert set(outcomes["stage"]) == set(STAGES)
+    assert set(outcomes["stage"]) == set(STAGE_NAMES)
     farmers = read_table(folder / "farmers.parquet")["farmer_id"]
     offers = pd.read_csv(folder / "offers.csv")
     assert sorted(offers["farmer_id"]) == sorted(farmers)

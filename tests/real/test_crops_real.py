@@ -13,7 +13,6 @@ import rasterio
 
 from fieldline.crops.growth.grow import run_grow
 from fieldline.crops.recognise.classify import run_classify
-from fieldline.crops.recognise.labels import LabelledSeries
 from fieldline.crops.settings import ClassifySettings, GrowSettings, YieldSettings
 from fieldline.crops.value.prices import crop_prices, read_prices
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
@@ -66,16 +65,17 @@ def bavaria(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     labels = real_data / "bavaria_crop_fields_2018"
     run_classify(
-        folder / "observations.parquet", folder / "parcels.parquet", None,
-        labelled=LabelledSeries(
-            labels / "s2_field_means_halfmonth.parquet", "bavaria_halfmonth",
-            labels / "fields.gpkg", "codes_bavaria_iacs.csv",
-        ),
-        season=SEASON, settings=ClassifySettings(folds=3), out=folder / "crops.parquet",
+        observations=folder / "observations.parquet", parcels=folder / "parcels.parquet",
+        survey=None,
+        labelled_series=labels / "s2_field_means_halfmonth.parquet",
+        labelled_format="bavaria_halfmonth", labelled_fields=labels / "fields.gpkg",
+        label_codes="codes_bavaria_iacs.csv", seasons=[SEASON],
+        settings=ClassifySettings(folds=3), out=folder / "crops.parquet",
         card=folder / "card.json", outcomes=folder / "classify.parquet",
     )  # fmt: skip
     run_grow(
-        folder / "observations.parquet", folder / "crops.parquet", season=SEASON,
+        observations=folder / "observations.parquet", crops=folder / "crops.parquet",
+        season=SEASON,
         settings=GrowSettings(), out=folder / "growth.parquet", outcomes=folder / "grow.parquet",
     )  # fmt: skip
     return folder

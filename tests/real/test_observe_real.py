@@ -58,12 +58,12 @@ def observe(
         start=dt.date(year, 1, 1), end=dt.date(year, 12, 31), as_of=dt.date(year, 12, 31)
     )
     run_scenes(
-        archive / "catalog.json", parcels, season=season, scenes=settings,
+        catalog=archive / "catalog.json", parcels=parcels, season=season, scenes=settings,
         out=out / "scenes.parquet", outcomes=out / "scenes_outcomes.parquet",
     )  # fmt: skip
     run_observe(
-        out / "scenes.parquet", parcels, grid=GridSettings(), scene_settings=settings,
-        settings=ObserveSettings(), out=out / "observations.parquet",
+        scenes=out / "scenes.parquet", parcels=parcels, grid=GridSettings(),
+        scene_settings=settings, settings=ObserveSettings(), out=out / "observations.parquet",
         outcomes=out / "observe_outcomes.parquet",
     )  # fmt: skip
     return Observed(

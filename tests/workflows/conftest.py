@@ -24,6 +24,11 @@ TINY = {
 }
 
 
+def run_in(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command from a folder and keep what it says."""
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+
+
 @dataclass(frozen=True)
 class ChainRun:
     """A folder of results and the configuration that makes it."""
@@ -32,18 +37,20 @@ class ChainRun:
     results: Path
     simulated: Path
 
-    def fieldline(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def fieldline(
+        self, *arguments: str, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a Fieldline command with this configuration."""
         command = [sys.executable, "-m", "fieldline.workflows.cli", *arguments]
         if arguments[:2] != ("config", "check"):
             command += ["--config", str(self.config)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        return run_in(cwd or ROOT, command)
 
     def snakemake(self, *arguments: str) -> str:
         """Run plain Snakemake with this configuration and return what it said."""
         command = [sys.executable, "-m", "snakemake", "--nolock", "--cores", "2"]
         command += ["--configfile", str(self.config), *arguments]
-        result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        result = run_in(ROOT, command)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout + result.stderr
 

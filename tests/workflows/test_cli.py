@@ -31,7 +31,7 @@ def test_version_is_the_distribution_version() -> None:
 
 def test_help_imports_no_room() -> None:
     code = (
-        "import sys, workflows.cli; "
+        "import sys, fieldline.workflows.cli; "
         "heavy = ('numpy', 'pandas', 'rasterio', 'sklearn', 'torch'); "
         "print([m for m in heavy if m in sys.modules])"
     )

@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.privacy import DEMO_KEY
 from fieldline.workflows.config.load import DEFAULT, load_config, merge, validate
 from fieldline.workflows.config.write import SCHEMA, default_yaml, demo_config, json_schema
+from fieldline.workflows.preflight import preflight
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = sorted((ROOT / "workflows/config").glob("*_20*.yaml"))
@@ -24,8 +26,9 @@ def test_json_schema_is_the_one_the_model_generates() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == json_schema()
 
 
-def test_default_yaml_reads_back_as_the_demo() -> None:
-    assert load_config() == demo_config()
+def test_default_yaml_reads_back_as_the_demo_with_results_where_it_starts() -> None:
+    here = Path.cwd() / "results"
+    assert load_config() == demo_config().model_copy(update={"results": here})
 
 
 def test_every_setting_is_described() -> None:
@@ -55,6 +58,17 @@ def test_real_county_files_are_valid(path: Path) -> None:
         ({"counties": ["NOWHERE"]}, "county 'NOWHERE' is not defined"),
         ({"season": 1999}, "has no season '1999'"),
         ({"lending": {"policy": {"lgd": "many"}}}, "`lending.policy.lgd`"),
+        ({"lending": {"policy": {"lgd": 7}}}, "`lending.policy.lgd`"),
+        ({"lending": {"policy": {"limit_step": 0}}}, "`lending.policy.limit_step`"),
+        ({"lending": {"policy": {"dscr_min": 0}}}, "`lending.policy.dscr_min`"),
+        ({"lending": {"policy": {"day_basis": 362}}}, "`lending.policy.day_basis`"),
+        ({"lending": {"policy": {"max_limit": -5}}}, "`lending.policy.max_limit`"),
+        ({"lending": {"policy": {"min_limit": 400_000}}}, "min_limit 400000 lies above max_limit"),
+        ({"county": {"SIM001": {"inputs": {"catalog": "https://x/catalog.json"}}}}, "on disk"),
+        (
+            {"privacy": {"demo_key": True}, "county": {"SIM001": {"simulated": False}}},
+            "county 'SIM001' is real and `privacy.demo_key` is true",
+        ),
     ],
 )
 def test_mistakes_are_named_with_the_remedy(document: dict[str, object], sentence: str) -> None:
@@ -82,3 +96,104 @@ def test_environment_variables_are_expanded(monkeypatch: pytest.MonkeyPatch) -> 
     assert config.results == Path("/elsewhere/results")
     with pytest.raises(UserError, match="FIELDLINE_NOT_SET"):
         validate(merge(default, {"results": "${FIELDLINE_NOT_SET}/results"}))
+
+
+def overlay(folder: Path, text: str) -> Path:
+    path = folder / "county.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_paths_are_relative_to_the_file_that_holds_them(tmp_path: Path) -> None:
+    (tmp_path / "near").mkdir()
+    path = overlay(
+        tmp_path / "near",
+        """
+results: ../out
+database: sqlite:///store.sqlite
+lending: {policy: {rate_ceiling_file: own/ceilings.csv}}
+county:
+  SIM001:
+    inputs: {parcels: [a.gpkg, /b.gpkg], boundary: "{results}/b.geojson", label_codes: codes.csv}
+""",
+    )
+    config = load_config([path], {"counties": "SIM001"})
+    inputs = config.county["SIM001"].inputs
+    assert config.results == tmp_path / "out"
+    assert config.database_url() == f"sqlite:///{tmp_path}/near/store.sqlite"
+    assert config.lending.policy.rate_ceiling_file == f"{tmp_path}/near/own/ceilings.csv"
+    assert inputs.parcels == (tmp_path / "near/a.gpkg", Path("/b.gpkg"))
+    assert config.input_paths("SIM001", "2024", "boundary") == [tmp_path / "out/b.geojson"]
+    assert inputs.label_codes == "codes.csv"  # a table of data/, not a file beside the YAML
+
+
+def test_a_bare_table_name_stays_a_table_of_data() -> None:
+    assert load_config().lending.policy.rate_ceiling_file == "rate_ceilings.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("counties: [A\nseasons: 1", "line 2, column 8"),
+        ("county:\n  A:\n    seasons: {x: {start: 2021-13-01}}", "line 3, column 26"),
+        ("results: a\nresults: b", "line 2, column 1: the key 'results' stands twice"),
+    ],
+)
+def test_yaml_mistakes_name_line_and_column(tmp_path: Path, text: str, where: str) -> None:
+    with pytest.raises(UserError, match="correct that place") as caught:
+        load_config([overlay(tmp_path, text)])
+    assert where in str(caught.value)
+
+
+def two_counties() -> dict[str, object]:
+    county = load_config().county["SIM001"].model_dump(mode="json")
+    return {"B": county | {"seasons": {"spring": county["seasons"]["2024"]}}}
+
+
+def test_counties_with_different_season_names_run_together() -> None:
+    chosen = {"counties": "SIM001,B", "seasons": "2024,spring", "county": two_counties()}
+    assert load_config((), chosen).runs() == [("SIM001", "2024"), ("B", "spring")]
+
+
+def test_a_season_that_no_county_has_is_refused() -> None:
+    with pytest.raises(UserError, match="no county has a season 'autumn'"):
+        load_config((), {"seasons": "2024,autumn"})
+    with pytest.raises(UserError, match="county 'B' has no season '2024'"):
+        load_config((), {"counties": "SIM001,B", "county": two_counties()})
+
+
+def test_a_real_county_needs_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = {"county": {"SIM001": {"simulated": False}}}
+    config = load_config((), real)
+    assert config.privacy_of("SIM001").demo_key is False
+    assert load_config().privacy_of("SIM001").demo_key is True
+    monkeypatch.delenv("FIELDLINE_PSEUDONYM_KEY", raising=False)
+    said = [str(problem) for problem in preflight(config)]
+    assert any("FIELDLINE_PSEUDONYM_KEY holds 0 characters" in text for text in said)
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", DEMO_KEY.decode())
+    assert any("published demonstration key" in str(problem) for problem in preflight(config))
+
+
+def test_preflight_names_each_missing_input_once_and_days_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 32)
+    present = tmp_path / "here.gpkg"
+    present.touch()
+    season = {"start": "2098-10-01", "end": "2099-09-30", "as_of": "2099-09-30"}
+    inputs = {"parcels": str(present), "catalog": str(tmp_path / "no" / "catalog.json")}
+    county = {"title": "X", "inputs": inputs, "seasons": {"2099": season}}
+    chosen = {
+        "counties": "X",
+        "seasons": "2099",
+        "results": tmp_path / "r",
+        "county": {"X": county},
+    }
+    said = [
+        str(problem) for problem in preflight(load_config((), chosen | {"county": {"X": county}}))
+    ]
+    assert len(said) == 2
+    assert "input `catalog` of county X" in said[0]
+    assert "neither does its folder" in said[0]
+    assert "`county.X.seasons.2099.as_of` is 2099-09-30, which is still to come" in said[1]
+    assert not (tmp_path / "r").exists()

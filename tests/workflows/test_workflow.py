@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from fieldline.pipeline.records.outcomes import STAGES
-from fieldline.workflows.runner import rule_name
+from fieldline.workflows.config.load import load_config
+from fieldline.workflows.plan import Plan
+from fieldline.workflows.provenance import tables_of
+from fieldline.workflows.stages import (
+    STAGES,
+    Artifact,
+    Artifacts,
+    Stage,
+    made_files,
+    stages_before,
+    stages_table,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "workflows" / "rules"
+#: What a rule gives besides the names of the table of stages.
+ALWAYS = {"outcomes", "previous", "threads"}
 
 
 def dry_run(*arguments: str) -> str:
@@ -23,13 +37,56 @@ def dry_run(*arguments: str) -> str:
     return result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_has_a_complete_rule_and_a_short_script(stage: str) -> None:
-    text = (RULES / f"{rule_name(stage)}.smk").read_text(encoding="utf-8")
-    for directive in ("log:", "benchmark:", "resources:", "mem_mb=", "gpu=", "message:"):
-        assert directive in text
-    script = ROOT / "workflows" / "scripts" / f"{rule_name(stage)}.py"
-    assert len(script.read_text(encoding="utf-8").splitlines()) < 45
+@pytest.mark.parametrize("stage", STAGES, ids=lambda s: s.name)
+def test_each_stage_function_takes_the_names_of_its_row_and_no_position(stage: Stage) -> None:
+    module, _, name = stage.run.partition(":")
+    taken = inspect.signature(getattr(import_module(module), name)).parameters
+    assert all(p.kind is p.KEYWORD_ONLY for p in taken.values())
+    given = {*stage.makes, *stage.settings, *stage.reads}
+    needed = {n for n, p in taken.items() if p.default is p.empty}
+    assert needed <= given | ALWAYS
+    # What the function does not take is an edge of the graph, not a value.
+    assert given - set(taken) <= {"artifacts"}
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda s: s.name)
+def test_each_stage_reads_what_a_stage_above_it_makes(stage: Stage) -> None:
+    above = {name for earlier in stages_before(stage.name) for name in earlier.makes.values()}
+    for read in stage.reads.values():
+        names = read.names if isinstance(read, Artifacts) else ()
+        names = (read.name,) if isinstance(read, Artifact) else names
+        assert set(names) <= above | ({*made_files()} if _earlier(read) else set())
+    assert set(stage.stops) <= {earlier.name for earlier in stages_before(stage.name)}
+
+
+def _earlier(read: object) -> bool:
+    return isinstance(read, Artifact) and read.earlier
+
+
+def test_a_row_of_the_table_draws_only_its_own_settings() -> None:
+    plan = Plan(load_config())
+    grow = next(stage for stage in STAGES if stage.name == "grow")
+    drawn = plan.settings(grow)
+    assert set(drawn) == {"season", "settings", "made_by"}
+    assert drawn["settings"] == load_config().crops.grow.model_dump(mode="json")
+
+
+def test_threads_claimed_are_those_set_and_redo_nothing() -> None:
+    observe = next(stage for stage in STAGES if stage.name == "observe")
+    one, four = (Plan(load_config((), {"observe": {"threads": n}})) for n in (1, 4))
+    assert (one.threads(observe), four.threads(observe)) == (1, 4)
+    assert one.settings(observe)["settings"] == four.settings(observe)["settings"]
+
+
+def test_tables_of_a_stage_are_those_its_modules_name() -> None:
+    assert "reason_codes.csv" in tables_of("fieldline.lending.decision.decide")
+    assert "reason_codes.csv" not in tables_of("fieldline.crops.growth.grow")
+    assert "hazard_thresholds.csv" in tables_of("fieldline.crops.growth.hazards")
+    assert tables_of("fieldline.pipeline.records.errors") == []
+
+
+def test_the_architecture_page_holds_the_table_of_stages() -> None:
+    assert stages_table() in (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm", "kubernetes"])
@@ -56,16 +113,28 @@ def test_no_rule_runs_once_per_parcel() -> None:
         assert "{parcel" not in rule.read_text(encoding="utf-8")
 
 
-def test_packages_import_one_way() -> None:
-    forbidden = {
-        "pipeline": ("crops", "lending", "workflows"),
-        "crops": ("lending", "workflows"),
-        "lending": ("workflows",),
-        "data": ("crops", "lending", "workflows"),
-    }
-    for package, others in forbidden.items():
-        for module in (ROOT / package).rglob("*.py"):
-            text = module.read_text(encoding="utf-8")
-            for other in others:
-                pattern = rf"^\s*(from|import) {other}[. ]"
-                assert not re.search(pattern, text, re.MULTILINE), f"{module} imports {other}"
+ORDER = ("pipeline", "crops", "lending", "desk", "workflows")
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_packages_import_one_way_and_by_one_name(package: str) -> None:
+    above = ORDER[ORDER.index(package) + 1 :]
+    for module in (ROOT / package).rglob("*.py"):
+        text = module.read_text(encoding="utf-8")
+        for other in above:
+            pattern = rf"^\s*(from|import) fieldline\.{other}\b"
+            assert not re.search(pattern, text, re.MULTILINE), f"{module} imports {other}"
+        bare = rf"^\s*(from|import) ({'|'.join(ORDER)}|data)\b"
+        assert not re.search(bare, text, re.MULTILINE), f"{module} imports without fieldline."
+
+
+def test_records_stand_on_nothing() -> None:
+    for module in (ROOT / "pipeline/records").glob("*.py"):
+        found = re.findall(r"fieldline\.pipeline\.(\w+)", module.read_text(encoding="utf-8"))
+        assert set(found) <= {"records"}, module
+
+
+def test_data_holds_tables_and_no_code() -> None:
+    assert {path.suffix for path in (ROOT / "data").rglob("*") if path.is_file()} <= {
+        ".csv", ".json", ".md",
+    }  # fmt: skip

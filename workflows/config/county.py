@@ -58,6 +58,22 @@ class CountyInputs(Section):
     truth_columns: dict[str, str] = Field(default_factory=dict)
     """Own column names of the truth by Fieldline name, e.g. `wrong_crop: crop_conflict`."""
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the names of the inputs that are files a run reads (the truth is for scoring)."""
+        kinds = {name: str(field.annotation) for name, field in cls.model_fields.items()}
+        return tuple(n for n, kind in kinds.items() if "Path" in kind and n != "truth")
+
+    @field_validator("catalog", mode="before")
+    @classmethod
+    def _on_disk(cls, value: object) -> object:
+        if "://" in str(value):
+            raise ValueError(
+                "a catalog is a catalog.json on disk, remote catalogs are not read yet; mirror the "
+                "scenes and give the path of the local catalog"
+            )
+        return value
+
     @field_validator("parcels", mode="before")
     @classmethod
     def _one_or_more(cls, value: object) -> object:

@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.config.anchors import anchored
 from fieldline.workflows.config.model import Config
 
 DEFAULT = Path(__file__).with_name("default.yaml")
@@ -27,31 +28,67 @@ _ENVIRONMENT = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 def load_config(files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None) -> Config:
     """Read the default, merge `files` and `overrides` onto it and validate.
 
+    Relative paths of a file are seen from that file's folder; those of the default and of
+    `overrides` from the working directory.
+
     Raises:
         UserError: Unreadable file, unknown key or value out of range.
     """
-    document = read_yaml(DEFAULT)
+    here = Path.cwd()
+    document = anchored(read_yaml(DEFAULT), Config, here)
     for file in files:
-        document = merge(document, read_yaml(file))
-    return validate(merge(document, dict(overrides or {})))
+        own = anchored(_expand(read_yaml(file)), Config, file.absolute().parent)
+        document = merge(document, own)
+    return validate(merge(document, anchored(dict(overrides or {}), Config, here)))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that says where a value is wrong and refuses a key that stands twice."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            text = f"{getattr(node, 'value', '')!r}: {error}"
+            raise yaml.constructor.ConstructorError(None, None, text, node.start_mark) from error
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            name = getattr(key, "value", None)
+            if name in seen and name != "<<":
+                message = f"the key {name!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read one YAML mapping.
 
     Raises:
-        UserError: The file is absent, is not YAML or is not a mapping.
+        UserError: The file is absent, is not YAML or is not a mapping; with line and column.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", "give the path of a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(f"{path} is not valid YAML ({first})", "correct that place") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})", "give a YAML file") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text", "save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        raise UserError(_place(path, error), "correct that place") from error
     if not isinstance(document, dict):
         raise UserError(f"{path} holds no settings", "write `key: value` lines")
     return document
+
+
+def _place(path: Path, error: yaml.YAMLError) -> str:
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    said = problem or str(error).splitlines()[0]
+    where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"{path}{where}: {said}"
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

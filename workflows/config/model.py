@@ -7,7 +7,7 @@ setting is described once, beside the code that reads it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,10 +15,13 @@ from fieldline.crops.settings import CropsSettings
 from fieldline.lending.settings import LendingSettings
 from fieldline.pipeline.imagery.settings import ObserveSettings
 from fieldline.pipeline.parcels.settings import IntakeSettings
-from fieldline.pipeline.records.settings import PrivacySettings, Section
+from fieldline.pipeline.records.settings import PrivacySettings, Section, StoreUrl
 from fieldline.pipeline.weather.settings import WeatherSettings
 from fieldline.workflows.config.county import County
 from fieldline.workflows.simulate.settings import SimulateSettings
+
+STORE = "fieldline.sqlite"
+"""The embedded offer store, in the results folder."""
 
 
 class Config(Section):
@@ -30,8 +33,8 @@ class Config(Section):
     """Seasons to decide; the seasons before them are read for their history."""
     results: Path = Path("results")
     """Folder of all results."""
-    database: str | None = None
-    """SQLAlchemy URL of the offer store; empty means results/fieldline.sqlite."""
+    database: Annotated[str | None, StoreUrl] = None
+    """SQLAlchemy URL of the offer store; empty means fieldline.sqlite in the results folder."""
     failure_threshold: float = Field(0.3, ge=0, le=1)
     """Share of parcels stopped by any stage above which a run ends with exit code 3."""
     suppress_below: int = Field(5, ge=1)
@@ -80,11 +83,40 @@ class Config(Section):
         for name in self.counties:
             if name not in self.county:
                 raise ValueError(f"county {name!r} is not defined; known: {sorted(self.county)}")
-            unknown = [s for s in self.seasons if s not in self.county[name].seasons]
-            if unknown:
-                known = sorted(self.county[name].seasons)
-                raise ValueError(f"county {name!r} has no season {unknown[0]!r}; known: {known}")
+            known = sorted(self.county[name].seasons)
+            if not set(self.seasons) & set(known):
+                asked = " or ".join(repr(season) for season in self.seasons)
+                raise ValueError(f"county {name!r} has no season {asked}; known: {known}")
+        known = sorted({s for name in self.counties for s in self.county[name].seasons})
+        for season in self.seasons:
+            if season not in known:
+                raise ValueError(f"no county has a season {season!r}; known: {known}")
         return self
+
+    @model_validator(mode="after")
+    def _real_people_need_a_real_key(self) -> Config:
+        real = [name for name in self.counties if not self.county[name].simulated]
+        if real and self.privacy.demo_key:
+            raise ValueError(
+                f"county {real[0]!r} is real and `privacy.demo_key` is true: the demonstration key "
+                f"is published and hides nobody; remove that line and set {self.privacy.key_env}"
+            )
+        return self
+
+    def runs(self) -> list[tuple[str, str]]:
+        """Return the selected (county, season) pairs; a county's seasons have its own names."""
+        return [
+            (county, season)
+            for county in self.counties
+            for season in self.seasons
+            if season in self.county[county].seasons
+        ]
+
+    def privacy_of(self, county: str) -> PrivacySettings:
+        """Return the privacy settings of a county, with the choice of the key made."""
+        chosen = self.privacy.demo_key
+        demo = self.county[county].simulated if chosen is None else chosen
+        return self.privacy.model_copy(update={"demo_key": demo})
 
     def earlier_seasons(self, county: str, season: str) -> list[str]:
         """Return the county's seasons before `season`, oldest first."""
@@ -101,7 +133,7 @@ class Config(Section):
 
     def database_url(self) -> str:
         """Return the store's URL, the embedded SQLite file unless configured."""
-        return self.database or f"sqlite:///{self.results / 'fieldline.sqlite'}"
+        return self.database or f"sqlite:///{self.results.absolute() / STORE}"
 
 
 def _text_seasons(county: Any) -> Any:

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from fieldline.pipeline.records.settings import PrivacySettings, Season
+from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.county import County, CountyInputs
 from fieldline.workflows.config.load import DEFAULT
@@ -58,7 +58,6 @@ def demo_config() -> Config:
     return Config(
         counties=("SIM001",),
         seasons=("2024",),
-        privacy=PrivacySettings(demo_key=True),
         county={"SIM001": county},
     )
 

@@ -6,18 +6,14 @@ for simulated_county in PLAN.simulated:
         output:
             PLAN.simulated_files(simulated_county),
         log:
-            f"{PLAN.results}/logs/simulate_{simulated_county}.log",
+            f"logs/simulate_{simulated_county}.log",
         benchmark:
-            f"{PLAN.results}/benchmarks/simulate_{simulated_county}.tsv"
-        conda:
-            ENVIRONMENT
+            f"benchmarks/simulate_{simulated_county}.tsv"
         threads: 2
         resources:
             mem_mb=4000,
-            gpu=0,
         params:
-            settings=PLAN.section("simulate"),
-            county=simulated_county,
+            **PLAN.simulation(simulated_county),
         message:
             "Simulating a county (no real farmer, field or price is in it)"
         script:

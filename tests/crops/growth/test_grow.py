@@ -18,7 +18,7 @@ def run(folder, frame, season, write_observations, name="growth"):
     crops = pd.DataFrame({"parcel_id": ids, "crop": ["maize"] * len(ids)})
     crops.to_parquet(folder / "crops.parquet")
     run_grow(
-        folder / "observations.parquet", folder / "crops.parquet", season=season,
+        observations=folder / "observations.parquet", crops=folder / "crops.parquet", season=season,
         settings=SETTINGS, out=folder / f"{name}.parquet", outcomes=folder / f"{name}_o.parquet",
     )  # fmt: skip
     growth = pd.read_parquet(folder / f"{name}.parquet").set_index("parcel_id")

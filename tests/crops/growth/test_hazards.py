@@ -118,9 +118,9 @@ def test_only_the_parcels_own_season_counts(tmp_path, season):
     growth.to_parquet(tmp_path / "g.parquet")
     pd.DataFrame({"parcel_id": ids, "crop": "winter_wheat"}).to_parquet(tmp_path / "c.parquet")
     run_hazards(
-        tmp_path / "w.parquet", tmp_path / "cells.parquet", tmp_path / "g.parquet",
-        tmp_path / "c.parquet", season=season, settings=SETTINGS, out=tmp_path / "h.parquet",
-        outcomes=tmp_path / "o.parquet",
+        weather=tmp_path / "w.parquet", weather_cells=tmp_path / "cells.parquet",
+        growth=tmp_path / "g.parquet", crops=tmp_path / "c.parquet", season=season,
+        settings=SETTINGS, out=tmp_path / "h.parquet", outcomes=tmp_path / "o.parquet",
     )  # fmt: skip
     rows = pd.read_parquet(tmp_path / "h.parquet").set_index("parcel_id")
     # 6 days x 6 degrees under -2 within 60 days of the peak, at 4 % a degree-day: the crop is lost;

@@ -40,7 +40,11 @@ def test_new_parcels_are_thin_files_and_idle_seasons_are_counted(tmp_path):
         ("q", dt.date(2024, 5, 1), 90.0, 1, begin[2024], "rice"),
         ("r", dt.date(2024, 5, 1), 90.0, 1, begin[2024], "rice"),
     ])  # fmt: skip
-    run_history([old, new], out=tmp_path / "h.parquet", outcomes=tmp_path / "o.parquet")
+    run_history(
+        growth=new.growth, crops=new.crops, earlier_growth=[old.growth],
+        earlier_crops=[old.crops], seasons=[old.season, new.season], out=tmp_path / "h.parquet",
+        outcomes=tmp_path / "o.parquet",
+    )  # fmt: skip
     rows = pd.read_parquet(tmp_path / "h.parquet").set_index("parcel_id")
     assert list(rows.index) == ["p", "q", "r"]
     assert list(rows.loc["p", "crops"]) == ["maize", "rice"]

@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 
 from fieldline.crops.recognise.classify import _at_most, _groups, run_classify
-from fieldline.crops.recognise.labels import LabelledSeries, SeasonLabels
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.settings import Season
 
 SETTINGS = ClassifySettings(trees=60, rounds=15, augment=2)
 
 
-def run(county, out, season, survey="survey.csv", settings=SETTINGS, **extra):
+def run(county, out, season, survey="survey.csv", settings=SETTINGS, past=None, **extra):
     out.mkdir(exist_ok=True)
     run_classify(
-        county / "observations.parquet", county / "parcels.parquet",
-        None if survey is None else county / survey, season=season, settings=settings,
+        observations=county / "observations.parquet", parcels=county / "parcels.parquet",
+        survey=None if survey is None else county / survey,
+        seasons=[*(() if past is None else [past]), season], settings=settings,
         out=out / "crops.parquet", card=out / "card.json", outcomes=out / "o.parquet", **extra,
     )  # fmt: skip
     crops = pd.read_parquet(out / "crops.parquet").set_index("parcel_id")
@@ -60,8 +60,8 @@ def test_surveyed_parcels_carry_their_label(county, answered):
 
 
 def test_same_run_same_bytes_and_one_threads_answer_is_anothers(county, season, tmp_path):
-    run(county, tmp_path / "a", season)
-    run(county, tmp_path / "b", season)
+    run(county, tmp_path / "a", season, threads=1)
+    run(county, tmp_path / "b", season, threads=2)
     for name in ("crops.parquet", "card.json", "o.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -91,8 +91,11 @@ def test_an_earlier_seasons_labels_serve_this_one(county, season, tmp_path, writ
     write_observations(frame, tmp_path / "former.parquet")
     survey = pd.read_csv(county / "survey.csv").assign(surveyed_on="2022-08-01")
     survey.to_csv(tmp_path / "former.csv", index=False)
-    source = SeasonLabels(tmp_path / "former.parquet", tmp_path / "former.csv", former)
-    crops, _, card = run(county, tmp_path / "x", season, survey=None, earlier=[source])
+    crops, _, card = run(
+        county, tmp_path / "x", season, survey=None, past=former,
+        earlier_observations=[tmp_path / "former.parquet"],
+        earlier_surveys=[tmp_path / "former.csv"],
+    )  # fmt: skip
     truth = pd.read_csv(county / "truth.csv").set_index("parcel_id")["crop"]
     told = crops[~crops["cannot_tell"]]
     assert (told["crop"] == truth[told.index]).mean() > 0.9
@@ -119,7 +122,7 @@ def test_long_labelled_series_from_elsewhere_serve(county, season, tmp_path):
         long[band] = frame[f"{band}_mean"] * 0.8 + 0.02  # another processing chain
     long.to_parquet(tmp_path / "labels.parquet")
     crops, _, card = run(county, tmp_path / "l", season, survey=None,
-                         labelled=LabelledSeries(tmp_path / "labels.parquet"))  # fmt: skip
+                         labelled_series=tmp_path / "labels.parquet")  # fmt: skip
     told = crops[~crops["cannot_tell"]]
     assert (told["crop"] == truth[told.index]).mean() > 0.9
     assert card["data"]["view"] == "shape"

@@ -89,8 +89,9 @@ def write_county(folder, season, survey=None):
         "maize,2023-09-01,2.5,CNY,CNY/kg,s\nrice,2023-09-01,3.0,CNY,CNY/kg,s\n"
     )
     run_yields(
-        folder / "c.parquet", folder / "g.parquet", folder / "h.parquet", folder / "w.parquet",
-        folder / "y.csv", folder / "p.csv", survey, season=season, currency="CNY",
+        crops=folder / "c.parquet", growth=folder / "g.parquet", hazards=folder / "h.parquet",
+        weather_cells=folder / "w.parquet", county_yields=folder / "y.csv",
+        prices=folder / "p.csv", survey=survey, seasons=[season], currency="CNY",
         settings=SETTINGS, out=folder / "out.parquet", card=folder / "card.json",
         outcomes=folder / "o.parquet",
     )  # fmt: skip

@@ -44,17 +44,18 @@ def observe(
     catalog = write_archive(folder / "archive", scenes)
     parcels = write_parcels(folder / "parcels.parquet", shapes)
     run_scenes(
-        catalog, parcels, season=SEASON, scenes=chosen,
+        catalog=catalog, parcels=parcels, season=SEASON, scenes=chosen,
         out=folder / "scenes.parquet", outcomes=folder / "scene_outcomes.parquet",
     )  # fmt: skip
     return observe_again(folder, chosen, settings)
 
 
 def observe_again(
-    folder: Path, chosen: SceneSettings, settings: ObserveSettings = EAGER
+    folder: Path, chosen: SceneSettings, settings: ObserveSettings = EAGER, threads: int = 1
 ) -> pd.DataFrame:
     run_observe(
-        folder / "scenes.parquet", folder / "parcels.parquet", grid=GRID, scene_settings=chosen,
+        scenes=folder / "scenes.parquet", parcels=folder / "parcels.parquet", grid=GRID,
+        scene_settings=chosen, threads=threads,
         settings=settings, out=folder / "observations.parquet", outcomes=folder / "out.parquet",
     )  # fmt: skip
     return read_table(folder / "observations.parquet")
@@ -199,11 +200,11 @@ def test_same_bytes_whatever_the_threads_blocks_or_row_order(tmp_path: Path) -> 
     corners = rng.uniform(0, 85, (40, 2))
     shapes = {f"p{n:02d}": pixel_box(x, y, x + 4.3, y + 3.1) for n, (x, y) in enumerate(corners)}
     chosen = scene_settings("B04", "B08")
-    observe(tmp_path, scenes, shapes, chosen, ObserveSettings(min_clear_dates=1, threads=1))
+    observe(tmp_path, scenes, shapes, chosen, ObserveSettings(min_clear_dates=1))
     first = (tmp_path / "observations.parquet").read_bytes()
     shuffled = dict(sorted(shapes.items(), key=lambda pair: hash(pair[1].wkb)))
     write_parcels(tmp_path / "parcels.parquet", shuffled)
-    observe_again(tmp_path, chosen, ObserveSettings(min_clear_dates=1, threads=4))
+    observe_again(tmp_path, chosen, ObserveSettings(min_clear_dates=1), threads=4)
     assert (tmp_path / "observations.parquet").read_bytes() == first
     blocks = ObserveSettings(min_clear_dates=1, block_pixels=64)
     whole, cut = (
@@ -231,7 +232,7 @@ def test_one_block_per_thread_is_in_memory(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(stage, "DayReader", Watched)
     monkeypatch.setattr(stage, "block_sums", watched_sums)
     shapes = {f"p{n}": pixel_box(n * 30, n * 30, n * 30 + 5, n * 30 + 5) for n in range(6)}
-    settings = ObserveSettings(min_clear_dates=1, block_pixels=64, threads=1)
+    settings = ObserveSettings(min_clear_dates=1, block_pixels=64)
     scenes = series(5, B04=np.full((200, 200), 900))
     rows = observe(tmp_path, scenes, shapes, scene_settings("B04"), settings)
     assert len(rows) == 30

@@ -1,0 +1,74 @@
+"""Snakemake with a listener: the engine's own events as JSON lines, beside its text for people.
+
+Runs as `python -m fieldline.workflows.engine ARGUMENTS...`, the arguments being Snakemake's. The
+listener is a Snakemake logger plugin, registered here because Snakemake finds plugins by the name
+of a top-level package and Fieldline installs one name only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from logging import LogRecord
+from types import ModuleType
+from typing import Any, TextIO
+
+from snakemake.cli import main as snakemake_main
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent, logger_plugin_module_prefix
+from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
+
+from fieldline.workflows.progress import EVENTS_VARIABLE
+
+_NAME = "fieldline-events"
+
+
+class LogHandler(LogHandlerBase):
+    """Writes what a run is made of: planned rules, started, finished and failed jobs, errors."""
+
+    writes_to_stream = False
+    writes_to_file = False
+    has_filter = True
+    has_formatter = True
+    needs_rulegraph = False
+
+    def __post_init__(self) -> None:
+        """Open the pipe that the caller holds the other end of."""
+        self._pipe: TextIO = os.fdopen(int(os.environ.pop(EVENTS_VARIABLE)), "w", encoding="utf-8")
+        self._rules: dict[int, str] = {}
+
+    def emit(self, record: LogRecord) -> None:
+        """Write one event as one JSON line."""
+        event = self._event(record)
+        if event is not None:
+            self._pipe.write(json.dumps(event, default=str) + "\n")
+            self._pipe.flush()
+
+    def _event(self, record: LogRecord) -> dict[str, Any] | None:
+        said = vars(record)
+        match said.get("event"):
+            case LogEvent.RUN_INFO:
+                return {"event": "planned", "rules": dict(said["stats"])}
+            case LogEvent.JOB_INFO:
+                self._rules[said["jobid"]] = said["rule_name"]
+                return {"event": "started", "rule": said["rule_name"]}
+            case LogEvent.JOB_FINISHED:
+                return {"event": "finished", "rule": self._rules.get(said["job_id"], "")}
+            case LogEvent.JOB_ERROR:
+                return {"event": "failed", "rule": said["rule_name"], "logs": list(said["log"])}
+            case LogEvent.ERROR:
+                return {"event": "error", "says": record.getMessage()}
+        return None
+
+
+def main(arguments: list[str]) -> None:
+    """Run Snakemake with the listener."""
+    plugin = ModuleType(logger_plugin_module_prefix + _NAME.replace("-", "_"))
+    vars(plugin)["LogHandler"] = LogHandler
+    LoggerPluginRegistry().register_plugin(plugin.__name__, plugin)
+    snakemake_main([*arguments, "--logger", _NAME])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

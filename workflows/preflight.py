@@ -1,0 +1,78 @@
+"""What a run would stumble over, looked for before it starts and by `fieldline config check`.
+
+Owns the questions that need the disk, the environment or the clock; what the document alone can
+tell is the configuration model's. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.privacy import pseudonym_key
+from fieldline.workflows.config.model import Config
+
+
+def preflight(config: Config) -> Iterator[UserError]:
+    """Yield every problem that would stop a run of this configuration, the nearest first."""
+    yield from _inputs(config)
+    yield from _keys(config)
+    yield from _dates(config)
+    yield from _results(config.results)
+
+
+def _inputs(config: Config) -> Iterator[UserError]:
+    told: set[Path] = set()
+    for county, season in config.runs():
+        if config.county[county].simulated:
+            continue
+        for part in (*config.earlier_seasons(county, season), season):
+            for name in type(config.county[county].inputs).paths():
+                for path in config.input_paths(county, part, name):
+                    if path not in told and not path.is_file():
+                        told.add(path)
+                        yield _missing(county, name, path)
+
+
+def _missing(county: str, name: str, path: Path) -> UserError:
+    near = path.parent
+    found = "is a folder" if path.is_dir() else "does not exist"
+    remedy = f"correct county.{county}.inputs.{name}"
+    if found != "is a folder" and not near.is_dir():
+        found = f"does not exist, and neither does its folder {near}"
+    return UserError(f"input `{name}` of county {county}: {path} {found}", remedy)
+
+
+def _keys(config: Config) -> Iterator[UserError]:
+    for county in config.counties:
+        try:
+            pseudonym_key(config.privacy_of(county))
+        except UserError as error:
+            yield error
+            return
+
+
+def _dates(config: Config) -> Iterator[UserError]:
+    today = dt.datetime.now(tz=dt.UTC).date()
+    for county, name in config.runs():
+        season = config.county[county].seasons[name]
+        place = f"county.{county}.seasons.{name}"
+        if season.as_of > today:
+            yield UserError(
+                f"`{place}.as_of` is {season.as_of}, which is still to come",
+                "nothing is known of that day yet: give today's date or an earlier one",
+            )
+
+
+def _results(folder: Path) -> Iterator[UserError]:
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        yield UserError(f"the results folder {folder} is a file", "set `results` elsewhere")
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        yield UserError(
+            f"the results folder {folder} cannot be written",
+            "make it writable or set `results` elsewhere",
+        )

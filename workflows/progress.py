@@ -1,0 +1,73 @@
+"""What the engine's events say of a run, shown as bars on a terminal and as lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+EVENTS_VARIABLE = "FIELDLINE_EVENTS"
+"""Environment variable with the number of the open file descriptor that events go to."""
+_NO_STAGES = ("all", "total")
+
+
+@dataclass
+class Progress:
+    """Jobs of a run by rule, and what went wrong."""
+
+    planned: dict[str, int] = field(default_factory=dict)
+    finished: dict[str, int] = field(default_factory=dict)
+    failed: list[tuple[str, Path | None]] = field(default_factory=list)
+    """Rule and log of each failed job."""
+    errors: list[str] = field(default_factory=list)
+    """What the engine itself could not do."""
+
+    def take(self, event: Mapping[str, Any]) -> str | None:
+        """Take in one event; return the rule whose progress changed."""
+        rule = event.get("rule")
+        match event["event"]:
+            case "planned" if not self.planned:
+                self.planned = {r: n for r, n in event["rules"].items() if r not in _NO_STAGES}
+            case "finished":
+                self.finished[event["rule"]] = self.finished.get(event["rule"], 0) + 1
+            case "failed":
+                log = Path(event["logs"][0]) if event["logs"] else None
+                self.failed.append((event["rule"], log))
+            case "error":
+                self.errors.append(event["says"])
+        return rule if rule in self.planned else None
+
+
+@contextmanager
+def shown(progress: Progress) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows a rule's progress: bars on a terminal, lines elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda rule: _print_line(progress, rule)
+        return
+    columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn())
+    with Bars(*columns, TimeElapsedColumn(), console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(rule: str) -> None:
+            if rule not in tasks:
+                tasks[rule] = bars.add_task(rule, total=progress.planned[rule])
+            bars.update(tasks[rule], completed=progress.finished.get(rule, 0))
+
+        yield show
+
+
+def _print_line(progress: Progress, rule: str) -> None:
+    done = progress.finished.get(rule, 0)
+    if done:
+        print(f"{rule} {done}/{progress.planned[rule]}", file=sys.stderr, flush=True)

@@ -1,0 +1,91 @@
+"""What made an artifact besides its inputs and settings: the release, and the tables of `data/`.
+
+Owns finding which reference tables a stage can read: those named in its module or in one that it
+imports. A changed table or release thereby redoes the stages that it touches and no others, without
+a second list of tables that could fall behind the code.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = "fieldline"
+_ROOT = Path(str(files(_PACKAGE)))
+_TABLES = _ROOT / "data"
+
+
+def made_by(run: str) -> dict[str, Any]:
+    """Return what a stage is made by, as plain values.
+
+    Args:
+        run: `module:function` of the stage.
+
+    Returns:
+        `fieldline`: the release; `tables`: content hash by name of each reference table.
+    """
+    tables = {name: _content_hash(name) for name in tables_of(run.partition(":")[0])}
+    return {_PACKAGE: version(_PACKAGE), "tables": tables}
+
+
+def tables_of(module: str) -> list[str]:
+    """Return the tables of `data/` that a module or what it imports can read, by name."""
+    known = {path.name for path in _TABLES.iterdir() if path.suffix in (".csv", ".json")}
+    return sorted(known & {text for name in _closure(module) for text in _module(name).texts})
+
+
+def _closure(module: str) -> set[str]:
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(_module(name).imports)
+    return seen
+
+
+class _Module:
+    """Imports within the package and short texts of one module's source."""
+
+    def __init__(self, path: Path) -> None:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        self.imports = frozenset(_imports(tree))
+        self.texts = frozenset(
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_PACKAGE}."):
+            within = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name for name in (str(node.module), *within) if _path(name))
+
+
+@cache
+def _module(name: str) -> _Module:
+    path = _path(name)
+    assert path is not None, name
+    return _Module(path)
+
+
+def _path(name: str) -> Path | None:
+    below = _ROOT.joinpath(*name.split(".")[1:])
+    for path in (below.with_suffix(".py"), below / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _content_hash(table: str) -> str:
+    return hashlib.sha256((_TABLES / table).read_bytes()).hexdigest()[:16]

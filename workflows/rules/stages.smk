@@ -1,0 +1,23 @@
+# One rule per row of the table of stages (workflows/stages.py), in the order of the chain.
+for stage in STAGES:
+
+    rule:
+        name:
+            stage.name
+        input:
+            **PLAN.reads(stage),
+        output:
+            **PLAN.makes(stage),
+        log:
+            PLAN.log(stage.name),
+        benchmark:
+            PLAN.benchmark(stage.name)
+        threads: PLAN.threads(stage)
+        resources:
+            mem_mb=stage.mem_mb,
+        params:
+            **PLAN.settings(stage),
+        message:
+            f"{stage.title}: {{wildcards.county}} {{wildcards.season}}"
+        script:
+            "../scripts/stage.py"

@@ -1,0 +1,13 @@
+from fieldline.workflows.job import arguments, job, keep_to_threads
+from fieldline.workflows.stages import stage
+
+with job(snakemake.log[0]):
+    keep_to_threads(snakemake.threads)
+    run, given = arguments(
+        stage(snakemake.rule).run,
+        snakemake.input,
+        snakemake.output,
+        snakemake.params,
+        {"threads": snakemake.threads},
+    )
+    run(**given)

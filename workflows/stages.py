@@ -1,0 +1,350 @@
+"""The one table of stages: what each is called, runs, reads, makes, is set by and follows.
+
+Rules, targets, outcome lists, progress, reruns and the table in the docs come from here. A stage is
+one keyword-only function; the names of its parameters are the names in this table, and its type
+hints say how paths and settings are handed to it (`workflows.job`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file of the results folder of the same county."""
+
+    name: str
+    earlier: bool = False
+    """Whether it is read from every earlier season (oldest first) instead of this one."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that the county brings (`county.*.inputs`); none where the county lacks it."""
+
+    name: str
+    earlier: bool = False
+    """Whether it is read for every earlier season (oldest first) instead of this one."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The outcome files of all stages before this one."""
+
+    of_scenes: bool = True
+    """Whether stages whose rows are scenes are among them."""
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Several artifacts handed over as one list."""
+
+    names: tuple[str, ...]
+
+
+Read = Artifact | Source | Outcomes | Artifacts
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the chain."""
+
+    name: str
+    """Name in outcomes, logs, rules and `--from`."""
+    run: str
+    """`module:function`; imported only where the stage runs."""
+    title: str
+    """What a person reads while it runs."""
+    makes: Mapping[str, str]
+    """File by parameter, relative to the folder of county and season; its outcomes besides."""
+    reads: Mapping[str, Read] = field(default_factory=dict)
+    """What is read, by parameter."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Where a parameter's value stands: a section of the configuration, `county.` and a part of the
+    county's definition, or a name that `workflows.plan` knows (`season`, `as_of`, ...)."""
+    stops: tuple[str, ...] = ()
+    """Earlier stages whose stopped parcels are left out (parameter `previous`)."""
+    about: str = "parcel"
+    """What one row of its outcomes is about: `parcel`, `scene` or `farmer`."""
+    mem_mb: int = 2000
+    """Memory that it claims from the scheduler."""
+    threads: str = ""
+    """Section whose `threads` setting it uses; one thread where empty."""
+
+    @property
+    def outcomes(self) -> str:
+        """File of its outcomes, relative to the folder of county and season."""
+        return f"outcomes/{self.name}.parquet"
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "intake",
+        "fieldline.pipeline.parcels.intake:run_intake",
+        "Intake: every row gets an outcome",
+        reads={"sources": Source("parcels"), "boundary": Source("boundary")},
+        makes={"parcels": "parcels.parquet", "farmers": "farmers.parquet"},
+        settings={
+            "county": "county_id", "season": "season_name", "settings": "intake",
+            "columns": "county.inputs.parcel_columns", "crs": "county.inputs.parcel_crs",
+            "privacy": "privacy", "vault": "vault",
+        },
+        mem_mb=4000,
+    ),
+    Stage(
+        "scenes",
+        "fieldline.pipeline.imagery.scenes:run_scenes",
+        "Scenes from the archive",
+        reads={"catalog": Source("catalog"), "parcels": Artifact("parcels.parquet")},
+        makes={"out": "scenes.parquet"},
+        settings={"season": "season", "scenes": "county.scenes"},
+        about="scene",
+    ),
+    Stage(
+        "observe",
+        "fieldline.pipeline.imagery.observe:run_observe",
+        "Observations",
+        reads={"scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet")},
+        makes={"out": "observations.parquet"},
+        settings={"grid": "county.grid", "scene_settings": "county.scenes", "settings": "observe"},
+        mem_mb=3000,
+        threads="observe",
+    ),
+    Stage(
+        "weather",
+        "fieldline.pipeline.weather.daily:run_weather",
+        "Daily weather",
+        reads={
+            "source": Source("weather"), "cells": Source("weather_cells"),
+            "parcels": Artifact("parcels.parquet"),
+        },
+        makes={"out": "weather.parquet", "out_cells": "weather_cells.parquet"},
+        settings={"season": "season", "settings": "weather"},
+    ),
+    Stage(
+        "fields",
+        "fieldline.crops.recognise.fields:run_fields",
+        "Planted area",
+        reads={"scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet")},
+        makes={"out": "fields.parquet"},
+        settings={
+            "grid": "county.grid", "scene_settings": "county.scenes", "settings": "crops.fields",
+            "season": "season",
+        },
+        stops=("intake", "observe"),
+        mem_mb=3000,
+    ),
+    Stage(
+        "classify",
+        "fieldline.crops.recognise.classify:run_classify",
+        "Crops",
+        reads={
+            "observations": Artifact("observations.parquet"),
+            "parcels": Artifact("parcels.parquet"),
+            "survey": Source("survey"),
+            "earlier_observations": Artifact("observations.parquet", earlier=True),
+            "earlier_surveys": Source("survey", earlier=True),
+            "labelled_series": Source("labelled_series"),
+            "labelled_fields": Source("labelled_fields"),
+        },
+        makes={"out": "crops.parquet", "card": "models/crop_classifier.json"},
+        settings={
+            "labelled_format": "county.inputs.labelled_series_format",
+            "label_codes": "county.inputs.label_codes",
+            "seasons": "seasons", "settings": "crops.classify",
+        },
+        stops=("intake", "observe"),
+        mem_mb=4000,
+        threads="crops.classify",
+    ),
+    Stage(
+        "grow",
+        "fieldline.crops.growth.grow:run_grow",
+        "Growth curves",
+        reads={
+            "observations": Artifact("observations.parquet"), "crops": Artifact("crops.parquet"),
+        },
+        makes={"out": "growth.parquet"},
+        settings={"season": "season", "settings": "crops.grow"},
+        stops=("intake", "observe"),
+        mem_mb=3000,
+    ),
+    Stage(
+        "hazards",
+        "fieldline.crops.growth.hazards:run_hazards",
+        "Weather hazards",
+        reads={
+            "weather": Artifact("weather.parquet"),
+            "weather_cells": Artifact("weather_cells.parquet"),
+            "growth": Artifact("growth.parquet"), "crops": Artifact("crops.parquet"),
+        },
+        makes={"out": "hazards.parquet"},
+        settings={"season": "season", "settings": "crops.hazards"},
+        stops=("intake", "observe", "grow"),
+    ),
+    Stage(
+        "yield",
+        "fieldline.crops.value.yields:run_yields",
+        "Yield and value",
+        reads={
+            "crops": Artifact("crops.parquet"), "growth": Artifact("growth.parquet"),
+            "hazards": Artifact("hazards.parquet"),
+            "weather_cells": Artifact("weather_cells.parquet"),
+            "fields": Artifact("fields.parquet"),
+            "county_yields": Source("county_yields"), "prices": Source("prices"),
+            "survey": Source("survey"),
+            "earlier_crops": Artifact("crops.parquet", earlier=True),
+            "earlier_growth": Artifact("growth.parquet", earlier=True),
+            "earlier_hazards": Artifact("hazards.parquet", earlier=True),
+            "earlier_surveys": Source("survey", earlier=True),
+        },
+        makes={"out": "yields.parquet", "card": "models/yield.json"},
+        settings={
+            "prices_format": "county.inputs.prices_format", "currency": "county.currency",
+            "seasons": "seasons", "settings": "crops.yields",
+        },
+        stops=("intake", "observe"),
+        mem_mb=3000,
+    ),
+    Stage(
+        "history",
+        "fieldline.crops.growth.history:run_history",
+        "History of seasons",
+        reads={
+            "growth": Artifact("growth.parquet"), "crops": Artifact("crops.parquet"),
+            "earlier_growth": Artifact("growth.parquet", earlier=True),
+            "earlier_crops": Artifact("crops.parquet", earlier=True),
+        },
+        makes={"out": "history.parquet"},
+        settings={"seasons": "seasons"},
+        stops=("intake", "observe"),
+    ),
+    Stage(
+        "evidence",
+        "fieldline.lending.evidence.crosscheck:run_evidence",
+        "Evidence: declared, seen, registry",
+        reads={
+            "parcels": Artifact("parcels.parquet"), "fields": Artifact("fields.parquet"),
+            "crops": Artifact("crops.parquet"),
+            "registry": Source("registry"), "protected": Source("protected"),
+        },
+        makes={"out": "evidence.parquet"},
+        settings={"as_of": "as_of", "settings": "lending.evidence", "privacy": "privacy"},
+    ),
+    Stage(
+        "profile",
+        "fieldline.lending.profile.profiles:run_profile",
+        "Profiles of farmers and households",
+        reads={
+            "farmers": Artifact("farmers.parquet"), "evidence": Artifact("evidence.parquet"),
+            "yields": Artifact("yields.parquet"), "hazards": Artifact("hazards.parquet"),
+            "history": Artifact("history.parquet"), "applications": Source("applications"),
+        },
+        makes={"out": "profiles.parquet"},
+        settings={
+            "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
+            "privacy": "privacy",
+        },
+        about="farmer",
+    ),
+    Stage(
+        "decide",
+        "fieldline.lending.decision.decide:run_decide",
+        "Decisions",
+        reads={
+            "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
+            "evidence": Artifact("evidence.parquet"), "yields": Artifact("yields.parquet"),
+            "loan_history": Source("loan_history"), "parts": Outcomes(of_scenes=False),
+        },
+        makes={"out": "decisions.parquet", "card": "models/pd.json"},
+        settings={
+            "as_of": "as_of", "currency": "county.currency", "risk": "lending.risk",
+            "policy": "lending.policy",
+        },
+        about="farmer",
+    ),
+    Stage(
+        "offers",
+        "fieldline.lending.store.offers:run_offers",
+        "Offers",
+        reads={"decisions": Artifact("decisions.parquet")},
+        makes={"offers": "offers.csv", "queue": "review_queue.csv"},
+        settings={
+            "county": "county_id", "season": "season_name", "policy": "lending.policy",
+            "database": "database",
+        },
+        about="farmer",
+        mem_mb=1000,
+    ),
+    Stage(
+        "report",
+        "fieldline.desk.report.render:run_report",
+        "County report",
+        reads={
+            "parts": Outcomes(),
+            "artifacts": Artifacts((
+                "parcels.parquet", "farmers.parquet", "scenes.parquet", "observations.parquet",
+                "fields.parquet", "crops.parquet", "growth.parquet", "hazards.parquet",
+                "yields.parquet", "history.parquet", "evidence.parquet", "profiles.parquet",
+                "decisions.parquet", "offers.csv", "models/crop_classifier.json",
+                "models/yield.json", "models/pd.json",
+            )),
+        },
+        makes={"joined": "outcomes.parquet", "report": "report.html"},
+        settings={
+            "county": "county_id", "season_name": "season_name", "season": "season",
+            "title": "county.title", "simulated": "county.simulated",
+            "suppress_below": "suppress_below", "grid": "county.grid", "scenes": "county.scenes",
+        },
+        about="county",
+        mem_mb=3000,
+    ),
+)  # fmt: skip
+"""In the order in which a row passes them; a stage reads only what stages above it make."""
+
+STAGE_NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)
+
+
+def stage(name: str) -> Stage:
+    """Return a stage by name.
+
+    Raises:
+        KeyError: There is no such stage.
+    """
+    return {item.name: item for item in STAGES}[name]
+
+
+def stages_before(name: str) -> tuple[Stage, ...]:
+    """Return the stages that a row passes before this one."""
+    return STAGES[: STAGE_NAMES.index(name)]
+
+
+def made_files() -> tuple[str, ...]:
+    """Return every artifact of a county and season, without the stages' own outcome files."""
+    return tuple(name for item in STAGES for name in item.makes.values())
+
+
+def stages_table() -> str:
+    """Return the table of stages as Markdown, for the docs."""
+    lines = ["| stage | function | reads | makes | left out |", "|---|---|---|---|---|"]
+    for item in STAGES:
+        reads = ", ".join(_told(read) for read in item.reads.values())
+        makes = ", ".join(f"`{name}`" for name in item.makes.values())
+        stops = f"parcels that {' or '.join(item.stops)} stopped" if item.stops else ""
+        function = item.run.removeprefix("fieldline.").replace(":", ".")
+        lines.append(f"| `{item.name}` | `{function}` | {reads} | {makes} | {stops} |")
+    return "\n".join(lines) + "\n"
+
+
+def _told(read: Read) -> str:
+    match read:
+        case Artifact(name, earlier):
+            return f"`{name}`" + (" of earlier seasons" if earlier else "")
+        case Source(name, earlier):
+            return f"input {name}" + (" of earlier seasons" if earlier else "")
+        case Outcomes():
+            return "outcomes of all stages before"
+        case Artifacts(names):
+            return ", ".join(f"`{name}`" for name in names)
