@@ -25,7 +25,8 @@ from fieldline.lending.decision.case import (
     RiskCase,
     policy_hash,
 )
-from fieldline.lending.decision.decision import Decision, decide_case, trace_of
+from fieldline.lending.decision.decision import Decision, decide_case
+from fieldline.lending.decision.replay import trace_of
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
 from fieldline.lending.risk.default_model import (
     Loans,
