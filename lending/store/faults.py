@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from fieldline.pipeline.records.errors import UserError
 
 _NO_DATABASE = ("is no database", "name another file in `database`, or restore it from a backup")
-_NOT_OPENED = ("cannot be opened", "start it or correct the URL")
+_NOT_REACHED = ("cannot be opened", "start it or correct its name in `database`")
+_NOT_OURS = ("holds tables of another program", "name an empty database in `database`")
+_INCOMPLETE = ("lacks a table or column of the store", "restore it from a backup")
 
 _SQLITE = {
     "not a database": _NO_DATABASE,
@@ -26,7 +28,8 @@ _SQLITE = {
     "is full": ("has no room left", "free space on its disk and run again"),
     "disk i/o": ("cannot be written to", "check its disk and run again"),
     "is locked": ("is held by another program", "wait until that has ended and run again"),
-    "already exists": ("holds tables of another program", "name an empty database in `database`"),
+    "already exists": _NOT_OURS,
+    "no such": _INCOMPLETE,
 }
 """Part of SQLite's message -> what is wrong and the remedy."""
 
@@ -35,7 +38,9 @@ _POSTGRES = {
     "28": ("refuses this user", "correct user and password in the URL"),
     "3D": ("does not exist", "create it or correct the URL"),
     "42501": ("refuses this user", "grant it the tables of the store"),
-    "42P07": ("holds tables of another program", "name an empty database in `database`"),
+    "42703": _INCOMPLETE,
+    "42P01": _INCOMPLETE,
+    "42P07": _NOT_OURS,
     "53": ("has no room left", "free space or connections on its server and run again"),
     "55P03": ("is held by another program", "wait until that has ended and run again"),
     "57": ("was stopped", "start it and run again"),
@@ -65,8 +70,6 @@ def told(engine: sa.Engine) -> Iterator[None]:
 
 
 def _meaning(error: sa.exc.DBAPIError) -> tuple[str, str] | None:
-    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
-        return None
     state = _sqlstate(error)
     if state:
         return next((said for start, said in _POSTGRES.items() if state.startswith(start)), None)
@@ -74,8 +77,8 @@ def _meaning(error: sa.exc.DBAPIError) -> tuple[str, str] | None:
     for part, said in _SQLITE.items():
         if part in text:
             return said
-    lost = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
-    return _NOT_OPENED if lost else None
+    broken = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+    return _NOT_REACHED if broken else None
 
 
 def _sqlstate(error: sa.exc.DBAPIError) -> str:

@@ -135,6 +135,12 @@ def test_a_full_disk_leaves_the_old_offers_and_the_next_run_goes_on(old_store: A
     assert verify(old_store.engine).problems == ()
 
 
+def test_a_store_that_lost_a_column_is_said(old_store: Any) -> None:
+    old_store.execute("ALTER TABLE offers DROP COLUMN day_basis")
+    with pytest.raises(UserError, match=r"lacks a table or column .*: restore it from a backup"):
+        verify(old_store.engine)
+
+
 def test_a_broken_rule_of_the_tables_keeps_its_name(old_store: Any) -> None:
     with pytest.raises(sa.exc.IntegrityError), posting(old_store.engine) as connection:
         connection.execute(sa.insert(AUDIT), {"seq": 1, "payload": "", "previous": "", "hash": ""})
