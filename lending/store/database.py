@@ -114,8 +114,12 @@ def open_database(database: str | Path) -> sa.Engine:
         UserError: The database cannot be reached or written to, or is not ours to write to.
     """
     engine = _engine(str(database))
-    with posting(engine) as connection:
-        _upgrade(connection)
+    try:
+        with posting(engine) as connection:
+            _upgrade(connection)
+    except UserError:
+        engine.dispose()
+        raise
     return engine
 
 

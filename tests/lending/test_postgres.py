@@ -201,6 +201,7 @@ def test_a_server_that_stops_in_a_posting_is_said_and_nothing_stays(
         post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings())
     monkeypatch.undo()
     assert count(killer, OFFERS) == count(killer, AUDIT) == 0
+    killer.dispose()
     assert post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings()).written == 1000
     assert verify(engine).problems == ()
 
