@@ -6,12 +6,12 @@ people who answer for them. A code that is not in its table is a defect, not a n
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Literal
+
+from fieldline.pipeline.records.reference import table_rows
 
 Effect = Literal["none", "lower", "review", "block"]
 
@@ -49,15 +49,10 @@ class ReasonCode:
     change_chinese: str
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    with (files("fieldline") / "data" / name).open(encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
-
-
 @cache
 def evidence_codes() -> dict[str, EvidenceCode]:
     """Return the evidence codes by name."""
-    rows = _rows("evidence_codes.csv")
+    rows = table_rows("evidence_codes.csv")
     return {
         row["code"]: EvidenceCode(conflict=row.pop("conflict") == "1", **row)  # type: ignore[arg-type]
         for row in rows
@@ -69,7 +64,7 @@ def reason_codes() -> dict[str, ReasonCode]:
     """Return the reason codes by name."""
     return {
         row["code"]: ReasonCode(rank=int(row.pop("rank")), **row)
-        for row in _rows("reason_codes.csv")
+        for row in table_rows("reason_codes.csv")
     }
 
 

@@ -61,7 +61,7 @@ PROFILES = TableSchema(
 DECISIONS = TableSchema(
     "decisions",
     (
-        Column("decision_id", pa.string(), "Hash of inputs, models and policy"),
+        Column("decision_id", pa.string(), "Hash of the stored case: inputs, model, policy"),
         Column("farmer_id", pa.string(), "Pseudonym"),
         Column("household_id", pa.string(), "Pseudonym"),
         Column("access", pa.string(), "`approve`, `review` or `decline`"),
@@ -82,7 +82,7 @@ DECISIONS = TableSchema(
         Column("policy", pa.string(), "Policy content hash"),
         Column("as_of", pa.date32(), "Knowledge date"),
         Column("currency", pa.string(), "ISO 4217 code"),
-        Column("trace", pa.string(), "Every sub-result as canonical JSON, enough to replay"),
+        Column("trace", pa.string(), "Case, versions, result and words as canonical JSON, enough to replay"),
     ),
     key=("farmer_id",),
 )  # fmt: skip

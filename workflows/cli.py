@@ -167,6 +167,26 @@ def audit_verify(config: ConfigFiles = None, as_json: AsJson = False) -> None:
     raise typer.Exit(verify_audit(config or [], as_json=as_json))
 
 
+@audit_app.command("replay")
+def audit_replay(
+    decision_id: Annotated[
+        str | None, typer.Argument(help="Decision to replay; all where none is named.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Replay every stored decision.")] = False,
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide stored decisions again and name those that do not come out as stored.
+
+    Example: fieldline audit replay --all
+    """
+    from fieldline.workflows.checks import replay_decisions
+
+    if every and decision_id:
+        raise UserError("both a decision and --all are given", "give one of them")
+    raise typer.Exit(replay_decisions(config or [], decision_id, as_json=as_json))
+
+
 def _print_plan(planned: dict[str, int], as_json: bool) -> None:
     import json
 

@@ -1,7 +1,8 @@
 """Case: everything that one decision depends on, and nothing else.
 
-Owns the frozen record that is hashed into the decision's identity and stored in its trace. Whatever
-is not in the case cannot move the decision, which is what makes an old offer replayable.
+Owns the frozen record whose stored form (`lending.decision.document`) lies in the decision's trace
+and is its identity. Whatever is not in the case cannot move the decision, which is what makes an
+old offer replayable.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from fieldline.lending.decision.document import completed, document
 from fieldline.lending.decision.limit import Means
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.money import from_minor
+
+RULES_TODAY = 1
+"""Version of the rules that new cases are decided by. Whoever changes what a case gives raises it
+and keeps the old rule in `lending.decision.replay.RULES`; new words are no new rules."""
 
 
 class _Record(BaseModel):
@@ -120,18 +126,20 @@ class Case(_Record):
     risk: RiskCase
     ceiling: CeilingCase
     policy: PolicySettings
+    rules: int = RULES_TODAY
+    """Version of the rules that decide it, a key of `lending.decision.replay.RULES`."""
 
     @property
     def decision_id(self) -> str:
-        """Hash of inputs, model and policy."""
-        return content_hash(self.model_dump())
+        """Hash of the stored form: inputs, model, policy and rules, and no version of code."""
+        return content_hash(document(self))
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Case:
-        """Read a case back from plain JSON types."""
-        return cls.model_validate(content)
+        """Read a case back from its stored form, whatever fields have come since."""
+        return cls.model_validate(completed(content, cls))
 
 
 def policy_hash(policy: PolicySettings) -> str:
     """Return the content hash of a policy snapshot."""
-    return content_hash(policy.model_dump(), 16)
+    return content_hash(document(policy, "policy"), 16)

@@ -25,7 +25,8 @@ from fieldline.lending.decision.case import (
     RiskCase,
     policy_hash,
 )
-from fieldline.lending.decision.decision import Decision, decide_case, trace_of
+from fieldline.lending.decision.decision import Decision, decide_case
+from fieldline.lending.decision.replay import trace_of
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
 from fieldline.lending.risk.default_model import (
     Loans,
@@ -394,7 +395,6 @@ def run_decide(
     label = policy_hash(policy)
     rows = [decision_row(case, decision, label) for case, decision in found]
     write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
-    people = folder.profiles[folder.profiles["level"] == "farmer"]
-    table = of_profiles(people[people["parcels_valued"] > 0])
+    table = of_profiles(folder.profiles.query("level == 'farmer' and parcels_valued > 0"))
     write_text(card, canonical(judge.document(table)) + "\n")
     write_outcomes([_outcome(case.farmer_id, decision) for case, decision in found], outcomes)

@@ -7,7 +7,6 @@ trace gives the same decision for ever.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,8 +24,6 @@ from fieldline.lending.decision.limit import (
 )
 from fieldline.lending.decision.pricing import Price, annual_price, within_ceiling
 from fieldline.lending.decision.reasons import Finding, Reason, risk_findings, tell
-from fieldline.pipeline.records.canonical import canonical
-from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import from_minor, shown, to_minor
 
 Access = Literal["approve", "review", "decline"]
@@ -165,29 +162,3 @@ def _below_minimum(case: Case, limit: Decimal) -> Finding:
             "threshold": shown(to_minor(case.policy.min_limit), case.currency),
         },
     )
-
-
-def trace_of(case: Case, decision: Decision) -> str:
-    """Return case and result as canonical JSON: enough to replay the decision."""
-    return canonical({"case": case.model_dump(), "result": decision.to_dict()})
-
-
-def replay(trace: str) -> Decision:
-    """Decide a stored case again and hold the result against the stored one.
-
-    Args:
-        trace: A decision's trace.
-
-    Raises:
-        UserError: The stored result is not what the stored case gives: the trace was changed, or
-            the rules of another version made it.
-    """
-    stored = json.loads(trace)
-    case = Case.of(stored["case"])
-    decision = decide_case(case)
-    if trace_of(case, decision) != trace:
-        raise UserError(
-            f"decision {stored['result'].get('decision_id')} does not replay to its stored result",
-            "verify the audit chain, then replay with the version that made it",
-        )
-    return decision

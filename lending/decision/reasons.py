@@ -42,25 +42,25 @@ def tell(findings: Iterable[Finding]) -> list[Reason]:
     """Return at most four reasons: vetoes, then reviews, then risk, then limits; order kept within.
 
     Args:
-        findings: Findings in order of importance; a code that repeats is told once per text.
+        findings: Findings in order of importance; one that repeats is told once. What is told is
+            chosen by codes and numbers alone, so other words never choose otherwise.
     """
     ranked = sorted(findings, key=lambda finding: reason_codes()[finding.code].rank)
-    told: list[Reason] = []
+    chosen: list[Finding] = []
     for finding in ranked:
-        reason = _worded(finding)
-        if reason not in told:
-            told.append(reason)
-    return _one_per_code_first(told)[:MOST]
+        if finding not in chosen:
+            chosen.append(finding)
+    return [_worded(finding) for finding in _one_per_code_first(chosen)[:MOST]]
 
 
-def _one_per_code_first(reasons: Sequence[Reason]) -> list[Reason]:
+def _one_per_code_first(findings: Sequence[Finding]) -> list[Finding]:
     """Put the first of every code before repetitions: four parcels must not hide four causes."""
     seen: set[str] = set()
-    first: list[Reason] = []
-    again: list[Reason] = []
-    for reason in reasons:
-        (again if reason.code in seen else first).append(reason)
-        seen.add(reason.code)
+    first: list[Finding] = []
+    again: list[Finding] = []
+    for finding in findings:
+        (again if finding.code in seen else first).append(finding)
+        seen.add(finding.code)
     return first + again
 
 

@@ -7,16 +7,14 @@ without knowing the law of the day.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
 
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import to_minor
+from fieldline.pipeline.records.reference import table_rows
 
 MU_PER_HA = Decimal(15)
 M2_PER_MU = Decimal(10000) / MU_PER_HA
@@ -34,17 +32,6 @@ class RateCeiling:
     source: str
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    """Read a table of `data/`, or a file of the lender's own by its path."""
-    own = Path(name)
-    source = own if own.is_absolute() else files("fieldline") / "data" / name
-    try:
-        with source.open(encoding="utf-8") as handle:
-            return list(csv.DictReader(handle))
-    except FileNotFoundError as error:
-        raise UserError(f"{name} does not exist", "name a file of data/ or give a path") from error
-
-
 @cache
 def rate_ceilings(name: str) -> tuple[RateCeiling, ...]:
     """Return the ceilings of a table, oldest first within a currency.
@@ -60,7 +47,7 @@ def rate_ceilings(name: str) -> tuple[RateCeiling, ...]:
             Decimal(row["base_rate"]) * Decimal(row["multiple"]) + Decimal(row["add"]),
             row["source"],
         )
-        for row in _rows(name)
+        for row in table_rows(name)
     ]
     days = [(ceiling.currency, ceiling.valid_from) for ceiling in found]
     for day in days:
@@ -113,7 +100,7 @@ def scale_on(crop: str, currency: str, day: dt.date, template_minor_per_ha: int 
 @cache
 def _scales() -> dict[tuple[str, str], tuple[tuple[dt.date, int], ...]]:
     found: dict[tuple[str, str], list[tuple[dt.date, int]]] = {}
-    for row in _rows("scale_of_finance.csv"):
+    for row in table_rows("scale_of_finance.csv"):
         entry = (dt.date.fromisoformat(row["valid_from"]), to_minor(Decimal(row["amount_per_mu"])))
         found.setdefault((row["crop"], row["currency"]), []).append(entry)
     return {key: tuple(sorted(rows)) for key, rows in found.items()}

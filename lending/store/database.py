@@ -16,7 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
+from fieldline.lending.store.faults import told
 from fieldline.pipeline.records.errors import UserError
 
 METADATA = sa.MetaData()
@@ -27,6 +30,7 @@ WITHDRAWN = "withdrawn"
 
 _LOCK = 0x_F1E1_D114E
 """Any fixed number: the PostgreSQL advisory lock that all postings share."""
+_SQLITE_HEADER = b"SQLite format 3\0"
 _WAIT_SECONDS = 120
 """How long one county waits for another's posting: far above the seconds that a posting takes."""
 
@@ -107,30 +111,57 @@ def open_database(database: str | Path) -> sa.Engine:
         database: Path of an SQLite file, or an SQLAlchemy URL (`postgresql://...`).
 
     Raises:
-        UserError: The database cannot be reached.
+        UserError: The database cannot be reached or written to, or is not ours to write to.
     """
     engine = _engine(str(database))
     try:
         with posting(engine) as connection:
             _upgrade(connection)
-    except sa.exc.OperationalError as error:
-        raise _unreachable(engine, error) from error
-    except sa.exc.InterfaceError as error:
-        raise _unreachable(engine, error) from error
+    except UserError:
+        engine.dispose()
+        raise
     return engine
-
-
-def _unreachable(engine: sa.Engine, error: sa.exc.DBAPIError) -> UserError:
-    where = engine.url.render_as_string(hide_password=True)
-    return UserError(f"{where} cannot be opened ({error.orig})", "start it or correct the URL")
 
 
 def _engine(database: str) -> sa.Engine:
     if "://" not in database:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(database).parent)
         database = f"sqlite:///{database}"
-    url = sa.make_url(database)
+    try:
+        url = sa.make_url(database)
+        return _engine_of(url)
+    except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
+        raise UserError(
+            f"database {database.partition(':')[0]}://... cannot be used ({error})",
+            "give the path of an SQLite file or postgresql://user@host/name",
+        ) from error
+
+
+def _refuse_other_files(file: Path) -> None:
+    # SQLite itself takes a file shorter than a page for an empty database and writes over it.
+    if not file.is_file():
+        return
+    with file.open("rb") as handle:
+        start = handle.read(len(_SQLITE_HEADER))
+    if start and start != _SQLITE_HEADER:
+        raise UserError(
+            f"{file} is no database", "name another file in `database`, or restore it from a backup"
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"folder {folder} of the database cannot be made ({error.strerror})",
+            "name a folder that can be written to",
+        ) from error
+
+
+def _engine_of(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
+        _refuse_other_files(Path(url.database or ""))
         engine = sa.create_engine(url, connect_args={"timeout": _WAIT_SECONDS})
         sa.event.listen(engine, "connect", _manual_transactions)
         sa.event.listen(engine, "begin", _begin_immediate)
@@ -151,10 +182,25 @@ def _begin_immediate(connection: sa.Connection) -> None:
 
 @contextmanager
 def posting(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Yield a connection in the one transaction that may post; it commits when the block ends."""
-    with engine.begin() as connection:
+    """Yield a connection in the one transaction that may post; it commits when the block ends.
+
+    Raises:
+        UserError: The database failed in a way that the operator can put right; nothing is written.
+    """
+    with told(engine), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        yield connection
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Yield a connection to read from.
+
+    Raises:
+        UserError: As in `posting`.
+    """
+    with told(engine), engine.connect() as connection:
         yield connection
 
 
@@ -163,4 +209,18 @@ def _upgrade(connection: sa.Connection) -> None:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.attributes["connection"] = connection
+        _refuse_newer(connection, config)
         command.upgrade(config, "head")
+
+
+def _refuse_newer(connection: sa.Connection, config: Config) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    if found <= known:
+        return
+    where = connection.engine.url.render_as_string(hide_password=True)
+    raise UserError(
+        f"{where} was written by a newer version of Fieldline "
+        f"(tables of version {', '.join(sorted(found - known))}, known up to {max(known)})",
+        "install that version, or name another database",
+    )

@@ -1,7 +1,8 @@
 """Offers: what stands after a run, in the database and in two files that equal it.
 
-Owns the posting: one live row per farmer, product and season; equal inputs write nothing, changed
-ones supersede the old row and keep it. Files are written from the table after the transaction, so
+Owns the posting: one live row per farmer, product and season; equal terms write nothing, changed
+ones supersede the old row and keep it. The words of reasons are no terms: an offer keeps those in
+which it was told until its terms change. Files are written from the table after the transaction, so
 a killed run leaves either the old offers or the new ones.
 """
 
@@ -19,7 +20,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.store.audit import append, terms_hash, text_hash
+from fieldline.lending.store.audit import append, offer_event
 from fieldline.lending.store.database import (
     DECISIONS,
     LIVE,
@@ -45,6 +46,9 @@ QUEUE_COLUMNS = (
     "farmer_id", "household_id", "currency", "possible_limit", "annual_rate", "pd", "reason_codes",
     "reasons", "reasons_zh", "outcomes", "decision_id",
 )  # fmt: skip
+
+WORDS = ("reasons", "reasons_zh")
+"""Columns in words: kept as they were told, part of no identity."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BETWEEN = " | "
@@ -90,7 +94,13 @@ def offer_row(decision: dict[str, Any], shelf: Shelf, policy: PolicySettings) ->
         "reasons_zh": _BETWEEN.join(decision["reasons_zh"]),
         "decision_id": decision["decision_id"],
     }
-    return {"offer_id": content_hash(row), **row, "status": LIVE}
+    return {"offer_id": content_hash(_terms(row)), **row, "status": LIVE}
+
+
+def _terms(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what makes an offer this offer: neither words nor position, nor any empty column."""
+    outside = (*WORDS, "offer_id", "status")
+    return {n: value for n, value in row.items() if n not in outside and value is not None}
 
 
 def post(
@@ -111,22 +121,24 @@ def post(
     wanted = {str(r["farmer_id"]): offer_row(r, shelf, policy) for r in records}  # type: ignore[arg-type]
     with posting(engine) as connection:
         live = {row["farmer_id"]: row for row in _live(connection, shelf)}
-        fresh = [
-            row for farmer, row in wanted.items() if _offer_id(live.get(farmer)) != row["offer_id"]
-        ]
+        standing = {f: _standing(row, live.get(f)) for f, row in wanted.items()}
+        fresh = [row for farmer, row in wanted.items() if standing[farmer] is row]
         gone = [row for farmer, row in live.items() if farmer not in wanted]
         replaced = [live[row["farmer_id"]] for row in fresh if row["farmer_id"] in live]
         if fresh or gone:
             _close(connection, replaced, SUPERSEDED)
             _close(connection, gone, WITHDRAWN)
             _insert(connection, fresh, records)
-            _log(connection, shelf, fresh, [*replaced, *gone], wanted)
+            _log(connection, shelf, fresh, [*replaced, *gone], standing)
         rows = _live(connection, shelf)
     return Posted(len(fresh), len(replaced), len(gone), rows)
 
 
-def _offer_id(row: dict[str, Any] | None) -> str | None:
-    return None if row is None else str(row["offer_id"])
+def _standing(wanted: dict[str, Any], live: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the live offer if it has the terms wanted, however its id was made, or the wanted."""
+    if live is not None and _terms(wanted) == _terms({name: live.get(name) for name in wanted}):
+        return live
+    return wanted
 
 
 def _live(connection: sa.Connection, shelf: Shelf) -> list[dict[str, Any]]:
@@ -163,33 +175,24 @@ def _log(
     shelf: Shelf,
     fresh: Sequence[dict[str, Any]],
     closed: Sequence[dict[str, Any]],
-    wanted: dict[str, dict[str, Any]],
+    standing: dict[str, dict[str, Any]],
 ) -> None:
     """Record the run and append every change to the audit chain."""
-    approved = sum(row["access"] == "approve" for row in wanted.values())
+    approved = sum(row["access"] == "approve" for row in standing.values())
     run = {
         **vars(shelf),
-        "run_id": content_hash(sorted(row["offer_id"] for row in wanted.values())),
-        "farmers": len(wanted),
+        "run_id": content_hash(sorted(row["offer_id"] for row in standing.values())),
+        "farmers": len(standing),
         "approved": approved,
         "written": len(fresh),
-        "as_of": max(row["valid_from"] for row in [*wanted.values(), *closed]),
+        "as_of": max(row["valid_from"] for row in [*standing.values(), *closed]),
     }
     connection.execute(sa.insert(RUNS), run)
     traces = _traces(connection, [row["decision_id"] for row in fresh])
     append(connection, [
         {"event": "run", **run},
         *({"event": "closed", "offer_id": row["offer_id"]} for row in closed),
-        *(
-            {
-                "event": "offer",
-                "offer_id": row["offer_id"],
-                "decision_id": row["decision_id"],
-                "terms": terms_hash(row),
-                "trace": text_hash(traces[row["decision_id"]]),
-            }
-            for row in fresh
-        ),
+        *(offer_event(row, traces[row["decision_id"]]) for row in fresh),
     ])  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""Reference tables of crops and their calendars, read once and typed.
+"""Reference tables: how any is read and named by its content, and those of crops, typed.
 
-Owns the loaders of `crops.csv` and `crop_calendars.csv`; the domain expert owns the tables. A new
-crop or region is a new row there and no new code here.
+Owns the rows of `data/` and the loaders of `crops.csv` and `crop_calendars.csv`; the domain expert
+owns the tables. A new crop or region is a new row there and no new code here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
+from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.errors import UserError
 
 
@@ -67,9 +69,25 @@ class Calendar:
     source: str
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    with (files("fieldline") / "data" / name).open(encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+def table_rows(name: str) -> list[dict[str, str]]:
+    """Return the rows of a table of `data/`, or of a file of the lender's own by its full path.
+
+    Raises:
+        UserError: There is no such table.
+    """
+    own = Path(name)
+    source = own if own.is_absolute() else files("fieldline") / "data" / name
+    try:
+        with source.open(encoding="utf-8") as handle:
+            return list(csv.DictReader(handle))
+    except FileNotFoundError as error:
+        raise UserError(f"{name} does not exist", "name a file of data/ or give a path") from error
+
+
+@cache
+def table_hash(name: str) -> str:
+    """Return the hash of a table's content, the same whatever its line ends and quotes."""
+    return content_hash(table_rows(name), 16)
 
 
 def _on_or_after(month_day: tuple[int, int], day: dt.date) -> dt.date:
@@ -91,7 +109,7 @@ def _crop(row: dict[str, str]) -> Crop:
 @cache
 def crops() -> dict[str, Crop]:
     """Return the crop taxonomy by code, in table order."""
-    return {row["code"]: _crop(row) for row in _rows("crops.csv")}
+    return {row["code"]: _crop(row) for row in table_rows("crops.csv")}
 
 
 @cache
@@ -107,7 +125,7 @@ def calendars() -> dict[tuple[str, str], Calendar]:
             currency=row["currency"],
             source=row["source"],
         )
-        for row in _rows("crop_calendars.csv")
+        for row in table_rows("crop_calendars.csv")
     }
 
 

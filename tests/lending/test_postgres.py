@@ -19,9 +19,11 @@ import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.settings import PolicySettings
+from fieldline.lending.store import offers
 from fieldline.lending.store.audit import verify
 from fieldline.lending.store.database import AUDIT, METADATA, OFFERS, RUNS, open_database, posting
 from fieldline.lending.store.offers import Shelf, post
+from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
 
 pytestmark = pytest.mark.postgres
@@ -171,3 +173,45 @@ def test_a_killed_posting_leaves_nothing_behind(database: str, decisions: Path) 
     assert count(engine, OFFERS) == 1000
     assert count(engine, RUNS) == 1
     assert verify(engine).problems == ()
+
+
+def test_a_newer_database_is_refused(database: str) -> None:
+    engine = open_database(database)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0099'")
+    with pytest.raises(UserError, match="written by a newer version of Fieldline"):
+        open_database(database)
+
+
+def test_a_server_that_stops_in_a_posting_is_said_and_nothing_stays(
+    database: str, decisions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, frame = open_database(database), read_table(decisions)
+    killer = open_database(database)
+    log = offers._log
+
+    def cut(connection: sa.Connection, *rest: Any) -> None:
+        pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        with killer.connect() as other:
+            other.execute(sa.text(f"SELECT pg_terminate_backend({pid})"))
+        log(connection, *rest)
+
+    monkeypatch.setattr(offers, "_log", cut)
+    with pytest.raises(UserError, match=r"was stopped|cannot be opened"):
+        post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings())
+    monkeypatch.undo()
+    assert count(killer, OFFERS) == count(killer, AUDIT) == 0
+    killer.dispose()
+    assert post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings()).written == 1000
+    assert verify(engine).problems == ()
+
+
+def test_a_missing_database_and_a_read_only_one_are_said(server: str, database: str) -> None:
+    with pytest.raises(UserError, match=r"does not exist .*: create it or correct the URL"):
+        open_database(f"{server}/nowhere")
+    with open_database(database).begin() as connection:
+        name = database.rpartition("/")[2]
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    engine = open_database(database)
+    with pytest.raises(UserError, match="is read-only"), posting(engine) as connection:
+        connection.execute(sa.delete(OFFERS))

@@ -23,6 +23,8 @@ def moved(tiny_run: ChainRun, tmp_path: Path) -> Path:
     """A folder with a copy of the tiny county's results and configuration, times and all."""
     folder = tmp_path / "der Kreis 县"
     shutil.copytree(tiny_run.results, folder / "results")
+    # Scenes are found relative to the results; inputs stay where the configuration says.
+    shutil.copytree(tiny_run.simulated, folder / "simulated")
     shutil.copy2(tiny_run.config, folder / "tiny.yaml")
     return folder
 

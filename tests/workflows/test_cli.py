@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-COMMANDS = ["run", "demo", "score", "parcels check", "config check", "config write", "audit verify"]
+from tests.workflows.conftest import ROOT
+
+COMMANDS = [
+    "run", "demo", "score", "parcels check", "config check", "config write", "audit verify",
+    "audit replay",
+]  # fmt: skip
+FIRST_FORMAT = ROOT / "tests" / "lending" / "store" / "fixtures" / "format1.sqlite"
 
 
 def fieldline(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -56,4 +65,57 @@ def test_user_errors_are_one_sentence_and_exit_code_2(
     assert result.returncode == 2
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> list[str]:
+    """A store of the first release beside a configuration; yields the option that names it."""
+    shutil.copy(FIRST_FORMAT, tmp_path / "store.sqlite")
+    config = tmp_path / "store.yaml"
+    config.write_text(f"database: {tmp_path / 'store.sqlite'}\n")
+    return ["-c", str(config)]
+
+
+def test_stored_decisions_replay(store: list[str]) -> None:
+    result = fieldline("audit", "replay", "--all", *store)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "13 of 13 decisions replay (13 of format 1)\n"
+
+
+def test_a_decision_that_does_not_replay_is_named(store: list[str], tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        (known,) = connection.execute("SELECT min(decision_id) FROM decisions").fetchone()
+        change = (
+            "UPDATE decisions SET trace = replace(trace, '\"limit_minor\":', '\"limit_minor\":1')"
+        )
+        connection.execute(f"{change} WHERE decision_id = '{known}'")
+    result = fieldline("audit", "replay", known, "--json", *store)
+    found = json.loads(result.stdout)
+    assert (result.returncode, found["replayed"], found["formats"]) == (3, 0, {"1": 1})
+    assert "limit_minor is stored as 1" in found["problems"][known]
+    assert fieldline("audit", "verify", *store).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["audit", "replay", "nobody"], "the store holds no decision 'nobody'"),
+        (["audit", "replay", "nobody", "--all"], "both a decision and --all are given"),
+    ],
+)
+def test_a_wrong_decision_is_one_sentence(
+    arguments: list[str], sentence: str, store: list[str]
+) -> None:
+    result = fieldline(*arguments, *store)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_database_that_is_none_is_one_sentence(store: list[str], tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite").write_text("farmer_id,limit\n")
+    result = fieldline("audit", "verify", *store)
+    assert result.returncode == 2
+    assert "store.sqlite is no database" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fieldline.lending.decision.decision import replay
+from fieldline.lending.decision.replay import replay
 from fieldline.lending.risk.default_model import PdModel
 from fieldline.lending.settings import RiskSettings
 from fieldline.pipeline.records.errors import UserError

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.decision import decide_case, replay, trace_of
+from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.replay import replay, trace_of
 from fieldline.pipeline.records.errors import UserError
 
 quick = settings(

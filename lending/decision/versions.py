@@ -1,0 +1,48 @@
+"""Versions: what made a decision, named beside it and never part of its identity.
+
+Owns the list that a trace carries: the release, the policy, the default model and the content of
+every reference table that a decision reads. A new release with the same rules gives the same
+decision, so none of this enters the decision's id.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from fieldline.lending.decision.case import Case, policy_hash
+from fieldline.pipeline.records.reference import table_hash
+
+_TABLES = (
+    "crops.csv", "evidence_codes.csv", "outcome_codes.csv", "reason_codes.csv",
+    "scale_of_finance.csv",
+)  # fmt: skip
+"""Tables that every decision reads; the policy names the table of rate ceilings."""
+
+
+def versions_of(case: Case) -> dict[str, Any]:
+    """Return the versions of what decides a case.
+
+    Args:
+        case: The case.
+
+    Returns:
+        `code`, `policy`, `model` (empty where none judged) and `tables`, hash by table.
+    """
+    return {
+        "code": _release(),
+        "policy": policy_hash(case.policy),
+        "model": case.risk.model,
+        "tables": table_versions(case),
+    }
+
+
+@cache
+def _release() -> str:
+    return version("fieldline")
+
+
+def table_versions(case: Case) -> dict[str, str]:
+    """Return the content hash of each reference table that the decision of a case reads."""
+    return {name: table_hash(name) for name in (*_TABLES, case.policy.rate_ceiling_file)}

@@ -1,0 +1,90 @@
+"""The stored form of a case: later fields leave old identities alone, other values do not."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel, create_model
+
+from fieldline.lending.decision import document as documents
+from fieldline.lending.decision.case import Case, policy_hash
+from fieldline.lending.decision.document import ABSENT, CASE, FIRST, completed, document
+from fieldline.lending.settings import PolicySettings
+from fieldline.pipeline.records.canonical import canonical, content_hash
+
+
+def parts() -> dict[str, type[BaseModel]]:
+    found: dict[str, type[BaseModel]] = {CASE: Case}
+    for name, field in Case.model_fields.items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                found[name] = kind
+    return found
+
+
+def later(case: Case, default: str, value: str | None = None) -> Case:
+    """Return the case under a policy class with one more field, as a later release has."""
+    policy = create_model("Later", __base__=PolicySettings, branch=(str, default))
+    kind = create_model("LaterCase", __base__=Case, policy=(policy, ...))
+    given = {} if value is None else {"branch": value}
+    content = {**case.model_dump(), "policy": {**case.policy.model_dump(), **given}}
+    return kind.model_validate(content)
+
+
+def test_every_field_is_of_the_first_format_or_has_a_fixed_absence() -> None:
+    # A new field fails here: give it a default and add that default to ABSENT, for good.
+    assert parts().keys() == FIRST.keys()
+    for part, kind in parts().items():
+        assert set(kind.model_fields) == {*FIRST[part], *ABSENT.get(part, {})}, part
+
+
+def test_what_old_records_mean_never_changes() -> None:
+    # This table only grows; an entry that changed would give old decisions another meaning.
+    assert ABSENT == {"case": {"rules": 1}}
+
+
+def test_the_document_by_hand(case: Case) -> None:
+    found = document(case)
+    assert found.keys() == set(FIRST[CASE])
+    assert found["policy"]["max_limit"] == case.policy.max_limit
+    assert found["parcels"][0]["protected_m2"] == 0
+    assert case.decision_id == content_hash(found)
+    assert canonical(found) == canonical(case.model_dump(exclude={"rules"}))
+
+
+def test_a_field_at_its_first_default_moves_no_identity(case: Case) -> None:
+    assert later(case, "none").decision_id == case.decision_id
+    assert policy_hash(later(case, "none").policy) == policy_hash(case.policy)
+
+
+def test_any_other_value_of_it_does(case: Case) -> None:
+    ids = {later(case, "none", value).decision_id for value in ("none", "a", "b", "")}
+    assert len(ids) == 4
+    assert document(later(case, "none", "a"))["policy"]["branch"] == "a"
+
+
+def test_a_changed_default_is_another_case_and_old_records_keep_theirs(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(documents.ABSENT, "policy", {"branch": "none"})
+    born, changed = later(case, "none"), later(case, "west")
+    assert born.decision_id == case.decision_id
+    assert changed.decision_id != case.decision_id
+    assert later(case, "west", "none").decision_id == case.decision_id
+    read: Any = type(changed).of(document(born))
+    assert read.policy.branch == "none"
+    assert read.decision_id == born.decision_id
+
+
+def test_parts_within_a_list_are_completed_too(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(documents.ABSENT, "parcels", {"leased": False})
+    full = completed(document(case), Case)
+    assert [parcel["leased"] for parcel in full["parcels"]] == [False]
+    assert full["rules"] == 1
+
+
+def test_other_rules_are_another_case(case: Case) -> None:
+    other = case.model_copy(update={"rules": 2})
+    assert other.decision_id != case.decision_id
+    assert document(other)["rules"] == 2

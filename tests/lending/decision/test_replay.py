@@ -1,0 +1,121 @@
+"""A trace names what made it, and replays by the rules and the format it was written in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from fieldline.lending.codes import reason_codes
+from fieldline.lending.decision import reasons
+from fieldline.lending.decision import replay as replays
+from fieldline.lending.decision.case import Case, policy_hash
+from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.replay import RULES, read_trace, replay, trace_of
+from fieldline.pipeline.records.canonical import canonical
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.reference import table_hash
+
+
+def content(case: Case) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(trace_of(case, decide_case(case)))
+    return found
+
+
+def test_a_trace_names_what_made_it(case: Case) -> None:
+    found = content(case)
+    assert found["format"] == 2
+    assert found["versions"] == {
+        "code": version("fieldline"),
+        "model": "pd:test",
+        "policy": policy_hash(case.policy),
+        "tables": {
+            name: table_hash(name)
+            for name in (
+                "crops.csv", "evidence_codes.csv", "outcome_codes.csv", "rate_ceilings.csv",
+                "reason_codes.csv", "scale_of_finance.csv",
+            )
+        },
+    }  # fmt: skip
+    assert found["result"]["reason_codes"] == ["limit_capacity"]
+    assert "CNY 6,000" in found["told"][0]["english"]
+
+
+def test_no_version_of_the_code_enters_the_identity(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(case)
+    monkeypatch.setattr(replays, "versions_of", lambda _: {"code": "9.9", "tables": {}})
+    after = content(case)
+    assert after["versions"] != before["versions"]
+    assert after["result"] == before["result"]
+    assert replay(canonical(after)).decision_id == case.decision_id
+
+
+def test_the_first_format_reads_as_it_was_written(case: Case) -> None:
+    found = decide_case(case)
+    first = canonical({"case": case.model_dump(exclude={"rules"}), "result": found.to_dict()})
+    stored = read_trace(first)
+    assert (stored.format, stored.versions) == (1, {})
+    assert stored.told == found.reasons
+    assert replay(first) == found
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"format":[]}', '{"format":2}'])
+def test_what_is_no_trace_is_said(text: str) -> None:
+    with pytest.raises(UserError, match="this is no trace of a decision"):
+        read_trace(text)
+
+
+def test_a_trace_of_a_later_version_is_said(case: Case) -> None:
+    with pytest.raises(UserError, match="the trace has format 3, and this version reads up to 2"):
+        replay(canonical({**content(case), "format": 3}))
+
+
+def test_rules_of_a_later_version_are_said(case: Case) -> None:
+    later = case.model_copy(update={"rules": 2})
+    with pytest.raises(UserError, match="this version has no rules 2"):
+        replay(trace_of(later, decide_case(later)))
+
+
+def test_each_case_is_decided_by_its_own_rules(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def generous(case: Case) -> Any:
+        return replace(decide_case(case), limit_minor=500_000)
+
+    monkeypatch.setitem(RULES, 2, generous)
+    later = case.model_copy(update={"rules": 2})
+    assert replay(trace_of(later, generous(later))).limit_minor == 500_000
+    assert replay(trace_of(case, decide_case(case))).limit_minor == 440_000
+
+
+def test_a_case_with_an_unknown_field_is_said(case: Case) -> None:
+    found = content(case)
+    found["case"]["policy"]["branch"] = "west"
+    with pytest.raises(UserError, match=r"case\.policy\.branch: Extra inputs are not permitted"):
+        replay(canonical(found))
+
+
+def test_a_table_that_changed_the_answer_is_named(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = content(case)
+    found["versions"]["tables"]["reason_codes.csv"] = "another"
+    assert replay(canonical(found)).limit_minor == 440_000
+    gone = {code: row for code, row in reason_codes().items() if code != "limit_capacity"}
+    monkeypatch.setattr(reasons, "reason_codes", lambda: gone)
+    with pytest.raises(UserError, match="this version knows no 'limit_capacity'"):
+        replay(canonical(found))
+    found["result"]["limit_minor"] = 1
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"out as 440000; reason_codes.csv has changed since"):
+        replay(canonical(found))
+
+
+def test_words_of_other_reasons_are_found(case: Case) -> None:
+    found = content(case)
+    found["told"][0]["code"] = "limit_need"
+    with pytest.raises(UserError, match="its words belong to other reasons"):
+        replay(canonical(found))
