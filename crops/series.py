@@ -8,6 +8,7 @@ that are computed once per parcel and shared by every band.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,6 +173,11 @@ def indices(bands: dict[str, Floats]) -> dict[str, Floats]:
     if "B11" in bands and "B12" in bands:
         found["NDTI"] = normalised(bands["B11"], bands["B12"])
     return found
+
+
+def curve_dates(start: dt.date, step_days: int, count: int) -> list[dt.date]:
+    """Return the date of each value of a stored curve, from its first day and step in days."""
+    return [start + dt.timedelta(days=step_days * step) for step in range(count)]
 
 
 def without_spikes(day: Ints, values: Floats, drop: float, reach_days: int) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.io import to_html
 
+from fieldline.crops.series import curve_dates
 from fieldline.desk.report.collect import SIZE_BANDS, ReportData, size_band
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B7A700", "#555555")
@@ -137,8 +138,7 @@ def _median_curve(group: pd.DataFrame) -> tuple[list[dt.date], list[float]]:
 
 
 def _dates(row: Mapping[Any, Any]) -> list[dt.date]:
-    step = dt.timedelta(days=int(row["curve_step_days"]))
-    return [row["curve_start"] + step * k for k in range(len(row["curve"]))]
+    return curve_dates(row["curve_start"], int(row["curve_step_days"]), len(row["curve"]))
 
 
 def _label(data: ReportData, parcel_id: str) -> str:

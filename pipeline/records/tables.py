@@ -162,9 +162,28 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
     Raises:
         UserError: The file is absent or is not Parquet.
     """
-    try:
+    with _readable(path):
         table = pq.read_table(path, columns=list(columns) if columns else None)
         return pd.DataFrame(table.to_pandas())
+
+
+def read_rows(path: Path, column: str, value: str) -> pa.Table:
+    """Read the rows of an artifact that hold `value` in `column`.
+
+    Row groups that cannot hold it are skipped by their statistics, so that one parcel of a table
+    sorted by parcel costs one row group.
+
+    Raises:
+        UserError: The file is absent or is not Parquet.
+    """
+    with _readable(path):
+        return pq.read_table(path, filters=[(column, "=", value)])
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", "run the stage that writes it first") from error
     except pa.ArrowInvalid as error:

@@ -12,6 +12,7 @@ from tests.workflows.conftest import ROOT, ChainRun
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
@@ -36,6 +37,19 @@ def test_every_command_runs(page: Path, tiny_run: ChainRun) -> None:
         result = tiny_run.fieldline(*here)
         allowed = {0, 3} if "parcels" in here else {0}
         assert result.returncode in allowed, f"{command}: {result.stderr}"
+
+
+def test_every_line_for_notebooks_runs(
+    tiny_run: ChainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
+    (tmp_path / "results").symlink_to(tiny_run.results)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in PYTHON.findall(page):
+        exec(compile(block, "docs/notebooks.md", "exec"), names)
+    assert {"county", "parcel", "decision", "trace"} <= names.keys()
+    assert (tmp_path / "county.gpkg").stat().st_size > 0
 
 
 def test_readme_stays_short() -> None:
