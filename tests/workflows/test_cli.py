@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["run", "demo", "score", "parcels check", "config check", "config write", "audit verify"]
+COMMANDS = ["run", "demo", "init", "score", "parcels check", "config check", "config write"]
+COMMANDS += ["audit verify"]
 
 
 def fieldline(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
