@@ -105,9 +105,7 @@ def read_raw_parcels(source: Path, outline: str | None = None) -> RawParcels:
 
 def csv_columns(source: Path) -> dict[str, list[str | None]] | None:
     """Return the cells of a CSV by column, before its outline column is known; None if no CSV."""
-    if _READERS.get(source.suffix.lower()) is not _read_csv or not source.is_file():
-        return None
-    return _csv_table(source)
+    return _csv_table(source) if _READERS.get(source.suffix.lower()) is _read_csv else None
 
 
 def read_parcel_file(

@@ -2,91 +2,38 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import pytest
-import yaml
-from shapely.geometry import Polygon, box
+from shapely.geometry import box
 
 from fieldline.pipeline.parcels.readers import read_parcel_file
 from fieldline.pipeline.records.errors import UserError
-from fieldline.workflows.config.load import load_config
-from fieldline.workflows.config.model import Config
 from fieldline.workflows.init.headers import readings, unit_named
 from fieldline.workflows.init.place import county_id, written_path
-from fieldline.workflows.init.start import Wishes, init_county
-from tests.workflows.conftest import ROOT
+from tests.workflows.outlines import (
+    DAYS,
+    EDGES,
+    HECTARES,
+    MU,
+    PLAIN,
+    SCALED,
+    archive,
+    columns_of,
+    csv,
+    geojson,
+    init,
+    loaded,
+    squares,
+    wkt,
+)
 
-TODAY = dt.date(2025, 6, 30)
-#: Squares near 11.3 E, 52.2 N with edges of 1, 2, 3 and 4 hundredths of a degree of latitude / 10:
-#: 0.76, 3.04, 6.84 and 12.16 ha within a percent (1 degree is 111.3 km north, 68.4 km east).
-EDGES = (0.001, 0.002, 0.003, 0.004)
-HECTARES = (0.76, 3.04, 6.84, 12.16)
-MU = (11.4, 45.6, 102.6, 182.4)
-
-
-def squares() -> list[Polygon]:
-    return [box(11.3 + i / 100, 52.2, 11.3 + i / 100 + e, 52.2 + e) for i, e in enumerate(EDGES)]
-
-
-def geojson(path: Path, columns: Mapping[str, Sequence[Any]]) -> Path:
-    features = [
-        {
-            "type": "Feature",
-            "properties": {name: values[i] for name, values in columns.items()},
-            "geometry": square.__geo_interface__,
-        }
-        for i, square in enumerate(squares())
-    ]
-    document = {"type": "FeatureCollection", "features": features}
-    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-    return path
-
-
-def csv(path: Path, columns: Mapping[str, Sequence[Any]], encoding: str = "utf-8") -> Path:
-    rows = [";".join(columns)]
-    rows += [";".join(str(values[i]) for values in columns.values()) for i in range(len(EDGES))]
-    path.write_text("\n".join(rows), encoding=encoding)
-    return path
-
-
-def wkt(scale: float = 1.0) -> list[str]:
-    return [
-        box(*(value * scale for value in square.bounds)).wkt if scale != 1 else square.wkt
-        for square in squares()
-    ]
-
-
-def init(folder: Path, parcels: Path, catalog: str | None = None, **options: Any) -> list[str]:
-    wishes = Wishes(options.pop("currency", None), options.pop("season", None))
-    force = options.pop("force", False)
-    return init_county(folder, parcels, catalog, wishes=wishes, force=force, today=TODAY)
-
-
-def loaded(folder: Path) -> Config:
-    return load_config([folder / "county.yaml"])
-
-
-def columns_of(folder: Path) -> dict[str, str]:
-    document = yaml.safe_load((folder / "county.yaml").read_text(encoding="utf-8"))
-    (county,) = document["county"].values()
-    return dict(county["inputs"]["parcel_columns"])
-
-
-PLAIN = {
-    "parcel_id": ["A1", "A2", "A3", "A4"],
-    "farmer_id": ["F1", "F1", "F2", "F3"],
-    "declared_crop": ["maize", "rice", "maize", "maize"],
-    "declared_area_ha": HECTARES,
-}
 LANGUAGES: list[tuple[dict[str, Sequence[Any]], dict[str, str]]] = [
     (
         {
@@ -364,79 +311,6 @@ def test_a_second_init_is_refused_and_force_keeps_the_first(tmp_path: Path) -> N
     assert file.with_name("county.yaml.bak2").read_text("utf-8") == file.read_text("utf-8")
 
 
-def _item(folder: Path, number: int, day: str, assets: dict[str, Any], **properties: Any) -> None:
-    item = {
-        "type": "Feature",
-        "stac_version": "1.0.0",
-        "id": f"scene{number}",
-        "geometry": box(11.2, 52.1, 11.5, 52.4).__geo_interface__,
-        "bbox": [11.2, 52.1, 11.5, 52.4],
-        "properties": {"datetime": f"{day}T10:00:00Z", **properties},
-        "links": [],
-        "assets": {key: {"href": f"./{key}.tif", **asset} for key, asset in assets.items()},
-    }
-    (folder / f"scene{number}.json").write_text(json.dumps(item), encoding="utf-8")
-
-
-def archive(folder: Path, days: Sequence[str], assets: dict[str, Any], **properties: Any) -> str:
-    folder.mkdir()
-    for number, day in enumerate(days):
-        _item(folder, number, day, assets, **properties)
-    links = [{"rel": "item", "href": f"./scene{number}.json"} for number in range(len(days))]
-    catalog = {
-        "type": "Catalog",
-        "stac_version": "1.0.0",
-        "id": "scenes",
-        "description": "a test",
-        "links": links,
-    }
-    (folder / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
-    return str(folder / "catalog.json")
-
-
-SCALED = {"raster:bands": [{"scale": 0.0001, "offset": 0}]}
-DAYS = ["2023-05-10", "2024-03-12", "2024-04-12", "2024-05-12", "2024-06-12", "2024-07-01"]
-
-
-def test_a_catalog_gives_bands_mask_and_dates(tmp_path: Path) -> None:
-    assets = {"red": SCALED, "nir": SCALED, "scl": {}}
-    catalog = archive(tmp_path / "scenes", DAYS, assets, published="2024-09-01T00:00:00Z")
-    init(tmp_path / "county", geojson(tmp_path / "outlines.geojson", PLAIN), catalog)
-    config = loaded(tmp_path / "county")
-    county = config.county["county"]
-    assert county.scenes.collection == "scenes"
-    assert county.scenes.bands == ("B04", "B08")
-    assert county.scenes.mask.kind == "scl"
-    season = county.seasons["2024"]
-    assert (season.start, season.end) == (dt.date(2024, 3, 1), dt.date(2024, 7, 1))
-    assert season.as_of == dt.date(2024, 9, 1)
-    assert str(county.inputs.catalog).endswith("scenes/catalog.json")
-
-
-def test_options_override_the_guessed_season_and_currency(tmp_path: Path) -> None:
-    catalog = archive(tmp_path / "scenes", DAYS, {"B04": SCALED, "B8A": SCALED, "clm": {}})
-    season = {"name": "early", "start": "2024-03-05", "end": "2024-05-31", "as_of": None}
-    source = geojson(tmp_path / "outlines.geojson", PLAIN)
-    said = init(tmp_path / "county", source, catalog, season=season, currency="EUR")
-    county = loaded(tmp_path / "county").county["county"]
-    found = county.seasons["early"]
-    assert (found.start, found.end) == (dt.date(2024, 3, 5), dt.date(2024, 5, 31))
-    assert found.as_of == dt.date(2024, 5, 12)
-    assert county.currency == "EUR"
-    assert (county.scenes.mask.asset, county.scenes.mask.clear) == ("clm", (0,))
-    assert any("3 dates, fewer than the 5 clear ones" in line for line in said)
-
-
-def test_a_silent_scale_is_left_to_a_person(tmp_path: Path) -> None:
-    catalog = archive(tmp_path / "scenes", DAYS, {"B04": {}, "B08": {}})
-    said = init(tmp_path / "county", geojson(tmp_path / "outlines.geojson", PLAIN), catalog)
-    county = loaded(tmp_path / "county").county["county"]
-    assert county.scenes.default_scale is None
-    text = (tmp_path / "county" / "county.yaml").read_text(encoding="utf-8")
-    assert "# default_scale: 0.0001" in text
-    assert said[-2].endswith("filled in: scenes.default_scale.")
-
-
 def _wrong(name: str, folder: Path) -> tuple[Path, str | None, dict[str, Any]]:
     good = geojson(folder / "good.geojson", PLAIN)
     broken = folder / "broken.geojson"
@@ -505,42 +379,3 @@ def test_the_command_says_its_guesses_and_refuses_a_file_for_a_folder(tmp_path: 
     bad = run(source.name)
     assert bad.returncode == 2
     assert bad.stderr.strip().endswith("is a file: name a folder for the county.")
-
-
-def test_the_three_commands_of_the_docs_are_those_that_init_prints(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "run-a-county.md").read_text(encoding="utf-8")
-    first, check, key, run = page.split("```bash\n", 1)[1].split("\n```", 1)[0].splitlines()
-    geojson(tmp_path / "outlines.geojson", PLAIN)
-    archive(tmp_path / "archive", DAYS, {"B04": SCALED, "B08": SCALED})
-
-    def typed(line: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "fieldline.workflows.cli", *shlex.split(line)[1:]]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-
-    said = typed(first)
-    assert said.returncode == 0, said.stderr
-    for line in (check, key, run):
-        assert f"  {line}\n" in said.stdout
-    assert typed(check).stdout.count(" ok ") == len(EDGES)
-
-
-@pytest.mark.realdata
-def test_real_outlines_and_scenes_give_a_valid_county(real_data: Path, tmp_path: Path) -> None:
-    place = real_data / "stac" / "magdeburg_2021"
-    init(tmp_path / "magdeburg", place / "parcels.geojson", str(place), currency="EUR")
-    config = loaded(tmp_path / "magdeburg")
-    county = config.county["magdeburg"]
-    assert county.scenes.collection == "sentinel-2-l3a"
-    assert county.scenes.bands == ("B02", "B03", "B04", "B08")
-    assert county.scenes.mask.kind == "none"
-    season = county.seasons["2021"]
-    # Monthly composites of 15 March to 15 October; the last takes in pixels up to 6 November.
-    assert (season.start, season.end) == (dt.date(2021, 3, 1), dt.date(2021, 10, 15))
-    assert season.as_of == dt.date(2021, 11, 6)
-    assert county.inputs.parcel_columns == {
-        "parcel_id": "parcel_id",
-        "farmer_id": "farmer_id",
-        "declared_area_ha": "area_ha",
-    }
-    read = read_parcel_file(county.inputs.parcels[0], county.inputs.parcel_columns)
-    assert read.frame["declared_area_m2"].iloc[0] == pytest.approx(98_417)
