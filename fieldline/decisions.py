@@ -16,8 +16,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from fieldline.artifacts import facts_as_html
-from fieldline.lending.decision.decision import Decision
-from fieldline.lending.decision.decision import replay as replay_text
+from fieldline.lending.decision.replay import Decision
+from fieldline.lending.decision.replay import replay as replay_text
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import from_minor, shown, to_minor
 

@@ -96,6 +96,35 @@ def demo(cores: Cores = 2) -> None:
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="New folder of the county.")],
+    parcels: Annotated[Path, typer.Option(help="Outlines: GeoJSON, GeoPackage, Shapefile, ...")],
+    catalog: Annotated[
+        str | None, typer.Option(help="catalog.json of a static STAC archive of scenes.")
+    ] = None,
+    currency: Annotated[str | None, typer.Option(help="Currency of offers, such as EUR.")] = None,
+    season: Annotated[str | None, typer.Option(help="Name of the season to decide.")] = None,
+    start: Annotated[str | None, typer.Option(help="Its first day, YYYY-MM-DD.")] = None,
+    end: Annotated[str | None, typer.Option(help="Its last day.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Nothing known later is used.")] = None,
+    force: Annotated[bool, typer.Option(help="Replace a county.yaml, keeping it as .bak.")] = False,
+) -> None:
+    """Write FOLDER/county.yaml for a file of outlines, every guess said.
+
+    Example: fieldline init mycounty --parcels outlines.geojson --catalog archive/catalog.json
+    """
+    import datetime as dt
+
+    from fieldline.workflows.init.start import Wishes, init_county
+
+    dates = {"name": season, "start": start, "end": end, "as_of": as_of}
+    wishes = Wishes(currency, dates)
+    today = dt.date.today()
+    said = init_county(folder, parcels, catalog, wishes=wishes, force=force, today=today)
+    print("\n".join(said))
+
+
+@app.command()
 def score(
     county: Annotated[str, typer.Option(help="County id.")] = "SIM001",
     season: Annotated[str, typer.Option(help="Season.")] = "2024",

@@ -93,6 +93,16 @@ class SceneItem:
         return None
 
 
+def collection_ids(catalog: Path) -> list[str]:
+    """Return the ids of the folders of a catalog that hold items, in catalog order.
+
+    Raises:
+        UserError: The catalog cannot be read.
+    """
+    walked = _open_catalog(catalog).walk()
+    return [folder.id for folder, _, _ in walked if any(folder.get_item_links())]
+
+
 def item_hrefs(catalog: Path, collection: str) -> Iterator[str]:
     """Yield the addresses of a collection's items in catalog order, nested catalogs included.
 

@@ -72,6 +72,42 @@ class _Rows:
     ids: list[Any] | None = None
 
 
+@dataclass(frozen=True)
+class RawParcels:
+    """A file before anybody said which of its columns is which."""
+
+    columns: dict[str, list[str | None]]
+    """Readable text of every column by the file's own name, in file order."""
+    shapes: Sequence[Shape]
+    """One per row."""
+    crs: CRS | None
+    """CRS of the file; None where it carries none."""
+    has_ids: bool
+    """Whether GeoJSON features carry an `id`, which stands in for a `parcel_id` column."""
+
+
+def read_raw_parcels(source: Path, outline: str | None = None) -> RawParcels:
+    """Read every column of a parcel file under its own name; asks for no column and no CRS.
+
+    Args:
+        source: As `read_parcel_file`.
+        outline: Column of a CSV that holds the outline, where it has another name.
+
+    Raises:
+        UserError: File absent, of unknown kind, unreadable or without a row.
+    """
+    rows = _read_rows(source, outline)
+    cells = {name: [_text(value) for value in column] for name, column in rows.columns.items()}
+    frame = _decoded_frame(cells) if cells else pd.DataFrame()
+    readable = {name: [v or None for v in frame[name]] for name in cells}
+    return RawParcels(readable, rows.shapes, rows.crs, rows.ids is not None)
+
+
+def csv_columns(source: Path) -> dict[str, list[str | None]] | None:
+    """Return the cells of a CSV by column, before its outline column is known; None if no CSV."""
+    return _csv_table(source) if _READERS.get(source.suffix.lower()) is _read_csv else None
+
+
 def read_parcel_file(
     source: Path, columns: Mapping[str, str] | None = None, crs: str | None = None
 ) -> ParcelFile:
@@ -85,20 +121,25 @@ def read_parcel_file(
     Raises:
         UserError: File absent or of unknown kind, required column missing, CRS unknown.
     """
+    mapping = dict(columns or {})
+    rows = _read_rows(source, mapping.get("geometry"))
+    frame = _standard_frame(rows, mapping, source)
+    return ParcelFile(frame, rows.shapes, _file_crs(rows, crs, source))
+
+
+def _read_rows(source: Path, outline: str | None) -> _Rows:
     reader = _READERS.get(source.suffix.lower())
     if reader is None:
         known = ", ".join(sorted(_READERS))
         raise UserError(f"{source} is of unknown kind {source.suffix!r}", f"use one of {known}")
     if not source.is_file():
         raise UserError(f"{source} does not exist", "check inputs.parcels in the configuration")
-    mapping = dict(columns or {})
-    if reader is _read_csv and "geometry" in mapping:
-        reader = partial(_read_csv, outline=mapping["geometry"])
+    if reader is _read_csv and outline is not None:
+        reader = partial(_read_csv, outline=outline)
     rows = reader(source)
     if not rows.shapes:
         raise UserError(f"{source} holds no parcel", "export it again with its outlines")
-    frame = _standard_frame(rows, mapping, source)
-    return ParcelFile(frame, rows.shapes, _file_crs(rows, crs, source))
+    return rows
 
 
 def read_parcel_files(
@@ -165,7 +206,7 @@ def _decoded_frame(cells: dict[str, list[str | None]]) -> pd.DataFrame:
     """Settle the file's encoding and return readable columns with a note per row."""
     every = [cell for column in cells.values() for cell in column if cell]
     legacy, whole_file = legacy_encoding(every)
-    count = len(cells["parcel_id"])
+    count = len(next(iter(cells.values())))
     notes, encodings = [""] * count, [""] * count
     columns: dict[str, list[str | None]] = {}
     for name, column in cells.items():
@@ -205,20 +246,21 @@ def _declared_area(
             text = _text(value)
             if text is None or areas[row] is not None:
                 continue
-            number = _number(text)
-            if number is not None and number > 0:
-                areas[row], notes[row] = number * factor, ""
+            size = number(text)
+            if size is not None and size > 0:
+                areas[row], notes[row] = size * factor, ""
             else:
                 notes[row] = "unreadable_area"
     return areas, notes
 
 
-def _number(text: str) -> float | None:
+def number(text: str) -> float | None:
+    """Return a declared area's number; None where the cell holds none."""
     try:
-        number = float(text)
+        value = float(text)
     except ValueError:
         return None
-    return number if np.isfinite(number) else None
+    return value if np.isfinite(value) else None
 
 
 def _read_geojson(source: Path) -> _Rows:
@@ -264,6 +306,17 @@ def _geojson_crs(document: dict[str, Any], source: Path) -> CRS:
 
 
 def _read_csv(source: Path, outline: str = WKT_COLUMNS[0]) -> _Rows:
+    columns = _csv_table(source)
+    wkt = next((n for n in columns if n == outline or n.lower() in WKT_COLUMNS), None)
+    if wkt is None:
+        raise UserError(
+            f"{source} has no outline column (columns found: {', '.join(columns)})",
+            "put the outline as WKT in a column named geometry",
+        )
+    return _Rows(dict(columns), [shape_from_wkt(cell) for cell in columns[wkt]], None)
+
+
+def _csv_table(source: Path) -> dict[str, list[str | None]]:
     text = source.read_bytes().decode(ENCODING, ERRORS).removeprefix("\ufeff")
     header = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header.count)
@@ -271,18 +324,17 @@ def _read_csv(source: Path, outline: str = WKT_COLUMNS[0]) -> _Rows:
     if not records:
         raise UserError(f"{source} is empty", "export it again with a header line")
     names, *body = records
-    names = [name.strip() for name in names]
+    names = _readable_names([name.strip() for name in names])
     body = [row for row in body if any(cell.strip() for cell in row)]
-    columns = {
+    return {
         name: [row[i] if i < len(row) else None for row in body] for i, name in enumerate(names)
     }
-    wkt = next((n for n in names if n == outline or n.lower() in WKT_COLUMNS), None)
-    if wkt is None:
-        raise UserError(
-            f"{source} has no outline column (columns found: {', '.join(names)})",
-            "put the outline as WKT in a column named geometry",
-        )
-    return _Rows(columns, [shape_from_wkt(cell) for cell in columns[wkt]], None)
+
+
+def _readable_names(names: Sequence[str]) -> list[str]:
+    """Return column names as text: a header in GBK must be mappable from a YAML in UTF-8."""
+    legacy, whole_file = legacy_encoding(names)
+    return [recover(name, legacy, whole_file).text for name in names]
 
 
 def _csv_records(text: str, delimiter: str) -> Iterator[list[str]]:
@@ -320,9 +372,11 @@ def _read_gdal(source: Path) -> _Rows:
         )
     except (DataSourceError, DataLayerError, UnicodeDecodeError) as error:
         raise UserError(f"{source} cannot be opened", "export the file again") from error
+    names = [str(name) for name in meta["fields"]]
+    names = _readable_names([_raw_bytes(name) for name in names]) if legacy else names
     columns = {
-        str(name): [_raw_bytes(v) if legacy else v for v in values.tolist()]
-        for name, values in zip(meta["fields"], fields, strict=True)
+        name: [_raw_bytes(v) if legacy else v for v in values.tolist()]
+        for name, values in zip(names, fields, strict=True)
     }
     crs = CRS.from_user_input(meta["crs"]) if meta["crs"] else None
     return _Rows(columns, [shape_from_wkb(item) for item in wkb], crs)

@@ -14,7 +14,7 @@ import pytest
 from tests.workflows.conftest import ROOT
 
 COMMANDS = [
-    "run", "demo", "score", "parcels check", "config check", "config write", "audit verify",
+    "run", "demo", "init", "score", "parcels check", "config check", "config write", "audit verify",
     "audit replay",
 ]  # fmt: skip
 FIRST_FORMAT = ROOT / "tests" / "lending" / "store" / "fixtures" / "format1.sqlite"

@@ -91,12 +91,13 @@ def _lines(section: BaseModel, indent: int) -> Iterator[str]:
         elif isinstance(value, dict) and any(isinstance(v, BaseModel) for v in value.values()):
             yield f"{pad}{name}:"
             for key, child in value.items():
-                yield f"{pad}  {_scalar(key)}:"
+                yield f"{pad}  {yaml_scalar(key)}:"
                 yield from _lines(child, indent + 4)
         else:
-            yield f"{pad}{name}: {_scalar(section.model_dump(mode='json')[name])}"
+            yield f"{pad}{name}: {yaml_scalar(section.model_dump(mode='json')[name])}"
 
 
-def _scalar(value: Any) -> str:
+def yaml_scalar(value: Any) -> str:
+    """Return a value as YAML on one line, quoted where YAML would misread it."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
     return text.removesuffix("...\n").strip()
