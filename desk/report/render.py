@@ -29,6 +29,7 @@ from fieldline.pipeline.imagery.grid import Grid, county_grid
 from fieldline.pipeline.imagery.mosaic import read_day
 from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.records.money import shown
 from fieldline.pipeline.records.outcomes import (
     OK,
     STAGES,
@@ -143,7 +144,7 @@ def _sample_parcels(data: ReportData) -> list[str]:
 def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str]]:
     access = data.decisions["access"].value_counts()
     small = data.decisions["evidence_area_m2"].fillna(0) < 10 * M2_PER_MU
-    total = data.decisions["limit_minor"].sum() / 100
+    total = int(data.decisions["limit_minor"].sum())
     rates = data.decisions.loc[data.decisions["access"] == "approve", "annual_rate"].astype(float)
     figures = [
         ("farmers", f"{len(data.decisions):,}"),
@@ -152,7 +153,7 @@ def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str]]:
         ("to a person", f"{access.get('review', 0):,}"),
         ("declined", f"{access.get('decline', 0):,}"),
         ("farmers under 10 mu", f"{small.mean():.0%}" if len(small) else "none"),
-        ("limits offered", f"{total:,.0f} {data.currency}"),
+        ("limits offered", shown(total, data.currency) if data.currency else "none"),
     ]
     if len(rates) >= suppress_below:
         figures.append(("median yearly rate", f"{rates.median():.2%}"))

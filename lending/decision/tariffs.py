@@ -114,6 +114,7 @@ def scale_on(crop: str, currency: str, day: dt.date, template_minor_per_ha: int 
 def _scales() -> dict[tuple[str, str], tuple[tuple[dt.date, int], ...]]:
     found: dict[tuple[str, str], list[tuple[dt.date, int]]] = {}
     for row in _rows("scale_of_finance.csv"):
-        entry = (dt.date.fromisoformat(row["valid_from"]), to_minor(Decimal(row["amount_per_mu"])))
+        amount = to_minor(Decimal(row["amount_per_mu"]), row["currency"])
+        entry = (dt.date.fromisoformat(row["valid_from"]), amount)
         found.setdefault((row["crop"], row["currency"]), []).append(entry)
     return {key: tuple(sorted(rows)) for key, rows in found.items()}

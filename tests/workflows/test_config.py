@@ -54,6 +54,7 @@ def test_real_county_files_are_valid(path: Path) -> None:
         ({"county": {"SIM001": {"grid": {"reslution_m": 10}}}}, "did you mean `resolution_m`?"),
         ({"counties": ["NOWHERE"]}, "county 'NOWHERE' is not defined"),
         ({"season": 1999}, "has no season '1999'"),
+        ({"county": {"SIM001": {"currency": "XYZ"}}}, "'XYZ' is no currency of ISO 4217"),
         ({"lending": {"policy": {"lgd": "many"}}}, "`lending.policy.lgd`"),
     ],
 )
