@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from fieldline.pipeline.records.tables import read_table
+from fieldline.pipeline.records.units import M2_PER_MU
 
-M2_PER_MU = 10_000 / 15
 SIZE_BANDS = {"under 1 mu": 1.0, "1 to 3 mu": 3.0, "3 to 10 mu": 10.0, "over 10 mu": float("inf")}
 CARDS = ("crop_classifier", "yield", "pd")
 

@@ -17,7 +17,6 @@ from rasterio.windows import Window
 
 from fieldline.desk.report import charts
 from fieldline.desk.report.collect import (
-    M2_PER_MU,
     ReportData,
     collect,
     infrared_band,
@@ -40,6 +39,7 @@ from fieldline.pipeline.records.outcomes import (
 )
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_text
+from fieldline.pipeline.records.units import M2_PER_MU
 
 _TRUE_COLOUR = ("B04", "B03", "B02")
 _SAMPLES = 6

@@ -14,11 +14,11 @@ from fieldline.lending.codes import evidence_codes
 from fieldline.lending.decision.case import Case, ParcelCase
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding, shown_feature
-from fieldline.lending.decision.tariffs import M2_PER_MU
 from fieldline.lending.risk.features import FEATURES
 from fieldline.pipeline.records.money import floor_to_step, from_minor, shown, shown_amount
 from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.records.reference import crops
+from fieldline.pipeline.records.units import in_mu
 
 _LOWERED = {"area_overdrawn", "area_conflict_registry", "own_overlap"}
 
@@ -204,5 +204,5 @@ def _of_area(code: str, areas: Iterable[Decimal], values: dict[str, str]) -> Fin
 
 
 def _areas(areas: Iterable[Decimal]) -> tuple[str, str]:
-    mu = sum(areas, Decimal(0)) / M2_PER_MU
+    mu = in_mu(sum(areas, Decimal(0)))
     return f"{mu:.1f} mu", f"{mu:.1f}亩"

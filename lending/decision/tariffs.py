@@ -17,9 +17,7 @@ from pathlib import Path
 
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import to_minor
-
-MU_PER_HA = Decimal(15)
-M2_PER_MU = Decimal(10000) / MU_PER_HA
+from fieldline.pipeline.records.units import MU_PER_HA
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def scale_on(crop: str, currency: str, day: dt.date, template_minor_per_ha: int 
         return Scale(known[-1], "table")
     if template_minor_per_ha is None:
         return Scale(0, "unknown")
-    return Scale(template_minor_per_ha // int(MU_PER_HA), "crop_template")
+    return Scale(template_minor_per_ha // MU_PER_HA, "crop_template")
 
 
 @cache

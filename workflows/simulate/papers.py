@@ -16,11 +16,12 @@ import pandas as pd
 
 from fieldline.pipeline.records.money import minor_units
 from fieldline.pipeline.records.reference import calendar
+from fieldline.pipeline.records.units import M2_PER_MU
 from fieldline.workflows.simulate import rings
 from fieldline.workflows.simulate.appearance import FieldTraits
 from fieldline.workflows.simulate.cultivars import Cultivar
 from fieldline.workflows.simulate.growth import FieldGrowth, harvest_date
-from fieldline.workflows.simulate.land import MU_M2, Land
+from fieldline.workflows.simulate.land import Land
 from fieldline.workflows.simulate.markets import CURRENCY, PriceBook, price_on
 from fieldline.workflows.simulate.people import People, person
 from fieldline.workflows.simulate.rings import Claim
@@ -148,7 +149,7 @@ def parcels_table(
     """Return what the farmers hand in, with geometry in EPSG:4326."""
     farmers = ground.people.farmers.iloc[[c.farmer for c in claims]].reset_index(drop=True)
     people = pd.DataFrame([person(int(f[1:])) for f in farmers["farmer_id"]])
-    area = np.array([c.ring.area for c in claims]) / MU_M2
+    area = np.array([c.ring.area for c in claims]) / M2_PER_MU
     error = np.exp(rng.normal(0, settings.lies.declared_area_sd, len(claims)))
     frame = pd.DataFrame({"parcel_id": ids, "farmer_id": farmers["farmer_id"]}).join(people)
     frame["village"] = farmers["village"]
