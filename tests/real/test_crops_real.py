@@ -17,6 +17,7 @@ from fieldline.crops.recognise.labels import LabelledSeries
 from fieldline.crops.settings import ClassifySettings, GrowSettings, YieldSettings
 from fieldline.crops.value.prices import crop_prices, read_prices
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_table
@@ -71,12 +72,14 @@ def bavaria(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             labels / "s2_field_means_halfmonth.parquet", "bavaria_halfmonth",
             labels / "fields.gpkg", "codes_bavaria_iacs.csv",
         ),
-        season=SEASON, settings=ClassifySettings(folds=3), out=folder / "crops.parquet",
-        card=folder / "card.json", outcomes=folder / "classify.parquet",
+        season=SEASON, clear=ClearSettings(), settings=ClassifySettings(folds=3),
+        out=folder / "crops.parquet", card=folder / "card.json",
+        outcomes=folder / "classify.parquet",
     )  # fmt: skip
     run_grow(
         folder / "observations.parquet", folder / "crops.parquet", season=SEASON,
-        settings=GrowSettings(), out=folder / "growth.parquet", outcomes=folder / "grow.parquet",
+        clear=ClearSettings(), settings=GrowSettings(),
+        out=folder / "growth.parquet", outcomes=folder / "grow.parquet",
     )  # fmt: skip
     return folder
 

@@ -25,6 +25,7 @@ rule classify:
         inputs=PLAN.county_section("inputs"),
         seasons=PLAN.seasons_until,
         settings=PLAN.section("crops.classify"),
+        clear_dates=PLAN.section("observe.clear"),
     message:
         "Crops of {wildcards.county} {wildcards.season}"
     script:

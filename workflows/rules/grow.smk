@@ -17,6 +17,7 @@ rule grow:
         gpu=0,
     params:
         settings=PLAN.section("crops.grow"),
+        clear_dates=PLAN.section("observe.clear"),
         season=PLAN.season,
     message:
         "Growth curves of {wildcards.county} {wildcards.season}"

@@ -3,6 +3,7 @@ from pathlib import Path
 from fieldline.crops.recognise.classify import run_classify
 from fieldline.crops.recognise.labels import LabelledSeries, SeasonLabels
 from fieldline.crops.settings import ClassifySettings
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
 from fieldline.workflows.config.county import CountyInputs
 from fieldline.workflows.job import job, listed, optional
@@ -33,6 +34,7 @@ with job(snakemake.log[0]):
             inputs.label_codes,
         ),
         season=seasons[-1],
+        clear=ClearSettings(**snakemake.params.clear_dates),
         settings=ClassifySettings(**snakemake.params.settings),
         out=Path(snakemake.output.crops),
         card=Path(snakemake.output.card),

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from fieldline.crops.growth.grow import run_grow
 from fieldline.crops.settings import GrowSettings
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
 from fieldline.workflows.job import job, listed
 
@@ -10,6 +11,7 @@ with job(snakemake.log[0]):
         Path(snakemake.input.observations),
         Path(snakemake.input.crops),
         season=Season(**snakemake.params.season),
+        clear=ClearSettings(**snakemake.params.clear_dates),
         settings=GrowSettings(**snakemake.params.settings),
         out=Path(snakemake.output.growth),
         outcomes=Path(snakemake.output.outcomes),

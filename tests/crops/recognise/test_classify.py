@@ -9,6 +9,7 @@ import pytest
 from fieldline.crops.recognise.classify import _at_most, _groups, run_classify
 from fieldline.crops.recognise.labels import LabelledSeries, SeasonLabels
 from fieldline.crops.settings import ClassifySettings
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
 
 SETTINGS = ClassifySettings(trees=60, rounds=15, augment=2)
@@ -19,7 +20,8 @@ def run(county, out, season, survey="survey.csv", settings=SETTINGS, **extra):
     run_classify(
         county / "observations.parquet", county / "parcels.parquet",
         None if survey is None else county / survey, season=season, settings=settings,
-        out=out / "crops.parquet", card=out / "card.json", outcomes=out / "o.parquet", **extra,
+        clear=ClearSettings(), out=out / "crops.parquet", card=out / "card.json",
+        outcomes=out / "o.parquet", **extra,
     )  # fmt: skip
     crops = pd.read_parquet(out / "crops.parquet").set_index("parcel_id")
     codes = pd.read_parquet(out / "o.parquet").set_index("parcel_id")["outcome"]
