@@ -19,7 +19,6 @@ from fieldline.desk.report import charts
 from fieldline.desk.report.collect import (
     ReportData,
     collect,
-    infrared_band,
     sample_observations,
     size_band,
 )
@@ -119,12 +118,11 @@ def _page(
 
 
 def _charts(data: ReportData, folder: Path, suppress_below: int) -> dict[str, str]:
-    band = infrared_band(folder)
     samples = _sample_parcels(data)
-    observations = sample_observations(folder, samples, band)
+    observations = sample_observations(folder, samples)
     figures = {
         "curves": charts.curves_by_crop(data),
-        "samples": charts.sample_curves(data, observations, band),
+        "samples": charts.sample_curves(data, observations),
         "yields": charts.yield_against_prior(data),
         "access": charts.access_by_size(data, suppress_below),
     }
