@@ -28,6 +28,8 @@ Ints = NDArray[np.int64]
 
 _TINY = 1e-6
 _MEAN = "_mean"
+#: Bands of the near-infrared plateau, the finer one (10 m) first.
+_NEAR_INFRARED = ("B08", "B8A")
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,12 @@ def near_infrared(bands: Iterable[str]) -> str:
         UserError: Neither band was observed.
     """
     names = set(bands)
-    for name in ("B08", "B8A"):
+    for name in _NEAR_INFRARED:
         if name in names:
             return name
     raise UserError(
         f"observations hold {sorted(names)} and no near-infrared band",
-        "add B08 or B8A to scenes.bands and rerun from observe",
+        f"add {' or '.join(_NEAR_INFRARED)} to scenes.bands and rerun from observe",
     )
 
 

@@ -40,10 +40,6 @@ class ClassifySettings(Section):
 
     step_days: int = Field(10, ge=1, le=60)
     """Step of the regularised series, days."""
-    min_valid_fraction: float = Field(0.5, ge=0, le=1)
-    """Least clear share of a parcel on a date."""
-    min_clear_dates: int = Field(5, ge=2)
-    """Parcels with fewer clear dates are not classified."""
     min_labels_per_class: int = Field(3, ge=2)
     """Classes with fewer labels are not learnt and are named in the model card."""
     max_labels_per_class: int = Field(150, ge=10)
@@ -91,10 +87,6 @@ class GrowSettings(Section):
     """Least NDVI at the peak of a crop cycle."""
     min_amplitude: float = Field(0.2, gt=0, le=1)
     """Least rise to and fall from the peak of a crop cycle, NDVI."""
-    min_valid_fraction: float = Field(0.5, ge=0, le=1)
-    """Least clear share of a parcel on a date."""
-    min_clear_dates: int = Field(5, ge=4)
-    """Fewer clear dates make no curve: the outcome is too_few_dates."""
     late_record_days: int = Field(60, ge=0)
     """A record that begins later than this in the season may miss a crop's rise, days."""
     spike_drop: float = Field(0.1, gt=0, le=1)

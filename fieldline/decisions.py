@@ -16,10 +16,10 @@ from typing import Any, Literal
 import pandas as pd
 
 from fieldline.artifacts import facts_as_html
-from fieldline.lending.decision.replay import Decision
+from fieldline.lending.decision.decision import Decision
 from fieldline.lending.decision.replay import replay as replay_text
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.money import from_minor, shown, to_minor
+from fieldline.pipeline.records.money import from_minor, shown_amount
 
 _MINOR = "_minor"
 _CAPS = ("need", "capacity", "policy", "exposure")
@@ -196,12 +196,12 @@ def _known_units(minor: int | None, currency: str) -> Decimal | None:
     return None if minor is None else _units(minor, currency)
 
 
-def _units(minor: int, currency: str) -> Decimal:  # noqa: ARG001  every currency has two decimals
-    return from_minor(minor)
+def _units(minor: int, currency: str) -> Decimal:
+    return from_minor(minor, currency)
 
 
 def _shown(amount: Decimal, currency: str) -> str:
-    return shown(to_minor(amount), currency)
+    return shown_amount(amount, currency)
 
 
 def _no_trace(text: str) -> UserError:

@@ -16,8 +16,8 @@ import shapely
 
 from fieldline.artifacts import Artifacts, facts_as_html, facts_as_text
 from fieldline.crops.series import curve_dates, indices
-from fieldline.crops.settings import GrowSettings
 from fieldline.decisions import StoredDecision, with_units
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK
 
@@ -31,7 +31,7 @@ _DATES = {
     "eos": "end of season",
     "harvest_date": "harvest",
 }
-CLEAR_FROM = GrowSettings().min_valid_fraction
+CLEAR_FROM = ClearSettings().min_valid_fraction
 """Clear share of a parcel from which a date counts as clear, where the county sets no other."""
 
 

@@ -179,13 +179,16 @@ def score_harvest(joined: pd.DataFrame) -> Scores:
 
 
 def score_income(joined: pd.DataFrame) -> Scores:
-    """Farmer income (value minus cash cost) at the medians against the truth, same parcels."""
+    """Farmer income (value minus cash cost) at the medians against the truth, same parcels.
+
+    Estimate and truth are minor units of one currency, so that their ratios need no exponent.
+    """
     net = joined["value_q50_per_ha_minor"] - joined["cost_per_ha_minor"]
-    value = net * joined["evidence_area_m2"] / 1e4 / 100
+    value = net * joined["evidence_area_m2"] / 1e4
     table = pd.DataFrame({
         "farmer": joined["farmer_id"],
         "estimate": value,
-        "truth": joined["income_minor_true"] / 100,
+        "truth": joined["income_minor_true"],
     }).dropna()  # fmt: skip
     sums = table.groupby("farmer").sum()
     sums = sums[sums["truth"] > 0]

@@ -32,6 +32,7 @@ from fieldline.crops.series import (
     without_spikes,
 )
 from fieldline.crops.settings import GrowSettings
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import BatchWriter, iter_batches, read_table
@@ -76,13 +77,16 @@ def cycle_rules(settings: GrowSettings) -> CycleRules:
     )
 
 
-def grow_parcel(day: Ints, values: Floats, weight: Floats, settings: GrowSettings) -> Growth:
+def grow_parcel(
+    day: Ints, values: Floats, weight: Floats, *, min_dates: int, settings: GrowSettings
+) -> Growth:
     """Smooth one parcel's NDVI and read its cycles.
 
     Args:
         day: Days of the clear observations since the season's start, ascending.
         values: NDVI of each day.
         weight: Clear share of each day, 0..1.
+        min_dates: Least clear dates that make a curve.
         settings: Smoothing and thresholds.
 
     Returns:
@@ -90,7 +94,7 @@ def grow_parcel(day: Ints, values: Floats, weight: Floats, settings: GrowSetting
     """
     stands = without_spikes(day, values, settings.spike_drop, settings.spike_reach_days)
     day, values, weight = day[stands], values[stands], weight[stands]
-    if len(np.unique(day)) < settings.min_clear_dates:
+    if len(np.unique(day)) < min_dates:
         return Growth(len(day), None)
     ladder = penalty_ladder(*settings.penalty_range, settings.penalty_rungs)
     curve = smooth_curve(day, values, weight, settings.step_days, ladder)
@@ -115,6 +119,7 @@ def run_grow(
     observations: Path,
     crops: Path,
     season: Season,
+    clear: ClearSettings,
     settings: GrowSettings,
     out: Path,
     outcomes: Path,
@@ -126,6 +131,7 @@ def run_grow(
         observations: `observations.parquet`, whole parcels per row group.
         crops: `crops.parquet`; its crops group the county norms.
         season: Season; nothing after its as-of date is read.
+        clear: What a clear date is and how many make a curve.
         settings: Settings of the stage.
         out: Where growth goes.
         outcomes: Where outcomes go.
@@ -137,10 +143,10 @@ def run_grow(
     amounts: dict[str, float] = {}
     with scratch_path(out) as curves:
         with BatchWriter(GROWTH, curves) as writer:
-            for batch in iter_clear(observations, season, settings.min_valid_fraction, stopped):
-                frame = _grow_batch(batch, season, settings)
+            for batch in iter_clear(observations, season, clear.min_valid_fraction, stopped):
+                frame = _grow_batch(batch, season, clear.min_dates, settings)
                 writer.write(frame)
-                results.extend(_outcome(row, settings) for row in frame.to_dict("records"))
+                results.extend(_outcome(row, clear.min_dates) for row in frame.to_dict("records"))
                 amounts.update(zip(frame["parcel_id"], frame["integral"], strict=True))
         norms = county_norms(pd.Series(amounts, dtype=float), crop_of, settings.min_norm_parcels)
         with BatchWriter(GROWTH, out) as writer:
@@ -150,12 +156,16 @@ def run_grow(
     write_outcomes(results, outcomes)
 
 
-def _grow_batch(batch: ClearSeries, season: Season, settings: GrowSettings) -> pd.DataFrame:
+def _grow_batch(
+    batch: ClearSeries, season: Season, min_dates: int, settings: GrowSettings
+) -> pd.DataFrame:
     values = ndvi(batch.bands)
     rows = []
     for number, parcel_id in enumerate(batch.parcel_ids):
         at = batch.of(number)
-        growth = grow_parcel(batch.day[at], values[at], batch.weight[at], settings)
+        growth = grow_parcel(
+            batch.day[at], values[at], batch.weight[at], min_dates=min_dates, settings=settings
+        )
         rows.append(_row(parcel_id, growth, season, settings))
     return pd.DataFrame(rows, columns=GROWTH.names)
 
@@ -197,10 +207,10 @@ def _date(season: Season, day: float | None) -> dt.date | None:
     return season.start + dt.timedelta(days=min(round(day), known_until(season)))
 
 
-def _outcome(row: Mapping[Hashable, Any], settings: GrowSettings) -> Outcome:
+def _outcome(row: Mapping[Hashable, Any], min_dates: int) -> Outcome:
     parcel_id, dates = row["parcel_id"], row["clear_dates"]
     if not row["curve"]:
-        numbers = detail(clear_dates=dates, needed=settings.min_clear_dates)
+        numbers = detail(clear_dates=dates, needed=min_dates)
         return Outcome(STAGE, parcel_id, "", "too_few_dates", numbers)
     if row["cycles"] == 0:
         numbers = detail(peak=float(row["peak"]), amplitude=float(row["amplitude"]))

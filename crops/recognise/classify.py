@@ -56,6 +56,7 @@ from fieldline.crops.series import (
     stopped_parcels,
 )
 from fieldline.crops.settings import ClassifySettings
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
 from fieldline.pipeline.records.reference import crops
 from fieldline.pipeline.records.settings import Season
@@ -113,6 +114,7 @@ class Clock:
     last_step: int
     """Steps between which the county itself was observed: labels say nothing outside them."""
     bands: tuple[str, ...]
+    clear: ClearSettings
 
     def cube(self, series: ClearSeries) -> Cube:
         """Bring a batch onto the grid, without steps that the county itself lacks."""
@@ -132,6 +134,7 @@ def run_classify(
     labelled_fields: Path | None = None,
     label_codes: str | None = None,
     seasons: Sequence[Season],
+    clear: ClearSettings,
     settings: ClassifySettings,
     out: Path,
     card: Path,
@@ -153,6 +156,7 @@ def run_classify(
         label_codes: Table of `data/` that maps the series' crop codes.
         seasons: All of these seasons, oldest first; the last is decided, and nothing after its
             as-of date is learnt or read.
+        clear: What a clear date is and how many a parcel needs to be classified.
         settings: Settings of the stage.
         out: Where the crops go.
         card: Where the model card goes.
@@ -170,7 +174,7 @@ def run_classify(
     )
     settings = settings.model_copy(update={"threads": threads})
     stopped = stopped_parcels(previous)
-    clock = _clock(observations, labelled, season, settings, stopped)
+    clock = _clock(observations, labelled, season, clear, settings.step_days, stopped)
     known = survey_labels(survey, season.as_of)
     training = _training(
         clock,
@@ -185,7 +189,7 @@ def run_classify(
     fitted = None if training is None else _fit(training, settings)
     model = None if fitted is None else fitted[0]
     story: dict[str, Any] = {} if training is None or fitted is None else fitted[1]
-    write_card(_card(training, story, model, settings, known.refused, season), card)
+    write_card(_card(training, story, model, clock, settings, known.refused), card)
     classes = () if model is None else model.classes
     schema = CROPS.with_columns([
         Column(f"p_{name}", pa.float64(), f"Calibrated probability of {name}", nullable=True,
@@ -193,7 +197,7 @@ def run_classify(
     ])  # fmt: skip
     results: list[Outcome] = []
     with BatchWriter(schema, out) as writer:
-        for batch in iter_clear(observations, season, settings.min_valid_fraction, stopped):
+        for batch in iter_clear(observations, season, clear.min_valid_fraction, stopped):
             rows = _answers(batch, clock, model, known.crop, settings)
             writer.write(pd.DataFrame(rows, columns=schema.names))
             results.extend(_outcome(row, model) for row in rows)
@@ -204,20 +208,20 @@ def _clock(
     observations: Path,
     labelled: LabelledSeries | None,
     season: Season,
-    settings: ClassifySettings,
+    clear: ClearSettings,
+    step_days: int,
     stopped: frozenset[str],
 ) -> Clock:
     first, last = known_until(season), 0
-    for batch in iter_clear(observations, season, settings.min_valid_fraction, stopped):
+    for batch in iter_clear(observations, season, clear.min_valid_fraction, stopped):
         if len(batch.day):
             first, last = min(first, int(batch.day.min())), max(last, int(batch.day.max()))
     bands = band_names(observations)
     if labelled is not None:
         other = set(read_labelled(labelled, season)[0].bands)
         bands = tuple(name for name in bands if name in other)
-    steps = known_until(season) // settings.step_days + 1
-    first_step, last_step = first // settings.step_days, last // settings.step_days
-    return Clock(season, steps, settings.step_days, first_step, last_step, bands)
+    steps = known_until(season) // step_days + 1
+    return Clock(season, steps, step_days, first // step_days, last // step_days, bands, clear)
 
 
 def _groups(parcels: Path, folds: int) -> dict[str, str]:
@@ -245,7 +249,7 @@ def _training(
         found = survey_labels(former.survey, clock.season.as_of).crop
         sources.append((former.observations, found, former.season, frozenset()))
     for path, named, season, without in sources:
-        for batch in iter_clear(path, season, settings.min_valid_fraction, without):
+        for batch in iter_clear(path, season, clock.clear.min_valid_fraction, without):
             chosen = [p for p in batch.parcel_ids if p in named]
             cube = _rows_of(clock.cube(batch), [batch.parcel_ids.index(p) for p in chosen])
             villages = [groups.get(p, p) for p in chosen]
@@ -253,7 +257,8 @@ def _training(
     if labelled is not None:
         series, crops_of = read_labelled(labelled, clock.season)
         parts.append((clock.cube(series), crops_of, list(series.parcel_ids), labelled.table.name))
-    return _assemble(parts, "full" if labelled is None else "shape", settings)
+    view: View = "full" if labelled is None else "shape"
+    return _assemble(parts, view, clock.clear.min_dates, settings)
 
 
 def _rows_of(cube: Cube, rows: Sequence[int] | NDArray[np.int64]) -> Cube:
@@ -262,7 +267,10 @@ def _rows_of(cube: Cube, rows: Sequence[int] | NDArray[np.int64]) -> Cube:
 
 
 def _assemble(
-    parts: list[tuple[Cube, list[str], list[str], str]], view: View, settings: ClassifySettings
+    parts: list[tuple[Cube, list[str], list[str], str]],
+    view: View,
+    min_dates: int,
+    settings: ClassifySettings,
 ) -> Training | None:
     parts = [part for part in parts if part[1]]
     if not parts:
@@ -275,7 +283,7 @@ def _assemble(
         parts[0][0].bands,
         np.concatenate([part[0].clear_dates for part in parts]),
     )
-    usable = cube.clear_dates >= settings.min_clear_dates
+    usable = cube.clear_dates >= min_dates
     names, counts = np.unique(codes[usable], return_counts=True)
     common = tuple(str(n) for n in names[counts >= settings.min_labels_per_class])
     rare = {str(n): int(c) for n, c in zip(names, counts, strict=True) if n not in common}
@@ -409,14 +417,15 @@ def _card(
     training: Training | None,
     story: dict[str, Any],
     model: CropModel | None,
+    clock: Clock,
     settings: ClassifySettings,
     refused: dict[str, int],
-    season: Season,
 ) -> dict[str, Any]:
     base: dict[str, Any] = {
         "model": "" if model is None else model.name,
         "task": "crop of a parcel and season",
-        "as_of": season.as_of.isoformat(),
+        "as_of": clock.season.as_of.isoformat(),
+        "clear_dates": clock.clear.model_dump(mode="json"),
         "settings": _on_one_thread(settings).model_dump(mode="json"),
         "survey_rows_refused": refused,
     }
@@ -444,13 +453,19 @@ def _answers(
     settings: ClassifySettings,
 ) -> list[dict[str, Any]]:
     cube = clock.cube(batch)
-    able = np.flatnonzero(cube.clear_dates >= settings.min_clear_dates)
+    needed = clock.clear.min_dates
+    able = np.flatnonzero(cube.clear_dates >= needed)
     found: dict[int, Floats] = {}
     if model is not None and len(able):
         found = dict(zip(able.tolist(), model.predict(_rows_of(cube, able)), strict=True))
     strange = _strange(cube, model, settings)
+    few = {
+        at: detail(clear_dates=int(dates), needed=needed)
+        for at, dates in enumerate(cube.clear_dates)
+        if dates < needed
+    }
     rows = [
-        _answer(parcel, found.get(at), int(cube.clear_dates[at]), model, surveyed, settings)
+        _answer(parcel, found.get(at), few.get(at, ""), model, surveyed, settings)
         for at, parcel in enumerate(batch.parcel_ids)
     ]
     return [
@@ -476,7 +491,7 @@ def _strange(cube: Cube, model: CropModel | None, settings: ClassifySettings) ->
 def _answer(
     parcel: str,
     chances: Floats | None,
-    dates: int,
+    few_dates: str,
     model: CropModel | None,
     surveyed: dict[str, str],
     settings: ClassifySettings,
@@ -496,7 +511,7 @@ def _answer(
     if model is None:
         return row | {"reason": "no labels to learn from"}
     if chances is None:
-        return row | {"reason": detail(clear_dates=dates, needed=settings.min_clear_dates)}
+        return row | {"reason": few_dates}
     return row | _judged(chances, model, settings)
 
 

@@ -24,13 +24,12 @@ import pandas as pd
 from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.pinksheet import read_pink_sheet
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.money import minor_units
 
 _COLUMNS = ("crop", "date", "price", "currency", "unit", "source")
 _KG_PER_TONNE = 1000.0
 _MONTH_DAYS = 30.4375
 _MIN_CHANGES = 12
-#: Minor units per major unit of currencies that do not have a hundred (ISO 4217).
-_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "UGX": 0, "XOF": 0, "XAF": 0, "KWD": 3, "TND": 3}
 Z80 = 1.2815515655446004
 
 
@@ -49,11 +48,6 @@ class CropPrice:
     def minor(self, currency: str, z: float = 0.0) -> int:
         """Return the price `z` standard deviations away, minor units per tonne."""
         return round(self.per_tonne * float(np.exp(z * self.log_sd)) * minor_units(currency))
-
-
-def minor_units(currency: str) -> int:
-    """Return how many minor units one unit of the currency has."""
-    return int(10 ** _EXPONENTS.get(currency, 2))
 
 
 @cache

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,10 @@ from fieldline.crops.schemas import YIELDS
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.pooling import CURVE_FEATURES
-from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, minor_units, read_prices
+from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, read_prices
 from fieldline.crops.value.priors import Prior, county_priors, own_error
 from fieldline.crops.value.yield_model import YieldModel, fit_yield_model
+from fieldline.pipeline.records.money import to_minor
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
 from fieldline.pipeline.records.reference import calendars
 from fieldline.pipeline.records.settings import Season
@@ -145,9 +145,8 @@ def run_yields(
 
 
 def _costs(region: str, currency: str) -> dict[str, int]:
-    scale = minor_units(currency)
     return {
-        crop: int((row.cash_cost_per_ha * scale).quantize(Decimal(1), ROUND_HALF_EVEN))
+        crop: to_minor(row.cash_cost_per_ha, currency)
         for (crop, where), row in calendars().items()
         if where == region and row.currency == currency
     }

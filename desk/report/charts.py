@@ -69,11 +69,9 @@ def curves_by_crop(data: ReportData) -> go.Figure:
     return figure
 
 
-def sample_curves(data: ReportData, observations: pd.DataFrame, band: str) -> go.Figure:
+def sample_curves(data: ReportData, observations: pd.DataFrame) -> go.Figure:
     """Return smoothed curves of a few parcels with the observations behind them."""
     figure = go.Figure()
-    infrared, red = observations[f"{band}_mean"], observations["B04_mean"]
-    observations = observations.assign(ndvi=(infrared - red) / (infrared + red))
     for position, parcel_id in enumerate(sorted(observations["parcel_id"].unique())):
         colour = (OKABE_ITO + MORE_COLOURS)[position % 16]
         points = observations[(observations["parcel_id"] == parcel_id)].dropna(subset=["ndvi"])

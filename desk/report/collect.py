@@ -15,9 +15,10 @@ import geopandas as gpd
 import pandas as pd
 import pyarrow.parquet as pq
 
+from fieldline.crops.series import band_names, ndvi, near_infrared
 from fieldline.pipeline.records.tables import read_table
+from fieldline.pipeline.records.units import M2_PER_MU
 
-M2_PER_MU = 10_000 / 15
 SIZE_BANDS = {"under 1 mu": 1.0, "1 to 3 mu": 3.0, "3 to 10 mu": 10.0, "over 10 mu": float("inf")}
 CARDS = ("crop_classifier", "yield", "pd")
 
@@ -63,18 +64,15 @@ def size_band(area_m2: pd.Series) -> pd.Series:
     return pd.cut(area_m2 / M2_PER_MU, bins=edges, labels=list(SIZE_BANDS), right=False)
 
 
-def sample_observations(folder: Path, parcel_ids: list[str], band: str) -> pd.DataFrame:
-    """Return the observations of a few parcels: datetime, valid fraction, red and near infrared."""
-    columns = ["parcel_id", "datetime", "valid_fraction", "B04_mean", f"{band}_mean"]
+def sample_observations(folder: Path, parcel_ids: list[str]) -> pd.DataFrame:
+    """Return the observations of a few parcels: datetime, valid fraction and NDVI."""
+    path = folder / "observations.parquet"
+    means = {name: f"{name}_mean" for name in ("B04", near_infrared(band_names(path)))}
+    columns = ["parcel_id", "datetime", "valid_fraction", *means.values()]
     chosen = [("parcel_id", "in", parcel_ids)]
-    table = pq.read_table(folder / "observations.parquet", columns=columns, filters=chosen)
-    return pd.DataFrame(table.to_pandas())
-
-
-def infrared_band(folder: Path) -> str:
-    """Return the near-infrared band that was observed: B08, or B8A where there is no B08."""
-    names = pq.read_schema(folder / "observations.parquet").names
-    return "B08" if "B08_mean" in names else "B8A"
+    frame = pd.DataFrame(pq.read_table(path, columns=columns, filters=chosen).to_pandas())
+    bands = {name: frame[mean].to_numpy("float64") for name, mean in means.items()}
+    return frame.drop(columns=list(means.values())).assign(ndvi=ndvi(bands))
 
 
 def _parcels(folder: Path, decisions: pd.DataFrame) -> gpd.GeoDataFrame:

@@ -17,10 +17,8 @@ from rasterio.windows import Window
 
 from fieldline.desk.report import charts
 from fieldline.desk.report.collect import (
-    M2_PER_MU,
     ReportData,
     collect,
-    infrared_band,
     sample_observations,
     size_band,
 )
@@ -29,6 +27,7 @@ from fieldline.pipeline.imagery.grid import Grid, county_grid
 from fieldline.pipeline.imagery.mosaic import read_day
 from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.records.money import shown
 from fieldline.pipeline.records.outcomes import (
     OK,
     Outcome,
@@ -38,6 +37,7 @@ from fieldline.pipeline.records.outcomes import (
 )
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_text
+from fieldline.pipeline.records.units import M2_PER_MU
 
 STAGE = "report"
 _TRUE_COLOUR = ("B04", "B03", "B02")
@@ -134,12 +134,11 @@ def _page(
 
 
 def _charts(data: ReportData, folder: Path, suppress_below: int) -> dict[str, str]:
-    band = infrared_band(folder)
     samples = _sample_parcels(data)
-    observations = sample_observations(folder, samples, band)
+    observations = sample_observations(folder, samples)
     figures = {
         "curves": charts.curves_by_crop(data),
-        "samples": charts.sample_curves(data, observations, band),
+        "samples": charts.sample_curves(data, observations),
         "yields": charts.yield_against_prior(data),
         "access": charts.access_by_size(data, suppress_below),
     }
@@ -159,7 +158,7 @@ def _sample_parcels(data: ReportData) -> list[str]:
 def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str]]:
     access = data.decisions["access"].value_counts()
     small = data.decisions["evidence_area_m2"].fillna(0) < 10 * M2_PER_MU
-    total = data.decisions["limit_minor"].sum() / 100
+    total = int(data.decisions["limit_minor"].sum())
     rates = data.decisions.loc[data.decisions["access"] == "approve", "annual_rate"].astype(float)
     figures = [
         ("farmers", f"{len(data.decisions):,}"),
@@ -168,7 +167,7 @@ def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str]]:
         ("to a person", f"{access.get('review', 0):,}"),
         ("declined", f"{access.get('decline', 0):,}"),
         ("farmers under 10 mu", f"{small.mean():.0%}" if len(small) else "none"),
-        ("limits offered", f"{total:,.0f} {data.currency}"),
+        ("limits offered", shown(total, data.currency) if data.currency else "none"),
     ]
     if len(rates) >= suppress_below:
         figures.append(("median yearly rate", f"{rates.median():.2%}"))

@@ -68,14 +68,13 @@ class PartyCase(_Record):
     household_need_minor: int
     requested_minor: int | None
 
-    @property
-    def means(self) -> Means:
-        """The same as currency units."""
+    def means(self, currency: str) -> Means:
+        """Return the same in units of the currency."""
         return Means(
-            from_minor(self.income_q10_minor),
-            from_minor(self.household_need_minor),
-            from_minor(self.debt_service_minor),
-            from_minor(self.debt_elsewhere_minor),
+            from_minor(self.income_q10_minor, currency),
+            from_minor(self.household_need_minor, currency),
+            from_minor(self.debt_service_minor, currency),
+            from_minor(self.debt_elsewhere_minor, currency),
         )
 
 

@@ -24,7 +24,7 @@ from fieldline.lending.decision.limit import (
 )
 from fieldline.lending.decision.pricing import Price, annual_price, within_ceiling
 from fieldline.lending.decision.reasons import Finding, Reason, risk_findings, tell
-from fieldline.pipeline.records.money import from_minor, shown, to_minor
+from fieldline.pipeline.records.money import from_minor, shown_amount, to_minor
 
 Access = Literal["approve", "review", "decline"]
 
@@ -62,11 +62,11 @@ def decide_case(case: Case) -> Decision:
         pd=case.risk.pd,
         pd_challenger=case.risk.challenger,
         annual_rate=None if price is None else price.annual_rate,
-        limit_need_minor=to_minor(caps.need),
-        limit_capacity_minor=to_minor(caps.capacity),
-        limit_policy_minor=to_minor(caps.policy),
-        limit_exposure_minor=to_minor(caps.exposure),
-        limit_minor=to_minor(limit) if access == "approve" else 0,
+        limit_need_minor=to_minor(caps.need, case.currency),
+        limit_capacity_minor=to_minor(caps.capacity, case.currency),
+        limit_policy_minor=to_minor(caps.policy, case.currency),
+        limit_exposure_minor=to_minor(caps.exposure, case.currency),
+        limit_minor=to_minor(limit, case.currency) if access == "approve" else 0,
         reasons=tuple(tell(found)),
     )
 
@@ -79,22 +79,23 @@ def price_of(case: Case) -> Price | None:
 
 def caps_of(case: Case, rate: Decimal) -> Caps:
     """Return the four caps of a case at a yearly rate."""
-    policy, farmer = case.policy, case.farmer
+    policy, farmer, money = case.policy, case.farmer, case.currency
     areas = [
-        (parcel.evidence_area_m2, from_minor(parcel.scale_minor_per_mu))
+        (parcel.evidence_area_m2, from_minor(parcel.scale_minor_per_mu, money))
         for parcel in case.parcels
         if parcel.counts
     ]
-    requested = None if farmer.requested_minor is None else from_minor(farmer.requested_minor)
+    asked = farmer.requested_minor
+    requested = None if asked is None else from_minor(asked, money)
     return Caps(
         need=need_cap(growing_cost(areas), requested, policy),
-        capacity=capacity_cap(farmer.means, rate, policy),
+        capacity=capacity_cap(farmer.means(money), rate, policy),
         policy=policy.max_limit,
         exposure=exposure_cap(
-            farmer.means,
-            case.household.means,
+            farmer.means(money),
+            case.household.means(money),
             case.household.farmers,
-            from_minor(case.household_free_minor),
+            from_minor(case.household_free_minor, money),
             rate,
             policy,
         ),
@@ -158,7 +159,7 @@ def _below_minimum(case: Case, limit: Decimal) -> Finding:
     return Finding(
         "limit_below_minimum",
         {
-            "value": shown(to_minor(limit), case.currency),
-            "threshold": shown(to_minor(case.policy.min_limit), case.currency),
+            "value": shown_amount(limit, case.currency),
+            "threshold": shown_amount(case.policy.min_limit, case.currency),
         },
     )

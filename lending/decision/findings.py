@@ -14,11 +14,11 @@ from fieldline.lending.codes import evidence_codes
 from fieldline.lending.decision.case import Case, ParcelCase
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding, shown_feature
-from fieldline.lending.decision.tariffs import M2_PER_MU
 from fieldline.lending.risk.features import FEATURES
-from fieldline.pipeline.records.money import floor_to_step, from_minor, shown, to_minor
+from fieldline.pipeline.records.money import floor_to_step, from_minor, shown, shown_amount
 from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.records.reference import crops
+from fieldline.pipeline.records.units import in_mu
 
 _LOWERED = {"area_overdrawn", "area_conflict_registry", "own_overlap"}
 
@@ -29,9 +29,10 @@ def vetoes(case: Case) -> Iterator[Finding]:
         for code in parcel.codes:
             if evidence_codes()[code].effect == "block":
                 yield _veto(code, parcel)
+    free = case.farmer.means(case.currency).free
     if not case.parcels:
         yield _refused(case)
-    elif any(parcel.counts for parcel in case.parcels) and case.farmer.means.free <= 0:
+    elif any(parcel.counts for parcel in case.parcels) and free <= 0:
         yield _no_capacity(case)
 
 
@@ -148,8 +149,8 @@ def _above_cap(case: Case, caps: Caps) -> Finding:
     return Finding(
         "review_above_cap",
         {
-            "value": shown(to_minor(possible), case.currency),
-            "threshold": shown(to_minor(caps.policy), case.currency),
+            "value": shown_amount(possible, case.currency),
+            "threshold": shown_amount(caps.policy, case.currency),
         },
     )
 
@@ -174,30 +175,27 @@ def limits(case: Case, caps: Caps) -> Iterator[Finding]:
 def _binding(case: Case, caps: Caps) -> Finding:
     money, least = case.currency, caps.least
     if least == caps.capacity:
-        free = max(0, to_minor(case.farmer.means.free))
-        values = {"value": shown(free, money), "threshold": f"{case.policy.dscr_min}"}
+        free = max(Decimal(0), case.farmer.means(money).free)
+        values = {"value": shown_amount(free, money), "threshold": f"{case.policy.dscr_min}"}
         return Finding("limit_capacity", values)
     if least == caps.need:
         return _need(case, caps)
     if least == caps.exposure:
-        household = shown(to_minor(case.policy.exposure_cap_household), money)
-        left = shown(to_minor(caps.exposure), money)
+        household = shown_amount(case.policy.exposure_cap_household, money)
+        left = shown_amount(caps.exposure, money)
         return Finding("limit_exposure", {"value": left, "threshold": household})
-    return Finding("limit_policy", {"threshold": shown(to_minor(caps.policy), money)})
+    return Finding("limit_policy", {"threshold": shown_amount(caps.policy, money)})
 
 
 def _need(case: Case, caps: Caps) -> Finding:
-    requested = case.farmer.requested_minor
-    if requested is not None and caps.need == from_minor(requested):
+    requested, money = case.farmer.requested_minor, case.currency
+    if requested is not None and caps.need == from_minor(requested, money):
         others = min(caps.capacity, caps.policy, caps.exposure)
-        possible = to_minor(floor_to_step(others, case.policy.limit_step))
-        values = {
-            "value": shown(requested, case.currency),
-            "threshold": shown(possible, case.currency),
-        }
+        possible = floor_to_step(others, case.policy.limit_step)
+        values = {"value": shown(requested, money), "threshold": shown_amount(possible, money)}
         return Finding("limit_request", values)
     areas = [parcel.evidence_area_m2 for parcel in case.parcels if parcel.counts]
-    return _of_area("limit_need", areas, {"threshold": shown(to_minor(caps.need), case.currency)})
+    return _of_area("limit_need", areas, {"threshold": shown_amount(caps.need, money)})
 
 
 def _of_area(code: str, areas: Iterable[Decimal], values: dict[str, str]) -> Finding:
@@ -206,5 +204,5 @@ def _of_area(code: str, areas: Iterable[Decimal], values: dict[str, str]) -> Fin
 
 
 def _areas(areas: Iterable[Decimal]) -> tuple[str, str]:
-    mu = sum(areas, Decimal(0)) / M2_PER_MU
+    mu = in_mu(sum(areas, Decimal(0)))
     return f"{mu:.1f} mu", f"{mu:.1f}亩"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from fieldline.lending.decision.pricing import tenor_factor
-from fieldline.lending.decision.tariffs import M2_PER_MU
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.money import floor_to_step
+from fieldline.pipeline.records.units import in_mu
 
 _ZERO = Decimal(0)
 
@@ -63,7 +63,7 @@ def growing_cost(areas: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
     Args:
         areas: Pairs of evidence area, m2, and scale of finance, currency units per mu.
     """
-    return sum((area / M2_PER_MU * per_mu for area, per_mu in areas), _ZERO)
+    return sum((in_mu(area) * per_mu for area, per_mu in areas), _ZERO)
 
 
 def need_cap(growing: Decimal, requested: Decimal | None, policy: PolicySettings) -> Decimal:

@@ -15,9 +15,7 @@ from functools import cache
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import to_minor
 from fieldline.pipeline.records.reference import table_rows
-
-MU_PER_HA = Decimal(15)
-M2_PER_MU = Decimal(10000) / MU_PER_HA
+from fieldline.pipeline.records.units import MU_PER_HA
 
 
 @dataclass(frozen=True)
@@ -94,13 +92,14 @@ def scale_on(crop: str, currency: str, day: dt.date, template_minor_per_ha: int 
         return Scale(known[-1], "table")
     if template_minor_per_ha is None:
         return Scale(0, "unknown")
-    return Scale(template_minor_per_ha // int(MU_PER_HA), "crop_template")
+    return Scale(template_minor_per_ha // MU_PER_HA, "crop_template")
 
 
 @cache
 def _scales() -> dict[tuple[str, str], tuple[tuple[dt.date, int], ...]]:
     found: dict[tuple[str, str], list[tuple[dt.date, int]]] = {}
     for row in table_rows("scale_of_finance.csv"):
-        entry = (dt.date.fromisoformat(row["valid_from"]), to_minor(Decimal(row["amount_per_mu"])))
+        amount = to_minor(Decimal(row["amount_per_mu"]), row["currency"])
+        entry = (dt.date.fromisoformat(row["valid_from"]), amount)
         found.setdefault((row["crop"], row["currency"]), []).append(entry)
     return {key: tuple(sorted(rows)) for key, rows in found.items()}

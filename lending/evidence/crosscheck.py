@@ -20,10 +20,11 @@ import pandas as pd
 import shapely
 
 from fieldline.lending.codes import strongest
-from fieldline.lending.evidence.claims import counted_twice, disputed_area, overlaps, rivals
+from fieldline.lending.evidence.claims import counted_twice, disputed_area, rivals
 from fieldline.lending.schemas import EVIDENCE
 from fieldline.lending.settings import EvidenceSettings
 from fieldline.lending.sources import read_protected, read_registry
+from fieldline.pipeline.parcels.overlaps import overlapping_pairs
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
@@ -304,7 +305,7 @@ def _ground(
     metric = parcels.to_crs(parcels.estimate_utm_crs()) if len(parcels) else parcels
     shapes = np.asarray(metric.geometry.array)
     applicants = parcels["farmer_id"].astype("str").tolist()
-    pairs = overlaps(shapes)
+    pairs = overlapping_pairs(shapes)
     return _Ground(
         rivals(pairs, applicants, settings),
         disputed_area(pairs, applicants, settings),

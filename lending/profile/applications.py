@@ -52,7 +52,7 @@ def read_application(
     if row["currency"] != currency:
         return _problem(unknown, f"currency={row['currency']}")
     try:
-        return _parsed(row, household, policy)
+        return _parsed(row, household, currency, policy)
     except (InvalidOperation, ValueError) as error:
         return _problem(unknown, str(error))
 
@@ -61,9 +61,11 @@ def _problem(unknown: Application, problem: str) -> Application:
     return Application(unknown.household_id, unknown.household_size, known=True, problem=problem)
 
 
-def _parsed(row: pd.Series[Any], household: str, policy: PolicySettings) -> Application:
-    requested = _amount(row, "requested_amount")
-    debt = _amount(row, "annual_debt_service")
+def _parsed(
+    row: pd.Series[Any], household: str, currency: str, policy: PolicySettings
+) -> Application:
+    requested = _amount(row, "requested_amount", currency)
+    debt = _amount(row, "annual_debt_service", currency)
     if debt is None:
         raise ValueError("annual_debt_service=missing")
     size, loans, late = (
@@ -76,14 +78,14 @@ def _parsed(row: pd.Series[Any], household: str, policy: PolicySettings) -> Appl
         size or policy.household_size_default,
         requested,
         debt,
-        _amount(row, "off_farm_income"),
+        _amount(row, "off_farm_income", currency),
         loans or 0,
         late or 0,
         known=True,
     )
 
 
-def _amount(row: pd.Series[Any], column: str) -> int | None:
+def _amount(row: pd.Series[Any], column: str, currency: str) -> int | None:
     if pd.isna(row[column]) or row[column] == "":
         return None
     try:
@@ -92,7 +94,7 @@ def _amount(row: pd.Series[Any], column: str) -> int | None:
         raise ValueError(f"{column}={row[column]!r}") from error
     if not amount.is_finite() or amount < 0:
         raise ValueError(f"{column}={row[column]}")
-    return to_minor(amount)
+    return to_minor(amount, currency)
 
 
 def _count(row: pd.Series[Any], column: str) -> int | None:

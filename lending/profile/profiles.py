@@ -141,7 +141,7 @@ def _weighted(parcels: pd.DataFrame, column: str) -> tuple[float, float]:
     return float((known[column].astype("float64") * area).sum()), float(area.sum())
 
 
-def share_needs(members: Sequence[Party], policy: PolicySettings) -> None:
+def share_needs(members: Sequence[Party], policy: PolicySettings, currency: str) -> None:
     """Set what each farmer's land must carry of the household's needs and debts.
 
     The household's need is per head. Off-farm income, the largest that a member states, pays other
@@ -150,7 +150,7 @@ def share_needs(members: Sequence[Party], policy: PolicySettings) -> None:
     off-farm income is never worse than to keep silent.
     """
     size = max(member.application.household_size for member in members)
-    need = to_minor(policy.household_need_per_head * size)
+    need = to_minor(policy.household_need_per_head * size, currency)
     poor = [max(0, quantiles(member.draws)[0]) for member in members]
     stated = [a for m in members if (a := m.application.off_farm_minor) is not None]
     counted = int(policy.off_farm_share * max(stated, default=0))
@@ -247,7 +247,7 @@ def profile_frame(parties: Sequence[Party], policy: PolicySettings, currency: st
         households[party.household_id].append(party)
     rows = []
     for members in households.values():
-        share_needs(members, policy)
+        share_needs(members, policy, currency)
         rows.append(profile_row(household_party(members), "household", currency))
         rows.extend(profile_row(member, "farmer", currency) for member in members)
     frame = pd.DataFrame(rows, columns=PROFILES.names)

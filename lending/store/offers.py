@@ -32,7 +32,7 @@ from fieldline.lending.store.database import (
     posting,
 )
 from fieldline.pipeline.records.canonical import content_hash
-from fieldline.pipeline.records.money import from_minor, plain
+from fieldline.pipeline.records.money import plain, written
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.tables import read_table, write_text
 
@@ -227,11 +227,13 @@ def _cell(value: Any) -> str:
 
 def offers_csv(rows: Iterable[dict[str, Any]]) -> str:
     """Return live offers as CSV; money as plain decimals."""
-    return csv_text(({**row, "limit": _money(row["limit_minor"])} for row in rows), CSV_COLUMNS)
+    return csv_text(
+        ({**row, "limit": _money(row["limit_minor"], row["currency"])} for row in rows), CSV_COLUMNS
+    )
 
 
-def _money(minor: int | None) -> str | None:
-    return None if minor is None else f"{from_minor(minor):.2f}"
+def _money(minor: int | None, currency: str) -> str | None:
+    return None if minor is None else written(minor, currency)
 
 
 def queue_csv(decisions: pd.DataFrame) -> str:
@@ -247,7 +249,7 @@ def _queue_row(row: dict[Any, Any]) -> dict[str, Any]:
     rate, pd_ = row["annual_rate"], row["pd"]
     return {
         **{name: row[name] for name in ("farmer_id", "household_id", "currency", "decision_id")},
-        "possible_limit": _money(int(row["possible"])),
+        "possible_limit": _money(int(row["possible"]), row["currency"]),
         "annual_rate": None if pd.isna(rate) else plain(rate.normalize()),
         "pd": None if pd.isna(pd_) else f"{pd_:.4f}",
         **{

@@ -236,7 +236,7 @@ def _transpose(
     for first, last in _parcel_ranges(count, len(dates), settings.batch_rows):
         records = np.stack([spool.read(d, first, last) for d in range(len(dates))], axis=1)
         present = records["group"] > ABSENT
-        clear = present & (records["valid"] >= settings.min_valid_fraction)
+        clear = present & (records["valid"] >= settings.clear.min_valid_fraction)
         tally.dates[first:last] = present.sum(axis=1)
         tally.clear[first:last] = clear.sum(axis=1)
         tally.lost[first:last] = (records["group"] == LOST).sum(axis=1)
@@ -306,8 +306,8 @@ def _verdict(
             return "no_readable_scene", detail(lost_dates=lost)
         return "outside_coverage", detail(dates=0)
     numbers = {"dates": dates, "clear": clear, **({"lost_dates": lost} if lost else {})}
-    if clear < settings.min_clear_dates:
-        return "too_cloudy", detail(**numbers, minimum=settings.min_clear_dates)
+    if clear < settings.clear.min_dates:
+        return "too_cloudy", detail(**numbers, minimum=settings.clear.min_dates)
     if pixels < _ONE_PIXEL:
         return "small_parcel", detail(pixels=pixels, **numbers)
     return OK, detail(**numbers)

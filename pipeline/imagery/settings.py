@@ -50,9 +50,21 @@ class SceneSettings(Section):
     """Offset of bands whose item states none, e.g. -0.1 where DN 1000 is zero; empty refuses."""
 
 
+class ClearSettings(Section):
+    """What a clear date is and how many are needed: one rule for every stage that reads dates."""
+
+    min_valid_fraction: float = Field(0.5, ge=0, le=1)
+    """A date is clear for a parcel from this valid fraction on."""
+    min_dates: int = Field(5, ge=1)
+    """Parcels with fewer clear dates are stopped with too_cloudy; those with fewer in the season
+    itself are not classified and get no growth curve."""
+
+
 class ObserveSettings(Section):
     """The coverage engine."""
 
+    clear: ClearSettings = ClearSettings()
+    """Clear dates; classify and grow follow it too."""
     block_pixels: int = Field(512, ge=64)
     """Edge of the square image block read at once, pixels."""
     threads: int = Field(2, ge=1)
@@ -60,7 +72,3 @@ class ObserveSettings(Section):
     does."""
     batch_rows: int = Field(200_000, ge=1_000)
     """Parcel-dates per row group of observations.parquet: the unit of memory of later stages."""
-    min_valid_fraction: float = Field(0.5, ge=0, le=1)
-    """A parcel-date counts as clear from this valid fraction on."""
-    min_clear_dates: int = Field(5, ge=1)
-    """Parcels with fewer clear dates get the outcome too_cloudy."""

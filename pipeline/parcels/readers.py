@@ -35,12 +35,15 @@ from fieldline.pipeline.parcels.shapes import (
 )
 from fieldline.pipeline.records.encodings import ENCODING, ERRORS, Decoded, legacy_encoding, recover
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.units import M2_PER_HA, M2_PER_MU
 
-#: 1 mu in m2, exact by law (1 mu = 1/15 ha).
-MU_M2 = 10_000 / 15
 REQUIRED = ("parcel_id", "farmer_id")
 TEXT = (*REQUIRED, "name", "phone", "id_number", "village", "declared_crop")
-AREA_UNITS = {"declared_area_m2": 1.0, "declared_area_ha": 10_000.0, "declared_area_mu": MU_M2}
+AREA_UNITS = {
+    "declared_area_m2": 1.0,
+    "declared_area_ha": float(M2_PER_HA),
+    "declared_area_mu": M2_PER_MU,
+}
 WKT_COLUMNS = ("geometry", "wkt", "geom")
 _WGS84 = CRS.from_epsg(4326)
 

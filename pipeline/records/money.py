@@ -1,25 +1,76 @@
 """Money: `Decimal` in arithmetic, integer minor units in files, one rounding at posting.
 
-Owns the conversions and the two roundings of an offer (limits down to a step, rates up to a step);
-knows no product and no policy. Every supported currency has two decimals.
+Owns the exponents of the currencies, the conversions and the two roundings of an offer (limits down
+to a step, rates up to a step); knows no product and no policy. An amount in minor units means
+nothing without its currency, so every conversion asks for it.
+
+Source: ISO 4217:2015, list one as published on 2026-01-01.
 """
 
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-MINOR_PER_UNIT = Decimal(100)
-"""Minor units in one currency unit (CNY, EUR, USD, KES, INR: ISO 4217 exponent 2)."""
+from fieldline.pipeline.records.errors import UserError
+
+#: Currency codes by their exponent. Codes without one (metals, baskets, test codes) are left out:
+#: nobody lends in them.
+_BY_EXPONENT = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: """
+        AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD
+        CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS
+        GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD
+        LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB
+        PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP
+        SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW
+        ZWG
+    """,
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_EXPONENTS = {code: digits for digits, codes in _BY_EXPONENT.items() for code in codes.split()}
 
 
-def to_minor(amount: Decimal) -> int:
+def exponent(currency: str) -> int:
+    """Return how many decimals an amount of the currency has.
+
+    Raises:
+        UserError: No currency of ISO 4217 has this code.
+    """
+    try:
+        return _EXPONENTS[currency]
+    except KeyError:
+        raise UserError(
+            f"{currency!r} is no currency of ISO 4217", "give a code in force, such as CNY"
+        ) from None
+
+
+def minor_units(currency: str) -> int:
+    """Return how many minor units make one unit of the currency."""
+    return int(10 ** exponent(currency))
+
+
+def to_minor(amount: Decimal, currency: str) -> int:
     """Return currency units as whole minor units, half to even."""
-    return int((amount * MINOR_PER_UNIT).to_integral_value(rounding=ROUND_HALF_EVEN))
+    return int((amount * minor_units(currency)).to_integral_value(rounding=ROUND_HALF_EVEN))
 
 
-def from_minor(minor: int) -> Decimal:
+def from_minor(minor: int, currency: str) -> Decimal:
     """Return minor units as currency units."""
-    return Decimal(minor) / MINOR_PER_UNIT
+    return Decimal(minor) / minor_units(currency)
+
+
+def written(minor: int, currency: str) -> str:
+    """Write an amount for machines, with all decimals that its currency has: `12300.00`."""
+    return f"{from_minor(minor, currency):.{exponent(currency)}f}"
+
+
+def shown(minor: int, currency: str) -> str:
+    """Write an amount for people: `CNY 12,300`, decimals only where there are any."""
+    amount = from_minor(minor, currency)
+    whole = amount == amount.to_integral_value()
+    return f"{currency} {amount:,.{0 if whole else exponent(currency)}f}"
 
 
 def floor_to_step(amount: Decimal, step: Decimal) -> Decimal:
@@ -42,11 +93,9 @@ def plain(amount: Decimal) -> str:
     return format(amount, "f")
 
 
-def shown(minor: int, currency: str) -> str:
-    """Write an amount for people: `CNY 12,300`, cents only where there are any."""
-    amount = from_minor(minor)
-    whole = amount == amount.to_integral_value()
-    return f"{currency} {amount:,.0f}" if whole else f"{currency} {amount:,.2f}"
+def shown_amount(amount: Decimal, currency: str) -> str:
+    """Write currency units for people, rounded to whole minor units first."""
+    return shown(to_minor(amount, currency), currency)
 
 
 def split_evenly(minor: int, weights: list[int]) -> list[int]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -190,11 +190,20 @@ def _readable(path: Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be read as Parquet", "delete it and rerun") from error
 
 
+_Key = dict[str, Any]
+
+
+def _comparable(key: _Key) -> list[tuple[bool, Any]]:
+    """Return a key as it sorts, missing values last."""
+    return [(value is None, value) for value in key.values()]
+
+
 class BatchWriter:
     """Writes a table row group by row group; each `write` must hold whole, ascending keys."""
 
     def __init__(self, schema: TableSchema, path: Path) -> None:
         self._schema = schema
+        self._last: _Key | None = None
         self._context = atomic_path(path)
         self._temporary = self._context.__enter__()
         self._writer = pq.ParquetWriter(
@@ -205,9 +214,24 @@ class BatchWriter:
         )
 
     def write(self, frame: pd.DataFrame) -> None:
-        """Append one checked row group."""
+        """Append one checked row group.
+
+        Raises:
+            SchemaError: The batch breaks the schema or does not begin after the one before it.
+        """
         table = self._schema.conform(frame)
+        if table.num_rows:
+            first, last = (self._key(table, row) for row in (0, table.num_rows - 1))
+            if self._last is not None and _comparable(first) <= _comparable(self._last):
+                raise SchemaError(
+                    f"{self._schema.name}: a batch begins with key {first} and the one before "
+                    f"ends with {self._last}; keys ascend from batch to batch"
+                )
+            self._last = last
         self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+    def _key(self, table: pa.Table, row: int) -> _Key:
+        return {name: table[name][row].as_py() for name in self._schema.key}
 
     def __enter__(self) -> Self:
         return self

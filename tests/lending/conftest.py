@@ -59,6 +59,7 @@ class County:
     risk: RiskSettings = field(default_factory=lambda: RiskSettings(trees=10, folds=2))
     policy: PolicySettings = field(default_factory=PolicySettings)
     stopped: dict[str, str] = field(default_factory=dict)
+    currency: str = "CNY"
 
     def add(
         self,
@@ -78,14 +79,14 @@ class County:
             "declared_crop": "maize", "seen_crop": "maize", "prediction_set": ["maize"],
             "probability": 0.95, "yield_t_ha": 6.0, "own_log_sd": 0.0, "shared_log_sd": 0.0,
             "price_log_sd": 0.0, "price_minor": 240_000, "cost_minor_ha": 600_000,
-            "shock_group": "maize:cell", **more,
+            "shock_group": "maize:cell", "currency": self.currency, **more,
         })  # fmt: skip
 
     def apply(self, farmer: str, **more: Any) -> None:
         """Add an application of one person without debts."""
         row = {
             "farmer_id": farmer, "household_id": f"H-{farmer}", "household_size": 1,
-            "requested_amount": "", "annual_debt_service": "0", "currency": "CNY",
+            "requested_amount": "", "annual_debt_service": "0", "currency": self.currency,
             "prior_loans": 0, "prior_late": 0, "guarantor_id": "", "applied_on": "2024-09-01",
         }  # fmt: skip
         self.applications.append({**row, **more})
@@ -206,7 +207,7 @@ class County:
             yields=self.path("yields.parquet"), hazards=self.path("hazards.parquet"),
             history=self.path("history.parquet"),
             applications=self.path("applications.csv") if self.applications else None,
-            as_of=AS_OF, currency="CNY", policy=self.policy, privacy=PRIVACY,
+            as_of=AS_OF, currency=self.currency, policy=self.policy, privacy=PRIVACY,
             out=self.path("profiles.parquet"), outcomes=self.path("outcomes_profile.parquet"),
         )  # fmt: skip
         return read_table(self.path("profiles.parquet")).set_index(["level", "party_id"])
@@ -219,7 +220,7 @@ class County:
             evidence=self.path("evidence.parquet"), yields=self.path("yields.parquet"),
             loan_history=None if self.loans is None else self.path("loans.csv"),
             parts=[self.path(f"outcomes_{s}.parquet") for s in ("observe", "evidence", "profile")],
-            as_of=AS_OF, currency="CNY", risk=self.risk, policy=self.policy,
+            as_of=AS_OF, currency=self.currency, risk=self.risk, policy=self.policy,
             out=self.path("decisions.parquet"), card=self.path("pd.json"),
             outcomes=self.path("outcomes_decide.parquet"),
         )  # fmt: skip
@@ -252,7 +253,7 @@ def _yield_row(p: dict[str, Any]) -> dict[str, Any]:
         "price_log_sd": p["price_log_sd"] if known else None,
         "price_source": "test",
         "cost_per_ha_minor": p["cost_minor_ha"] if known else None,
-        "currency": "CNY",
+        "currency": p["currency"],
         "model": "m",
     }
 

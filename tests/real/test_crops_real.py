@@ -16,6 +16,7 @@ from fieldline.crops.recognise.classify import run_classify
 from fieldline.crops.settings import ClassifySettings, GrowSettings, YieldSettings
 from fieldline.crops.value.prices import crop_prices, read_prices
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_table
@@ -69,13 +70,13 @@ def bavaria(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         survey=None,
         labelled_series=labels / "s2_field_means_halfmonth.parquet",
         labelled_format="bavaria_halfmonth", labelled_fields=labels / "fields.gpkg",
-        label_codes="codes_bavaria_iacs.csv", seasons=[SEASON],
+        label_codes="codes_bavaria_iacs.csv", seasons=[SEASON], clear=ClearSettings(),
         settings=ClassifySettings(folds=3), out=folder / "crops.parquet",
         card=folder / "card.json", outcomes=folder / "classify.parquet",
     )  # fmt: skip
     run_grow(
         observations=folder / "observations.parquet", crops=folder / "crops.parquet",
-        season=SEASON,
+        season=SEASON, clear=ClearSettings(),
         settings=GrowSettings(), out=folder / "growth.parquet", outcomes=folder / "grow.parquet",
     )  # fmt: skip
     return folder

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.records.privacy import DEMO_KEY
 from fieldline.workflows.config.load import DEFAULT, load_config, merge, validate
 from fieldline.workflows.config.write import SCHEMA, default_yaml, demo_config, json_schema
@@ -43,6 +45,19 @@ def test_every_setting_is_described() -> None:
     assert sections(json.loads(json_schema())) == []
 
 
+def test_every_setting_that_a_remedy_names_exists() -> None:
+    document = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+    sections = "|".join(name for name in document if isinstance(document[name], dict))
+    remedies = " ".join(code.remedy for code in outcome_codes().values())
+    named = set(re.findall(rf"(?<!/)\b(?:{sections})\.[a-z_.]*[a-z_]", remedies))
+    assert "observe.clear.min_dates" in named
+    for setting in named:
+        place = document
+        for part in setting.split("."):
+            assert part in place, f"{setting} is no setting"
+            place = place[part]
+
+
 @pytest.mark.parametrize("path", REAL, ids=lambda p: p.stem)
 def test_real_county_files_are_valid(path: Path) -> None:
     config = load_config([path])
@@ -57,6 +72,7 @@ def test_real_county_files_are_valid(path: Path) -> None:
         ({"county": {"SIM001": {"grid": {"reslution_m": 10}}}}, "did you mean `resolution_m`?"),
         ({"counties": ["NOWHERE"]}, "county 'NOWHERE' is not defined"),
         ({"season": 1999}, "has no season '1999'"),
+        ({"county": {"SIM001": {"currency": "XYZ"}}}, "'XYZ' is no currency of ISO 4217"),
         ({"lending": {"policy": {"lgd": "many"}}}, "`lending.policy.lgd`"),
         ({"lending": {"policy": {"lgd": 7}}}, "`lending.policy.lgd`"),
         ({"lending": {"policy": {"limit_step": 0}}}, "`lending.policy.limit_step`"),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from fieldline.pipeline.records.units import M2_PER_MU as MU
 from fieldline.workflows.score import (
     score_area,
     score_crop,
@@ -16,8 +17,6 @@ from fieldline.workflows.score import (
     score_income,
     score_yield,
 )
-
-MU = 10_000 / 15
 
 
 def joined(**columns: list[Any]) -> pd.DataFrame:

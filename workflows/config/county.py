@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.money import exponent
 from fieldline.pipeline.records.settings import Season, Section
 
 
@@ -97,3 +99,12 @@ class County(Section):
     """Input files."""
     seasons: dict[str, Season]
     """Seasons by name; the order of their start dates is their history."""
+
+    @field_validator("currency")
+    @classmethod
+    def _in_force(cls, currency: str) -> str:
+        try:
+            exponent(currency)
+        except UserError as error:
+            raise ValueError(f"{error.problem}; {error.remedy}") from error
+        return currency

@@ -24,7 +24,7 @@ from fieldline.pipeline.imagery.archive import (
     read_document,
 )
 from fieldline.pipeline.imagery.scenes import solar_day
-from fieldline.pipeline.imagery.settings import S2_BANDS, ObserveSettings
+from fieldline.pipeline.imagery.settings import S2_BANDS, ClearSettings
 from fieldline.pipeline.records.errors import ProviderError, UserError
 from fieldline.pipeline.records.settings import Season
 from fieldline.workflows.init.guess import Guess, counted
@@ -272,7 +272,7 @@ def _season_basis(archive: Archive | None, inside: Sequence[Scene], days: Sequen
 
 
 def _too_few(inside: Sequence[Scene], archive: Archive | None) -> list[Guess]:
-    least, dates = ObserveSettings().min_clear_dates, len({scene.day for scene in inside})
+    least, dates = ClearSettings().min_dates, len({scene.day for scene in inside})
     if archive is None or dates >= least:
         return []
     return [

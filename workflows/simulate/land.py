@@ -16,11 +16,11 @@ import shapely.affinity
 from shapely.geometry import LineString, Polygon, box
 from shapely.ops import split
 
+from fieldline.pipeline.records.units import M2_PER_MU
 from fieldline.workflows.simulate.settings import LandSettings
 
 Floats = npt.NDArray[np.float64]
 
-MU_M2 = 10_000 / 15
 FIELD, VILLAGE, FOREST, ORCHARD, GREENHOUSE, WATER, ROAD = range(7)
 COVERS = ("field", "village", "forest", "orchard", "greenhouse", "water", "road")
 #: What a block between roads becomes, by chance; a block of fields otherwise.
@@ -118,7 +118,7 @@ def _block_kinds(count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
 
 def side_length(fields: int, land: LandSettings) -> float:
     """Return the edge of a square that should hold this many fields, metres, even pixels."""
-    mean = land.field_median_mu * MU_M2 * np.exp(land.field_log_sd**2 / 2)
+    mean = land.field_median_mu * M2_PER_MU * np.exp(land.field_log_sd**2 / 2)
     metres = np.sqrt(fields * mean / (1 - sum(_BLOCK_SHARES.values())) * 1.15) + 60
     return float(np.ceil(metres / 20) * 20)
 
@@ -145,10 +145,12 @@ def lay_out(side: float, land: LandSettings, rng: np.random.Generator) -> Land:
     for number, (shape, cover) in enumerate(zip(blocks, kinds, strict=True)):
         pieces = [shape]
         if cover == FIELD:
-            target = land.field_median_mu * MU_M2 * np.exp(rng.normal(0, land.field_log_sd * 0.9))
+            target = (
+                land.field_median_mu * M2_PER_MU * np.exp(rng.normal(0, land.field_log_sd * 0.9))
+            )
             pieces = _divide(shape, target, rng, land.field_log_sd * 0.75)
         elif cover in (GREENHOUSE, ORCHARD):
-            pieces = _divide(shape, 6 * MU_M2, rng, 0.3)
+            pieces = _divide(shape, 6 * M2_PER_MU, rng, 0.3)
         polygons += pieces
         kind += [int(cover)] * len(pieces)
         block += [number] * len(pieces)

@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import expit
 
 from fieldline.workflows.simulate import papers
+from fieldline.workflows.simulate.markets import CURRENCY
 from fieldline.workflows.simulate.settings import SimulateSettings
 
 Floats = npt.NDArray[np.float64]
@@ -127,7 +128,7 @@ def loan_history(settings: SimulateSettings) -> pd.DataFrame:
             "due_on": [(day + _TENOR).isoformat() for day in out],
             "closed_on": _closed(out, overrun),
             "principal": principal.round(2),
-            "currency": "CNY",
+            "currency": CURRENCY,
             "evidence_area_ha": known.area.round(4),
             "income_q10": known.q10.round(2),
             "income_q50": known.q50.round(2),

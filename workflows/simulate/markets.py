@@ -15,6 +15,8 @@ import pandas as pd
 from fieldline.workflows.simulate.cultivars import Cultivar, planted
 from fieldline.workflows.simulate.settings import SimulateSettings
 
+#: The simulated county lies in China; its papers and prices are in yuan.
+CURRENCY = "CNY"
 _PERSISTENCE, _STEP_SD = 0.965, 0.028
 _MONTHS_AFTER = 3
 
@@ -46,8 +48,8 @@ def prices(settings: SimulateSettings) -> pd.DataFrame:
                 "crop": cultivar.code,
                 "date": months.strftime("%Y-%m-%d"),
                 "price": _series(cultivar, months, rng).round(3),
-                "currency": "CNY",
-                "unit": "CNY/kg",
+                "currency": CURRENCY,
+                "unit": f"{CURRENCY}/kg",
                 "source": "simulated",
             }
         )

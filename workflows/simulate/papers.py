@@ -14,13 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fieldline.pipeline.records.money import minor_units
 from fieldline.pipeline.records.reference import calendar
+from fieldline.pipeline.records.units import M2_PER_MU
 from fieldline.workflows.simulate import rings
 from fieldline.workflows.simulate.appearance import FieldTraits
 from fieldline.workflows.simulate.cultivars import Cultivar
 from fieldline.workflows.simulate.growth import FieldGrowth, harvest_date
-from fieldline.workflows.simulate.land import MU_M2, Land
-from fieldline.workflows.simulate.markets import PriceBook, price_on
+from fieldline.workflows.simulate.land import Land
+from fieldline.workflows.simulate.markets import CURRENCY, PriceBook, price_on
 from fieldline.workflows.simulate.people import People, person
 from fieldline.workflows.simulate.rings import Claim
 from fieldline.workflows.simulate.settings import SeasonSpan, SimulateSettings
@@ -119,7 +121,8 @@ def _harvest(
     day = harvest_date(ground.growth.sow_day[claim.field], ground.growth.length[claim.field])
     cost = float(calendar(cultivar.code, "sim").cash_cost_per_ha)
     per_ha = tonnes * 1000 * price_on(prices, cultivar.code, day) - cost
-    return cultivar.code, round(tonnes, 4), day, round(per_ha * planted / 10_000 * 100)
+    income = per_ha * planted / 10_000
+    return cultivar.code, round(tonnes, 4), day, round(income * minor_units(CURRENCY))
 
 
 def declare(
@@ -146,7 +149,7 @@ def parcels_table(
     """Return what the farmers hand in, with geometry in EPSG:4326."""
     farmers = ground.people.farmers.iloc[[c.farmer for c in claims]].reset_index(drop=True)
     people = pd.DataFrame([person(int(f[1:])) for f in farmers["farmer_id"]])
-    area = np.array([c.ring.area for c in claims]) / MU_M2
+    area = np.array([c.ring.area for c in claims]) / M2_PER_MU
     error = np.exp(rng.normal(0, settings.lies.declared_area_sd, len(claims)))
     frame = pd.DataFrame({"parcel_id": ids, "farmer_id": farmers["farmer_id"]}).join(people)
     frame["village"] = farmers["village"]
@@ -250,7 +253,7 @@ def applications_table(
     frame["annual_debt_service"] = debt.round(2)
     # A generator of its own: what is told of wages moves no other paper.
     frame["off_farm_income"] = _stated_wages(frame, area[chosen], rng.spawn(1)[0])
-    frame["currency"] = "CNY"
+    frame["currency"] = CURRENCY
     frame["prior_loans"] = prior
     frame["prior_late"] = rng.binomial(prior, 0.12)
     frame["guarantor_id"] = people.farmers["guarantor_id"].iloc[chosen].to_numpy()

@@ -6,19 +6,22 @@ import pytest
 
 from fieldline.crops.growth.grow import county_norms, grow_parcel, run_grow
 from fieldline.crops.settings import GrowSettings
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
 from tests.crops.conftest import double_logistic, observation_frame
 
 SETTINGS = GrowSettings()
+CLEAR = ClearSettings(min_valid_fraction=0.5, min_dates=5)
 
 
-def run(folder, frame, season, write_observations, name="growth"):
+def run(folder, frame, season, write_observations, name="growth", clear=CLEAR):
     write_observations(frame, folder / "observations.parquet")
     ids = sorted(set(frame["parcel_id"]))
     crops = pd.DataFrame({"parcel_id": ids, "crop": ["maize"] * len(ids)})
     crops.to_parquet(folder / "crops.parquet")
     run_grow(
-        observations=folder / "observations.parquet", crops=folder / "crops.parquet", season=season,
+        observations=folder / "observations.parquet", crops=folder / "crops.parquet",
+        season=season, clear=clear,
         settings=SETTINGS, out=folder / f"{name}.parquet", outcomes=folder / f"{name}_o.parquet",
     )  # fmt: skip
     growth = pd.read_parquet(folder / f"{name}.parquet").set_index("parcel_id")
@@ -27,7 +30,8 @@ def run(folder, frame, season, write_observations, name="growth"):
 
 def test_dates_of_a_double_logistic_are_found_within_a_step():
     day = np.arange(0, 360, 5)
-    growth = grow_parcel(day, double_logistic(day, 150, 240), np.ones(len(day)), SETTINGS)
+    ndvi = double_logistic(day, 150, 240)
+    growth = grow_parcel(day, ndvi, np.ones(len(day)), min_dates=5, settings=SETTINGS)
     # a logistic of width 6 passes a quarter of its height at rise - 6 ln 3
     assert growth.main.start == pytest.approx(150 - 6 * np.log(3), abs=3)
     assert growth.main.end == pytest.approx(240 + 6 * np.log(0.85 / 0.15), abs=4)
@@ -54,6 +58,23 @@ def test_too_few_dates_make_no_curve_and_evergreen_no_cycle(tmp_path, season, wr
     assert growth.loc["crop", "pos"] == pd.Timestamp(season.start + dt.timedelta(195)).date() or (
         abs((growth.loc["crop", "pos"] - (season.start + dt.timedelta(195))).days) <= 20
     )
+
+
+@pytest.mark.parametrize(
+    ("clear", "outcome"),
+    [
+        (ClearSettings(min_dates=5), "too_few_dates"),
+        (ClearSettings(min_dates=4), "no_crop_cycle"),
+        (ClearSettings(min_dates=4, min_valid_fraction=0.95), "too_few_dates"),
+    ],
+)
+def test_four_dates_of_nine_tenths_are_enough_where_the_run_says_so(
+    tmp_path, season, write_observations, clear, outcome
+):
+    frame = observation_frame({"p": (np.arange(5, 45, 10), np.full(4, 0.5))}, season.start)
+    frame["valid_fraction"] = np.float32(0.9)
+    _, outcomes = run(tmp_path, frame, season, write_observations, clear=clear)
+    assert outcomes["outcome"].to_dict() == {"p": outcome}
 
 
 def test_in_season_nothing_after_the_as_of_date_is_read(tmp_path, write_observations):

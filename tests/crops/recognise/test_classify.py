@@ -8,6 +8,7 @@ import pytest
 
 from fieldline.crops.recognise.classify import _at_most, _groups, run_classify
 from fieldline.crops.settings import ClassifySettings
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
 
 SETTINGS = ClassifySettings(trees=60, rounds=15, augment=2)
@@ -19,6 +20,7 @@ def run(county, out, season, survey="survey.csv", settings=SETTINGS, past=None, 
         observations=county / "observations.parquet", parcels=county / "parcels.parquet",
         survey=None if survey is None else county / survey,
         seasons=[*(() if past is None else [past]), season], settings=settings,
+        clear=ClearSettings(),
         out=out / "crops.parquet", card=out / "card.json", outcomes=out / "o.parquet", **extra,
     )  # fmt: skip
     crops = pd.read_parquet(out / "crops.parquet").set_index("parcel_id")

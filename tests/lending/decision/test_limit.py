@@ -23,9 +23,9 @@ positive = st.decimals("0", "900000", places=2)
 
 
 def test_growing_cost_by_hand() -> None:
-    # 2 mu at 500 and half a mu at 900
-    areas = [(Decimal(20000) / 15, Decimal(500)), (Decimal(5000) / 15, Decimal(900))]
-    assert abs(growing_cost(areas) - 1450) < Decimal("1e-9")
+    # 3 mu at 500 and one and a half mu at 900
+    areas = [(Decimal(2000), Decimal(500)), (Decimal(1000), Decimal(900))]
+    assert growing_cost(areas) == 2850
 
 
 def test_need_adds_post_harvest_and_upkeep_but_never_exceeds_the_request() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldline.lending.decision.tariffs import M2_PER_MU, Scale, ceiling_on, rate_ceilings, scale_on
+from fieldline.lending.decision.tariffs import Scale, ceiling_on, rate_ceilings, scale_on
 from fieldline.pipeline.records.errors import UserError
 
 TABLE = "rate_ceilings.csv"
@@ -51,7 +51,3 @@ def test_scale_of_finance_falls_back_to_the_template() -> None:
     # 1500.00 per ha is 100.00 per mu
     assert scale_on("maize", "KES", day, 150_000) == Scale(10_000, "crop_template")
     assert scale_on("maize", "KES", day, None) == Scale(0, "unknown")
-
-
-def test_a_mu_is_a_fifteenth_of_a_hectare() -> None:
-    assert abs(M2_PER_MU - Decimal("666.6666666667")) < Decimal("1e-9")

@@ -1,35 +1,18 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
-import shapely
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from shapely.geometry import box
 
-from fieldline.lending.evidence.claims import counted_twice, disputed, overlaps, rivals
+from fieldline.lending.evidence.claims import counted_twice, disputed, disputed_area, rivals
 from fieldline.lending.settings import EvidenceSettings
+from fieldline.pipeline.parcels.overlaps import overlapping_pairs
 
 RULES = EvidenceSettings()
 
 
 def squares(*corners: tuple[float, float, float, float]) -> np.ndarray:
     return np.array([box(*corner) for corner in corners], dtype=object)
-
-
-def test_half_overlap_of_two_squares() -> None:
-    (pair,) = overlaps(squares((0, 0, 100, 100), (50, 0, 150, 100)))
-    assert (pair.first, pair.second) == (0, 1)
-    assert pair.area_m2 == 5000
-    assert pair.iou == pytest.approx(5000 / 15000)
-    assert pair.share == 0.5
-    assert pair.width_m == pytest.approx(2 * 5000 / 300)
-
-
-def test_neighbours_who_only_touch_share_no_ground() -> None:
-    assert overlaps(squares((0, 0, 10, 10), (10, 0, 20, 10), (20, 10, 30, 20))) == []
 
 
 @pytest.mark.parametrize(
@@ -44,39 +27,12 @@ def test_neighbours_who_only_touch_share_no_ground() -> None:
     ],
 )
 def test_disputed(first: tuple[float, ...], second: tuple[float, ...], expected: bool) -> None:
-    found = overlaps(squares(first, second))  # type: ignore[arg-type]
-    assert [disputed(pair, RULES) for pair in found] == [expected]
+    pairs = overlapping_pairs(squares(first, second))  # type: ignore[arg-type]
+    assert disputed(pairs, RULES).tolist() == [expected]
 
 
 def test_own_parcels_are_counted_twice_but_are_no_rivals() -> None:
-    pairs = overlaps(squares((0, 0, 100, 100), (50, 0, 150, 100), (50, 0, 150, 100)))
+    pairs = overlapping_pairs(squares((0, 0, 100, 100), (50, 0, 150, 100), (50, 0, 150, 100)))
     assert counted_twice(pairs, ["ann", "ann", "bob"], RULES) == {1: 5000}
+    assert disputed_area(pairs, ["ann", "ann", "bob"], RULES) == {0: 5000, 1: 10_000, 2: 15_000}
     assert rivals(pairs, ["ann", "ann", "bob"], RULES) == {0: [2], 1: [2], 2: [0, 1]}
-
-
-corner = st.integers(0, 60)
-side = st.integers(5, 40)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(corner, corner, side, side), max_size=9))
-def test_pairs_equal_brute_force(rows: list[tuple[int, int, int, int]]) -> None:
-    shapes = squares(*[(x, y, x + w, y + h) for x, y, w, h in rows])
-    expected = {
-        (i, j): shapes[i].intersection(shapes[j]).area
-        for i in range(len(shapes))
-        for j in range(i + 1, len(shapes))
-        if shapes[i].intersection(shapes[j]).area > 0
-    }
-    assert {(p.first, p.second): p.area_m2 for p in overlaps(shapes)} == expected
-
-
-def test_twenty_thousand_parcels_take_seconds() -> None:
-    rng = np.random.default_rng(5)
-    low = rng.uniform(0, 7000, (20_000, 2))
-    shapes = shapely.box(low[:, 0], low[:, 1], low[:, 0] + 48, low[:, 1] + 48)
-    start = time.perf_counter()
-    pairs = overlaps(shapes)
-    assert time.perf_counter() - start < 10
-    sample = shapes[pairs[0].first].intersection(shapes[pairs[0].second]).area
-    assert pairs[0].area_m2 == pytest.approx(sample)

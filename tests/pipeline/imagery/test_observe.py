@@ -14,7 +14,12 @@ from shapely.geometry.base import BaseGeometry
 from fieldline.pipeline.imagery import observe as stage
 from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.scenes import run_scenes
-from fieldline.pipeline.imagery.settings import MaskSettings, ObserveSettings, SceneSettings
+from fieldline.pipeline.imagery.settings import (
+    ClearSettings,
+    MaskSettings,
+    ObserveSettings,
+    SceneSettings,
+)
 from fieldline.pipeline.records.tables import iter_batches, read_table
 from tests.pipeline.imagery.tiny_archive import (
     EAGER,
@@ -111,7 +116,9 @@ def test_every_parcel_has_one_outcome(tmp_path: Path) -> None:
     }
     scenes = series(3, B04=[[500, 500]], SCL=[[4, 9]])
     chosen = scene_settings("B04", mask=SCL)
-    rows = observe(tmp_path, scenes, shapes, chosen, ObserveSettings(min_clear_dates=2))
+    rows = observe(
+        tmp_path, scenes, shapes, chosen, ObserveSettings(clear=ClearSettings(min_dates=2))
+    )
     hidden = rows[rows["parcel_id"] == "hidden"]
     assert hidden["valid_fraction"].max() < 1e-4
     assert outcomes(tmp_path) == {
@@ -186,7 +193,7 @@ def test_scene_ids_name_only_the_items_over_the_parcel(tmp_path: Path) -> None:
 def test_row_groups_hold_whole_parcels_in_ascending_order(tmp_path: Path) -> None:
     shapes = {f"p{n:03d}": pixel_box(n % 20, n // 20, n % 20 + 1, n // 20 + 1) for n in range(300)}
     values = np.full((15, 20), 700)
-    settings = ObserveSettings(min_clear_dates=1, batch_rows=1_000)
+    settings = ObserveSettings(clear=EAGER.clear, batch_rows=1_000)
     observe(tmp_path, series(7, B04=values), shapes, scene_settings("B04"), settings)
     groups = list(iter_batches(tmp_path / "observations.parquet"))
     assert [len(group) for group in groups] == [994, 994, 112]
@@ -200,13 +207,13 @@ def test_same_bytes_whatever_the_threads_blocks_or_row_order(tmp_path: Path) -> 
     corners = rng.uniform(0, 85, (40, 2))
     shapes = {f"p{n:02d}": pixel_box(x, y, x + 4.3, y + 3.1) for n, (x, y) in enumerate(corners)}
     chosen = scene_settings("B04", "B08")
-    observe(tmp_path, scenes, shapes, chosen, ObserveSettings(min_clear_dates=1))
+    observe(tmp_path, scenes, shapes, chosen, ObserveSettings(clear=EAGER.clear))
     first = (tmp_path / "observations.parquet").read_bytes()
     shuffled = dict(sorted(shapes.items(), key=lambda pair: hash(pair[1].wkb)))
     write_parcels(tmp_path / "parcels.parquet", shuffled)
-    observe_again(tmp_path, chosen, ObserveSettings(min_clear_dates=1), threads=4)
+    observe_again(tmp_path, chosen, ObserveSettings(clear=EAGER.clear), threads=4)
     assert (tmp_path / "observations.parquet").read_bytes() == first
-    blocks = ObserveSettings(min_clear_dates=1, block_pixels=64)
+    blocks = ObserveSettings(clear=EAGER.clear, block_pixels=64)
     whole, cut = (
         read_table(tmp_path / "observations.parquet"),
         observe_again(tmp_path, chosen, blocks),
@@ -232,7 +239,7 @@ def test_one_block_per_thread_is_in_memory(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(stage, "DayReader", Watched)
     monkeypatch.setattr(stage, "block_sums", watched_sums)
     shapes = {f"p{n}": pixel_box(n * 30, n * 30, n * 30 + 5, n * 30 + 5) for n in range(6)}
-    settings = ObserveSettings(min_clear_dates=1, block_pixels=64)
+    settings = ObserveSettings(clear=EAGER.clear, block_pixels=64)
     scenes = series(5, B04=np.full((200, 200), 900))
     rows = observe(tmp_path, scenes, shapes, scene_settings("B04"), settings)
     assert len(rows) == 30

@@ -23,6 +23,7 @@ from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.settings import (
+    ClearSettings,
     GridSettings,
     MaskSettings,
     ObserveSettings,
@@ -35,7 +36,7 @@ X, Y = 600_000.0, 5_340_000.0
 SEASON = Season(start=dt.date(2021, 3, 1), end=dt.date(2021, 9, 30), as_of=dt.date(2021, 9, 30))
 NO_MASK = MaskSettings(kind="none")
 GRID = GridSettings(crs=CRS, margin_m=0)
-EAGER = ObserveSettings(min_clear_dates=1)
+EAGER = ObserveSettings(clear=ClearSettings(min_dates=1))
 RADIOMETRY: Mapping[str, Any] = {"nodata": 0, "scale": 1e-4, "offset": 0.0}
 
 

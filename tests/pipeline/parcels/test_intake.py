@@ -36,7 +36,6 @@ SETTINGS = IntakeSettings()
 DEMO = PrivacySettings(demo_key=True)
 COUNTY = shapely.box(11.0, 48.0, 11.2, 48.2)
 FREE = (11.05, 48.05)
-MU_M2 = 10_000 / 15
 
 
 def good_rings(count: int = 40) -> list[shapely.Polygon]:

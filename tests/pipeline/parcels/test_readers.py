@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldline.pipeline.parcels.readers import MU_M2, read_parcel_file
+from fieldline.pipeline.parcels.readers import read_parcel_file
 from fieldline.pipeline.records.encodings import legacy_encoding, recover
 from fieldline.pipeline.records.errors import UserError
 from tests.pipeline.parcels.bad_parcels import (
@@ -158,10 +158,6 @@ def test_areas_become_square_metres(
     path.write_text(f"parcel_id,farmer_id,{column},geometry\n1,2,{value},POINT(1 1)\n")
     frame = read_parcel_file(path, crs="EPSG:4326").frame
     assert frame["declared_area_m2"].iloc[0] == pytest.approx(square_metres, rel=1e-12)
-
-
-def test_a_mu_is_a_fifteenth_of_a_hectare() -> None:
-    assert pytest.approx(10_000, rel=1e-15) == MU_M2 * 15
 
 
 def test_own_column_names_are_mapped_and_numbers_are_ids(tmp_path: Path) -> None:

@@ -2,24 +2,59 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import (
     ceil_to_step,
     floor_to_step,
     from_minor,
+    minor_units,
     shown,
+    shown_amount,
     split_evenly,
     to_minor,
+    written,
 )
 
 
-def test_minor_units() -> None:
-    assert to_minor(Decimal("12.345")) == 1234
-    assert from_minor(1234) == Decimal("12.34")
-    assert shown(1_230_000, "CNY") == "CNY 12,300"
-    assert shown(-50, "CNY") == "CNY -0.50"
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor", "file", "people"),
+    [
+        ("12300", "CNY", 1_230_000, "12300.00", "CNY 12,300"),
+        ("-0.5", "CNY", -50, "-0.50", "CNY -0.50"),
+        ("8000000", "VND", 8_000_000, "8000000", "VND 8,000,000"),
+        ("250", "JPY", 250, "250", "JPY 250"),
+        ("12.345", "KWD", 12_345, "12.345", "KWD 12.345"),
+        ("12", "TND", 12_000, "12.000", "TND 12"),
+        ("3.25", "CLF", 32_500, "3.2500", "CLF 3.2500"),
+    ],
+)
+def test_an_amount_has_the_decimals_of_its_currency(
+    amount: str, currency: str, minor: int, file: str, people: str
+) -> None:
+    assert to_minor(Decimal(amount), currency) == minor
+    assert from_minor(minor, currency) == Decimal(amount)
+    assert written(minor, currency) == file
+    assert shown(minor, currency) == shown_amount(Decimal(amount), currency) == people
+
+
+def test_half_a_minor_unit_goes_to_the_even_one() -> None:
+    assert to_minor(Decimal("12.345"), "CNY") == 1234
+    assert to_minor(Decimal("1.5"), "JPY") == to_minor(Decimal("2.5"), "JPY") == 2
+    assert shown_amount(Decimal("999.6"), "VND") == "VND 1,000"
+
+
+def test_the_exponents_of_iso_4217() -> None:
+    assert [minor_units(c) for c in ("XOF", "UGX", "KES", "IQD", "UYW")] == [1, 1, 100, 1000, 10000]
+
+
+@pytest.mark.parametrize("code", ["XYZ", "XAU", "DEM", "cny", ""])
+def test_a_code_that_nobody_pays_in_is_refused(code: str) -> None:
+    with pytest.raises(UserError, match="is no currency of ISO 4217: give a code in force"):
+        to_minor(Decimal(1), code)
 
 
 def test_one_rounding_down_and_one_up() -> None:

@@ -91,6 +91,19 @@ def test_batches_are_row_groups(tmp_path: Path) -> None:
     assert [list(batch["parcel_id"]) for batch in iter_batches(path)] == [["a", "b"], ["c"]]
 
 
+@pytest.mark.parametrize("second", ["b", "a"], ids=["the same key again", "a smaller key"])
+def test_a_batch_that_does_not_begin_after_the_last_is_refused(tmp_path: Path, second: str) -> None:
+    def fail() -> None:
+        with BatchWriter(AREAS, tmp_path / "areas.parquet") as writer:
+            writer.write(frame(("b", 0.1), ("a", 0.2)))
+            writer.write(frame())
+            writer.write(frame(("c", 0.3), (second, 0.4)))
+
+    with pytest.raises(SchemaError, match=f"'{second}'.* the one before ends with .*'b'"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failing_batch_leaves_no_file(tmp_path: Path) -> None:
     def fail() -> None:
         with BatchWriter(AREAS, tmp_path / "areas.parquet") as writer:

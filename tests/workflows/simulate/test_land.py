@@ -4,6 +4,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fieldline.pipeline.records.units import M2_PER_MU
 from fieldline.workflows.simulate import land, people, rings
 from fieldline.workflows.simulate.settings import LandSettings, LieSettings
 
@@ -26,7 +27,7 @@ def test_every_cover_but_road_is_present(county: land.Land) -> None:
 
 def test_four_fields_in_five_are_small_and_some_tiny() -> None:
     wide = land.lay_out(2400.0, LandSettings(), np.random.default_rng(1))
-    mu = shapely.area(wide.polygons[wide.fields]) / land.MU_M2
+    mu = shapely.area(wide.polygons[wide.fields]) / M2_PER_MU
     assert 0.72 < (mu <= 10).mean() < 0.9
     assert (mu < 1).any()
 
