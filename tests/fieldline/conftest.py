@@ -14,7 +14,8 @@ from shapely.geometry import box
 
 from fieldline.crops.schemas import CROPS, GROWTH
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.decision import decide_case, trace_of
+from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.replay import trace_of
 from fieldline.lending.schemas import DECISIONS
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
 from fieldline.pipeline.records.outcomes import Outcome, write_outcomes

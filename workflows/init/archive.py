@@ -280,7 +280,7 @@ def _too_few(inside: Sequence[Scene], archive: Archive | None) -> list[Guess]:
             "seasons",
             None,
             f"{counted(dates, 'date')}, fewer than the {least} clear ones that a parcel needs "
-            "(observe.min_clear_dates): every parcel would be too_cloudy",
+            "(observe.clear.min_dates): every parcel would be too_cloudy",
         )
     ]
 
