@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := .venv-ready
 export PYTHONHASHSEED := 0
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint wheel wheel-demo bench lock clean
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Fieldline needs Python 3.11: install it or set PYTHON=..."; exit 2; }
@@ -28,12 +28,19 @@ lint: $(READY)
 	$(BIN)/snakefmt --check Snakefile workflows/Snakefile workflows/rules
 	$(BIN)/snakemake --lint
 
+wheel: $(READY)
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+
+wheel-demo: $(READY)
+	PYTHON=$(PYTHON) .ci/wheel-demo
+
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.observe
 
 lock:
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --extra dev pyproject.toml -o requirements.lock
+	  --no-header --all-extras pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf results .snakemake .mypy_cache .ruff_cache .pytest_cache
+	rm -rf results .snakemake build dist .mypy_cache .ruff_cache .pytest_cache

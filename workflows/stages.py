@@ -153,7 +153,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "labelled_format": "county.inputs.labelled_series_format",
             "label_codes": "county.inputs.label_codes",
-            "seasons": "seasons", "clear": "observe.clear", "settings": "crops.classify",
+            "seasons": "seasons", "clear_dates": "observe.clear", "settings": "crops.classify",
         },
         stops=("intake", "observe"),
         mem_mb=4000,
@@ -167,7 +167,7 @@ STAGES: tuple[Stage, ...] = (
             "observations": Artifact("observations.parquet"), "crops": Artifact("crops.parquet"),
         },
         makes={"out": "growth.parquet"},
-        settings={"season": "season", "clear": "observe.clear", "settings": "crops.grow"},
+        settings={"season": "season", "clear_dates": "observe.clear", "settings": "crops.grow"},
         stops=("intake", "observe"),
         mem_mb=3000,
     ),

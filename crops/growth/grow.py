@@ -119,7 +119,7 @@ def run_grow(
     observations: Path,
     crops: Path,
     season: Season,
-    clear: ClearSettings,
+    clear_dates: ClearSettings,
     settings: GrowSettings,
     out: Path,
     outcomes: Path,
@@ -131,7 +131,7 @@ def run_grow(
         observations: `observations.parquet`, whole parcels per row group.
         crops: `crops.parquet`; its crops group the county norms.
         season: Season; nothing after its as-of date is read.
-        clear: What a clear date is and how many make a curve.
+        clear_dates: What a clear date is and how many make a curve.
         settings: Settings of the stage.
         out: Where growth goes.
         outcomes: Where outcomes go.
@@ -143,10 +143,12 @@ def run_grow(
     amounts: dict[str, float] = {}
     with scratch_path(out) as curves:
         with BatchWriter(GROWTH, curves) as writer:
-            for batch in iter_clear(observations, season, clear.min_valid_fraction, stopped):
-                frame = _grow_batch(batch, season, clear.min_dates, settings)
+            for batch in iter_clear(observations, season, clear_dates.min_valid_fraction, stopped):
+                frame = _grow_batch(batch, season, clear_dates.min_dates, settings)
                 writer.write(frame)
-                results.extend(_outcome(row, clear.min_dates) for row in frame.to_dict("records"))
+                results.extend(
+                    _outcome(row, clear_dates.min_dates) for row in frame.to_dict("records")
+                )
                 amounts.update(zip(frame["parcel_id"], frame["integral"], strict=True))
         norms = county_norms(pd.Series(amounts, dtype=float), crop_of, settings.min_norm_parcels)
         with BatchWriter(GROWTH, out) as writer:

@@ -134,7 +134,7 @@ def run_classify(
     labelled_fields: Path | None = None,
     label_codes: str | None = None,
     seasons: Sequence[Season],
-    clear: ClearSettings,
+    clear_dates: ClearSettings,
     settings: ClassifySettings,
     out: Path,
     card: Path,
@@ -156,7 +156,7 @@ def run_classify(
         label_codes: Table of `data/` that maps the series' crop codes.
         seasons: All of these seasons, oldest first; the last is decided, and nothing after its
             as-of date is learnt or read.
-        clear: What a clear date is and how many a parcel needs to be classified.
+        clear_dates: What a clear date is and how many a parcel needs to be classified.
         settings: Settings of the stage.
         out: Where the crops go.
         card: Where the model card goes.
@@ -174,7 +174,7 @@ def run_classify(
     )
     settings = settings.model_copy(update={"threads": threads})
     stopped = stopped_parcels(previous)
-    clock = _clock(observations, labelled, season, clear, settings.step_days, stopped)
+    clock = _clock(observations, labelled, season, clear_dates, settings.step_days, stopped)
     known = survey_labels(survey, season.as_of)
     training = _training(
         clock,
@@ -197,7 +197,7 @@ def run_classify(
     ])  # fmt: skip
     results: list[Outcome] = []
     with BatchWriter(schema, out) as writer:
-        for batch in iter_clear(observations, season, clear.min_valid_fraction, stopped):
+        for batch in iter_clear(observations, season, clear_dates.min_valid_fraction, stopped):
             rows = _answers(batch, clock, model, known.crop, settings)
             writer.write(pd.DataFrame(rows, columns=schema.names))
             results.extend(_outcome(row, model) for row in rows)

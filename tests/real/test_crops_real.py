@@ -70,13 +70,13 @@ def bavaria(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         survey=None,
         labelled_series=labels / "s2_field_means_halfmonth.parquet",
         labelled_format="bavaria_halfmonth", labelled_fields=labels / "fields.gpkg",
-        label_codes="codes_bavaria_iacs.csv", seasons=[SEASON], clear=ClearSettings(),
+        label_codes="codes_bavaria_iacs.csv", seasons=[SEASON], clear_dates=ClearSettings(),
         settings=ClassifySettings(folds=3), out=folder / "crops.parquet",
         card=folder / "card.json", outcomes=folder / "classify.parquet",
     )  # fmt: skip
     run_grow(
         observations=folder / "observations.parquet", crops=folder / "crops.parquet",
-        season=SEASON, clear=ClearSettings(),
+        season=SEASON, clear_dates=ClearSettings(),
         settings=GrowSettings(), out=folder / "growth.parquet", outcomes=folder / "grow.parquet",
     )  # fmt: skip
     return folder

@@ -45,6 +45,8 @@ def test_each_stage_function_takes_the_names_of_its_row_and_no_position(stage: S
     given = {*stage.makes, *stage.settings, *stage.reads}
     needed = {n for n, p in taken.items() if p.default is p.empty}
     assert needed <= given | ALWAYS
+    # Snakemake's named lists are lists: a name such as `clear` would hide a method of theirs.
+    assert not given & set(dir(list))
     # What the function does not take is an edge of the graph, not a value.
     assert given - set(taken) <= {"artifacts"}
 
@@ -67,7 +69,7 @@ def test_a_row_of_the_table_draws_only_its_own_settings() -> None:
     plan = Plan(load_config())
     grow = next(stage for stage in STAGES if stage.name == "grow")
     drawn = plan.settings(grow)
-    assert set(drawn) == {"season", "settings", "made_by"}
+    assert set(drawn) == {"season", "clear_dates", "settings", "made_by"}
     assert drawn["settings"] == load_config().crops.grow.model_dump(mode="json")
 
 

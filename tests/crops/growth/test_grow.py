@@ -21,7 +21,7 @@ def run(folder, frame, season, write_observations, name="growth", clear=CLEAR):
     crops.to_parquet(folder / "crops.parquet")
     run_grow(
         observations=folder / "observations.parquet", crops=folder / "crops.parquet",
-        season=season, clear=clear,
+        season=season, clear_dates=clear,
         settings=SETTINGS, out=folder / f"{name}.parquet", outcomes=folder / f"{name}_o.parquet",
     )  # fmt: skip
     growth = pd.read_parquet(folder / f"{name}.parquet").set_index("parcel_id")

@@ -20,7 +20,7 @@ def run(county, out, season, survey="survey.csv", settings=SETTINGS, past=None, 
         observations=county / "observations.parquet", parcels=county / "parcels.parquet",
         survey=None if survey is None else county / survey,
         seasons=[*(() if past is None else [past]), season], settings=settings,
-        clear=ClearSettings(),
+        clear_dates=ClearSettings(),
         out=out / "crops.parquet", card=out / "card.json", outcomes=out / "o.parquet", **extra,
     )  # fmt: skip
     crops = pd.read_parquet(out / "crops.parquet").set_index("parcel_id")

@@ -1,0 +1,20 @@
+# The image that the Kubernetes profile names. It runs the wheel, not the tree:
+#   make wheel && docker build -t fieldline:0.2.0 .
+FROM python:3.11-slim
+
+# Versions as locked; the wheel itself brings no compiler and no GPU library.
+COPY requirements.lock /tmp/requirements.lock
+COPY dist/fieldline-*.whl /tmp/
+RUN pip install --no-cache-dir uv \
+ && grep -v '^ *--hash' /tmp/requirements.lock | sed 's/ \\$//' > /tmp/constraints.txt \
+ && set -- /tmp/fieldline-*.whl \
+ && uv pip install --system --no-cache --constraint /tmp/constraints.txt "$1[simulate,cluster]" \
+ && rm -rf /tmp/*
+
+# A run belongs to nobody's account: results are the owner's who mounts the volume.
+RUN useradd --create-home --uid 10001 fieldline
+USER fieldline
+WORKDIR /data
+ENV PYTHONHASHSEED=0
+ENTRYPOINT ["fieldline"]
+CMD ["--help"]
