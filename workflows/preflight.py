@@ -9,16 +9,21 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.privacy import pseudonym_key
 from fieldline.workflows.config.model import Config
 
+_SIMULATOR = ("aquacrop", "xleaf")
+"""What the extra `simulate` brings."""
+
 
 def preflight(config: Config) -> Iterator[UserError]:
     """Yield every problem that would stop a run of this configuration, the nearest first."""
     yield from _inputs(config)
+    yield from _simulator(config)
     yield from _keys(config)
     yield from _dates(config)
     yield from _results(config.results)
@@ -44,6 +49,16 @@ def _missing(county: str, name: str, path: Path) -> UserError:
     if found != "is a folder" and not near.is_dir():
         found = f"does not exist, and neither does its folder {near}"
     return UserError(f"input `{name}` of county {county}: {path} {found}", remedy)
+
+
+def _simulator(config: Config) -> Iterator[UserError]:
+    simulated = [name for name in config.counties if config.county[name].simulated]
+    lacking = [name for name in _SIMULATOR if find_spec(name) is None]
+    if simulated and lacking:
+        yield UserError(
+            f"county {simulated[0]} is simulated and {' and '.join(lacking)} cannot be imported",
+            "install the extra: `pip install 'fieldline[simulate]'`",
+        )
 
 
 def _keys(config: Config) -> Iterator[UserError]:

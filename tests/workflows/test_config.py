@@ -190,6 +190,15 @@ def test_a_real_county_needs_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch) -
     assert any("published demonstration key" in str(problem) for problem in preflight(config))
 
 
+def test_a_simulated_county_without_its_extra_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fieldline.workflows.preflight._SIMULATOR", ("no_such_library",))
+    (problem,) = preflight(load_config())
+    assert "county SIM001 is simulated and no_such_library cannot be imported" in str(problem)
+    assert "pip install 'fieldline[simulate]'" in str(problem)
+
+
 def test_preflight_names_each_missing_input_once_and_days_to_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fieldline.workflows.config.load import load_config
+from fieldline.workflows.config.write import with_stages
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.provenance import tables_of
 from fieldline.workflows.stages import (
@@ -88,7 +89,9 @@ def test_tables_of_a_stage_are_those_its_modules_name() -> None:
 
 
 def test_the_architecture_page_holds_the_table_of_stages() -> None:
-    assert stages_table() in (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert stages_table() in page
+    assert with_stages(page) == page
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm", "kubernetes"])

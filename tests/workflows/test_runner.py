@@ -1,0 +1,88 @@
+"""What a person is told of a run: one sentence, the right exit code, and where to look."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from fieldline.pipeline.records.errors import StageError, UserError
+from fieldline.workflows.progress import Progress
+from fieldline.workflows.runner import _exclusive, _failure
+
+
+def progress(*events: dict[str, object]) -> Progress:
+    told = Progress()
+    for event in events:
+        told.take(json.loads(json.dumps(event)))
+    return told
+
+
+def write_log(results: Path, *lines: str) -> str:
+    log = results / "logs" / "grow.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "logs/grow.log"
+
+
+def test_events_count_jobs_by_stage() -> None:
+    told = progress(
+        {"event": "planned", "rules": {"grow": 2, "all": 1, "total": 3}},
+        {"event": "started", "rule": "grow"},
+        {"event": "finished", "rule": "grow"},
+        {"event": "finished", "rule": "all"},
+    )
+    assert told.planned == {"grow": 2}
+    assert told.finished["grow"] == 1
+    assert told.take({"event": "finished", "rule": "grow"}) == "grow"
+    assert told.take({"event": "finished", "rule": "all"}) is None
+
+
+def test_a_users_mistake_in_a_stage_is_its_own_sentence(tmp_path: Path) -> None:
+    log = write_log(tmp_path, "INFO x", "ERROR root user error: x.csv is empty: fill it.")
+    told = progress({"event": "failed", "rule": "grow", "logs": [log]})
+    error = _failure(told, ["noise"], tmp_path)
+    assert isinstance(error, UserError)
+    assert str(error) == "x.csv is empty: fill it."
+
+
+def test_a_defect_names_stage_and_log(tmp_path: Path) -> None:
+    log = write_log(tmp_path, "ERROR root KeyError: 'a'", "Traceback", "KeyError: 'a'")
+    error = _failure(progress({"event": "failed", "rule": "grow", "logs": [log]}), [], tmp_path)
+    assert isinstance(error, StageError)
+    assert str(error).startswith("grow stopped at a defect, KeyError: 'a'; the whole log is")
+
+
+@pytest.mark.parametrize(
+    ("events", "tail"),
+    [
+        ([{"event": "error", "says": "OSError: [Errno 28] No space left on device"}], []),
+        ([], ["OSError: [Errno 28] No space left on device: 'x.parquet'"]),
+    ],
+)
+def test_a_full_disk_is_said_wherever_it_shows(
+    events: list[dict[str, object]], tail: list[str], tmp_path: Path
+) -> None:
+    error = _failure(progress(*events), tail, tmp_path)
+    assert isinstance(error, UserError)
+    assert str(error) == f"the disk of {tmp_path} is full: free some space and run again."
+
+
+def test_a_second_run_in_one_folder_is_told_to_wait(tmp_path: Path) -> None:
+    with (
+        _exclusive(tmp_path / "r"),
+        pytest.raises(UserError, match="another run is writing"),
+        _exclusive(tmp_path / "r"),
+    ):
+        pass
+    with _exclusive(tmp_path / "r"):  # free again
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="cannot be written"), _exclusive(tmp_path / "r"):
+        pass
