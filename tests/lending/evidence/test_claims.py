@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import box
 
-from fieldline.lending.evidence.claims import counted_twice, disputed, overlaps, rivals
+from fieldline.lending.evidence.claims import (
+    Overlap,
+    counted_twice,
+    disputed,
+    disputed_area,
+    overlaps,
+    rivals,
+)
 from fieldline.lending.settings import EvidenceSettings
 
 RULES = EvidenceSettings()
@@ -80,3 +87,36 @@ def test_twenty_thousand_parcels_take_seconds() -> None:
     assert time.perf_counter() - start < 10
     sample = shapes[pairs[0].first].intersection(shapes[pairs[0].second]).area
     assert pairs[0].area_m2 == pytest.approx(sample)
+
+
+@pytest.mark.parametrize(
+    ("iou", "share", "width", "expected"),
+    [
+        pytest.param(0.05, 0.0, 9.0, True, id="the IoU from which ground is claimed"),
+        pytest.param(0.0, 0.2, 9.0, True, id="the share from which ground is claimed"),
+        pytest.param(0.0499, 0.1999, 9.0, False, id="neither"),
+        pytest.param(0.05, 0.2, 5.0, True, id="as thick as a phone errs"),
+        pytest.param(0.05, 0.2, 4.999, False, id="thinner than a phone errs"),
+        pytest.param(0.05, 0.5, 1.0, True, id="thin, and half of the smaller parcel"),
+        pytest.param(0.05, 0.4999, 1.0, False, id="thin, and less than half of it"),
+    ],
+)
+def test_every_threshold_counts_itself(
+    iou: float, share: float, width: float, expected: bool
+) -> None:
+    assert disputed(Overlap(0, 1, 100.0, iou, share, width), RULES) is expected
+
+
+def test_disputed_ground_is_what_others_claim_of_a_parcel() -> None:
+    # 50 x 100 m of the first with bob's, the whole of the second with bob's; ann's own do not count
+    pairs = overlaps(squares((0, 0, 100, 100), (50, 0, 150, 100), (50, 0, 150, 100)))
+    found = disputed_area(pairs, ["ann", "ann", "bob"], RULES)
+    assert found == {0: 5000, 1: 10_000, 2: 15_000}
+    edge = overlaps(squares((0, 0, 45, 45), (42, 0, 87, 45)))
+    assert disputed_area(edge, ["ann", "bob"], RULES) == {}
+    assert counted_twice(edge, ["ann", "ann"], RULES) == {}
+
+
+def test_half_a_square_metre_is_shared_ground_too() -> None:
+    (pair,) = overlaps(squares((0, 0, 10, 10), (9.5, 9, 20, 20)))
+    assert pair.area_m2 == 0.5
