@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := .venv-ready
 export PYTHONHASHSEED := 0
 
-.PHONY: demo test lint wheel wheel-demo bench lock clean
+.PHONY: demo test lint wheel wheel-demo bench mutants lock clean
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Fieldline needs Python 3.11: install it or set PYTHON=..."; exit 2; }
@@ -37,6 +37,10 @@ wheel-demo: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.observe
+
+# Every small defect planted in the rules that decide; SAMPLE=150 tries so many of them instead.
+mutants: $(READY)
+	$(BIN)/python -m tests.mutants $(if $(SAMPLE),--sample $(SAMPLE),--all)
 
 lock:
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -7,18 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldline.crops.series import (
+    band_names,
     clear_series,
     fill_gaps,
+    grid_days,
     indices,
+    iter_clear,
+    known_until,
+    ndvi,
     near_infrared,
+    normalised,
     regularise,
+    stack,
     stopped_parcels,
     without_spikes,
 )
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
 from fieldline.pipeline.records.settings import Season
-from tests.crops.conftest import observation_frame, series_of
+from tests.crops.conftest import BANDS, observation_frame, series_of
 
 
 def test_rows_after_the_as_of_date_are_not_seen():
@@ -82,9 +89,135 @@ def test_filling_a_straight_line_gives_the_line_between_its_ends(pattern):
     assert np.allclose(filled, np.clip(line, at[0], at[-1]))
 
 
-def test_parcels_stopped_earlier_are_named(tmp_path):
+def test_parcels_with_a_note_are_not_stopped(tmp_path):
     rows = [Outcome("grow", "a", "", "too_few_dates"), Outcome("grow", "b", "")]
     write_outcomes(rows, tmp_path / "grow.parquet")
     assert stopped_parcels([tmp_path / "grow.parquet"]) == frozenset()
     assert stopped_parcels([]) == frozenset()
     assert pd.read_parquet(tmp_path / "grow.parquet").shape[0] == 2
+
+
+def test_parcels_that_a_stage_stopped_are_named_and_the_others_go_on(tmp_path):
+    observe = [Outcome("observe", "a", "", "too_cloudy"), Outcome("observe", "b", "")]
+    write_outcomes(observe, tmp_path / "observe.parquet")
+    grow = [Outcome("grow", "b", "", "too_few_dates"), Outcome("grow", "c", "", "too_cloudy")]
+    write_outcomes(grow, tmp_path / "grow.parquet")
+    paths = [tmp_path / "observe.parquet", tmp_path / "grow.parquet"]
+    assert stopped_parcels(paths) == {"a", "c"}
+
+
+def test_a_season_is_known_to_its_end_or_to_the_as_of_date():
+    start, end = dt.date(2023, 1, 1), dt.date(2023, 1, 31)
+    assert known_until(Season(start=start, end=end, as_of=dt.date(2023, 1, 11))) == 10
+    assert known_until(Season(start=start, end=end, as_of=dt.date(2023, 3, 1))) == 30
+
+
+def test_a_row_counts_from_the_first_day_and_from_the_least_clear_share(season):
+    days = np.array([-1, 0, 7, 3])
+    frame = observation_frame({"a": (days, np.full(4, 0.5))}, season.start, valid=0.5)
+    series = clear_series(frame, season, 0.5)
+    assert series.day.tolist() == [0, 3, 7]
+    assert len(clear_series(frame, season, 0.51).day) == 0
+
+
+def test_each_parcel_has_its_own_rows_in_order_of_time(season):
+    curves = {"b": ([9, 2], [0.5, 0.4]), "a": ([4], [0.3]), "c": ([1], [0.2])}
+    frame = observation_frame({k: map(np.array, v) for k, v in curves.items()}, season.start)
+    series = clear_series(frame, season, 0.5)
+    assert series.parcel_ids == ("a", "b", "c")
+    assert series.clear_dates.tolist() == [1, 2, 1]
+    assert [series.day[series.of(n)].tolist() for n in range(3)] == [[4], [2, 9], [1]]
+    assert np.allclose(ndvi(series.bands), [0.3, 0.4, 0.5, 0.2])
+    assert set(series.bands) == set(BANDS)
+
+
+def test_bands_are_the_columns_of_means(tmp_path):
+    path = tmp_path / "some.parquet"
+    pd.DataFrame({"parcel_id": ["a"], "B8A_mean": [0.1], "B02_mean": [0.1], "B02_std": [0.0]}
+                 ).to_parquet(path)  # fmt: skip
+    assert band_names(path) == ("B8A", "B02")
+
+
+def test_stopped_parcels_are_not_read_again(tmp_path, season, write_observations):
+    day, ndvi_of = np.array([5]), {"a": 0.3, "b": 0.6}
+    frame = observation_frame({p: (day, np.array([v])) for p, v in ndvi_of.items()}, season.start)
+    path = write_observations(frame, tmp_path / "observations.parquet")
+
+    def parcels(*stopped):
+        return [s.parcel_ids for s in iter_clear(path, season, 0.5, frozenset(stopped))]
+
+    assert parcels() == [("a", "b")]
+    assert parcels("a") == [("b",)]
+    assert parcels("a", "b") == []
+    (series,) = iter_clear(path, season, 0.5, frozenset("a"))
+    assert np.allclose(ndvi(series.bands), [0.6])
+
+
+def test_an_index_stays_within_its_scale():
+    first, second = np.array([0.3, -0.1, 0.0]), np.array([-0.1, 0.3, 0.0])
+    # .4 / .2 and -.4 / .2 are no normalised differences; nothing over nothing is none
+    assert normalised(first, second).tolist() == [1.0, -1.0, 0.0]
+    nir, red, blue = np.array([0.9, 0.0]), np.array([0.0, 0.8]), np.array([0.1, 0.7])
+    # 2.25 / 1.15 = 1.96 and -2 / .55 = -3.6
+    assert indices({"B08": nir, "B04": red, "B02": blue})["EVI"].tolist() == [1.5, -1.0]
+
+
+def test_the_residue_index_needs_both_of_its_bands():
+    base = {"B04": np.array([0.1]), "B08": np.array([0.3])}
+    short, long = np.array([0.3]), np.array([0.2])
+    assert indices({**base, "B11": short, "B12": long})["NDTI"][0] == pytest.approx(0.2)
+    assert set(indices({**base, "B12": long})) == {"NDVI"}
+    assert set(indices({**base, "B11": short})) == {"NDVI", "LSWI"}
+
+
+@pytest.mark.parametrize(
+    ("day", "middle", "drop", "stands"),
+    [
+        pytest.param([0, 10, 20], 0.5, 0.125, False, id="a quarter under both"),
+        pytest.param([0, 10, 20], 0.5, 0.25, True, id="exactly the drop is none"),
+        pytest.param([0, 30, 60], 0.5, 0.125, False, id="both neighbours just in reach"),
+        pytest.param([200, 210, 220], 0.5, 0.125, False, id="late in the season as early in it"),
+        pytest.param([0, 31, 61], 0.5, 0.125, True, id="the one before out of reach"),
+        pytest.param([0, 30, 61], 0.5, 0.125, True, id="the one behind out of reach"),
+    ],
+)
+def test_a_spike_is_deeper_than_the_drop_between_two_near_neighbours(day, middle, drop, stands):
+    values = np.array([0.75, middle, 0.75])
+    assert without_spikes(np.array(day), values, drop, 30).tolist() == [True, stands, True]
+
+
+def test_a_spike_lies_under_the_line_and_under_both_neighbours():
+    def middle(day, values, drop):
+        return bool(without_spikes(np.array(day), np.array(values), drop, 30)[1])
+
+    # on day 10 the line from .5 to .8 on day 30 stands at .6
+    assert not middle([0, 10, 30], [0.5, 0.45, 0.8], 0.1)
+    assert middle([0, 10, 30], [0.5, 0.45, 0.8], 0.2)
+    assert middle([0, 10, 30], [0.5, 0.52, 0.8], 0.05)
+    assert middle([0, 10, 20], [0.5, 0.5, 1.0], 0.1)
+    # two images of one day: the line is the other image's value
+    assert not middle([0, 0, 1], [0.8, 0.3, 0.8], 0.2)
+    assert without_spikes(np.array([0, 1]), np.array([0.9, 0.1]), 0.1, 30).tolist() == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("days", "step", "centres"),
+    [(12, 5, [2, 7]), (13, 5, [2, 7, 12]), (10, 10, [5]), (3, 10, [5])],
+)
+def test_steps_are_named_by_their_centre(days, step, centres):
+    start = dt.date(2023, 1, 1)
+    end = start + dt.timedelta(days - 1)
+    assert grid_days(Season(start=start, end=end, as_of=end), step).tolist() == centres
+
+
+def test_parcels_and_channels_do_not_mix_and_late_rows_join_the_last_step():
+    series = series_of({"a": (np.array([0, 45]), np.zeros(2)), "b": (np.array([0]), np.zeros(1))})
+    series.weight[:] = 0.5
+    values, seen = regularise(series, np.array([[1.0, 10], [4, 40], [7, 70]]), 4, 10)
+    assert values[:, :, 0].tolist() == pytest.approx(np.array([[1, 2, 3, 4], [7, 7, 7, 7]]))
+    assert values[:, :, 1].tolist() == pytest.approx(np.array([[10, 20, 30, 40], [70] * 4]))
+    assert seen.tolist() == [[True, False, False, True], [True, False, False, False]]
+
+
+def test_columns_stand_side_by_side():
+    assert stack([np.array([1.0, 2]), np.array([3.0, 4])]).tolist() == [[1, 3], [2, 4]]

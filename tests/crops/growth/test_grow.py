@@ -108,3 +108,27 @@ def test_norms_by_hand():
     assert norms.loc["a", "anomaly"] == pytest.approx(-4 / (2 * 1.4826))
     assert norms.loc["e", "percentile"] == pytest.approx(0.9)
     assert norms.loc["f"].isna().all()
+
+
+def test_a_group_of_exactly_the_least_size_has_a_norm_and_a_smaller_one_has_none():
+    integral = pd.Series([10.0, 12, 17, 1, 2], index=list("abcde"))
+    crops = pd.Series(["maize"] * 3 + ["rice"] * 2, index=list("abcde"))
+    norms = county_norms(integral, crops, 3)
+    # median 12, absolute deviations 2 0 5: their median 2
+    assert norms.loc["c", "anomaly"] == pytest.approx(5 / (2 * 1.4826))
+    assert norms["percentile"].tolist()[:3] == pytest.approx([0.5 / 3, 1.5 / 3, 2.5 / 3])
+    assert norms.loc[["d", "e"]].isna().all(axis=None)
+
+
+def test_one_parcel_and_equal_parcels_have_no_norm():
+    # a group of one, and one without spread, cannot say what is usual
+    integral = pd.Series([10.0, 7, 7, 7], index=list("abcd"))
+    crops = pd.Series(["maize", "rice", "rice", "rice"], index=list("abcd"))
+    assert county_norms(integral, crops, 1).isna().all(axis=None)
+
+
+def test_a_spread_below_one_is_a_spread():
+    integral = pd.Series([1.0, 1.25, 1.5], index=list("abc"))
+    norms = county_norms(integral, pd.Series(["maize"] * 3, index=list("abc")), 3)
+    # median 1.25, absolute deviations .25 0 .25: their median .25
+    assert norms["anomaly"].tolist() == pytest.approx([-1 / 1.4826, 0, 1 / 1.4826])

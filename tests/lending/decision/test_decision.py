@@ -237,3 +237,72 @@ def test_an_applicant_unlike_any_loan_goes_to_a_person_not_to_a_price(case: Case
         found = decide_case(case.model_copy(update={"risk": risk}))
         assert found.access == access
         assert ("review_unlike_loans" in [r.code for r in found.reasons]) == (access == "review")
+
+
+def test_the_chance_from_which_a_person_decides_counts_itself(case: Case) -> None:
+    at = decide_case(changed(case, "risk", pd=Decimal("0.10"), challenger=Decimal("0.10")))
+    assert (at.access, at.reasons[0].code) == ("review", "risk_of_default")
+    assert "about 10 did not repay" in at.reasons[0].english
+    assert "10 is the most this product takes" in at.reasons[0].english
+    below = decide_case(changed(case, "risk", pd=Decimal("0.0999"), challenger=Decimal("0.1")))
+    assert below.access == "approve"
+
+
+def test_the_chance_from_which_access_is_declined_counts_itself(case: Case) -> None:
+    # .16 / .8 = .2 is below a ceiling of 50 %
+    dear = changed(case, "ceiling", rate=Decimal("0.5"))
+    at = decide_case(changed(dear, "risk", pd=Decimal("0.2"), challenger=Decimal("0.2")))
+    assert at.access == "decline"
+    assert "20 is the most this product takes" in at.reasons[0].english
+    below = decide_case(changed(dear, "risk", pd=Decimal("0.1999"), challenger=Decimal("0.2")))
+    assert below.access == "review"
+
+
+def test_models_disagree_from_the_gap_itself(case: Case) -> None:
+    at = decide_case(changed(case, "risk", challenger=Decimal("0.19")))
+    assert at.access == "review"
+    assert "4.0% and 19.0%" in at.reasons[0].english
+    near = changed(case, "risk", pd=Decimal("0.08"), challenger=Decimal("0.09"))
+    assert decide_case(near).access == "approve"
+    assert decide_case(changed(case, "risk", challenger=None)).access == "approve"
+
+
+def test_a_certain_default_has_no_price_and_is_declined(case: Case) -> None:
+    found = decide_case(changed(case, "risk", pd=Decimal(1), challenger=Decimal(1)))
+    assert (found.access, found.annual_rate) == ("decline", None)
+    assert "is 100%" in found.reasons[0].english
+
+
+def test_a_price_above_the_ceiling_tells_what_raised_it(case: Case) -> None:
+    risk = case.risk.model_copy(update={
+        "pd": Decimal("0.15"), "challenger": Decimal("0.15"),
+        "contributions": {**case.risk.contributions, "debt_share": 0.9},
+        "features": {**case.risk.features, "debt_share": 0.45},
+    })  # fmt: skip
+    found = changed(case, "policy", pd_review=0.9).model_copy(update={"risk": risk})
+    assert codes(found) == ["price_above_ceiling", "risk_debt_share"]
+
+
+def test_the_least_line_itself_is_lent(case: Case) -> None:
+    assert decide_case(changed(case, "farmer", requested_minor=50_000)).limit_minor == 50_000
+    small = decide_case(changed(case, "farmer", requested_minor=49_999))
+    assert (small.access, small.limit_minor) == ("decline", 0)
+    assert "CNY 400" in small.reasons[0].english
+    assert "CNY 500" in small.reasons[0].english
+
+
+def test_blocked_ground_adds_no_need_and_other_caps_are_kept(case: Case) -> None:
+    blocked = case.parcels[0].model_copy(update={"effect": "block", "parcel_id": "b"})
+    found = decide_case(changed(case, parcels=(*case.parcels, blocked)))
+    assert found.limit_need_minor == 650_000
+    assert (found.limit_policy_minor, found.limit_exposure_minor) == (30_000_000, 35_000_000)
+    assert (found.pd, found.pd_challenger) == (Decimal("0.04"), Decimal("0.05"))
+
+
+def test_a_chance_is_told_of_a_hundred_farmers(case: Case) -> None:
+    # (.05 + .6 x .55) / .4 = .95 is below a ceiling of 200 %
+    lax = changed(changed(case, "ceiling", rate=Decimal(2)), "policy", pd_review=0.6, pd_decline=1)
+    found = decide_case(changed(lax, "risk", pd=Decimal("0.6"), challenger=Decimal("0.6")))
+    assert found.access == "review"
+    assert "about 60 did not repay" in found.reasons[0].english
+    assert "60 is the most this product takes" in found.reasons[0].english

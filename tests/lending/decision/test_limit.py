@@ -94,3 +94,43 @@ def test_members_together_never_borrow_more_than_the_household_can(
         for m in members
     )
     assert total <= capacity_cap(household, RATE, POLICY) + Decimal("0.01")
+
+
+def test_farmers_share_what_the_household_may_still_owe() -> None:
+    # (400,000 - 100,000) / 2, below 350,000 - 50,000 of one's own
+    own, home = Means(*map(Decimal, (0, 0, 50_000))), Means(*map(Decimal, (0, 0, 100_000)))
+    assert exposure_cap(own, home, 2, Decimal(0), RATE, POLICY) == 150_000
+    assert exposure_cap(own, home, 3, Decimal(0), RATE, POLICY) == 100_000
+
+
+def test_what_a_farmer_owes_already_can_use_up_the_cap() -> None:
+    deep = Means(*map(Decimal, (0, 0, 360_000)))
+    assert exposure_cap(deep, deep, 1, Decimal(0), RATE, POLICY) == 0
+
+
+def test_a_lone_farmers_free_income_is_no_matter_of_exposure() -> None:
+    means = Means(*map(Decimal, (20_000, 6_000, 1_000)))
+    assert exposure_cap(means, means, 1, means.free, RATE, POLICY) == 349_000
+
+
+def test_farmers_share_the_households_capacity_by_their_free_income() -> None:
+    # free 3,000 of 4,000: three quarters of 4,000 / (1.25 x 1.11)
+    own, home = Means(*map(Decimal, (3000, 0, 0))), Means(*map(Decimal, (4000, 0, 0)))
+    cap = exposure_cap(own, home, 2, Decimal(4000), RATE, POLICY)
+    assert abs(cap - Decimal("2162.162162")) < Decimal("1e-5")
+    # one unit of free income is shared like any other, and who has none gets none
+    tiny = Means(*map(Decimal, (1, 0, 0)))
+    assert exposure_cap(tiny, tiny, 2, Decimal(1), RATE, POLICY) < 1
+    poor = Means(*map(Decimal, (0, 5, 0)))
+    assert exposure_cap(poor, home, 2, Decimal(4000), RATE, POLICY) == 0
+
+
+def test_debts_paid_by_other_work_are_not_paid_twice() -> None:
+    assert Means(*map(Decimal, (20_000, 6_000, 1_000, 400))).free == 13_400
+    assert Means(*map(Decimal, (20_000, 6_000, 1_000))).free == 13_000
+
+
+def test_the_policy_cap_is_left_out_where_a_person_may_lift_it() -> None:
+    for order in ((3, 4, 1, 5), (4, 3, 1, 5), (5, 4, 1, 3)):
+        caps = Caps(*map(Decimal, order))
+        assert (caps.least, caps.without_policy) == (1, 3)

@@ -41,3 +41,10 @@ def test_more_risk_is_never_cheaper_and_never_at_a_loss(one: Decimal, other: Dec
     assert annual_price(low, POLICY).annual_rate <= annual_price(high, POLICY).annual_rate
     price = annual_price(high, POLICY)
     assert price.annual_rate * (1 - high) >= price.cost + price.expected_loss
+
+
+def test_a_certain_borrower_pays_costs_alone_and_no_chance_is_below_none() -> None:
+    price = annual_price(Decimal(0), POLICY)
+    assert (price.annual_rate, price.cost, price.expected_loss) == (Decimal("0.05"),) * 2 + (0,)
+    with pytest.raises(ValueError, match="not in"):
+        annual_price(Decimal("-0.01"), POLICY)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import re
 
 from fieldline.lending.codes import evidence_codes, reason_codes
-from fieldline.lending.decision.reasons import Finding, tell
+from fieldline.lending.decision.case import RiskCase
+from fieldline.lending.decision.reasons import Finding, risk_findings, tell
 from fieldline.lending.risk.features import FEATURES
 from fieldline.pipeline.records.reference import crops
 
@@ -53,3 +54,84 @@ def test_every_effect_and_feature_has_its_reason() -> None:
 
 def test_crops_have_both_names() -> None:
     assert all(crop.name_en and crop.name_zh for crop in crops().values())
+
+
+def risk_of(
+    parts: dict[str, float],
+    values: dict[str, float | None],
+    usual: dict[str, float | None] | None = None,
+    shares: dict[str, float | None] | None = None,
+) -> RiskCase:
+    """Return a model's answer: contribution and value by feature, and what is usual (0.1, 0)."""
+    names = [feature.name for feature in FEATURES]
+    medians = {**dict.fromkeys(names, 0.1), **(usual or {})}
+    cohort = {n: {"median": medians[n], "contribution": (shares or {}).get(n, 0.0)} for n in names}
+    return RiskCase(
+        model="m", problem="", pd=None, challenger=None, margin=None, bias=None, cohort=cohort,
+        features={**dict.fromkeys(names, 0.1), **values},
+        contributions={**dict.fromkeys(names, 0.0), **parts},
+    )  # fmt: skip
+
+
+def told(risk: RiskCase) -> list[str]:
+    return [finding.code for finding in risk_findings(risk)]
+
+
+def test_a_reason_is_only_where_the_own_value_is_the_worse_one() -> None:
+    # more debt is worse, more stability is better; equal is neither
+    parts = {"debt_share": 0.9, "stability": 0.8}
+    assert told(risk_of(parts, {"debt_share": 0.2, "stability": 0.05})) == [
+        "risk_debt_share", "risk_stability",
+    ]  # fmt: skip
+    assert told(risk_of(parts, {"debt_share": 0.05, "stability": 0.3})) == []
+    assert told(risk_of(parts, {})) == []
+
+
+def test_a_reason_is_only_where_it_raised_the_risk_above_the_cohorts() -> None:
+    worse = {"debt_share": 0.2, "stability": 0.05, "conflicts": 2.0}
+    parts = {"debt_share": 0.5, "stability": 0.3, "conflicts": 0.2}
+    # excess .5 - .45, .3 - 0 and .2 - .2
+    found = told(risk_of(parts, worse, shares={"debt_share": 0.45, "conflicts": 0.2}))
+    assert found == ["risk_stability", "risk_debt_share"]
+    assert told(risk_of({"debt_share": 0.5}, worse, shares={"debt_share": None})) == [
+        "risk_debt_share"
+    ]
+
+
+def test_equal_causes_are_told_by_name() -> None:
+    worse = {"stability": 0.05, "conflicts": 2.0, "debt_share": 0.2}
+    assert told(risk_of(dict.fromkeys(worse, 0.4), worse)) == [
+        "risk_conflicts", "risk_debt_share", "risk_stability",
+    ]  # fmt: skip
+
+
+def test_what_is_not_known_is_no_reason() -> None:
+    parts = {"debt_share": 0.9}
+    assert told(risk_of(parts, {"debt_share": None})) == []
+    assert told(risk_of(parts, {"debt_share": 0.9}, usual={"debt_share": None})) == []
+
+
+def test_a_thin_file_is_a_reason_where_it_is_one() -> None:
+    assert told(risk_of({"thin_file": 0.4}, {"thin_file": 1.0})) == ["risk_thin_file"]
+    assert told(risk_of({"thin_file": 0.4}, {"thin_file": 0.0})) == []
+
+
+def test_counts_are_counts_and_shares_are_percent() -> None:
+    worse = {"conflicts": 2.0, "debt_share": 0.25, "hazard_index": 62.4, "prior_loans": 1.0}
+    usual = {"conflicts": 1.0, "hazard_index": 30.0, "prior_loans": 3.0}
+    found = {
+        f.code: f.values for f in risk_findings(risk_of(dict.fromkeys(worse, 1.0), worse, usual))
+    }
+    assert found == {
+        "risk_conflicts": {"value": "2", "threshold": "1"},
+        "risk_debt_share": {"value": "25%", "threshold": "10%"},
+        "risk_hazard_index": {"value": "62", "threshold": "30"},
+        "risk_prior_loans": {"value": "1", "threshold": "3"},
+    }
+
+
+def test_the_same_reason_is_told_once_and_in_both_languages() -> None:
+    twice = [Finding("limit_policy", {"threshold": "CNY 5"})] * 2
+    (reason,) = tell(twice)
+    assert reason.english.startswith("CNY 5 is the most this product lends. ")
+    assert "CNY 5" in reason.chinese

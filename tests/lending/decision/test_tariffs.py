@@ -51,3 +51,27 @@ def test_scale_of_finance_falls_back_to_the_template() -> None:
     # 1500.00 per ha is 100.00 per mu
     assert scale_on("maize", "KES", day, 150_000) == Scale(10_000, "crop_template")
     assert scale_on("maize", "KES", day, None) == Scale(0, "unknown")
+
+
+def test_a_scale_of_finance_counts_from_its_first_day_and_not_before() -> None:
+    first = dt.date(2015, 1, 1)
+    assert scale_on("maize", "CNY", first, None) == Scale(50_000, "table")
+    assert scale_on("maize", "CNY", first - dt.timedelta(days=1), None) == Scale(0, "unknown")
+
+
+def test_a_table_that_does_not_exist_is_named() -> None:
+    with pytest.raises(UserError, match=r"no_such\.csv does not exist: name a file of data/"):
+        rate_ceilings("no_such.csv")
+
+
+def test_the_ceiling_is_the_newest_known_whatever_the_order_of_rows(tmp_path: Path) -> None:
+    rows = [
+        "KES,2022-01-01,x,0.1,2,0.03,s",
+        "KES,2020-01-01,x,0.1,1,0,s",
+        "ABC,2021-01-01,x,1,1,0,s",
+    ]
+    head = "currency,valid_from,rule,base_rate,multiple,add,source"
+    own = tmp_path / "own.csv"
+    own.write_text("\n".join([head, *rows]) + "\n")
+    assert ceiling_on(str(own), "KES", dt.date(2023, 1, 1)).rate == Decimal("0.23")
+    assert ceiling_on(str(own), "KES", dt.date(2021, 12, 31)).rate == Decimal("0.1")

@@ -6,7 +6,7 @@ from shapely.geometry import box
 
 from fieldline.lending.evidence.claims import counted_twice, disputed, disputed_area, rivals
 from fieldline.lending.settings import EvidenceSettings
-from fieldline.pipeline.parcels.overlaps import overlapping_pairs
+from fieldline.pipeline.parcels.overlaps import Pairs, overlapping_pairs
 
 RULES = EvidenceSettings()
 
@@ -36,3 +36,30 @@ def test_own_parcels_are_counted_twice_but_are_no_rivals() -> None:
     assert counted_twice(pairs, ["ann", "ann", "bob"], RULES) == {1: 5000}
     assert disputed_area(pairs, ["ann", "ann", "bob"], RULES) == {0: 5000, 1: 10_000, 2: 15_000}
     assert rivals(pairs, ["ann", "ann", "bob"], RULES) == {0: [2], 1: [2], 2: [0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("iou", "share", "width", "expected"),
+    [
+        pytest.param(0.05, 0.0, 9.0, True, id="the IoU from which ground is claimed"),
+        pytest.param(0.0, 0.2, 9.0, True, id="the share from which ground is claimed"),
+        pytest.param(0.0499, 0.1999, 9.0, False, id="neither"),
+        pytest.param(0.05, 0.2, 5.0, True, id="as thick as a phone errs"),
+        pytest.param(0.05, 0.2, 4.999, False, id="thinner than a phone errs"),
+        pytest.param(0.05, 0.5, 1.0, True, id="thin, and half of the smaller parcel"),
+        pytest.param(0.05, 0.4999, 1.0, False, id="thin, and less than half of it"),
+    ],
+)
+def test_every_threshold_counts_itself(
+    iou: float, share: float, width: float, expected: bool
+) -> None:
+    known = {"smaller_share": share, "iou": iou, "width": width, "area": 100.0}
+    one = {name: np.array([value]) for name, value in known.items()}
+    pair = Pairs(first=np.array([0]), second=np.array([1]), **one)
+    assert disputed(pair, RULES).tolist() == [expected]
+
+
+def test_an_edge_drawn_twice_is_disputed_by_nobody() -> None:
+    edge = overlapping_pairs(squares((0, 0, 45, 45), (42, 0, 87, 45)))
+    assert disputed_area(edge, ["ann", "bob"], RULES) == {}
+    assert counted_twice(edge, ["ann", "ann"], RULES) == {}

@@ -4,13 +4,16 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
+import geopandas as gpd
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import box
 
 from fieldline.lending.codes import EFFECTS, evidence_codes
-from fieldline.lending.evidence.crosscheck import ParcelFacts, judge
+from fieldline.lending.evidence.crosscheck import ParcelFacts, gather, holds_ground, judge
 from fieldline.lending.settings import EvidenceSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
@@ -225,3 +228,262 @@ def test_a_registry_with_a_wrong_number_is_refused_with_its_row(county: Any) -> 
     ]
     with pytest.raises(UserError, match=r"row 1: area_m2 is 'ten'"):
         county.evidence()
+
+
+PLAIN = ParcelFacts(
+    parcel_id="p", farmer_id="ann", ring_area_m2=2000, declared_area_m2=2000, declared_crop="maize"
+)
+QUARTER = EvidenceSettings(area_tolerance=0.25)
+"""A tolerance that binary fractions hold exactly."""
+
+
+def test_where_only_paper_is_known_only_paper_counts() -> None:
+    verdict = judge(PLAIN, RULES, AS_OF)
+    assert verdict.codes == ["area_unseen", "crop_unknown", "registry_missing"]
+    assert verdict.evidence_area_m2 == 2000
+    assert verdict.numbers == {"declared": 2000}
+    assert replace(
+        PLAIN, pixels=0.0, declared_learnt=True, disputed_m2=0.0, named_on_rival=False,
+        rival_holds=False, own_overlap_m2=0.0, protected_m2=0.0, protected_core_m2=0.0,
+    ) == PLAIN  # fmt: skip
+
+
+def test_the_numbers_behind_a_verdict_are_told() -> None:
+    found = judge(replace(GOOD, protected_m2=0.5), RULES, AS_OF)
+    assert found.numbers == {"declared": 2000, "seen": 1950, "registry": 2050, "protected": 0.5}
+    assert judge(replace(GOOD, own_overlap_m2=450), RULES, AS_OF).evidence_area_m2 == 1500
+    assert judge(replace(GOOD, own_overlap_m2=5000), RULES, AS_OF).evidence_area_m2 == 0
+
+
+def test_one_whole_pixel_is_seen() -> None:
+    assert "area_unseen" not in codes(pixels=1.0)
+    assert "area_unseen" in codes(pixels=0.99)
+
+
+@pytest.mark.parametrize(
+    ("changes", "overdrawn"),
+    [
+        pytest.param({"ring_area_m2": 1500.0}, False, id="a quarter less is within a quarter"),
+        pytest.param({"ring_area_m2": 1499.5}, True, id="half a square metre more is not"),
+        # 1,000 - 600 against 250 + a pixel of 600 / .5
+        pytest.param(
+            {"ring_area_m2": 600.0, "declared_area_m2": 1000.0, "pixels": 0.5}, False,
+            id="a pixel as large as the parcel",
+        ),
+        # 2,800 - 2,000 against 700 + 50: what lies outside the ring is not seen in it
+        pytest.param(
+            {"declared_area_m2": 2800.0, "seen_area_m2": 3000.0, "pixels": 40.0}, True,
+            id="seen beyond the ring",
+        ),
+        pytest.param({"declared_area_m2": None, "seen_area_m2": 100.0, "pixels": 20.0}, True,
+                     id="nothing declared is the ring declared"),
+    ],
+)  # fmt: skip
+def test_an_area_is_overdrawn_beyond_tolerance_and_one_pixel(
+    changes: dict[str, Any], overdrawn: bool
+) -> None:
+    found = judge(replace(PLAIN, **changes), QUARTER, AS_OF).codes
+    assert ("area_overdrawn" in found) is overdrawn
+    assert "area_agrees" not in found
+
+
+def test_a_registered_area_has_the_same_tolerance() -> None:
+    for declared, conflict in ((2500.0, False), (2501.0, True)):
+        facts = replace(GOOD, declared_area_m2=declared, registry_area_m2=2000.0,
+                        ring_area_m2=2500.0, seen_area_m2=2500.0)  # fmt: skip
+        found = judge(facts, QUARTER, AS_OF).codes
+        assert ("area_conflict_registry" in found) is conflict
+        assert ("area_agrees" in found) is not conflict
+    assert "area_agrees" not in codes(declared_area_m2=3000.0, registry_area_m2=None)
+
+
+def test_thresholds_of_crops_and_dates_count_themselves() -> None:
+    assert "no_crop_cycle" not in codes(planted_fraction=0.1)
+    assert "no_crop_cycle" in codes(planted_fraction=0.099, pixels=4.0)
+    assert "crop_unknown" in codes(planted_fraction=None, seen_crop=None)
+    assert "crop_conflict" in codes(declared_crop="rice", probability=0.8)
+    assert "crop_doubt" in codes(declared_crop="rice", probability=0.799)
+    assert "crop_doubt" in codes(declared_crop="rice", probability=None)
+    assert "registry_stale" not in codes(registry_on=AS_OF - dt.timedelta(days=730))
+    assert "registry_stale" in codes(registry_on=AS_OF - dt.timedelta(days=731))
+
+
+def test_what_the_registry_does_not_say_it_does_not_contradict() -> None:
+    assert codes(registry_on=None)[-1] == "registry_missing"
+    assert codes(registry_holder=None, registry_crop=None) == ["area_agrees", "crop_agrees"]
+    found = codes(declared_crop=None)
+    assert found == ["area_agrees", "crop_unknown", "holder_agrees"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        # 1,000 m2 undisputed and half of 1,000 m2 disputed
+        ({"disputed_m2": 1000.0, "registry_area_m2": 1500.0}, True),
+        ({"disputed_m2": 1000.0, "registry_area_m2": 1499.0}, False),
+        # two rivals may claim more than there is: half of 2,500 m2
+        ({"disputed_m2": 2500.0, "registry_area_m2": 1250.0}, True),
+        ({"disputed_m2": 2500.0, "registry_area_m2": 1249.5}, False),
+        ({"disputed_m2": 1000.0, "registry_area_m2": None}, False),
+        ({"disputed_m2": 1000.0, "registry_holder": "bob"}, False),
+        ({"disputed_m2": 1000.0, "registry_holder": "bob", "named_on_rival": True}, True),
+    ],
+)
+def test_who_needs_the_disputed_ground_holds_it(changes: dict[str, Any], holds: bool) -> None:
+    assert holds_ground(replace(GOOD, **changes), RULES) is holds
+
+
+def test_a_claim_has_one_code() -> None:
+    claimed = {"rivals": ("q",), "disputed_m2": 1000.0, "registry_crop": None}
+    rest = ["area_agrees", "crop_agrees"]
+    assert codes(**claimed, registry_holder=None) == [*rest, "claimed_by_other"]
+    assert codes(**claimed, registry_holder=None, rival_holds=True) == [
+        *rest, "claimed_by_other", "claim_refuted",
+    ]  # fmt: skip
+    rest = [*rest, "holder_agrees"]
+    assert codes(**claimed) == [*rest, "claim_upheld"]
+    assert codes(**claimed, rival_holds=True) == [*rest, "claimed_by_other"]
+    # the registry names ann too, but with too little land for the disputed ground
+    rest[0] = "area_conflict_registry"
+    small = {**claimed, "registry_area_m2": 1400.0, "rival_holds": True}
+    assert codes(**small) == [*rest, "claimed_by_other"]
+    assert codes() == ["area_agrees", "crop_agrees", "holder_agrees"]
+
+
+def test_the_least_overlap_with_own_ground_is_told() -> None:
+    assert "own_overlap" in codes(own_overlap_m2=0.5)
+
+
+@pytest.mark.parametrize(
+    ("ring", "core", "code"),
+    [
+        (2000.0, 200.0, "protected_overlap"),
+        (2000.0, 199.9, "protected_touch"),
+        (10_000.0, 500.0, "protected_overlap"),
+        (10_000.0, 499.0, "protected_touch"),
+        (100.0, 50.0, "protected_overlap"),
+        (100.0, 49.0, "protected_touch"),
+        (1.0, 0.5, "protected_overlap"),
+        (2000.0, 0.0, "protected_touch"),
+    ],
+)
+def test_protected_ground_stops_from_200_m2_5_percent_or_half(
+    ring: float, core: float, code: str
+) -> None:
+    found = codes(ring_area_m2=ring, protected_m2=core + 0.5, protected_core_m2=core)
+    assert [name for name in found if name.startswith("protected")] == [code]
+
+
+def test_an_edge_never_stops_whatever_the_thresholds() -> None:
+    strict = EvidenceSettings(protected_min_share=0, protected_min_m2=0)
+    touch = replace(GOOD, protected_m2=90.0, protected_core_m2=0.0)
+    assert "protected_touch" in judge(touch, strict, AS_OF).codes
+
+
+EAST, NORTH = 500_000.0, 3_800_000.0
+
+
+def parcels_of(*rows: tuple[str, str, float, float]) -> gpd.GeoDataFrame:
+    """Return parcels of 100 m height from (parcel, farmer, offset, width)."""
+    shapes = [box(EAST + x, NORTH, EAST + x + width, NORTH + 100) for _, _, x, width in rows]
+    frame = pd.DataFrame({
+        "parcel_id": [row[0] for row in rows], "farmer_id": [row[1] for row in rows],
+        "metrics:area": [100 * row[3] for row in rows], "declared_area_m2": np.nan,
+        "declared_crop": "maize",
+    })  # fmt: skip
+    return gpd.GeoDataFrame(frame, geometry=shapes, crs="EPSG:32650")
+
+
+FIELDS = pd.DataFrame(columns=["parcel_id", "seen_area_m2", "planted_fraction", "pixels"])
+CROPS = pd.DataFrame(columns=["parcel_id", "crop", "probability", "cannot_tell", "prediction_set"])
+
+
+def facts_of(
+    parcels: gpd.GeoDataFrame,
+    *,
+    fields: pd.DataFrame = FIELDS,
+    crops: pd.DataFrame = CROPS,
+    registry: pd.DataFrame | None = None,
+    protected: gpd.GeoDataFrame | None = None,
+    settings: EvidenceSettings = RULES,
+) -> dict[str, ParcelFacts]:
+    found = gather(parcels, fields, crops, registry, protected, settings)
+    return {fact.parcel_id: fact for fact in found}
+
+
+def test_an_unseen_parcel_without_papers_is_all_unknown() -> None:
+    assert facts_of(parcels_of(("a", "ann", 0, 100)))["a"] == ParcelFacts(
+        "a", "ann", 10_000.0, None, "maize"
+    )
+    assert facts_of(parcels_of(("a", "ann", 0, 100)).iloc[:0]) == {}
+
+
+def test_what_was_seen_and_registered_is_brought_to_its_parcel() -> None:
+    fields = pd.DataFrame({
+        "parcel_id": ["a"], "seen_area_m2": [9000.0], "planted_fraction": [0.9], "pixels": [90.0],
+    })  # fmt: skip
+    crops = pd.DataFrame({
+        "parcel_id": ["a", "b"], "crop": ["maize", "rice"], "probability": [0.9, 0.8],
+        "cannot_tell": [False, True], "prediction_set": [["maize", "rice"], ["rice"]],
+        "p_maize": 0.9, "p_rice": 0.1,
+    })  # fmt: skip
+    registry = pd.DataFrame(
+        {"area_m2": [8000.0], "holder_id": ["ann"], "crop": [""],
+         "recorded_on": [pd.Timestamp("2024-01-01")]}, index=["a"],
+    )  # fmt: skip
+    parcels = parcels_of(("b", "bob", 1000, 100), ("a", "ann", 0, 100))
+    parcels.loc[0, "declared_crop"] = "soybean"
+    found = facts_of(parcels, fields=fields, crops=crops, registry=registry)
+    assert list(found) == ["a", "b"]
+    assert found["a"] == ParcelFacts(
+        "a", "ann", 10_000.0, None, "maize", 9000.0, 0.9, 90.0, "maize", 0.9, ("maize", "rice"),
+        True, 8000.0, "ann", None, dt.date(2024, 1, 1),
+    )  # fmt: skip
+    # a model that cannot tell names no plausible crop, and it never learnt soybean
+    assert found["b"] == ParcelFacts(
+        "b", "bob", 10_000.0, None, "soybean", seen_crop="rice", probability=0.8,
+        declared_learnt=False,
+    )  # fmt: skip
+
+
+def test_ground_claimed_by_three_is_disputed_with_each() -> None:
+    # bob's and cat's parcels share no ground with each other, ann's shares 50 m with each
+    parcels = parcels_of(("a", "ann", 0, 200), ("b", "bob", -50, 100), ("c", "cat", 150, 100))
+    registry = pd.DataFrame(
+        {"area_m2": np.nan, "holder_id": ["ann", None], "crop": None, "recorded_on": pd.NaT},
+        index=["b", "c"],
+    )
+    found = facts_of(parcels, registry=registry)
+    assert found["a"].rivals == ("b", "c")
+    assert [found[p].disputed_m2 for p in "abc"] == pytest.approx([10_000, 5000, 5000], rel=1e-4)
+    # the registry names ann on b: she holds, so both her rivals face a holder
+    assert [found[p].named_on_rival for p in "abc"] == [True, False, False]
+    assert [found[p].rival_holds for p in "abc"] == [False, True, True]
+
+
+def test_own_ground_is_counted_with_the_earlier_parcel() -> None:
+    found = facts_of(parcels_of(("a", "ann", 0, 100), ("b", "ann", 50, 100)))
+    assert [found[p].own_overlap_m2 for p in "ab"] == [0, pytest.approx(5000, rel=1e-4)]
+    assert found["a"].rivals == ()
+
+
+def test_a_holder_without_a_rival_is_no_rival_of_others() -> None:
+    registry = pd.DataFrame(
+        {"area_m2": [10_000.0], "holder_id": ["ann"], "crop": None, "recorded_on": pd.NaT},
+        index=["a"],
+    )
+    found = facts_of(parcels_of(("a", "ann", 0, 100), ("b", "bob", 1000, 100)), registry=registry)
+    assert not any(fact.rival_holds for fact in found.values())
+
+
+@pytest.mark.parametrize(("depth", "core"), [(5.0, 1500.0), (1.0, 1900.0), (0.0, 2000.0)])
+def test_the_core_of_a_park_begins_as_deep_as_a_phone_errs(depth: float, core: float) -> None:
+    park = box(EAST - 500, NORTH - 500, EAST + 20, NORTH + 600)
+    parcels = parcels_of(("a", "ann", 0, 100), ("b", "bob", 1000, 100))
+    zones = gpd.GeoDataFrame(geometry=[park], crs="EPSG:32650")
+    settings = EvidenceSettings(gps_tolerance_m=depth)
+    found = facts_of(parcels, protected=zones, settings=settings)
+    assert found["a"].protected_m2 == pytest.approx(2000, rel=1e-3)
+    assert found["a"].protected_core_m2 == pytest.approx(core, rel=1e-3)
+    assert (found["b"].protected_m2, found["b"].protected_core_m2) == (0, 0)
+    assert facts_of(parcels, protected=zones.iloc[:0])["a"].protected_m2 == 0

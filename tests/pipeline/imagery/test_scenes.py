@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
+import pyarrow.parquet as pq
 import pytest
+from shapely.geometry import box
 
-from fieldline.pipeline.imagery.scenes import read_scene_days, run_scenes, solar_day
+from fieldline.pipeline.imagery.archive import SceneItem
+from fieldline.pipeline.imagery.scenes import (
+    _Area,
+    group_by_solar_day,
+    read_scene_days,
+    run_scenes,
+    solar_day,
+)
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
@@ -170,3 +181,116 @@ def test_the_artifact_does_not_know_where_it_lies(tmp_path: Path) -> None:
     href = read_scene_days(moved)[0].items[0].assets["B04"].href
     assert Path(href).is_relative_to(tmp_path / "two")
     assert Path(href).exists()
+
+
+def test_the_first_and_last_day_and_the_as_of_day_itself_count(tmp_path: Path) -> None:
+    scenes = [TinyScene("first", RED, day=SEASON.start), TinyScene("last", RED, day=SEASON.end)]
+    choose(tmp_path, scenes)
+    assert outcomes(tmp_path) == {"first": "ok", "last": "ok"}
+    early = Season(start=SEASON.start, end=SEASON.end, as_of=dt.date(2021, 6, 1))
+    known = [
+        TinyScene("today", RED, day=dt.date(2021, 6, 1), hour=23),
+        TinyScene("tomorrow", RED, day=dt.date(2021, 6, 2), hour=0),
+    ]
+    choose(tmp_path / "early", known, early)
+    assert outcomes(tmp_path / "early") == {"today": "ok", "tomorrow": "scene_after_as_of"}
+
+
+def test_the_cloud_limit_itself_and_an_unknown_cloud_pass(tmp_path: Path) -> None:
+    scenes = [
+        TinyScene("at", RED, properties={"eo:cloud_cover": 80.0}),
+        TinyScene("above", RED, properties={"eo:cloud_cover": 80.1}),
+        TinyScene("unknown", RED),
+    ]
+    choose(tmp_path, scenes, max_cloud_percent=80)
+    assert outcomes(tmp_path) == {"at": "ok", "above": "scene_too_cloudy", "unknown": "ok"}
+
+
+def test_an_outcome_tells_its_numbers(tmp_path: Path) -> None:
+    scenes = [
+        TinyScene("early", RED, day=dt.date(2021, 2, 28)),
+        TinyScene("blue_only", {"B02": [[1]]}),
+        TinyScene("silent", RED, radiometry=None),
+    ]
+    choose(tmp_path, scenes)
+    frame = read_table(tmp_path / "results" / "outcomes.parquet").set_index("parcel_id")
+    assert frame["detail"].to_dict() == {
+        "blue_only": "bands=B04", "early": "date=2021-02-28", "silent": "bands=B04",
+    }  # fmt: skip
+
+
+def test_every_further_item_of_the_same_name_is_numbered(tmp_path: Path) -> None:
+    catalog = write_archive(tmp_path / "archive", [TinyScene(name, RED) for name in "abc"])
+    for name in "bc":
+        path = tmp_path / "archive" / "tiny" / name / f"{name}.json"
+        path.write_text(path.read_text().replace(f'"id": "{name}"', '"id": "a"'))
+    choose_from(tmp_path, catalog)
+    assert outcomes(tmp_path) == {"a": "ok", "a#2": "scene_duplicate", "a#3": "scene_duplicate"}
+
+
+def item(name: str, moment: dt.datetime, *, west: float, east: float, **more: Any) -> SceneItem:
+    return SceneItem(
+        name, moment, box(west, -60, east, 80), cloud_cover=more.get("cloud"), baseline=None,
+        assets={}, origin=None,
+    )  # fmt: skip
+
+
+def test_one_longitude_midway_serves_the_whole_county() -> None:
+    # from 0 to 180 degrees: 90, six hours ahead
+    for hour, day in ((12, 10), (17, 10), (18, 11), (23, 11)):
+        moment = dt.datetime(2021, 5, 10, hour, tzinfo=dt.UTC)
+        items = [item("a", moment, west=0, east=10), item("b", moment, west=100, east=180)]
+        (found,) = group_by_solar_day(items)
+        assert found.date == dt.date(2021, 5, day)
+        assert found.scene_id == "a+b"
+    assert group_by_solar_day([]) == []
+
+
+def test_days_follow_each_other_and_an_unknown_cloud_is_a_full_one() -> None:
+    late, early = (dt.datetime(2021, 5, d, 10, tzinfo=dt.UTC) for d in (20, 10))
+    items = [
+        item("b", late, west=0, east=1, cloud=100.0),
+        item("a", late, west=0, east=1),
+        item("c", late, west=0, east=1, cloud=99.0),
+        item("d", early, west=0, east=1),
+    ]
+    assert [day.scene_id for day in group_by_solar_day(items)] == ["d", "c+a+b"]
+
+
+def test_a_county_lies_at_the_middle_of_its_parcels() -> None:
+    parcels = gpd.GeoDataFrame(geometry=[box(10, 40, 12, 41), box(18, 44, 20, 48)], crs=4326)
+    assert _Area(parcels).longitude == 15
+    assert _Area(parcels).touches(box(11, 40.5, 30, 50))
+    assert not _Area(parcels).touches(box(13, 40, 17, 48))
+    assert _Area(parcels.iloc[:0]).longitude == 0
+
+
+def test_chosen_items_are_kept_in_order_of_time_with_their_own_words(tmp_path: Path) -> None:
+    words = {"spatial_resolution": 10.0, "scale": 1e-4, "offset": 0.0}
+    scenes = [
+        TinyScene("a", RED, day=dt.date(2021, 6, 1), radiometry=words),
+        TinyScene("b", {**RED, "B08": [[1, 2], [3, 4]]}, day=dt.date(2021, 5, 1), radiometry=words),
+    ]
+    out = choose(tmp_path, scenes, default_offset=-0.1)
+    table = pq.read_table(out)
+    assert table.column("id").to_pylist() == ["b", "a"]
+    band = table.column("assets").to_pylist()[1]["B04"]["raster:bands"]
+    assert band == [words]
+    links = table.column("links").to_pylist()[0]
+    assert [link["rel"] for link in links] == ["self"]
+    assert links[0]["href"] == "../archive/tiny/b/b.json"
+
+
+def test_a_broken_document_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    catalog = write_archive(tmp_path / "archive", [TinyScene(name, RED) for name in "ab"])
+    folder = tmp_path / "archive" / "tiny"
+    (folder / "a" / "a.json").write_text("<html>503</html>")
+    document = json.loads((folder / "b" / "b.json").read_text())
+    document["geometry"] = {"type": "Polygon", "coordinates": []}
+    (folder / "b" / "b.json").write_text(json.dumps(document))
+    choose_from(tmp_path, catalog)
+    frame = read_table(tmp_path / "results" / "outcomes.parquet").set_index("parcel_id")
+    assert set(frame["outcome"]) == {"scene_invalid_item"}
+    assert frame["detail"].to_dict() == {
+        "a.json": "reason=JSONDecodeError", "b.json": "reason=empty_geometry",
+    }  # fmt: skip

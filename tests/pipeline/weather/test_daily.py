@@ -19,6 +19,7 @@ from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import read_table
 from fieldline.pipeline.weather.daily import run_weather
 from fieldline.pipeline.weather.evapotranspiration import extraterrestrial_radiation, hargreaves
+from fieldline.pipeline.weather.series import empty_series
 from fieldline.pipeline.weather.settings import WeatherSettings
 
 START = dt.date(2023, 5, 1)
@@ -245,3 +246,14 @@ def test_no_source_is_an_outcome_for_every_parcel(tmp_path: Path) -> None:
 def test_unusable_files_are_user_errors(tmp_path: Path, frame: pd.DataFrame, says: str) -> None:
     with pytest.raises(UserError, match=says):
         Run(tmp_path, frame)
+
+
+def test_a_county_without_weather_has_days_and_no_cell() -> None:
+    series = empty_series(SEASON)
+    assert series.days[[0, -1]].tolist() == [pd.Timestamp(START), pd.Timestamp("2023-05-15")]
+    assert series.cells == []
+    assert {values.shape for values in series.values.values()} == {(DAYS, 0)}
+    assert series.filled.shape == (DAYS, 0)
+    assert series.bad.shape == (0,)
+    late = Season(start=START, end=SEASON.end, as_of=dt.date(2023, 6, 30))
+    assert len(empty_series(late).days) == 20

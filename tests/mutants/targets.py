@@ -1,0 +1,49 @@
+"""Targets: the modules whose tests must bite, each with its tests, nearest first.
+
+Owns nothing but the table. A module is tried against `nearest`; what survives those is tried
+against `room`, tests that use it from afar, before it is called a survivor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """A module and the tests that ought to notice a defect in it."""
+
+    module: str
+    """Path below the root, as the repository spells it."""
+    nearest: tuple[str, ...]
+    room: tuple[str, ...] = ()
+    package: str = "fieldline"
+
+    @property
+    def name(self) -> str:
+        """Name under which the module is imported."""
+        return ".".join([self.package, *self.module.removesuffix(".py").split("/")])
+
+
+_DECISION = "tests/lending/decision"
+_EVIDENCE = "tests/lending/evidence"
+_IMAGERY = "tests/pipeline/imagery"
+_WHOLE = (f"{_DECISION}/test_decision.py", f"{_DECISION}/test_decide.py")
+
+
+def _decision(noun: str) -> Target:
+    return Target(f"lending/decision/{noun}.py", (f"{_DECISION}/test_{noun}.py",), _WHOLE)
+
+
+TARGETS = (
+    Target("lending/decision/decision.py", _WHOLE[:1], _WHOLE[1:]),
+    *(_decision(noun) for noun in ("limit", "pricing", "findings", "reasons", "tariffs", "case")),
+    Target("lending/evidence/crosscheck.py", (f"{_EVIDENCE}/test_crosscheck.py",), _WHOLE[1:]),
+    Target(
+        "lending/evidence/claims.py",
+        (f"{_EVIDENCE}/test_claims.py",),
+        (f"{_EVIDENCE}/test_crosscheck.py",),
+    ),
+    Target("crops/series.py", ("tests/crops/test_series.py",), ("tests/crops/growth",)),
+    Target("pipeline/imagery/scenes.py", (f"{_IMAGERY}/test_scenes.py",), (_IMAGERY,)),
+)
