@@ -9,6 +9,8 @@ for simulated_county in PLAN.simulated:
             f"logs/simulate_{simulated_county}.log",
         benchmark:
             f"benchmarks/simulate_{simulated_county}.tsv"
+        container:
+            IMAGE
         threads: 2
         resources:
             mem_mb=4000,

@@ -12,6 +12,8 @@ for stage in STAGES:
             PLAN.log(stage.name),
         benchmark:
             PLAN.benchmark(stage.name)
+        container:
+            IMAGE
         threads: PLAN.threads(stage)
         resources:
             mem_mb=stage.mem_mb,
