@@ -9,7 +9,7 @@ cross-validation on unseen villages says that such an answer is usually right.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +38,25 @@ from fieldline.crops.recognise.ensemble import (
     fit_temperature,
     warm,
 )
-from fieldline.crops.recognise.features import Cube, View, cube_of, features, jitter
+from fieldline.crops.recognise.features import Cube, View, features, jitter
 from fieldline.crops.recognise.labels import (
     LabelledSeries,
     SeasonLabels,
-    read_labelled,
     survey_labels,
+)
+from fieldline.crops.recognise.training import (
+    Clock,
+    Training,
+    county_clock,
+    fold_groups,
+    gather_training,
+    rows_of,
 )
 from fieldline.crops.schemas import CROPS
 from fieldline.crops.series import (
     ClearSeries,
     Floats,
-    band_names,
     iter_clear,
-    known_until,
     ndvi,
     stopped_parcels,
 )
@@ -60,26 +65,11 @@ from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
 from fieldline.pipeline.records.reference import crops
 from fieldline.pipeline.records.settings import Season
-from fieldline.pipeline.records.tables import BatchWriter, Column, read_table
+from fieldline.pipeline.records.tables import BatchWriter, Column
 
 STAGE = "classify"
 #: Answer for land that behaves like none of the crops that were learnt.
 _UNLIKE: dict[str, Any] = {"crop": None, "cannot_tell": True, "prediction_set": []}
-
-
-@dataclass(frozen=True)
-class Training:
-    """Labelled parcels on the season's clock."""
-
-    cube: Cube
-    labels: Labels
-    groups: list[str]
-    origin: list[str]
-    """Season or file that each label comes from."""
-    classes: tuple[str, ...]
-    rare: dict[str, int]
-    """Crops with too few labels to learn, with their counts."""
-    view: View
 
 
 @dataclass(frozen=True)
@@ -101,25 +91,6 @@ class CropModel:
         """Return calibrated class probabilities of parcels with clear dates, (parcels, classes)."""
         boosted, voted = self.members.predict(features(cube, self.view))
         return warm(blend(boosted, voted, self.share), self.temperature)
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The grid that all series of a run share."""
-
-    season: Season
-    steps: int
-    step_days: int
-    first_step: int
-    last_step: int
-    """Steps between which the county itself was observed: labels say nothing outside them."""
-    bands: tuple[str, ...]
-    clear: ClearSettings
-
-    def cube(self, series: ClearSeries) -> Cube:
-        """Bring a batch onto the grid, without steps that the county itself lacks."""
-        cube = cube_of(series, self.bands, self.steps, self.step_days)
-        return replace(cube, values=cube.values[:, self.first_step : self.last_step + 1])
 
 
 def run_classify(
@@ -174,15 +145,15 @@ def run_classify(
     )
     settings = settings.model_copy(update={"threads": threads})
     stopped = stopped_parcels(previous)
-    clock = _clock(observations, labelled, season, clear_dates, settings.step_days, stopped)
+    clock = county_clock(observations, labelled, season, clear_dates, settings.step_days, stopped)
     known = survey_labels(survey, season.as_of)
-    training = _training(
+    training = gather_training(
         clock,
         observations,
         known.crop,
         earlier,
         labelled,
-        _groups(parcels, settings.folds),
+        fold_groups(parcels, settings.folds),
         settings,
         stopped,
     )
@@ -204,117 +175,6 @@ def run_classify(
     write_outcomes(results, outcomes)
 
 
-def _clock(
-    observations: Path,
-    labelled: LabelledSeries | None,
-    season: Season,
-    clear: ClearSettings,
-    step_days: int,
-    stopped: frozenset[str],
-) -> Clock:
-    first, last = known_until(season), 0
-    for batch in iter_clear(observations, season, clear.min_valid_fraction, stopped):
-        if len(batch.day):
-            first, last = min(first, int(batch.day.min())), max(last, int(batch.day.max()))
-    bands = band_names(observations)
-    if labelled is not None:
-        other = set(read_labelled(labelled, season)[0].bands)
-        bands = tuple(name for name in bands if name in other)
-    steps = known_until(season) // step_days + 1
-    return Clock(season, steps, step_days, first // step_days, last // step_days, bands, clear)
-
-
-def _groups(parcels: Path, folds: int) -> dict[str, str]:
-    """Return the fold group of each parcel: the widest unit that there are enough of."""
-    frame = read_table(parcels, ["parcel_id", "farmer_id", "village"])
-    village = frame["village"].astype("object").where(frame["village"].notna(), frame["farmer_id"])
-    units = (village, frame["farmer_id"], frame["parcel_id"])
-    group = next((unit for unit in units if unit.nunique() >= folds), frame["parcel_id"])
-    return dict(zip(frame["parcel_id"], group.astype(str), strict=True))
-
-
-def _training(
-    clock: Clock,
-    observations: Path,
-    labels: dict[str, str],
-    earlier: Sequence[SeasonLabels],
-    labelled: LabelledSeries | None,
-    groups: dict[str, str],
-    settings: ClassifySettings,
-    stopped: frozenset[str],
-) -> Training | None:
-    parts: list[tuple[Cube, list[str], list[str], str]] = []
-    sources = [(observations, labels, clock.season, stopped)]
-    for former in earlier:
-        found = survey_labels(former.survey, clock.season.as_of).crop
-        sources.append((former.observations, found, former.season, frozenset()))
-    for path, named, season, without in sources:
-        for batch in iter_clear(path, season, clock.clear.min_valid_fraction, without):
-            chosen = [p for p in batch.parcel_ids if p in named]
-            cube = _rows_of(clock.cube(batch), [batch.parcel_ids.index(p) for p in chosen])
-            villages = [groups.get(p, p) for p in chosen]
-            parts.append((cube, [named[p] for p in chosen], villages, str(season.start)))
-    if labelled is not None:
-        series, crops_of = read_labelled(labelled, clock.season)
-        parts.append((clock.cube(series), crops_of, list(series.parcel_ids), labelled.table.name))
-    view: View = "full" if labelled is None else "shape"
-    return _assemble(parts, view, clock.clear.min_dates, settings)
-
-
-def _rows_of(cube: Cube, rows: Sequence[int] | NDArray[np.int64]) -> Cube:
-    at = np.asarray(rows, dtype=np.int64)
-    return replace(cube, values=cube.values[at], clear_dates=cube.clear_dates[at])
-
-
-def _assemble(
-    parts: list[tuple[Cube, list[str], list[str], str]],
-    view: View,
-    min_dates: int,
-    settings: ClassifySettings,
-) -> Training | None:
-    parts = [part for part in parts if part[1]]
-    if not parts:
-        return None
-    codes = np.asarray([crop for part in parts for crop in part[1]])
-    groups = [group for part in parts for group in part[2]]
-    origin = [part[3] for part in parts for _ in part[1]]
-    cube = Cube(
-        np.concatenate([part[0].values for part in parts]),
-        parts[0][0].bands,
-        np.concatenate([part[0].clear_dates for part in parts]),
-    )
-    usable = cube.clear_dates >= min_dates
-    names, counts = np.unique(codes[usable], return_counts=True)
-    common = tuple(str(n) for n in names[counts >= settings.min_labels_per_class])
-    rare = {str(n): int(c) for n, c in zip(names, counts, strict=True) if n not in common}
-    kept = _at_most(np.flatnonzero(usable & np.isin(codes, common)), codes, settings)
-    if len(common) < 2:
-        return None
-    return Training(
-        _rows_of(cube, kept),
-        np.searchsorted(np.asarray(common), codes[kept]),
-        [groups[row] for row in kept],
-        [origin[row] for row in kept],
-        common,
-        rare,
-        view,
-    )
-
-
-def _at_most(
-    rows: NDArray[np.int64], codes: NDArray[np.str_], settings: ClassifySettings
-) -> NDArray[np.int64]:
-    """Draw no more than the configured number of labels of each class: training time stays flat."""
-    random = np.random.default_rng(settings.seed)
-    chosen = []
-    for code in np.unique(codes[rows]):
-        of_class = rows[codes[rows] == code]
-        if len(of_class) > settings.max_labels_per_class:
-            of_class = random.choice(of_class, settings.max_labels_per_class, replace=False)
-        chosen.append(of_class)
-    return np.sort(np.concatenate(chosen)) if chosen else rows
-
-
 def _on_one_thread(settings: ClassifySettings) -> ClassifySettings:
     """Return the settings under which a model is known: results do not depend on its threads."""
     return settings.model_copy(update={"threads": 1})
@@ -324,7 +184,7 @@ def _fit(training: Training, settings: ClassifySettings) -> tuple[CropModel, dic
     rows = features(training.cube, training.view)
 
     def expand(chosen: NDArray[np.int64], random: np.random.Generator) -> tuple[Matrix, Labels]:
-        part = _rows_of(training.cube, chosen)
+        part = rows_of(training.cube, chosen)
         copies = [jitter(part, random, settings) for _ in range(settings.augment)]
         inputs = [rows[chosen], *(features(copy, training.view) for copy in copies)]
         return np.concatenate(inputs), np.tile(training.labels[chosen], 1 + settings.augment)
@@ -457,7 +317,7 @@ def _answers(
     able = np.flatnonzero(cube.clear_dates >= needed)
     found: dict[int, Floats] = {}
     if model is not None and len(able):
-        found = dict(zip(able.tolist(), model.predict(_rows_of(cube, able)), strict=True))
+        found = dict(zip(able.tolist(), model.predict(rows_of(cube, able)), strict=True))
     strange = _strange(cube, model, settings)
     few = {
         at: detail(clear_dates=int(dates), needed=needed)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fieldline.crops.recognise.classify import _at_most, _groups, run_classify
+from fieldline.crops.recognise.classify import run_classify
+from fieldline.crops.recognise.training import at_most, fold_groups
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
@@ -145,7 +146,7 @@ def test_folds_hold_the_widest_unit_that_there_are_enough_of(
         }
     )
     parcels.to_parquet(tmp_path / "parcels.parquet")
-    groups = _groups(tmp_path / "parcels.parquet", folds=5)
+    groups = fold_groups(tmp_path / "parcels.parquet", folds=5)
     wanted = villages if expected == "villages" else [f"f{i}" for i in range(6)]
     assert list(groups.values()) == wanted
 
@@ -153,8 +154,8 @@ def test_folds_hold_the_widest_unit_that_there_are_enough_of(
 def test_more_labels_than_needed_are_drawn_down_evenly_and_repeatably() -> None:
     codes = np.array(["maize"] * 40 + ["rice"] * 12)
     settings = ClassifySettings(max_labels_per_class=15)
-    rows = _at_most(np.arange(52), codes, settings)
+    rows = at_most(np.arange(52), codes, settings)
     assert (codes[rows] == "maize").sum() == 15
     assert (codes[rows] == "rice").sum() == 12
-    assert np.array_equal(rows, _at_most(np.arange(52), codes, settings))
+    assert np.array_equal(rows, at_most(np.arange(52), codes, settings))
     assert np.array_equal(rows, np.unique(rows))
