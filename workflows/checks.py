@@ -79,9 +79,9 @@ def _print_rows(rows: list[dict[Hashable, Any]]) -> None:
 def verify_audit(config_files: Sequence[Path], *, as_json: bool) -> int:
     """Recompute the audit chain; return the exit code."""
     from fieldline.lending.store.audit import verify
-    from fieldline.lending.store.database import open_database
+    from fieldline.lending.store.database import open_existing
 
-    engine = open_database(load_config(config_files).database_url())
+    engine = open_existing(load_config(config_files).database_url())
     try:
         report = verify(engine)
     finally:
@@ -99,10 +99,10 @@ def replay_decisions(
     config_files: Sequence[Path], decision_id: str | None, *, as_json: bool
 ) -> int:
     """Replay one stored decision, or all; return the exit code."""
-    from fieldline.lending.store.database import open_database
+    from fieldline.lending.store.database import open_existing
     from fieldline.lending.store.replays import replay_stored
 
-    engine = open_database(load_config(config_files).database_url())
+    engine = open_existing(load_config(config_files).database_url())
     try:
         report = replay_stored(engine, decision_id)
     finally:

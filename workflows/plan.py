@@ -8,6 +8,7 @@ is drawn the settings that its stage reads, no others, so a changed one redoes j
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,8 @@ InputFunction = Callable[[Wildcards], Any]
 FOLDER = "{season}/{county}"
 """Artifacts of one county and season, relative to the results folder."""
 VAULT = "vault.sqlite"
+STORE_VARIABLE = "FIELDLINE_STORE_URL"
+"""Environment variable by which the Snakefile hands the store's URL to its own jobs."""
 
 
 class Plan:
@@ -129,7 +132,6 @@ class Plan:
 
     @cached_property
     def _named(self) -> dict[str, Any]:
-        own = self.config.database is None
         return {
             "county_id": lambda w: w.county,
             "season_name": lambda w: w.season,
@@ -138,8 +140,17 @@ class Plan:
             "seasons": self._seasons_until,
             "privacy": lambda w: _plain(self.config.privacy_of(w.county)),
             "vault": VAULT,
-            "database": STORE if own else self.config.database_url(),
+            "database": self._store(),
         }
+
+    def _store(self) -> str:
+        """Return the store as Snakemake may remember it: without a password.
+
+        Parameters are kept in clear text beside the results; a job takes the whole URL from its
+        environment (`STORE_VARIABLE`).
+        """
+        url = self.config.database
+        return STORE if url is None else re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
 
     def _seasons_until(self, wildcards: Wildcards) -> list[Any]:
         """Return the county's seasons up to this one, oldest first."""

@@ -123,6 +123,21 @@ def open_database(database: str | Path) -> sa.Engine:
     return engine
 
 
+def open_existing(database: str | Path) -> sa.Engine:
+    """Open a store that must be there already: looking at one never makes one.
+
+    Raises:
+        UserError: As `open_database`, and where an SQLite file is absent.
+    """
+    text = str(database)
+    url = sa.make_url(text) if "://" in text else None
+    file = Path(text) if url is None else Path(url.database or "")
+    embedded = url is None or url.get_backend_name() == "sqlite"
+    if embedded and not file.exists():
+        raise UserError(f"there is no offer store at {file}", "run the chain or correct `database`")
+    return open_database(database)
+
+
 def _engine(database: str) -> sa.Engine:
     if "://" not in database:
         _make_folder(Path(database).parent)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.workflows.conftest import ChainRun, run_in
+from tests.workflows.conftest import ChainRun, run_in, tiny_config
 
 STRICT = {"lending": {"policy": {"max_limit": 2000}}}
 AFTER_POLICY = ["profile", "decide", "offers", "report"]
@@ -118,6 +120,36 @@ def test_a_missing_input_is_named_before_anything_runs(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert f"input `parcels` of county X: {tmp_path}/no.geojson does not exist" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_is_one_sentence_and_a_run_goes_on(tiny_run: ChainRun, tmp_path: Path) -> None:
+    stopped = tiny_config(tmp_path, "stopped", tiny_run.simulated)
+    command = [sys.executable, "-m", "fieldline.workflows.cli", "run", "-c", str(stopped.config)]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, start_new_session=True, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    assert first.startswith("intake 1/")
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.stderr.read()
+    assert process.wait() == 130
+    assert said.splitlines()[-1] == "fieldline: stopped; the next run goes on from here"
+    assert "Traceback" not in said
+    left = planned(tmp_path, stopped.config)
+    assert "decide" in left
+    assert "simulate_SIM001" not in left
+
+
+@pytest.mark.parametrize("command", [["audit", "verify"], ["audit", "replay", "--all"]])
+def test_looking_at_a_store_that_is_not_there_makes_none(
+    command: list[str], tmp_path: Path
+) -> None:
+    result = run_in(tmp_path, [sys.executable, "-m", "fieldline.workflows.cli", *command])
+    assert result.returncode == 2
+    assert f"there is no offer store at {tmp_path}/results/fieldline.sqlite" in result.stderr
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_file_where_results_should_be_is_one_sentence(tmp_path: Path) -> None:

@@ -81,6 +81,15 @@ def test_threads_claimed_are_those_set_and_redo_nothing() -> None:
     assert one.settings(observe)["settings"] == four.settings(observe)["settings"]
 
 
+def test_no_password_of_the_store_is_kept_beside_the_results() -> None:
+    offers = next(stage for stage in STAGES if stage.name == "offers")
+    secret = "postgresql://bank:s3cret@db.example/offers"
+    assert Plan(load_config((), {"database": secret})).settings(offers)["database"] == (
+        "postgresql://bank:***@db.example/offers"
+    )
+    assert Plan(load_config()).settings(offers)["database"] == "fieldline.sqlite"
+
+
 def test_tables_of_a_stage_are_those_its_modules_name() -> None:
     assert "reason_codes.csv" in tables_of("fieldline.lending.decision.decide")
     assert "reason_codes.csv" not in tables_of("fieldline.crops.growth.grow")

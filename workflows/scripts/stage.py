@@ -1,4 +1,7 @@
+import os
+
 from fieldline.workflows.job import arguments, job, keep_to_threads
+from fieldline.workflows.plan import STORE_VARIABLE
 from fieldline.workflows.stages import stage
 
 with job(snakemake.log[0]):
@@ -8,6 +11,6 @@ with job(snakemake.log[0]):
         snakemake.input,
         snakemake.output,
         snakemake.params,
-        {"threads": snakemake.threads},
+        {"threads": snakemake.threads, "database": os.environ[STORE_VARIABLE]},
     )
     run(**given)
