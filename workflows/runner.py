@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -36,6 +37,8 @@ from fieldline.workflows.summary import Summary, summarise
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 _ENGINE_LOG = Path("logs/snakemake.log")
 _TAIL_LINES = 200
+_ENDING = "Terminating processes on user request"
+_SECONDS_BETWEEN_SIGNALS = 2.0
 _DISK_FULL = "No space left on device"
 
 
@@ -158,14 +161,29 @@ def _execute(command: list[str], results: Path) -> Progress:
                 if rule is not None:
                     show(rule)
     except KeyboardInterrupt as error:
+        stop(process, tail)
         raise InterruptedRunError("stopped; the next run goes on from here") from error
     finally:
-        # On Ctrl-C the engine had the same signal: it ends its jobs and lets the folder go.
         status = process.wait()
         talk.join()
     if status != 0:
         raise _failure(progress, list(tail), results)
     return progress
+
+
+def stop(engine: subprocess.Popen[str], talk: Sequence[str]) -> None:
+    """Wait for an engine that had the same Ctrl-C to end its jobs and let the folder go.
+
+    Snakemake loses a signal that comes while it writes a line of its own text. It is sent again
+    until the engine says that it is ending, and not after: that would leave its jobs alone.
+    """
+    while not any(_ENDING in line for line in list(talk)):
+        try:
+            engine.wait(timeout=_SECONDS_BETWEEN_SIGNALS)
+        except subprocess.TimeoutExpired:
+            engine.send_signal(signal.SIGINT)
+        else:
+            return
 
 
 def _keep(talk: IO[str], tail: deque[str], log: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fieldline.pipeline.records.errors import StageError, UserError
 from fieldline.workflows.progress import Progress
-from fieldline.workflows.runner import _exclusive, _failure
+from fieldline.workflows.runner import _exclusive, _failure, stop
 
 
 def progress(*events: dict[str, object]) -> Progress:
@@ -86,3 +88,32 @@ def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -> Non
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="cannot be written"), _exclusive(tmp_path / "r"):
         pass
+
+
+DEAF_ONCE = """
+import signal, time
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+print("ready", flush=True)
+while not heard:
+    time.sleep(0.05)
+raise SystemExit(7)
+"""
+
+
+def test_an_engine_that_lost_its_signal_is_signalled_again() -> None:
+    engine = subprocess.Popen([sys.executable, "-c", DEAF_ONCE], stdout=subprocess.PIPE, text=True)
+    assert engine.stdout is not None
+    assert engine.stdout.readline() == "ready\n"
+    stop(engine, [])
+    assert engine.wait() == 7
+
+
+def test_an_engine_that_is_ending_its_jobs_is_left_to_it() -> None:
+    engine = subprocess.Popen([sys.executable, "-c", DEAF_ONCE], stdout=subprocess.PIPE, text=True)
+    assert engine.stdout is not None
+    assert engine.stdout.readline() == "ready\n"
+    stop(engine, ["Terminating processes on user request, this might take some time."])
+    assert engine.poll() is None
+    engine.kill()
+    engine.wait()
