@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -110,6 +111,27 @@ def _crop(row: dict[str, str]) -> Crop:
 def crops() -> dict[str, Crop]:
     """Return the crop taxonomy by code, in table order."""
     return {row["code"]: _crop(row) for row in table_rows("crops.csv")}
+
+
+def _spelt(name: str) -> str:
+    """Return a crop's name without case, width, blanks and marks: `Winter-Wheat` is one name."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(c for c in plain if c.isalnum())
+
+
+@cache
+def _crop_names() -> dict[str, str]:
+    own = {_spelt(n): c.code for c in crops().values() for n in (c.name_zh, c.name_en, c.code) if n}
+    also = {_spelt(row["name"]): row["code"] for row in table_rows("crop_names.csv")}
+    return also | own
+
+
+def crop_named(name: str) -> str | None:
+    """Return the code of a crop by code or name, in any case, width and spacing; None if unknown.
+
+    Names are those of `crops.csv` and of `crop_names.csv`, which holds what else people call them.
+    """
+    return _crop_names().get(_spelt(name))
 
 
 @cache

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import csv
 import difflib
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from fieldline.pipeline.parcels.readers import AREA_UNITS
+from fieldline.pipeline.inputs.names import words as split
+from fieldline.pipeline.parcels.readers import AREA_UNITS, TEXT
 
 EXACT, CONTAINED, SIMILAR = 3, 2, 1
 AREA = "declared_area"
 ANY_ID = "any_id"
+_ROLES = (*TEXT, AREA, ANY_ID)
 #: Field names of a shapefile are cut after ten characters.
 _SHAPEFILE_NAME = 10
 _SHORTEST_SIMILAR = 6
@@ -39,7 +39,7 @@ class Reading:
 
 def readings(header: str) -> list[Reading]:
     """Return the roles that a header speaks for, the likeliest first."""
-    words = _words(header)
+    words = split(header)
     bare = [word for word in words if word not in _unit_words()]
     for spelt in (words, bare):
         exact = _roles_named("".join(spelt))
@@ -52,7 +52,7 @@ def readings(header: str) -> list[Reading]:
 
 def unit_named(header: str) -> str | None:
     """Return `declared_area_mu`, `_ha` or `_m2` where the header names one unit, else None."""
-    words = _words(header)
+    words = split(header)
     whole = "".join(words)
     found = {
         role
@@ -70,7 +70,7 @@ def _names() -> dict[str, tuple[str, ...]]:
     with (files("fieldline") / "data" / "column_names.csv").open(encoding="utf-8") as handle:
         for row in csv.DictReader(handle):
             spellings = (row["name"], row["name"].casefold().translate(_UMLAUTS))
-            names = dict.fromkeys("".join(_words(spelling)) for spelling in spellings)
+            names = dict.fromkeys("".join(split(spelling)) for spelling in spellings)
             table.setdefault(row["role"], []).extend(names)
     return {role: tuple(dict.fromkeys(names)) for role, names in table.items()}
 
@@ -81,15 +81,7 @@ def _unit_words() -> frozenset[str]:
 
 
 def _roles() -> list[str]:
-    return [role for role in _names() if role not in AREA_UNITS]
-
-
-def _words(header: str) -> list[str]:
-    """Split a header into folded words: `PlotID` -> plot, id; `面积(亩)` -> 面积, 亩."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", header))
-    plain = unicodedata.normalize("NFD", parted.casefold())
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", plain))
+    return [role for role in _names() if role in _ROLES]
 
 
 def _roles_named(key: str) -> list[str]:
@@ -114,7 +106,7 @@ def _cut(header: str) -> list[Reading]:
     """Return the role of a name that a shapefile cut to ten characters."""
     if len(header) != _SHAPEFILE_NAME:
         return []
-    key = "".join(_words(header))
+    key = "".join(split(header))
     found = [r for r in _roles() if any(name.startswith(key) for name in _names()[r])]
     return [Reading(role, CONTAINED) for role in found] if len(found) == 1 else []
 

@@ -1,0 +1,99 @@
+"""Dates as people write them: ISO, slashes, points, hanzi, with or without time and zone.
+
+Owns the reading of a date; a time of day and a zone are dropped, because the day that somebody
+wrote down counts whole. `03/04/2024` is two days: the other dates of the column tell which comes
+first, and where they do not, the cell is ambiguous and refused rather than guessed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from fieldline.pipeline.inputs.numbers import folded_text
+
+Order = Literal["dmy", "mdy"]
+FIRST, LAST = dt.date(1930, 1, 1), dt.date(2100, 1, 1)
+"""Days outside are slips: Excel writes 1899-12-30 for an empty cell and 9999-12-31 for never."""
+
+_CLOCK = r"[T\s]*\d{1,2}[:时h.]\d{2}(?:[:分.]\d{2}(?:[.,]\d+)?秒?)?"
+_ZONE = r"\s*(?:[AaPp]\.?[Mm]\.?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?"
+_TIME = f"(?:{_CLOCK}{_ZONE})?"
+_YEAR_FIRST = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?" + _TIME)
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T?\d{4}(?:\d{2})?Z?)?")
+_YEAR_LAST = re.compile(r"(\d{1,2})\s*([-/.])\s*(\d{1,2})\s*\2\s*(\d{4})" + _TIME)
+_NAMED = re.compile(r"(\d{1,2})[-.\s]+([^\W\d_]{3,9})\.?[-,\s]+(\d{4})" + _TIME)
+_NAMED_US = re.compile(r"([^\W\d_]{3,9})\.?\s+(\d{1,2}),?\s+(\d{4})" + _TIME)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_OTHER_MONTHS = {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}
+
+
+class NotADateError(ValueError):
+    """A cell that holds no day, one that can be two (`ambiguous`), or none of this age."""
+
+    def __init__(self, text: str, *, ambiguous: bool = False) -> None:
+        self.ambiguous = ambiguous
+        super().__init__(text)
+
+
+def settle_order(cells: Iterable[str]) -> Order | None:
+    """Return whether day or month comes first, by the dates of a column that leave no choice."""
+    orders: set[Order] = set()
+    for cell in cells:
+        found = _YEAR_LAST.fullmatch(folded_text(cell))
+        if found is None:
+            continue
+        first, mark, second = int(found[1]), found[2], int(found[3])
+        if mark == "." or first > 12 >= second:
+            orders.add("dmy")
+        elif second > 12 >= first:
+            orders.add("mdy")
+    return orders.pop() if len(orders) == 1 else None
+
+
+def day(text: str, order: Order | None) -> dt.date:
+    """Read one day.
+
+    Args:
+        text: The cell, not blank.
+        order: What comes first where the year comes last; points always mean the day.
+
+    Raises:
+        NotADateError: It is no day between `FIRST` and `LAST`, or it may be two.
+    """
+    bare = folded_text(text)
+    parts = _parts(bare, order)
+    if parts is None:
+        raise NotADateError(text)
+    try:
+        found = dt.date(*parts)
+    except ValueError as error:
+        raise NotADateError(text) from error
+    if not FIRST <= found <= LAST:
+        raise NotADateError(text)
+    return found
+
+
+def _parts(text: str, order: Order | None) -> tuple[int, int, int] | None:
+    if found := (_YEAR_FIRST.fullmatch(text) or _COMPACT.fullmatch(text)):
+        return int(found[1]), int(found[2]), int(found[3])
+    if found := _NAMED.fullmatch(text):
+        return int(found[3]), _month(found[2]), int(found[1])
+    if found := _NAMED_US.fullmatch(text):
+        return int(found[3]), _month(found[1]), int(found[2])
+    found = _YEAR_LAST.fullmatch(text)
+    if found is None:
+        return None
+    first, mark, second, year = int(found[1]), found[2], int(found[3]), int(found[4])
+    if mark == "." or first == second:
+        return year, second, first
+    if order is None:
+        raise NotADateError(text, ambiguous=True)
+    return (year, second, first) if order == "dmy" else (year, first, second)
+
+
+def _month(name: str) -> int:
+    short = name.casefold()[:3]
+    return _MONTHS.index(short) + 1 if short in _MONTHS else _OTHER_MONTHS.get(short, 0)

@@ -1,0 +1,98 @@
+"""What a table that a lender hands over may hold: columns, kinds, units, ranges, common names.
+
+Owns the declaration alone; the reader, the check before a run and the page of the docs all follow
+it. Each room declares the tables that it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+Kind = Literal["id", "text", "crop", "number", "count", "year", "date", "flag", "money", "currency"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one cell."""
+
+    row: int
+    """Row of the file, the first below the header being 1."""
+    column: str
+    """Fieldline's name of the column."""
+    code: str
+    """Code of `data/outcome_codes.csv`."""
+    value: str = ""
+    """The cell as written; empty where it may be a person's."""
+
+
+RowRule = Callable[[pd.DataFrame], list[Problem]]
+"""Looks at whole rows (a yield against the crop's range); the frame's index is the row from 0."""
+
+
+@dataclass(frozen=True)
+class InputColumn:
+    """One column of an input table."""
+
+    name: str
+    """Fieldline's name."""
+    kind: Kind
+    description: str
+    unit: str | None = None
+    """Unit of the values as handed on."""
+    required: bool = False
+    """Whether a file without the column is refused."""
+    needed: bool = False
+    """Whether a row without a value is refused."""
+    minimum: float | None = None
+    maximum: float | None = None
+    """Values outside are slips, and refused by row."""
+    quantity: str = ""
+    """Quantity of `data/cell_units.csv` whose units may stand in the header or the cell."""
+    units: Mapping[str, float] = field(default_factory=dict)
+    """Other names of the column that state a unit, with what their values are multiplied with."""
+    named_as: tuple[str, ...] = ()
+    """Further roles of `data/column_names.csv` whose names it may carry."""
+    personal: bool = False
+    """Whether its cells may identify a person: then no message repeats one."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of `data/column_names.csv` whose names it may carry."""
+        return (self.name, *self.named_as)
+
+    @property
+    def needs_unit(self) -> bool:
+        """Whether a name that states no unit is not enough."""
+        return bool(self.units)
+
+
+@dataclass(frozen=True)
+class InputSchema:
+    """One table that a lender hands over."""
+
+    name: str
+    """Name of the setting under `county.*.inputs`."""
+    title: str
+    """What it is, for people."""
+    columns: tuple[InputColumn, ...]
+    absent: str
+    """What it costs a county not to have it."""
+    key: tuple[str, ...] = ()
+    """Columns that should tell its rows apart."""
+    joins: str = ""
+    """Column whose values are known elsewhere (`parcel_id`, `farmer_id`, `cell_id`)."""
+    rules: tuple[RowRule, ...] = ()
+    open_ended: bool = False
+    """Whether further columns of numbers are kept under their own names (bands)."""
+
+    def column(self, name: str) -> InputColumn:
+        """Return a column by its name.
+
+        Raises:
+            KeyError: There is no such column.
+        """
+        return {column.name: column for column in self.columns}[name]
