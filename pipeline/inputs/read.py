@@ -121,7 +121,10 @@ def _mark(cells: Cells, schema: InputSchema, found: Mapping[str, Found]) -> Mark
     counted = [f.header for name, f in found.items() if kinds[name] in _COUNTED]
     if cells.delimiter == "":
         return "."
-    return settle((c for h in counted for c in number_cells(cells.column(h))), cells.delimiter)
+    marked = [cell for header in counted for cell in number_cells(cells.column(header))]
+    if cells.delimiter == "," and not any("," in cell for cell in marked):
+        return "."
+    return settle(marked, cells.delimiter)
 
 
 def _column(
@@ -139,8 +142,8 @@ def _column(
         return _amounts(given, column, facts, frame, how)
     if column.kind == "currency":
         read = read_column(given, column, None, facts)
-        named = [None if v is None else currency_code(v, how.currency) for v in read.values]
-        return Values(pd.Series(named, dtype=object), read.problems)
+        codes = {v: currency_code(v, how.currency) for v in read.values.dropna().unique()}
+        return Values(read.values.map(codes), read.problems)
     return read_column(given, column, found.factor, facts)
 
 
@@ -152,7 +155,7 @@ def _amounts(
     currencies = frame.get("currency")
     if currencies is None:
         return read
-    other = np.array([c is not None and c != how.currency for c in currencies], dtype=bool)
+    other = (currencies.notna() & (currencies != how.currency)).to_numpy(dtype=bool)
     if not other.any():
         return read
     kept = [problem for problem in read.problems if not other[problem.row - 1]]
@@ -167,8 +170,10 @@ def _missing(column: InputColumn, count: int) -> pd.Series[Any]:
             return pd.Series(pd.NA, index=range(count), dtype="Int64")
         case "number" | "count" | "year":
             return pd.Series(np.nan, index=range(count))
-        case _:
+        case "flag":
             return pd.Series(None, index=range(count), dtype=object)
+        case _:
+            return pd.Series(None, index=range(count), dtype="str")
 
 
 def _further(
