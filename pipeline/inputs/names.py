@@ -69,12 +69,11 @@ def find_columns(
     Raises:
         UserError: A required or mapped column is absent, or two columns have an equal claim.
     """
-    _refuse_unknown_keys(schema, mapping, place)
+    _refuse_wrong_mapping(headers, schema, mapping, path, place)
+    rest = [header for header in headers if header not in mapping.values()]
     found: dict[str, Found] = {}
     for column in schema.columns:
-        claim = _mapped(column, headers, mapping, path, place) or _named(
-            column, [h for h in headers if h not in mapping.values()], path, place
-        )
+        claim = _mapped(column, mapping) or _named(column, rest, path, place)
         if claim is not None:
             found[column.name] = claim
     missing = [c.name for c in schema.columns if c.required and c.name not in found]
@@ -97,7 +96,9 @@ def score(schema: InputSchema, mapping: Mapping[str, str], row: Sequence[str]) -
     )
 
 
-def _refuse_unknown_keys(schema: InputSchema, mapping: Mapping[str, str], place: str) -> None:
+def _refuse_wrong_mapping(
+    headers: Sequence[str], schema: InputSchema, mapping: Mapping[str, str], path: Path, place: str
+) -> None:
     known = {name for c in schema.columns for name in (c.name, *c.units)}
     wrong = sorted(set(mapping) - known)
     if wrong:
@@ -105,22 +106,19 @@ def _refuse_unknown_keys(schema: InputSchema, mapping: Mapping[str, str], place:
             f"{place} names {', '.join(wrong)}, which {schema.title} does not have",
             f"use one of {', '.join(sorted(known))}",
         )
-
-
-def _mapped(
-    column: InputColumn, headers: Sequence[str], mapping: Mapping[str, str], path: Path, place: str
-) -> Found | None:
-    for key, factor in {column.name: 1.0, **column.units}.items():
-        if key not in mapping:
-            continue
-        header = mapping[key]
+    for key, header in mapping.items():
         if header not in headers:
             raise UserError(
                 f"{path} has no column {header!r}, which {place}.{key} names (columns found: "
                 f"{', '.join(h for h in headers if h)})",
                 "correct the mapping or the file",
             )
-        return Found(header, factor)
+
+
+def _mapped(column: InputColumn, mapping: Mapping[str, str]) -> Found | None:
+    for key, factor in {column.name: 1.0, **column.units}.items():
+        if key in mapping:
+            return Found(mapping[key], factor)
     return None
 
 
