@@ -70,7 +70,8 @@ def find_columns(
         UserError: A required or mapped column is absent, or two columns have an equal claim.
     """
     _refuse_wrong_mapping(headers, schema, mapping, path, place)
-    rest = [header for header in headers if header not in mapping.values()]
+    taken = {*mapping.values(), *_shared(schema, headers)}
+    rest = [header for header in headers if header not in taken]
     found: dict[str, Found] = {}
     for column in schema.columns:
         claim = _mapped(column, mapping) or _named(column, rest, path, place)
@@ -122,6 +123,24 @@ def _mapped(column: InputColumn, mapping: Mapping[str, str]) -> Found | None:
     return None
 
 
+def _own_names(column: InputColumn) -> set[str]:
+    return {folded(name) for name in (column.name, *column.units)}
+
+
+def _shared(schema: InputSchema, headers: Sequence[str]) -> set[str]:
+    """Return headers that several columns could claim (`owner`, a number or a name): they are none.
+
+    Taking a person's name for his number would make one farmer of two.
+    """
+    own = {name for column in schema.columns for name in _own_names(column)}
+    return {
+        h
+        for h in headers
+        if folded(h) not in own
+        and sum(not isinstance(_factor(c, h), _No) for c in schema.columns) > 1
+    }
+
+
 class _No:
     """No claim, where None is a claim without a unit."""
 
@@ -154,8 +173,12 @@ def _units(quantity: str) -> tuple[tuple[str, float], ...]:
 
 def _named(column: InputColumn, headers: Sequence[str], path: Path, place: str) -> Found | None:
     claims = {h: f for h in headers if not isinstance(f := _factor(column, h), _No)}
-    exact = {h: f for h, f in claims.items() if folded(h) == folded(column.name)}
-    claims = exact or claims or _cut(column, headers)
+    for name in (column.name, *column.units):
+        exact = {h: f for h, f in claims.items() if folded(h) == folded(name)}
+        if exact:
+            claims = exact
+            break
+    claims = claims or _cut(column, headers)
     if len(claims) > 1:
         raise UserError(
             f"{path}: {' and '.join(repr(h) for h in claims)} may both be {column.name}",
