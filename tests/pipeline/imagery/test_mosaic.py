@@ -11,7 +11,6 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from fieldline.pipeline.imagery.archive import item_hrefs, parse_item, read_document
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.mosaic import SceneReadError, read_day
 from fieldline.pipeline.imagery.resample import FileGeometry, lookup
@@ -23,6 +22,7 @@ from tests.pipeline.imagery.tiny_archive import (
     TinyScene,
     X,
     Y,
+    read_all,
     tiny_grid,
     write_archive,
 )
@@ -31,9 +31,7 @@ NAN = np.nan
 
 
 def day_of(folder: Path, *scenes: TinyScene) -> SceneDay:
-    catalog = write_archive(folder, scenes)
-    items = [parse_item(read_document(href)) for href in item_hrefs(catalog, "tiny")]
-    (day,) = group_by_solar_day(items)
+    (day,) = group_by_solar_day(read_all(write_archive(folder, scenes)))
     return day
 
 

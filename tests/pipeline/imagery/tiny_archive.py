@@ -21,6 +21,8 @@ from rasterio.warp import transform_bounds
 from shapely.geometry import box, mapping
 from shapely.geometry.base import BaseGeometry
 
+from fieldline.pipeline.imagery.archive import SceneItem, parse_item
+from fieldline.pipeline.imagery.catalog import find_items
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.settings import (
     ClearSettings,
@@ -103,6 +105,12 @@ def write_band(path: Path, values: Any, scene: TinyScene, resolution: float) -> 
         dtype=dtype, crs=scene.crs, transform=transform, compress="deflate",
     ) as file:  # fmt: skip
         file.write(array.astype(dtype), 1)
+
+
+def read_all(catalog: Path, collection: str = "tiny") -> list[SceneItem]:
+    """Return all items of a collection."""
+    sources = find_items(catalog, collection).sources
+    return [parse_item(source.read(), source.folder) for source in sources]
 
 
 def pixel_box(left: float, top: float, right: float, bottom: float) -> BaseGeometry:
