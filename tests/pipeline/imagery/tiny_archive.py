@@ -118,13 +118,18 @@ def pixel_box(left: float, top: float, right: float, bottom: float) -> BaseGeome
     return box(X + 10 * left, Y - 10 * bottom, X + 10 * right, Y - 10 * top)
 
 
-def write_parcels(path: Path, shapes: Mapping[str, BaseGeometry]) -> Path:
-    """Write outlines given in the archive's CRS as a parcels table in EPSG:4326."""
+def outlines(shapes: Mapping[str, BaseGeometry]) -> gpd.GeoDataFrame:
+    """Return outlines given in the archive's CRS as parcels in EPSG:4326."""
     frame = gpd.GeoDataFrame(
         {"parcel_id": list(shapes), "farmer_id": "farmer"}, geometry=list(shapes.values()), crs=CRS
     )
+    return frame.to_crs("EPSG:4326")
+
+
+def write_parcels(path: Path, shapes: Mapping[str, BaseGeometry]) -> Path:
+    """Write outlines given in the archive's CRS as a parcels table."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_crs("EPSG:4326").to_parquet(path)
+    outlines(shapes).to_parquet(path)
     return path
 
 
