@@ -54,13 +54,13 @@ def resolve(href: str, folder: str) -> str:
 
 
 def relative_href(href: str, folder: Path) -> str:
-    """Return a local address relative to `folder` (URLs unchanged).
+    """Return a local address relative to `folder`, itself absolute (URLs unchanged).
 
     Artifacts then hold the same bytes wherever the work folder lies.
     """
     if is_remote(href):
         return href
-    return Path(os.path.relpath(href, folder.resolve())).as_posix()
+    return Path(os.path.relpath(href, folder)).as_posix()
 
 
 def read_json(address: str) -> Any:
@@ -92,5 +92,8 @@ def _bytes(address: str) -> bytes:
 
 
 def _existing(spellings: list[str], folder: str) -> str:
-    paths = [os.path.normpath(os.path.join(folder, path)) for path in spellings]  # noqa: PTH118
-    return next((path for path in paths if os.path.exists(path)), paths[0])  # noqa: PTH110
+    for path in dict.fromkeys(spellings):
+        place = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118
+        if os.path.exists(place):  # noqa: PTH110
+            return place
+    return os.path.normpath(os.path.join(folder, spellings[0]))  # noqa: PTH118

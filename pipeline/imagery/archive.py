@@ -8,8 +8,8 @@ a field that nothing needs is not looked at.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -116,12 +116,15 @@ class SceneItem:
         return named
 
 
-def parse_item(document: object, folder: Path | str | None = None) -> SceneItem:
+def parse_item(
+    document: object, folder: Path | str | None = None, wanted: Sequence[str] | None = None
+) -> SceneItem:
     """Return a scene item from a STAC document.
 
     Args:
         document: The item as JSON.
         folder: Folder that relative asset addresses start from; None leaves them as they are.
+        wanted: Bands and mask to read; of the other assets only names are known. None: all.
 
     Raises:
         FieldError: A field that is needed does not hold what it must.
@@ -133,17 +136,27 @@ def parse_item(document: object, folder: Path | str | None = None) -> SceneItem:
     baseline = baseline_of(properties)
     moment, known = _times(properties)
     footprint = _footprint(item)
-    return SceneItem(
+    item_of_names = SceneItem(
         id=item_id(document),
         datetime=moment,
         footprint=footprint,
         cloud_cover=properties.number("eo:cloud_cover", 0, 100),
         baseline=baseline,
-        assets=_assets(item, properties, None if folder is None else str(folder)),
+        assets=_named_assets(item, properties),
         origin=_origin(properties),
         known_since=known,
         versions=_versions(properties, baseline),
     )
+    found = None if wanted is None else [item_of_names.find(name) for name in wanted]
+    chosen = item_of_names.assets.values() if found is None else [a for a in found if a]
+    applied = offset_applied(properties)
+    read = {
+        asset.key: _read_asset(
+            asset, item, None if folder is None else str(folder), applied, baseline
+        )
+        for asset in chosen
+    }
+    return replace(item_of_names, assets={**item_of_names.assets, **read})
 
 
 def item_id(document: object) -> str:
@@ -238,23 +251,32 @@ def _origin(properties: Fields) -> tuple[float, float] | None:
     return None if transform is None else (transform[2], transform[5])
 
 
-def _assets(item: Fields, properties: Fields, folder: str | None) -> dict[str, Asset]:
-    applied, baseline = offset_applied(properties), baseline_of(properties)
+def _named_assets(item: Fields, properties: Fields) -> dict[str, Asset]:
+    """Return the assets with nothing but their names: enough to find the bands by."""
     documents = item.fields("assets")
     assets = {}
     for key in sorted(documents.names()):
         if documents.raw(key) is None:
             continue
-        names: frozenset[str] = frozenset()
         try:
-            asset = documents.fields(key)
-            names = _names(asset, properties)
-            _one_band(asset, "raster:bands")
-            radiometry = radiometry_of(asset, applied, baseline)
-            assets[key] = Asset(key, _href(asset, folder), names, radiometry)
+            assets[key] = Asset(key, "", _names(documents.fields(key), properties), _UNKNOWN)
         except FieldError as fault:
-            assets[key] = Asset(key, "", names, _UNKNOWN, fault)
+            assets[key] = Asset(key, "", frozenset(), _UNKNOWN, fault)
     return assets
+
+
+def _read_asset(
+    named: Asset, item: Fields, folder: str | None, applied: bool | None, baseline: str | None
+) -> Asset:
+    if named.fault is not None:
+        return named
+    asset = item.fields("assets").fields(named.key)
+    try:
+        _one_band(asset, "raster:bands")
+        radiometry = radiometry_of(asset, applied, baseline)
+        return replace(named, href=_href(asset, folder), radiometry=radiometry)
+    except FieldError as fault:
+        return replace(named, fault=fault)
 
 
 def _href(asset: Fields, folder: str | None) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fieldline.pipeline.records.errors import ProviderError
 
 _SHOWN = 40  # characters of a wrong value that are told
+#: Control characters, and halves of surrogate pairs, which no file can hold as text.
+_UNREADABLE = re.compile("[\x00-\x1f\ud800-\udfff]")
 _YEARS = range(1970, 2101)  # no image and no processing lies outside; calendars overflow far out
 
 
@@ -76,7 +79,7 @@ class Fields:
             return None
         if not isinstance(value, str):
             raise self.error(name, "not_a_text")
-        if not value.strip() or any(ord(letter) < 32 or _is_half(letter) for letter in value):
+        if not value.strip() or _UNREADABLE.search(value):
             raise self.error(name, "not_a_readable_text")
         return value
 
@@ -147,11 +150,6 @@ class Fields:
 
 def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _is_half(letter: str) -> bool:
-    """Whether a character is half of a surrogate pair, which no file can hold as text."""
-    return "\ud800" <= letter <= "\udfff"
 
 
 def _finite(value: object) -> float | None:

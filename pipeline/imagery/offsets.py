@@ -22,7 +22,6 @@ from shapely.geometry.base import BaseGeometry
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.grid import Bounds
 from fieldline.pipeline.imagery.masks import clear_pixels, mask_asset
-from fieldline.pipeline.imagery.radiometry import Radiometry
 from fieldline.pipeline.imagery.resample import project_bounds
 from fieldline.pipeline.imagery.settings import MaskSettings, SceneSettings
 
@@ -59,9 +58,15 @@ class OffsetConflict:
     """Reflectance of the darkest hundredth with it."""
 
 
-def is_suspect(radiometry: Radiometry) -> bool:
+def is_suspect(item: SceneItem, scenes: SceneSettings) -> bool:
     """Whether pixels have to be asked: a negative offset, or words that do not go together."""
-    return radiometry.doubtful or (radiometry.offset or 0.0) < 0
+    found = [asset.radiometry for asset in _dark_assets(item, scenes)]
+    return any(known.doubtful or (known.offset or 0.0) < 0 for known in found)
+
+
+def _dark_assets(item: SceneItem, scenes: SceneSettings) -> list[Asset]:
+    dark = [band for band in _DARK_BANDS if band in scenes.bands][:_BANDS_READ]
+    return [asset for band in dark if (asset := item.find(band)) is not None]
 
 
 def offset_conflict(
@@ -78,10 +83,9 @@ def offset_conflict(
         The conflict; None where there is none, or nothing clear or readable to judge by: a file
         that cannot be read is told when it is observed.
     """
-    dark = [band for band in _DARK_BANDS if band in scenes.bands][:_BANDS_READ]
-    assets = [asset for band in dark if (asset := item.find(band)) is not None]
-    if not any(is_suspect(asset.radiometry) for asset in assets):
+    if not is_suspect(item, scenes):
         return None
+    assets = _dark_assets(item, scenes)
     found = [(asset, _sample(item, asset, outlines, scenes.mask)) for asset in assets]
     judged = [_judge(asset, values) for asset, values in found if values.size]
     negative = next((c for c in judged if c.negative >= _NEGATIVE_SHARE), None)

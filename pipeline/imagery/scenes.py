@@ -17,6 +17,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+from numpy.typing import NDArray
 from shapely import STRtree
 from shapely.geometry.base import BaseGeometry
 
@@ -24,7 +25,7 @@ from fieldline.pipeline.imagery.addresses import DocumentError
 from fieldline.pipeline.imagery.archive import SceneItem, Versions, item_id, parse_item
 from fieldline.pipeline.imagery.catalog import BrokenLink, ItemSource, find_items
 from fieldline.pipeline.imagery.fields import FieldError
-from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, offset_conflict
+from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, is_suspect, offset_conflict
 from fieldline.pipeline.imagery.radiometry import baseline_order
 from fieldline.pipeline.imagery.scene_table import (
     kept_document,
@@ -39,6 +40,7 @@ from fieldline.pipeline.records.settings import Season
 
 STAGE = "scenes"
 _DEGREES_PER_HOUR = 15.0
+_FEW = 256  # parcels asked first
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def run_scenes(
     """
     area = _Area(gpd.read_parquet(parcels))
     found = find_items(catalog, scenes.collection)
-    chooser = _Chooser(area, season, scenes, out.parent)
+    chooser = _Chooser(area, season, scenes, out.parent.resolve())
     choices = _distinct([chooser.choose(source) for source in found.sources])
     choices += [_lost(link) for link in found.broken]
     write_items([c.kept for c in choices if c.kept is not None], out)
@@ -148,18 +150,34 @@ class _Area:
     """The county's parcels as something to intersect footprints with."""
 
     def __init__(self, parcels: gpd.GeoDataFrame) -> None:
-        self._tree = STRtree(parcels.geometry.to_numpy())
+        outlines = parcels.geometry.to_numpy()
+        self._tree = STRtree(outlines)
+        # A footprint usually covers the county: a few parcels then say what a million would.
+        self._few = STRtree(outlines[_evenly(len(outlines), _FEW)])
         bounds = parcels.total_bounds if len(parcels) else (0.0, 0.0, 0.0, 0.0)
         self.longitude = float(bounds[0] + bounds[2]) / 2
 
     def touches(self, footprint: BaseGeometry) -> bool:
-        return bool(self._tree.query(footprint, predicate="intersects").size)
+        return bool(self._touched(footprint))
 
     def sample(self, footprint: BaseGeometry, count: int) -> list[BaseGeometry]:
         """Return up to `count` parcels under a footprint, evenly through the table."""
-        touched = np.sort(self._tree.query(footprint, predicate="intersects"))
-        places = np.unique(np.linspace(0, touched.size - 1, min(count, touched.size)).round())
-        return [self._tree.geometries[touched[int(place)]] for place in places]
+        touched = self._touched(footprint)
+        return [touched[place] for place in _evenly(len(touched), count)]
+
+    def _touched(self, footprint: BaseGeometry) -> list[BaseGeometry]:
+        """Return parcels under a footprint in the table's order, from a few of them if possible."""
+        for tree in (self._few, self._tree):
+            found = np.sort(tree.query(footprint, predicate="intersects"))
+            if found.size:
+                return list(tree.geometries[found])
+        return []
+
+
+def _evenly(size: int, count: int) -> NDArray[np.intp]:
+    """Return up to `count` places evenly through `size`, the first and the last among them."""
+    places: NDArray[np.intp] = np.unique(np.linspace(0, size - 1, min(count, size)).round())
+    return places.astype(np.intp)
 
 
 class _Chooser:
@@ -172,7 +190,8 @@ class _Chooser:
         document: object = None
         try:
             document = source.read()
-            item = with_defaults(parse_item(document, source.folder), self._scenes)
+            item = parse_item(document, source.folder, wanted_assets(self._scenes))
+            item = with_defaults(item, self._scenes)
         except DocumentError as error:
             words = detail(document=_word(source.name), reason=error.reason)
             return _Choice(Path(source.name).name, "scene_invalid_item", words)
@@ -217,10 +236,11 @@ class _Chooser:
 
     def _offset(self, item: SceneItem) -> tuple[str, list[str]]:
         """Return the words of a conflict, or those of an offset that the item's flag settled."""
-        parcels = self._area.sample(item.footprint, SAMPLED_PARCELS)
-        found = offset_conflict(item, parcels, self._scenes)
-        if found is not None:
-            return detail(**vars(found)), []
+        if is_suspect(item, self._scenes):
+            parcels = self._area.sample(item.footprint, SAMPLED_PARCELS)
+            found = offset_conflict(item, parcels, self._scenes)
+            if found is not None:
+                return detail(**vars(found)), []
         stated = {
             asset.radiometry.stated_offset
             for band in self._scenes.bands
