@@ -162,16 +162,16 @@ class _Area:
 
     def sample(self, footprint: BaseGeometry, count: int) -> list[BaseGeometry]:
         """Return up to `count` parcels under a footprint, evenly through the table."""
-        touched = self._touched(footprint)
+        touched = self._touched(footprint, count)
         return [touched[place] for place in _evenly(len(touched), count)]
 
-    def _touched(self, footprint: BaseGeometry) -> list[BaseGeometry]:
-        """Return parcels under a footprint in the table's order, from a few of them if possible."""
-        for tree in (self._few, self._tree):
-            found = np.sort(tree.query(footprint, predicate="intersects"))
-            if found.size:
-                return list(tree.geometries[found])
-        return []
+    def _touched(self, footprint: BaseGeometry, enough: int = 1) -> list[BaseGeometry]:
+        """Return parcels under a footprint in the table's order: a few where these are enough."""
+        found = np.sort(self._few.query(footprint, predicate="intersects"))
+        if found.size >= enough:
+            return list(self._few.geometries[found])
+        found = np.sort(self._tree.query(footprint, predicate="intersects"))
+        return list(self._tree.geometries[found])
 
 
 def _evenly(size: int, count: int) -> NDArray[np.intp]:
