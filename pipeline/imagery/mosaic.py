@@ -42,6 +42,7 @@ GDAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_CACHEMAX": 64 * 2**20,
 }
+_WIDEST = 60.0  # degrees; a swath of any land satellite stays far below, except at the poles
 _OPEN_ITEMS = 8  # bounds open files on days of hundreds of chips; wall-to-wall days have 1 to 4
 
 Found = tuple[NDArray[Any], NDArray[np.bool_]]
@@ -286,10 +287,14 @@ def _unusable(dataset: Any) -> str | None:
 
 
 def _box(item: SceneItem, grid: Grid) -> Bounds:
-    """Return the item's box on the grid's CRS; everywhere where its edges leave the projection."""
-    box = project_bounds(item.footprint.bounds, grid.crs)
-    everywhere = (-math.inf, -math.inf, math.inf, math.inf)
-    return box if np.isfinite(box).all() else everywhere
+    """Return the item's box on the grid's CRS; everywhere for one that no metric CRS can hold.
+
+    The edges of half a world, projected, enclose some other part of it without an error.
+    """
+    west, south, east, north = item.footprint.bounds
+    if east - west > _WIDEST or max(-south, north) > 90 - 1:
+        return -math.inf, -math.inf, math.inf, math.inf
+    return project_bounds((west, south, east, north), grid.crs)
 
 
 def _overlap(first: Bounds, second: Bounds) -> bool:

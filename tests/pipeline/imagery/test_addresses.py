@@ -17,6 +17,7 @@ WORDS = {"id": "甲村影像一期", "href": "影像/红光.tif"}
         ("a b.tif", "a%20b.tif"),
         ("a b.tif", "./a%20b.tif"),
         ("a b.tif", " a b.tif "),
+        ("a b.tif", " a%20b.tif "),
         ("a%20b.tif", "a%20b.tif"),
         ("50%.tif", "50%.tif"),
         ("影像.tif", "影像.tif"),

@@ -297,10 +297,11 @@ def test_an_alpha_channel_is_no_second_band(tmp_path: Path) -> None:
 
 
 def test_a_footprint_around_the_world_does_not_hide_its_file(tmp_path: Path) -> None:
-    day = day_of(tmp_path, TinyScene("a", {"B04": NUMBERS}))
+    """West of the zone's middle, where the projected edges of the world do not reach."""
+    day = day_of(tmp_path, TinyScene("a", {"B04": NUMBERS}, corner=(X - 200_000, Y)))
     (item,) = day.items
     world = replace(day, items=(replace(item, footprint=box(-180, -90, 180, 90)),))
-    block = read(world, tiny_grid(2, 2), "B04")
+    block = read(world, Grid(CRS, Affine(10, 0, X - 200_000, 0, -10, Y), 2, 2), "B04")
     np.testing.assert_allclose(block[0], NUMBERS * 1e-4, atol=1e-7)
 
 

@@ -120,6 +120,8 @@ def test_the_darker_band_decides(tmp_path: Path) -> None:
     found = conflict(tmp_path / "both", soil, "B02", "B04")
     assert found is not None
     assert found.band == "B02"
+    dark = scene(500, SHIFTED, B02=np.full((40, 40), 1500))
+    assert conflict(tmp_path / "second", dark, "B02", "B04") is not None
 
 
 def test_only_clear_land_is_asked(tmp_path: Path) -> None:
@@ -168,4 +170,7 @@ def test_parcels_are_sampled_evenly_through_the_county() -> None:
         0, 33, 66, 99,
     ]  # fmt: skip
     assert len(area.sample(everywhere, 1000)) == 100
+    many = _Area(outlines({f"p{n:03d}": pixel_box(n, 0, n + 0.5, 1) for n in range(600)}))
+    few = outlines({"six": pixel_box(10, 0, 15.9, 1)}).geometry.iloc[0].buffer(-1e-7)
+    assert len(many.sample(few, 16)) == 6
     assert area.sample(pixel_box(0, 0, 1, 1), 4) == []
