@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import shapely
-from shapely.errors import GEOSException
+from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
@@ -33,6 +33,10 @@ from fieldline.pipeline.imagery.radiometry import (
 
 _NAME_KEYS = ("name", "common_name", "eo:common_name")
 _UNKNOWN = Radiometry(None, None, None)
+#: What shapely raises on mappings that only look like a geometry.
+_NOT_A_GEOMETRY = (
+    ArithmeticError, AttributeError, LookupError, TypeError, ValueError, ShapelyError,
+)  # fmt: skip
 _DEGREES = 1e-6  # rounding of coordinates at the poles and the antimeridian
 _EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -206,7 +210,7 @@ def _footprint(item: Fields) -> BaseGeometry:
     try:
         with np.errstate(invalid="ignore"):  # of coordinates that are not numbers: refused below
             footprint = shapely.force_2d(shape(item.raw("geometry")))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, GEOSException) as error:
+    except _NOT_A_GEOMETRY as error:
         raise item.error("geometry", "not_a_geometry") from error
     if not footprint.is_empty and footprint.geom_type not in ("Polygon", "MultiPolygon"):
         raise item.error("geometry", "not_a_polygon")
