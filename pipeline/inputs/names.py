@@ -75,12 +75,12 @@ def find_columns(
     Raises:
         UserError: A required or mapped column is absent, or two columns have an equal claim.
     """
-    _refuse_unknown_keys(schema, mapping, place)
+    _refuse_wrong_mapping(headers, schema, mapping, path, place)
+    taken = {*mapping.values(), *_shared(schema, headers)}
+    rest = [header for header in headers if header not in taken]
     found: dict[str, Found] = {}
     for column in schema.columns:
-        claim = _mapped(column, headers, mapping, path, place) or _named(
-            column, [h for h in headers if h not in mapping.values()], path, place
-        )
+        claim = _mapped(column, mapping) or _named(column, rest, path, place)
         if claim is not None:
             found[column.name] = claim
     missing = [c.name for c in schema.columns if c.required and c.name not in found]
@@ -103,7 +103,9 @@ def score(schema: InputSchema, mapping: Mapping[str, str], row: Sequence[str]) -
     )
 
 
-def _refuse_unknown_keys(schema: InputSchema, mapping: Mapping[str, str], place: str) -> None:
+def _refuse_wrong_mapping(
+    headers: Sequence[str], schema: InputSchema, mapping: Mapping[str, str], path: Path, place: str
+) -> None:
     known = {name for c in schema.columns for name in (c.name, *c.units)}
     wrong = sorted(set(mapping) - known)
     if wrong:
@@ -111,23 +113,38 @@ def _refuse_unknown_keys(schema: InputSchema, mapping: Mapping[str, str], place:
             f"{place} names {', '.join(wrong)}, which {schema.title} does not have",
             f"use one of {', '.join(sorted(known))}",
         )
-
-
-def _mapped(
-    column: InputColumn, headers: Sequence[str], mapping: Mapping[str, str], path: Path, place: str
-) -> Found | None:
-    for key, factor in {column.name: 1.0, **column.units}.items():
-        if key not in mapping:
-            continue
-        header = mapping[key]
+    for key, header in mapping.items():
         if header not in headers:
             raise UserError(
                 f"{path} has no column {header!r}, which {place}.{key} names (columns found: "
                 f"{', '.join(h for h in headers if h)})",
                 "correct the mapping or the file",
             )
-        return Found(header, factor, _stated(column, header)[1])
+
+
+def _mapped(column: InputColumn, mapping: Mapping[str, str]) -> Found | None:
+    for key, factor in {column.name: 1.0, **column.units}.items():
+        if key in mapping:
+            return Found(mapping[key], factor, _stated(column, mapping[key])[1])
     return None
+
+
+def _own_names(column: InputColumn) -> set[str]:
+    return {folded(name) for name in (column.name, *column.units)}
+
+
+def _shared(schema: InputSchema, headers: Sequence[str]) -> set[str]:
+    """Return headers that several columns could claim (`owner`, a number or a name): they are none.
+
+    Taking a person's name for his number would make one farmer of two.
+    """
+    own = {name for column in schema.columns for name in _own_names(column)}
+    return {
+        h
+        for h in headers
+        if folded(h) not in own
+        and sum(not isinstance(_factor(c, h), _No) for c in schema.columns) > 1
+    }
 
 
 def _stated(column: InputColumn, header: str) -> tuple[str, str]:
@@ -172,8 +189,12 @@ def _units(quantity: str) -> tuple[tuple[str, float], ...]:
 
 def _named(column: InputColumn, headers: Sequence[str], path: Path, place: str) -> Found | None:
     claims = {h: f for h in headers if not isinstance(f := _factor(column, h), _No)}
-    exact = {h: f for h, f in claims.items() if folded(h) == folded(column.name)}
-    claims = exact or claims or _cut(column, headers)
+    for name in (column.name, *column.units):
+        exact = {h: f for h, f in claims.items() if folded(h) == folded(name)}
+        if exact:
+            claims = exact
+            break
+    claims = claims or _cut(column, headers)
     if len(claims) > 1:
         raise UserError(
             f"{path}: {' and '.join(repr(h) for h in claims)} may both be {column.name}",

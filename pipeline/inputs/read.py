@@ -22,7 +22,7 @@ from fieldline.pipeline.inputs.names import Found, find_columns, score
 from fieldline.pipeline.inputs.numbers import Mark, settle
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
 from fieldline.pipeline.inputs.stated import bare_numbers, stated_units
-from fieldline.pipeline.inputs.values import FileFacts, Values, number_cells, read_column
+from fieldline.pipeline.inputs.values import FileFacts, Values, any_unit, number_cells, read_column
 
 _COUNTED = ("number", "count", "year", "money")
 
@@ -35,8 +35,10 @@ class Reading:
     """Currency of the county; needed where the table holds amounts."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """The file's own column names by Fieldline's."""
-    place: str = "county.*.inputs"
+    place: str = "inputs"
     """Where the configuration speaks of the county's inputs, for remedies."""
+    mapped_at: str = ""
+    """Where it holds `columns`, if not under `columns.NAME` of that place."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,23 @@ def read_input(path: Path, schema: InputSchema, reading: Reading | None = None) 
         UserError: The file is absent, unreadable, empty or lacks a column.
     """
     how = reading or Reading()
-    place = f"{how.place}.columns.{schema.name}"
     cells = read_cells(
         path,
         lambda row: score(schema, how.columns, row),
         setting=f"{how.place}.{schema.name}",
     )
-    found = find_columns(cells.names, schema, how.columns, path, place)
+    return interpret(cells, schema, how)
+
+
+def interpret(cells: Cells, schema: InputSchema, how: Reading) -> InputTable:
+    """Give the cells of a table their meaning, wherever they came from.
+
+    Raises:
+        UserError: A required or mapped column is absent.
+    """
+    place = how.mapped_at or f"{how.place}.columns.{schema.name}"
+    claims = find_columns(cells.names, schema, how.columns, cells.path, place)
+    found, without_unit = _with_units(claims, schema, cells)
     facts = FileFacts(_mark(cells, schema, found), cells.encoding)
     frame: dict[str, Any] = {}
     problems = [Problem(row + 1, "", "input_extra_cells") for row in cells.wide]
@@ -119,7 +131,27 @@ def read_input(path: Path, schema: InputSchema, reading: Reading | None = None) 
     problems.sort(key=lambda problem: problem.row)
     headers = {name: claim.header for name, claim in found.items()}
     remarks = _remarks(table, problems, found, cells)
-    return InputTable(schema, path, table, problems, headers, cells, remarks)
+    return InputTable(
+        schema, cells.path, table, problems, headers, cells, (*without_unit, *remarks)
+    )
+
+
+def _with_units(
+    claims: Mapping[str, Found], schema: InputSchema, cells: Cells
+) -> tuple[dict[str, Found], list[str]]:
+    """Leave out optional columns of which neither header nor any cell states the unit."""
+    found, said = dict(claims), []
+    for column in schema.columns:
+        claim = found.get(column.name)
+        if claim is None or claim.factor is not None or column.required:
+            continue
+        if not any_unit(cells.column(claim.header), column.quantity):
+            del found[column.name]
+            said.append(
+                f"column {claim.header!r} states no unit and is not read: map it as "
+                f"{' or '.join((column.name, *column.units))}"
+            )
+    return found, said
 
 
 def _mark(cells: Cells, schema: InputSchema, found: Mapping[str, Found]) -> Mark | None:
@@ -127,7 +159,10 @@ def _mark(cells: Cells, schema: InputSchema, found: Mapping[str, Found]) -> Mark
     counted = [f.header for name, f in found.items() if kinds[name] in _COUNTED]
     if cells.delimiter == "":
         return "."
-    return settle((c for h in counted for c in number_cells(cells.column(h))), cells.delimiter)
+    marked = [cell for header in counted for cell in number_cells(cells.column(header))]
+    if cells.delimiter == "," and not any("," in cell for cell in marked):
+        return "."
+    return settle(marked, cells.delimiter)
 
 
 def _column(
@@ -147,8 +182,8 @@ def _column(
         return _amounts(given, column, facts, frame, how)
     if column.kind == "currency":
         read = read_column(given, column, None, facts)
-        named = [None if v is None else currency_code(v, how.currency) for v in read.values]
-        return Values(pd.Series(named, dtype=object), read.problems)
+        codes = {v: currency_code(v, how.currency) for v in read.values.dropna().unique()}
+        return Values(read.values.map(codes), read.problems)
     return read_column(given, column, found.factor, facts)
 
 
@@ -160,7 +195,7 @@ def _amounts(
     currencies = frame.get("currency")
     if currencies is None:
         return read
-    other = np.array([c is not None and c != how.currency for c in currencies], dtype=bool)
+    other = (currencies.notna() & (currencies != how.currency)).to_numpy(dtype=bool)
     if not other.any():
         return read
     kept = [problem for problem in read.problems if not other[problem.row - 1]]
@@ -175,8 +210,10 @@ def _missing(column: InputColumn, count: int) -> pd.Series[Any]:
             return pd.Series(pd.NA, index=range(count), dtype="Int64")
         case "number" | "count" | "year":
             return pd.Series(np.nan, index=range(count))
-        case _:
+        case "flag":
             return pd.Series(None, index=range(count), dtype=object)
+        case _:
+            return pd.Series(None, index=range(count), dtype="str")
 
 
 def _further(

@@ -43,6 +43,7 @@ _YES = frozenset(
 )
 _NO = frozenset({"false", "0", "0.0", "no", "n", "f", "nein", "falsch", "否", "没有", "假", "non"})
 _MANY = 20_000
+_NO_DAY = np.datetime64("NaT", "us")
 
 
 class BadCellError(ValueError):
@@ -87,11 +88,11 @@ def read_column(
         case "id":
             values, bad = _ids(cells, facts)
         case "text" | "currency":
-            values, bad = _mapped(as_text(cells), _text)
+            values, bad = _texts(as_text(cells), _text)
         case "crop":
-            values, bad = _mapped(as_text(cells), _crop)
+            values, bad = _texts(as_text(cells), _crop)
         case "flag":
-            values, bad = _mapped(as_text(cells), _flag)
+            values, bad = _flags(as_text(cells))
         case "date":
             values, bad = _dates(cells, column)
         case _:
@@ -118,10 +119,16 @@ def as_text(cells: pa.Array) -> pa.Array:
     return cells.cast(pa.string())
 
 
-def _mapped(text: pa.Array, read: Callable[[str], Any]) -> tuple[pd.Series[Any], dict[int, str]]:
-    """Read each different cell once; blank cells are missing."""
+def _read_once(
+    text: pa.Array, read: Callable[[str], Any]
+) -> tuple[list[Any], npt.NDArray[np.int64], dict[int, str]]:
+    """Read each different cell once.
+
+    Returns:
+        The results, the last of them None for blank cells; the result of each row by place; and
+        the code of each row that cannot be read.
+    """
     encoded = text.dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     results: list[Any] = [None] * (len(encoded.dictionary) + 1)
     wrong: dict[int, str] = {}
     for place, cell in enumerate(encoded.dictionary.to_pylist()):
@@ -132,8 +139,20 @@ def _mapped(text: pa.Array, read: Callable[[str], Any]) -> tuple[pd.Series[Any],
             results[place] = read(plain)
         except BadCellError as error:
             wrong[place] = error.code
-    values = pd.Series(np.array(results, dtype=object)[codes], dtype=object)
-    return values, _rows_of(codes, wrong)
+    places = encoded.indices.fill_null(len(results) - 1).to_numpy(zero_copy_only=False)
+    places = places.astype(np.int64)
+    return results, places, _rows_of(places, wrong)
+
+
+def _texts(text: pa.Array, read: Callable[[str], str]) -> tuple[pd.Series[Any], dict[int, str]]:
+    results, places, bad = _read_once(text, read)
+    values = pa.array(results, type=pa.string()).take(pa.array(places))
+    return values.to_pandas(), bad
+
+
+def _flags(text: pa.Array) -> tuple[pd.Series[Any], dict[int, str]]:
+    results, places, bad = _read_once(text, _flag)
+    return pd.Series(np.array(results, dtype=object)[places], dtype=object), bad
 
 
 def _rows_of(codes: npt.NDArray[Any], wrong: dict[int, str]) -> dict[int, str]:
@@ -179,28 +198,27 @@ def id_text(cell: str) -> str | None:
 
 
 def _ids(cells: pa.Array, facts: FileFacts) -> tuple[pd.Series[Any], dict[int, str]]:
+    text = as_text(cells)
     if pa.types.is_floating(cells.type):
         limit = _EXACT_DOUBLE if facts.encoding == "parquet" else _EXACT_SHEET
         large = pc.greater_equal(pc.abs(cells), limit).fill_null(False)
-        bad = dict.fromkeys(np.flatnonzero(large.to_numpy(False)).tolist(), "input_damaged_id")
-        text = pc.if_else(large, None, as_text(cells))
-        return text.to_pandas().astype(object).where(lambda s: s.notna(), None), bad
-    text = as_text(cells)
+        bad = dict.fromkeys(_true_rows(large), "input_damaged_id")
+        return pc.if_else(large, None, text).to_pandas(), bad
     plain = pc.match_substring_regex(text, _PLAIN_ID).fill_null(False)
     looked_at = pc.match_substring_regex(text, _PERHAPS_NO_ID).fill_null(False)
-    simple = pc.and_(plain, pc.invert(looked_at))
-    values = text.to_pandas().astype(object)
-    odd = np.flatnonzero(~simple.to_numpy(zero_copy_only=False))
-    if len(odd):
-        read, wrong = _mapped(text.take(pa.array(odd)), id_text_or_none)
-        values.iloc[odd] = read.to_numpy()
-        return values, {int(odd[row]): code for row, code in wrong.items()}
-    return values, {}
+    odd = pc.invert(pc.and_(plain, pc.invert(looked_at)))
+    rows = _true_rows(odd)
+    if not rows:
+        return text.to_pandas(), {}
+    results, places, wrong = _read_once(text.filter(odd), id_text)
+    read = pa.array(results, type=pa.string()).take(pa.array(places))
+    return pc.replace_with_mask(text, odd, read).to_pandas(), {
+        rows[place]: code for place, code in wrong.items()
+    }
 
 
-def id_text_or_none(cell: str) -> str | None:
-    """Return `id_text`, for cells that are not blank."""
-    return id_text(cell)
+def _true_rows(mask: pa.Array) -> list[int]:
+    return list(np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist())
 
 
 def _dates(cells: pa.Array, column: InputColumn) -> tuple[pd.Series[Any], dict[int, str]]:
@@ -221,8 +239,9 @@ def _dates(cells: pa.Array, column: InputColumn) -> tuple[pd.Series[Any], dict[i
             code = "input_ambiguous_date" if error.ambiguous else "input_not_a_date"
             raise BadCellError(code) from error
 
-    values, bad = _mapped(text, read)
-    return pd.Series(pd.to_datetime(values)).astype("datetime64[us]"), bad
+    results, places, bad = _read_once(text, read)
+    days = np.array([_NO_DAY if r is None else r for r in results], dtype="datetime64[us]")
+    return pd.Series(days[places]), bad
 
 
 def _numbers(
@@ -238,10 +257,10 @@ def _numbers(
             factor or 1
         )
         odd = np.flatnonzero(~plain & cells.is_valid().to_numpy(zero_copy_only=False))
-        read, wrong = _mapped(
+        results, places, wrong = _read_once(
             cells.take(pa.array(odd)), lambda cell: _number(cell, column, factor, facts.mark)
         )
-        out[odd] = read.astype(float).to_numpy()
+        out[odd] = np.array(results, dtype=float)[places]
         bad = {int(odd[row]): code for row, code in wrong.items()}
     else:
         given = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
@@ -300,6 +319,21 @@ def _outside(values: npt.NDArray[np.float64], column: InputColumn) -> dict[int, 
         parts = np.flatnonzero(np.isfinite(values) & (values != np.round(values)))
         found |= dict.fromkeys(parts.tolist(), "input_not_whole")
     return found
+
+
+def any_unit(cells: pa.Array, quantity: str) -> bool:
+    """Whether any cell has a unit of the quantity behind its number."""
+    if not pa.types.is_string(cells.type):
+        return False
+    lettered = cells.filter(pc.match_substring_regex(cells, r"[^0-9.,+\-\s]").fill_null(False))
+    for cell in pc.unique(lettered[:_MANY]).to_pylist():
+        try:
+            number = written(cell)
+            if number is not None and unit_factor(number, quantity) is not None:
+                return True
+        except NotANumberError:
+            continue
+    return False
 
 
 def number_cells(cells: pa.Array) -> list[str]:
