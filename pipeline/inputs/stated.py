@@ -53,10 +53,12 @@ def _joined(near: str, far: str) -> str:
 
 
 def _parted(cell: str) -> Written | None:
+    """Take a cell apart; None where it is blank or holds two numbers (`2-3`)."""
     try:
-        return written(cell)
+        number = written(cell)
     except NotANumberError:
         return None
+    return None if number is None or number.after[-1:].isdigit() else number
 
 
 def _bare(cell: str) -> str:
