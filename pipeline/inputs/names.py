@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -71,11 +71,13 @@ def find_columns(
     """
     _refuse_wrong_mapping(headers, schema, mapping, path, place)
     rest = [header for header in headers if header not in mapping.values()]
-    found: dict[str, Found] = {}
-    for column in schema.columns:
-        claim = _mapped(column, mapping) or _named(column, rest, path, place)
+    found = {c.name: claim for c in schema.columns if (claim := _mapped(c, mapping)) is not None}
+    claims = {c.name: _claims(c, rest) for c in schema.columns if c.name not in found}
+    taken = {next(iter(found)) for found in claims.values() if len(found) == 1}
+    for name, claimed in claims.items():
+        claim = _settled(name, claimed, taken, path, place)
         if claim is not None:
-            found[column.name] = claim
+            found[name] = claim
     missing = [c.name for c in schema.columns if c.required and c.name not in found]
     if missing:
         raise UserError(
@@ -152,14 +154,27 @@ def _units(quantity: str) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(units.items(), key=lambda item: -len(item[0])))
 
 
-def _named(column: InputColumn, headers: Sequence[str], path: Path, place: str) -> Found | None:
+def _claims(column: InputColumn, headers: Sequence[str]) -> dict[str, float | None]:
+    """Return the headers that may be the column, those with its very name before all others."""
     claims = {h: f for h in headers if not isinstance(f := _factor(column, h), _No)}
     exact = {h: f for h, f in claims.items() if folded(h) == folded(column.name)}
-    claims = exact or claims or _cut(column, headers)
+    return exact or claims or _cut(column, headers)
+
+
+def _settled(
+    name: str, claims: Mapping[str, float | None], taken: Collection[str], path: Path, place: str
+) -> Found | None:
+    """Return the one header of a column; another's only one is left to it (`户号` beside `农户编号`).
+
+    Raises:
+        UserError: Two headers have an equal claim.
+    """
+    if len(claims) > 1:
+        claims = {h: f for h, f in claims.items() if h not in taken} or claims
     if len(claims) > 1:
         raise UserError(
-            f"{path}: {' and '.join(repr(h) for h in claims)} may both be {column.name}",
-            f"write the right one as {place}.{column.name}",
+            f"{path}: {' and '.join(repr(h) for h in claims)} may both be {name}",
+            f"write the right one as {place}.{name}",
         )
     return next((Found(h, f) for h, f in claims.items()), None)
 

@@ -56,6 +56,8 @@ class InputColumn:
     """Other names of the column that state a unit, with what their values are multiplied with."""
     named_as: tuple[str, ...] = ()
     """Further roles of `data/column_names.csv` whose names it may carry."""
+    rounded: bool = False
+    """Whether an amount is an estimate: decimals beyond its currency's are rounded, not refused."""
     personal: bool = False
     """Whether its cells may identify a person: then no message repeats one."""
 
