@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -70,14 +70,13 @@ def find_columns(
         UserError: A required or mapped column is absent, or two columns have an equal claim.
     """
     _refuse_wrong_mapping(headers, schema, mapping, path, place)
-    rest = [header for header in headers if header not in mapping.values()]
-    found = {c.name: claim for c in schema.columns if (claim := _mapped(c, mapping)) is not None}
-    claims = {c.name: _claims(c, rest) for c in schema.columns if c.name not in found}
-    taken = {next(iter(found)) for found in claims.values() if len(found) == 1}
-    for name, claimed in claims.items():
-        claim = _settled(name, claimed, taken, path, place)
+    taken = {*mapping.values(), *_shared(schema, headers)}
+    rest = [header for header in headers if header not in taken]
+    found: dict[str, Found] = {}
+    for column in schema.columns:
+        claim = _mapped(column, mapping) or _named(column, rest, path, place)
         if claim is not None:
-            found[name] = claim
+            found[column.name] = claim
     missing = [c.name for c in schema.columns if c.required and c.name not in found]
     if missing:
         raise UserError(
@@ -124,6 +123,24 @@ def _mapped(column: InputColumn, mapping: Mapping[str, str]) -> Found | None:
     return None
 
 
+def _own_names(column: InputColumn) -> set[str]:
+    return {folded(name) for name in (column.name, *column.units)}
+
+
+def _shared(schema: InputSchema, headers: Sequence[str]) -> set[str]:
+    """Return headers that several columns could claim (`owner`, a number or a name): they are none.
+
+    Taking a person's name for his number would make one farmer of two.
+    """
+    own = {name for column in schema.columns for name in _own_names(column)}
+    return {
+        h
+        for h in headers
+        if folded(h) not in own
+        and sum(not isinstance(_factor(c, h), _No) for c in schema.columns) > 1
+    }
+
+
 class _No:
     """No claim, where None is a claim without a unit."""
 
@@ -154,27 +171,18 @@ def _units(quantity: str) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(units.items(), key=lambda item: -len(item[0])))
 
 
-def _claims(column: InputColumn, headers: Sequence[str]) -> dict[str, float | None]:
-    """Return the headers that may be the column, those with its very name before all others."""
+def _named(column: InputColumn, headers: Sequence[str], path: Path, place: str) -> Found | None:
     claims = {h: f for h in headers if not isinstance(f := _factor(column, h), _No)}
-    exact = {h: f for h, f in claims.items() if folded(h) == folded(column.name)}
-    return exact or claims or _cut(column, headers)
-
-
-def _settled(
-    name: str, claims: Mapping[str, float | None], taken: Collection[str], path: Path, place: str
-) -> Found | None:
-    """Return the one header of a column; another's only one is left to it (`户号` beside `农户编号`).
-
-    Raises:
-        UserError: Two headers have an equal claim.
-    """
-    if len(claims) > 1:
-        claims = {h: f for h, f in claims.items() if h not in taken} or claims
+    for name in (column.name, *column.units):
+        exact = {h: f for h, f in claims.items() if folded(h) == folded(name)}
+        if exact:
+            claims = exact
+            break
+    claims = claims or _cut(column, headers)
     if len(claims) > 1:
         raise UserError(
-            f"{path}: {' and '.join(repr(h) for h in claims)} may both be {name}",
-            f"write the right one as {place}.{name}",
+            f"{path}: {' and '.join(repr(h) for h in claims)} may both be {column.name}",
+            f"write the right one as {place}.{column.name}",
         )
     return next((Found(h, f) for h, f in claims.items()), None)
 

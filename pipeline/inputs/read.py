@@ -21,7 +21,7 @@ from fieldline.pipeline.inputs.cells import Cells, read_cells
 from fieldline.pipeline.inputs.names import Found, find_columns, score
 from fieldline.pipeline.inputs.numbers import Mark, settle
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
-from fieldline.pipeline.inputs.values import FileFacts, Values, number_cells, read_column
+from fieldline.pipeline.inputs.values import FileFacts, Values, any_unit, number_cells, read_column
 from fieldline.pipeline.records.outcomes import outcome_codes
 
 _COUNTED = ("number", "count", "year", "money")
@@ -35,8 +35,10 @@ class Reading:
     """Currency of the county; needed where the table holds amounts."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """The file's own column names by Fieldline's."""
-    place: str = "county.*.inputs"
+    place: str = "inputs"
     """Where the configuration speaks of the county's inputs, for remedies."""
+    mapped_at: str = ""
+    """Where it holds `columns`, if not under `columns.NAME` of that place."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +106,14 @@ def read_input(path: Path, schema: InputSchema, reading: Reading | None = None) 
 
 
 def interpret(cells: Cells, schema: InputSchema, how: Reading) -> InputTable:
-    """Give the cells of a table their meaning.
-
-    Args:
-        cells: A table of any format, such as the columns of a map layer.
-        schema: What it may hold.
-        how: Currency and the lender's own column names.
+    """Give the cells of a table their meaning, wherever they came from.
 
     Raises:
-        UserError: A column is lacking, or two have an equal claim.
+        UserError: A required or mapped column is absent.
     """
-    path, place = cells.path, f"{how.place}.columns.{schema.name}"
-    found = find_columns(cells.names, schema, how.columns, path, place)
+    place = how.mapped_at or f"{how.place}.columns.{schema.name}"
+    claims = find_columns(cells.names, schema, how.columns, cells.path, place)
+    found, without_unit = _with_units(claims, schema, cells)
     facts = FileFacts(_mark(cells, schema, found), cells.encoding)
     frame: dict[str, Any] = {}
     problems = [Problem(row + 1, "", "input_extra_cells") for row in cells.wide]
@@ -132,7 +130,27 @@ def interpret(cells: Cells, schema: InputSchema, how: Reading) -> InputTable:
     problems.sort(key=lambda problem: problem.row)
     headers = {name: claim.header for name, claim in found.items()}
     remarks = _remarks(table, schema, problems, found, cells)
-    return InputTable(schema, path, table, problems, headers, cells, remarks)
+    return InputTable(
+        schema, cells.path, table, problems, headers, cells, (*without_unit, *remarks)
+    )
+
+
+def _with_units(
+    claims: Mapping[str, Found], schema: InputSchema, cells: Cells
+) -> tuple[dict[str, Found], list[str]]:
+    """Leave out optional columns of which neither header nor any cell states the unit."""
+    found, said = dict(claims), []
+    for column in schema.columns:
+        claim = found.get(column.name)
+        if claim is None or claim.factor is not None or column.required:
+            continue
+        if not any_unit(cells.column(claim.header), column.quantity):
+            del found[column.name]
+            said.append(
+                f"column {claim.header!r} states no unit and is not read: map it as "
+                f"{' or '.join((column.name, *column.units))}"
+            )
+    return found, said
 
 
 def _mark(cells: Cells, schema: InputSchema, found: Mapping[str, Found]) -> Mark | None:

@@ -318,6 +318,21 @@ def _outside(values: npt.NDArray[np.float64], column: InputColumn) -> dict[int, 
     return found
 
 
+def any_unit(cells: pa.Array, quantity: str) -> bool:
+    """Whether any cell has a unit of the quantity behind its number."""
+    if not pa.types.is_string(cells.type):
+        return False
+    lettered = cells.filter(pc.match_substring_regex(cells, r"[^0-9.,+\-\s]").fill_null(False))
+    for cell in pc.unique(lettered[:_MANY]).to_pylist():
+        try:
+            number = written(cell)
+            if number is not None and unit_factor(number, quantity) is not None:
+                return True
+        except NotANumberError:
+            continue
+    return False
+
+
 def number_cells(cells: pa.Array) -> list[str]:
     """Return different cells of a column with a point or comma, to settle the file's mark."""
     if not pa.types.is_string(cells.type):
