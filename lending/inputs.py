@@ -135,9 +135,7 @@ APPLICATIONS = InputSchema(
 
 def _estimate(name: str, description: str, *, least: float | None = 0) -> InputColumn:
     unit = "currency a year"
-    return InputColumn(
-        name, "money", description, unit, required=True, minimum=least, rounded=True
-    )
+    return InputColumn(name, "money", description, unit, required=True, minimum=least, rounded=True)
 
 
 def _some_principal(frame: pd.DataFrame) -> list[Problem]:

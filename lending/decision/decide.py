@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,7 @@ from fieldline.lending.decision.case import (
 from fieldline.lending.decision.decision import Decision, decide_case
 from fieldline.lending.decision.replay import trace_of
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
+from fieldline.lending.inputs import LOANS
 from fieldline.lending.risk.default_model import (
     Loans,
     PdModel,
@@ -40,6 +41,7 @@ from fieldline.lending.risk.features import of_loans, of_profiles
 from fieldline.lending.schemas import DECISIONS
 from fieldline.lending.settings import PolicySettings, RiskSettings
 from fieldline.lending.sources import read_loans
+from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.tables import read_table, write_table, write_text
@@ -80,7 +82,7 @@ def train_judge(
     loan_history: Path | None,
     *,
     as_of: dt.date,
-    currency: str,
+    reading: Reading,
     risk: RiskSettings,
     policy: PolicySettings,
 ) -> Judge:
@@ -89,13 +91,13 @@ def train_judge(
     Args:
         loan_history: Finished loans, or None.
         as_of: Knowledge date.
-        currency: The county's currency.
+        reading: The county's currency and the lender's own column names.
         risk: Model settings.
         policy: Rule of the household need, shared with the profile.
     """
     if loan_history is None:
         return Judge(None, f"loans=0 needed={risk.min_loans}")
-    history = read_loans(loan_history, as_of=as_of, currency=currency)
+    history = read_loans(loan_history, as_of=as_of, reading=reading)
     loans = Loans(
         of_loans(history, policy),
         history["defaulted"].to_numpy("float64"),
@@ -365,6 +367,7 @@ def run_decide(
     currency: str,
     risk: RiskSettings,
     policy: PolicySettings,
+    table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
     card: Path,
     outcomes: Path,
@@ -382,6 +385,7 @@ def run_decide(
         currency: The county's currency.
         risk: Default model.
         policy: Product and policy.
+        table_columns: The lender's own column names by table.
         out: decisions.parquet.
         card: models/pd.json.
         outcomes: outcomes/decide.parquet.
@@ -390,7 +394,8 @@ def run_decide(
         farmers=farmers, profiles=profiles, evidence=evidence, yields=yields, parts=parts,
         currency=currency, as_of=as_of,
     )  # fmt: skip
-    judge = train_judge(loan_history, as_of=as_of, currency=currency, risk=risk, policy=policy)
+    reading = Reading(currency, table_columns.get(LOANS.name, {}), "inputs")
+    judge = train_judge(loan_history, as_of=as_of, reading=reading, risk=risk, policy=policy)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
     label = policy_hash(policy)
     rows = [decision_row(case, decision, label) for case, decision in found]

@@ -8,7 +8,7 @@ farmer of less than one pixel or of a neighbour's unsteady phone.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,12 @@ import shapely
 
 from fieldline.lending.codes import strongest
 from fieldline.lending.evidence.claims import counted_twice, disputed_area, rivals
+from fieldline.lending.inputs import PROTECTED, REGISTRY
 from fieldline.lending.schemas import EVIDENCE
 from fieldline.lending.settings import EvidenceSettings
 from fieldline.lending.sources import read_protected, read_registry
+from fieldline.pipeline.inputs.read import Reading
+from fieldline.pipeline.inputs.schema import InputSchema
 from fieldline.pipeline.parcels.overlaps import overlapping_pairs
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import PrivacySettings
@@ -62,6 +65,8 @@ class ParcelFacts:
     registry_crop: str | None = None
     registry_on: dt.date | None = None
     """Date of the registry row."""
+    registry_unclear: bool = False
+    """Whether the newest registry row cannot be read, or rows of its day contradict each other."""
     rivals: tuple[str, ...] = ()
     """Parcels of other applicants on the same ground."""
     disputed_m2: float = 0.0
@@ -163,7 +168,7 @@ def _registry_codes(
     facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date
 ) -> Iterator[str]:
     if facts.registry_on is None:
-        yield "registry_missing"
+        yield "registry_unclear" if facts.registry_unclear else "registry_missing"
         return
     if (as_of - facts.registry_on).days > settings.registry_max_age_days:
         yield "registry_stale"
@@ -238,8 +243,9 @@ def gather(
     seen = fields.set_index("parcel_id").reindex(ids)
     told = crops.set_index("parcel_id").reindex(ids)
     if registry is None:
-        registry = pd.DataFrame(columns=["area_m2", "holder_id", "crop", "recorded_on"])
+        registry = pd.DataFrame(columns=["area_m2", "holder_id", "crop", "recorded_on", "unclear"])
     record = registry.reindex(ids)
+    unclear = record["unclear"].eq(other=True).to_numpy(dtype=bool)
     ground = _ground(parcels, protected, settings)
     learnt = {name.removeprefix("p_") for name in crops.columns if name.startswith("p_")}
     holders = record["holder_id"].tolist()
@@ -256,6 +262,7 @@ def gather(
             registry_holder=_text(holders[i]),
             registry_crop=_text(record["crop"].iloc[i]),
             registry_on=_day(record["recorded_on"].iloc[i]),
+            registry_unclear=bool(unclear[i]),
             rivals=tuple(ids[j] for j in ground.rivals.get(i, [])),
             disputed_m2=ground.disputed.get(i, 0.0),
             named_on_rival=any(
@@ -354,6 +361,7 @@ def run_evidence(
     as_of: dt.date,
     settings: EvidenceSettings,
     privacy: PrivacySettings,
+    table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
     outcomes: Path,
 ) -> None:
@@ -368,6 +376,7 @@ def run_evidence(
         as_of: Knowledge date.
         settings: Tolerances.
         privacy: Pseudonym key of the registry's holders.
+        table_columns: The lender's own column names by table.
         out: evidence.parquet.
         outcomes: outcomes/evidence.parquet.
     """
@@ -375,8 +384,14 @@ def run_evidence(
         gpd.read_parquet(parcels),
         read_table(fields),
         read_table(crops),
-        read_registry(registry, as_of=as_of, privacy=privacy) if registry else None,
-        read_protected(protected, as_of=as_of) if protected else None,
+        read_registry(
+            registry, as_of=as_of, privacy=privacy, reading=_reading(REGISTRY, table_columns)
+        )
+        if registry
+        else None,
+        read_protected(protected, as_of=as_of, reading=_reading(PROTECTED, table_columns))
+        if protected
+        else None,
         settings,
     )
     verdicts = [judge(fact, settings, as_of) for fact in facts]
@@ -384,6 +399,10 @@ def run_evidence(
     write_outcomes(
         [_outcome(fact, verdict) for fact, verdict in zip(facts, verdicts, strict=True)], outcomes
     )
+
+
+def _reading(schema: InputSchema, columns: Mapping[str, Mapping[str, str]]) -> Reading:
+    return Reading(columns=columns.get(schema.name, {}), place="inputs")
 
 
 def evidence_frame(facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict]) -> pd.DataFrame:
