@@ -65,7 +65,8 @@ def newest(
     counting = ahead[~ahead[key].isin(list(against)).to_numpy(dtype=bool)]
     clashing = ahead[ahead[key].isin(list(against)).to_numpy(dtype=bool)]
     account = [
-        *(Problem(row + 1, day, "input_after_as_of") for row in np.flatnonzero(late & ~bad).tolist()),
+        *(Problem(row + 1, day, "input_after_as_of")
+          for row in np.flatnonzero(late & ~bad).tolist()),
         *(Problem(row + 1, against[frame[key].iloc[row]], "input_contradicted")
           for row in clashing.index.tolist()),
         *_passed_over(pool, bad, counting, clashing, {*unclear, *against}, key),
@@ -161,8 +162,7 @@ def account_loans(table: InputTable, as_of: dt.date) -> list[Problem]:
 
 def account_protected(table: InputTable, as_of: dt.date) -> list[Problem]:
     """Return the areas that are not yet in force."""
-    begins = (table.frame["valid_from"] > pd.Timestamp(as_of)).to_numpy(dtype=bool)
-    begins &= ~in_force(table, as_of)
+    begins = ~in_force(table, as_of) & (table.frame["valid_from"] > pd.Timestamp(as_of)).to_numpy()
     return [
         Problem(row + 1, "valid_from", "input_after_as_of")
         for row in np.flatnonzero(begins).tolist()
@@ -174,7 +174,7 @@ def in_force(table: InputTable, as_of: dt.date) -> Rows:
     frame, day = table.frame, pd.Timestamp(as_of)
     begun = ~(frame["valid_from"] > day)
     ended = frame["valid_to"] < day
-    force = (begun & ~ended).to_numpy(dtype=bool)
+    force = np.array(begun & ~ended, dtype=bool)
     unsure = [p.row - 1 for p in table.problems if p.code == "input_date_in_force"]
     force[unsure] = True
     return force

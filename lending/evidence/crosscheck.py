@@ -32,6 +32,8 @@ from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outco
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
 
+#: Width of a UTM zone.
+_GRID_DEGREES = 6.0
 _OUTCOME = {
     "none": OK,
     "lower": "evidence_lowered",
@@ -329,7 +331,7 @@ def _protected_area(
     covered = np.zeros(len(metric))
     if protected is None or protected.empty or metric.empty:
         return covered
-    zones = np.asarray(protected.to_crs(metric.crs).geometry.make_valid().array)
+    zones = _near(protected.geometry, metric)
     shapes = np.asarray(metric.geometry.array)
     parcel, zone = shapely.STRtree(zones).query(shapes, predicate="intersects")
     for i in np.unique(parcel):
@@ -337,6 +339,21 @@ def _protected_area(
         core = union if depth_m == 0 else shapely.buffer(union, -depth_m)
         covered[i] = shapely.area(shapely.intersection(shapes[i], core))
     return covered
+
+
+def _near(zones: gpd.GeoSeries, metric: gpd.GeoDataFrame) -> npt.NDArray[Any]:
+    """Return valid zones on the parcels' grid; one larger than a grid is cut to the county first.
+
+    Far from its middle a grid folds the Earth over, and a country-wide zone would lie elsewhere.
+    """
+    lonlat = zones.to_crs("EPSG:4326")
+    west, south, east, north = lonlat.bounds.to_numpy().T
+    large = (east - west > _GRID_DEGREES) | (north - south > _GRID_DEGREES)
+    placed = zones.to_crs(metric.crs)
+    if large.any():
+        around = shapely.box(*metric.to_crs(lonlat.crs).total_bounds).buffer(_GRID_DEGREES / 2)
+        placed[large] = lonlat[large].make_valid().intersection(around).to_crs(metric.crs)
+    return np.asarray(placed.make_valid().array)
 
 
 def _number(value: Any) -> float | None:
