@@ -14,26 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import shapely
 
 from fieldline.lending.codes import strongest
-from fieldline.lending.evidence.claims import counted_twice, disputed_area, rivals
+from fieldline.lending.evidence.ground import ground_of
 from fieldline.lending.inputs import PROTECTED, REGISTRY
 from fieldline.lending.schemas import EVIDENCE
 from fieldline.lending.settings import EvidenceSettings
 from fieldline.lending.sources import read_protected, read_registry
 from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.inputs.schema import InputSchema
-from fieldline.pipeline.parcels.overlaps import overlapping_pairs
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
 
-#: Width of a UTM zone.
-_GRID_DEGREES = 6.0
 _OUTCOME = {
     "none": OK,
     "lower": "evidence_lowered",
@@ -248,7 +242,7 @@ def gather(
         registry = pd.DataFrame(columns=["area_m2", "holder_id", "crop", "recorded_on", "unclear"])
     record = registry.reindex(ids)
     unclear = record["unclear"].eq(other=True).to_numpy(dtype=bool)
-    ground = _ground(parcels, protected, settings)
+    ground = ground_of(parcels, protected, settings)
     learnt = {name.removeprefix("p_") for name in crops.columns if name.startswith("p_")}
     holders = record["holder_id"].tolist()
     facts = [
@@ -297,63 +291,6 @@ def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
         "probability": _number(told["probability"].iloc[i]),
         "prediction_set": tuple(members) if tells and members is not None else (),
     }
-
-
-@dataclass(frozen=True)
-class _Ground:
-    rivals: dict[int, list[int]]
-    disputed: dict[int, float]
-    own: dict[int, float]
-    protected: npt.NDArray[np.float64]
-    protected_core: npt.NDArray[np.float64]
-
-
-def _ground(
-    parcels: gpd.GeoDataFrame, protected: gpd.GeoDataFrame | None, settings: EvidenceSettings
-) -> _Ground:
-    metric = parcels.to_crs(parcels.estimate_utm_crs()) if len(parcels) else parcels
-    shapes = np.asarray(metric.geometry.array)
-    applicants = parcels["farmer_id"].astype("str").tolist()
-    pairs = overlapping_pairs(shapes)
-    return _Ground(
-        rivals(pairs, applicants, settings),
-        disputed_area(pairs, applicants, settings),
-        counted_twice(pairs, applicants, settings),
-        _protected_area(metric, protected, 0.0),
-        _protected_area(metric, protected, settings.gps_tolerance_m),
-    )
-
-
-def _protected_area(
-    metric: gpd.GeoDataFrame, protected: gpd.GeoDataFrame | None, depth_m: float
-) -> npt.NDArray[np.float64]:
-    """Return each parcel's area, m2, inside the protected polygons by more than a depth."""
-    covered = np.zeros(len(metric))
-    if protected is None or protected.empty or metric.empty:
-        return covered
-    zones = _near(protected.geometry, metric)
-    shapes = np.asarray(metric.geometry.array)
-    parcel, zone = shapely.STRtree(zones).query(shapes, predicate="intersects")
-    for i in np.unique(parcel):
-        union = shapely.union_all(zones[np.sort(zone[parcel == i])])
-        core = union if depth_m == 0 else shapely.buffer(union, -depth_m)
-        covered[i] = shapely.area(shapely.intersection(shapes[i], core))
-    return covered
-
-
-def _near(zones: gpd.GeoSeries, metric: gpd.GeoDataFrame) -> npt.NDArray[Any]:
-    """Return valid zones on the parcels' grid; one larger than a grid is cut to the county first.
-
-    Far from its middle a grid folds the Earth over, and a country-wide zone would lie elsewhere.
-    """
-    lonlat = zones.to_crs("EPSG:4326")
-    west, south, east, north = lonlat.bounds.to_numpy().T
-    large = (east - west > _GRID_DEGREES) | (north - south > _GRID_DEGREES)
-    placed = zones.to_crs(metric.crs)
-    if large.any():
-        around = shapely.box(*metric.to_crs(lonlat.crs).total_bounds).buffer(_GRID_DEGREES / 2)
-        placed[large] = lonlat[large].make_valid().intersection(around).to_crs(metric.crs)
-    return np.asarray(placed.make_valid().array)
 
 
 def _number(value: Any) -> float | None:
