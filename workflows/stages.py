@@ -235,7 +235,10 @@ STAGES: tuple[Stage, ...] = (
             "registry": Source("registry"), "protected": Source("protected"),
         },
         makes={"out": "evidence.parquet"},
-        settings={"as_of": "as_of", "settings": "lending.evidence", "privacy": "privacy"},
+        settings={
+            "as_of": "as_of", "settings": "lending.evidence", "privacy": "privacy",
+            "table_columns": "county.inputs.columns",
+        },
     ),
     Stage(
         "profile",
@@ -249,7 +252,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "profiles.parquet"},
         settings={
             "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
-            "privacy": "privacy",
+            "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
         about="farmer",
     ),
@@ -265,7 +268,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "decisions.parquet", "card": "models/pd.json"},
         settings={
             "as_of": "as_of", "currency": "county.currency", "risk": "lending.risk",
-            "policy": "lending.policy",
+            "policy": "lending.policy", "table_columns": "county.inputs.columns",
         },
         about="farmer",
     ),

@@ -14,6 +14,7 @@ from fieldline.lending.codes import evidence_codes
 from fieldline.lending.decision.case import Case, ParcelCase
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding, shown_feature
+from fieldline.lending.profile.applications import in_words
 from fieldline.lending.risk.features import FEATURES
 from fieldline.pipeline.records.money import floor_to_step, from_minor, shown, shown_amount
 from fieldline.pipeline.records.outcomes import outcome_codes
@@ -74,7 +75,8 @@ def reviews(case: Case, caps: Caps) -> Iterator[Finding]:
     if case.application == "no_application":
         yield Finding("review_no_application")
     if case.application == "bad_application":
-        yield Finding("review_bad_application", {"value": case.application_detail})
+        english, chinese = in_words(case.application_detail)
+        yield Finding("review_bad_application", {"value": english}, {"value": chinese})
     if case.risk.problem:
         yield Finding("review_no_model", {"value": case.risk.problem})
     yield from unlike_loans(case)

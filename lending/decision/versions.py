@@ -15,8 +15,8 @@ from fieldline.lending.decision.case import Case, policy_hash
 from fieldline.pipeline.records.reference import table_hash
 
 _TABLES = (
-    "crops.csv", "evidence_codes.csv", "outcome_codes.csv", "reason_codes.csv",
-    "scale_of_finance.csv",
+    "application_texts.csv", "crops.csv", "evidence_codes.csv", "outcome_codes.csv",
+    "reason_codes.csv", "scale_of_finance.csv",
 )  # fmt: skip
 """Tables that every decision reads; the policy names the table of rate ceilings."""
 
