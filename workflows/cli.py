@@ -26,9 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 parcels_app = typer.Typer(help="Look at parcel files before they enter a run.")
+inputs_app = typer.Typer(help="Look at all files of a county before they enter a run.")
 config_app = typer.Typer(help="Check and write configuration.")
 audit_app = typer.Typer(help="Check what was decided.")
 app.add_typer(parcels_app, name="parcels")
+app.add_typer(inputs_app, name="inputs")
 app.add_typer(config_app, name="config")
 app.add_typer(audit_app, name="audit")
 
@@ -158,6 +160,22 @@ def parcels_check(
     from fieldline.workflows.checks import check_parcels
 
     raise typer.Exit(check_parcels(file, config or [], county, as_json=as_json))
+
+
+@inputs_app.command("check")
+def inputs_check(
+    county: Annotated[str, typer.Option(help="County id.")],
+    season: Annotated[str, typer.Option(help="Season.")],
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what every input file holds, what would be refused, what joins nothing; writes nothing.
+
+    Example: fieldline inputs check --county SIM001 --season 2024
+    """
+    from fieldline.workflows.inputs.check import check_inputs
+
+    raise typer.Exit(check_inputs(config or [], county, season, as_json=as_json))
 
 
 @config_app.command("check")

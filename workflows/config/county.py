@@ -21,7 +21,7 @@ class CountyInputs(Section):
     parcel_columns: dict[str, str] = Field(default_factory=dict)
     """Own column names by Fieldline name, e.g. `farmer_id: owner_no`."""
     columns: dict[str, dict[str, str]] = Field(default_factory=dict)
-    """Own column names of the tables by input and Fieldline name, e.g. registry: {area_mu: 面积}."""
+    """Own column names of tables by input and Fieldline name, e.g. `registry: {area_mu: 面积}`."""
     parcel_crs: str | None = None
     """CRS of files that carry none (CSV); empty means refuse them."""
     catalog: Path
