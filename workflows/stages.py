@@ -121,7 +121,9 @@ STAGES: tuple[Stage, ...] = (
             "parcels": Artifact("parcels.parquet"),
         },
         makes={"out": "weather.parquet", "out_cells": "weather_cells.parquet"},
-        settings={"season": "season", "settings": "weather"},
+        settings={
+            "season": "season", "settings": "weather", "table_columns": "county.inputs.columns",
+        },
     ),
     Stage(
         "fields",
@@ -153,6 +155,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "labelled_format": "county.inputs.labelled_series_format",
             "label_codes": "county.inputs.label_codes",
+            "table_columns": "county.inputs.columns",
             "seasons": "seasons", "clear_dates": "observe.clear", "settings": "crops.classify",
         },
         stops=("intake", "observe"),
@@ -203,6 +206,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "yields.parquet", "card": "models/yield.json"},
         settings={
             "prices_format": "county.inputs.prices_format", "currency": "county.currency",
+            "table_columns": "county.inputs.columns",
             "seasons": "seasons", "settings": "crops.yields",
         },
         stops=("intake", "observe"),

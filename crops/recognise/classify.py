@@ -8,7 +8,7 @@ cross-validation on unseen villages says that such an answer is usually right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fieldline.crops.inputs import LABELLED, SURVEY
 from fieldline.crops.model_card import (
     calibration_error,
     class_report,
@@ -104,6 +105,7 @@ def run_classify(
     labelled_format: str = "long",
     labelled_fields: Path | None = None,
     label_codes: str | None = None,
+    table_columns: Mapping[str, Mapping[str, str]] = {},
     seasons: Sequence[Season],
     clear_dates: ClearSettings,
     settings: ClassifySettings,
@@ -125,6 +127,7 @@ def run_classify(
         labelled_format: `long` or `bavaria_halfmonth`.
         labelled_fields: Polygons that belong to that series, where kept apart.
         label_codes: Table of `data/` that maps the series' crop codes.
+        table_columns: The lender's own column names by table and Fieldline name.
         seasons: All of these seasons, oldest first; the last is decided, and nothing after its
             as-of date is learnt or read.
         clear_dates: What a clear date is and how many a parcel needs to be classified.
@@ -137,16 +140,23 @@ def run_classify(
     """
     *past, season = seasons
     surveyed = zip(earlier_observations, earlier_surveys, past, strict=False)
-    earlier = [SeasonLabels(*part) for part in surveyed]
+    own = table_columns.get(SURVEY.name, {})
+    earlier = [SeasonLabels(*part, columns=own) for part in surveyed]
     labelled = (
         None
         if labelled_series is None
-        else LabelledSeries(labelled_series, labelled_format, labelled_fields, label_codes)
+        else LabelledSeries(
+            labelled_series,
+            labelled_format,
+            labelled_fields,
+            label_codes,
+            table_columns.get(LABELLED.name, {}),
+        )
     )
     settings = settings.model_copy(update={"threads": threads})
     stopped = stopped_parcels(previous)
     clock = county_clock(observations, labelled, season, clear_dates, settings.step_days, stopped)
-    known = survey_labels(survey, season.as_of)
+    known = survey_labels(survey, season.as_of, own)
     training = gather_training(
         clock,
         observations,

@@ -7,21 +7,29 @@ known at the as-of date does not exist.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from fieldline.crops.inputs import LABELLED, SURVEY
 from fieldline.crops.series import ClearSeries, known_until
+from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
+from fieldline.pipeline.inputs.schema import Problem, counted, problems_of, without
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.reference import crops
+from fieldline.pipeline.records.reference import crop_named, table_rows
 from fieldline.pipeline.records.settings import Season
 
+_LOG = logging.getLogger(__name__)
 _YEAR = dt.timedelta(days=365)
+#: Columns of a crop cut: what is wrong with them says nothing about the crop that was seen.
+_CUT = ("yield_t_ha", "measured_on")
 #: Columns of the half-monthly Bavarian table by Sentinel-2 band name.
 _HALFMONTH = {f"B{n}_mean": f"B{n:02d}" for n in (2, 3, 4, 5, 6, 7, 8, 11, 12)} | {
     "B8A_mean": "B8A"
@@ -41,6 +49,8 @@ class SeasonLabels:
     """Its survey table."""
     season: Season
     """Its dates."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The survey's own column names by Fieldline's."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class LabelledSeries:
     """Polygons that belong to it; only their count is checked."""
     codes: str | None = None
     """Table of `data/` with columns code, crop that maps foreign codes."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The table's own column names by Fieldline's (`long` alone)."""
 
 
 @dataclass(frozen=True)
@@ -63,71 +75,88 @@ class SurveyLabels:
 
     crop: dict[str, str]
     refused: dict[str, int] = field(default_factory=dict)
-    """Rows left out, by reason."""
+    """Rows left out, by code of `data/outcome_codes.csv`."""
 
 
-def read_survey_table(path: Path) -> pd.DataFrame:
-    """Read a survey CSV with its dates.
+def read_survey(path: Path, columns: Mapping[str, str] | None = None) -> InputTable:
+    """Read a survey table.
 
     Raises:
-        UserError: The file or one of its columns is missing, or a date cannot be read.
+        UserError: The table cannot be read or lacks a column.
     """
-    try:
-        frame = pd.read_csv(path, dtype={"parcel_id": str, "crop": str})
-    except FileNotFoundError as error:
-        raise UserError(f"survey {path} does not exist", "correct inputs.survey") from error
-    needed = ("parcel_id", "crop", "surveyed_on")
-    missing = [name for name in needed if name not in frame.columns]
-    if missing:
-        raise UserError(
-            f"survey {path} lacks the columns {missing}; it has {list(frame.columns)}",
-            "rename its columns",
-        )
-    for name in ("surveyed_on", "measured_on"):
-        if name in frame.columns:
-            frame[name] = _dates(frame[name], path)
-    return frame
+    return read_input(path, SURVEY, Reading(columns=columns or {}, place="inputs"))
 
 
-def _dates(values: pd.Series, path: Path) -> pd.Series:
-    try:
-        return pd.to_datetime(values, format="ISO8601")
-    except ValueError as error:
-        raise UserError(
-            f"survey {path} has a date in column {values.name} that is not ISO 8601: {error}",
-            "write dates as 2024-05-31",
-        ) from error
+def survey_problems(
+    frame: pd.DataFrame, problems: Iterable[Problem], as_of: dt.date
+) -> list[Problem]:
+    """Return why rows of a survey are no labels at the as-of date.
+
+    Args:
+        frame: All rows.
+        problems: Their problems so far; such rows are not looked at again, unless it is the crop
+            cut alone that is wrong.
+        as_of: Knowledge date.
+
+    Returns:
+        Visits after it; earlier visits of a parcel, because the last one counts; and visits of one
+        day that name different crops, because nobody can say which is right.
+    """
+    good = without(frame, (problem for problem in problems if problem.column not in _CUT))
+    late = good["surveyed_on"] > pd.Timestamp(as_of)
+    days = good.loc[late, "surveyed_on"].dt.date
+    found = problems_of(days, "surveyed_on", "input_after_as_of")
+    known = good[~late].sort_values("surveyed_on", kind="stable")
+    for _, part in known[known["parcel_id"].duplicated(keep=False)].groupby("parcel_id"):
+        last = part["surveyed_on"] == part["surveyed_on"].max()
+        crops = part.loc[last, "crop"]
+        found += problems_of(part.loc[~last, "crop"], "crop", "input_repeated")
+        if (crops != crops.iloc[0]).any():
+            found += problems_of(crops, "crop", "input_contradicted")
+        else:
+            found += problems_of(crops.iloc[:-1], "crop", "input_repeated")
+    return found
 
 
-def survey_labels(path: Path | None, as_of: dt.date) -> SurveyLabels:
+def survey_labels(
+    path: Path | None, as_of: dt.date, columns: Mapping[str, str] | None = None
+) -> SurveyLabels:
     """Return the surveyed crops that were known at the as-of date."""
     if path is None:
         return SurveyLabels({})
-    frame = read_survey_table(path)
-    known = (frame["surveyed_on"] <= pd.Timestamp(as_of)).to_numpy(dtype=bool)
-    named = frame["crop"].isin(list(crops())).to_numpy(dtype=bool)
-    repeated = frame["parcel_id"].duplicated(keep="last").to_numpy(dtype=bool)
-    kept = frame[known & named & ~repeated]
-    refused = {
-        "after_as_of": int((~known).sum()),
-        "unknown_crop": int((known & ~named).sum()),
-        "repeated": int((known & named & repeated).sum()),
-    }
+    table = read_survey(path, columns)
+    bad = [problem for problem in table.problems if problem.column not in _CUT]
+    bad += survey_problems(table.frame, bad, as_of)
+    kept = without(table.frame, bad)
+    if table.problems or bad:
+        _LOG.warning("%s: rows left out: %s", path, counted([*bad, *table.problems]))
     labels = dict(zip(kept["parcel_id"], kept["crop"], strict=True))
-    return SurveyLabels(labels, {name: count for name, count in refused.items() if count})
+    refused = Counter({problem.row: problem.code for problem in bad}.values())
+    return SurveyLabels(labels, dict(sorted(refused.items())))
+
+
+def crop_cuts(path: Path, as_of: dt.date, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return the crop cuts of a survey that were known at the as-of date, the last by parcel.
+
+    Returns:
+        `parcel_id`, `crop`, `yield_t_ha`.
+    """
+    good = read_survey(path, columns).good
+    known = good[(good["measured_on"] <= pd.Timestamp(as_of)) & good["yield_t_ha"].notna()]
+    last = known.sort_values("measured_on", kind="stable").drop_duplicates("parcel_id", keep="last")
+    return last[["parcel_id", "crop", "yield_t_ha"]].sort_index(ignore_index=True)
 
 
 def code_map(table: str) -> dict[str, str]:
     """Read a table of `data/` that maps foreign crop codes to crop codes.
 
     Raises:
-        UserError: The table does not exist.
+        UserError: The table does not exist or lacks its columns.
     """
-    try:
-        with (files("fieldline") / "data" / table).open(encoding="utf-8") as handle:
-            return {row["code"]: row["crop"] for row in csv.DictReader(handle)}
-    except FileNotFoundError as error:
-        raise UserError(f"data/{table} does not exist", "correct inputs.label_codes") from error
+    rows = table_rows(table)
+    if rows and not {"code", "crop"} <= set(rows[0]):
+        raise UserError(f"{table} lacks the columns code, crop", "correct inputs.label_codes")
+    return {row["code"]: row["crop"] for row in rows}
 
 
 def read_labelled(source: LabelledSeries, season: Season) -> tuple[ClearSeries, list[str]]:
@@ -147,18 +176,20 @@ def read_labelled(source: LabelledSeries, season: Season) -> tuple[ClearSeries, 
     if source.layout == "bavaria_halfmonth":
         frame, bands = _read_halfmonth(source.table)
     elif source.layout == "long":
-        frame, bands = _read_long(source.table)
+        frame, bands = _read_long(source)
     else:
         raise UserError(f"labelled series layout {source.layout!r} is unknown", "use long")
-    if source.codes is not None:
-        frame["crop"] = _mapped(frame["crop"], code_map(source.codes), source)
-        frame = frame[frame["crop"] != ""]
-    _refuse_unknown(frame["crop"], source)
-    return _series(frame, bands, season)
+    return _series(_named(frame, source), bands, season)
 
 
 def _read_halfmonth(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    raw = pd.read_parquet(path)
+    raw = _read_parquet(path)
+    missing = [name for name in ("id", "NC", "Date", *_HALFMONTH) if name not in raw.columns]
+    if missing:
+        raise UserError(
+            f"{path} lacks the columns {', '.join(missing)} of the layout bavaria_halfmonth",
+            "correct inputs.labelled_series_format",
+        )
     frame = pd.DataFrame(
         {
             "sample_id": raw["id"].map("{:06d}".format),
@@ -171,38 +202,47 @@ def _read_halfmonth(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return frame, list(_HALFMONTH.values())
 
 
-def _read_long(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    raw = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    fixed = ["sample_id", "crop", "date"]
-    missing = [name for name in fixed if name not in raw.columns]
-    if missing:
-        raise UserError(f"{path} lacks the columns {missing}", "rename its columns")
-    bands = [name for name in raw.columns if name not in fixed]
-    frame = raw.assign(
-        sample_id=raw["sample_id"].astype(str),
-        crop=raw["crop"].astype(str),
-        date=pd.to_datetime(raw["date"], format="ISO8601"),
-    )
-    return frame, bands
+def _read_parquet(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise UserError(f"labelled series {path} does not exist", "correct inputs.labelled_series")
+    try:
+        return pd.read_parquet(path)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path} is not a Parquet file", "export it again") from error
 
 
-def _mapped(codes: pd.Series, mapping: dict[str, str], source: LabelledSeries) -> pd.Series:
-    unknown = sorted(set(codes) - set(mapping))
-    if unknown:
+def _read_long(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
+    reading = Reading(columns=source.columns, place="inputs")
+    table = read_input(source.table, LABELLED, reading)
+    fixed = {column.name for column in LABELLED.columns}
+    bands = [name for name in table.frame.columns if name not in fixed]
+    if not bands:
         raise UserError(
-            f"{source.table} holds crop codes {unknown} that data/{source.codes} does not name",
-            "add a row per code (an empty crop leaves it out)",
+            f"{source.table} has no column of numbers beside {', '.join(sorted(fixed))}",
+            "add one column per band, such as B04",
         )
-    return codes.map(mapping)
+    if table.problems:
+        _LOG.warning("%s: rows left out: %s", source.table, counted(table.problems))
+    return table.good.copy(), bands
 
 
-def _refuse_unknown(codes: pd.Series, source: LabelledSeries) -> None:
-    unknown = sorted(set(codes) - set(crops()))
+def _named(frame: pd.DataFrame, source: LabelledSeries) -> pd.DataFrame:
+    """Return the rows of known crops by crop code; a table without one is refused."""
+    written = frame["crop"]
+    if source.codes is None:
+        mapping = {name: crop_named(name) for name in written.unique()}
+        place, remedy = "data/crops.csv", "name a code table in inputs.label_codes"
+    else:
+        mapping = dict(code_map(source.codes))
+        place = f"data/{source.codes}"
+        remedy = "add a row per code (an empty crop leaves it out)"
+    unknown = sorted(name for name in written.unique() if mapping.get(name) is None)
+    if unknown and len(unknown) == written.nunique():
+        raise UserError(f"{source.table} holds crops {unknown[:9]} that {place} lacks", remedy)
     if unknown:
-        raise UserError(
-            f"{source.table} holds crops {unknown} that data/crops.csv does not name",
-            "name a code table in inputs.label_codes",
-        )
+        _LOG.warning("%s: crops left out, %s lacks them: %s", source.table, place, unknown)
+    codes = written.map(mapping)
+    return frame.assign(crop=codes)[codes.notna() & (codes != "")]
 
 
 def _series(frame: pd.DataFrame, bands: list[str], season: Season) -> tuple[ClearSeries, list[str]]:

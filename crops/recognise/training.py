@@ -140,7 +140,7 @@ def gather_training(
     parts: list[_Part] = []
     sources = [(observations, labels, clock.season, stopped)]
     for former in earlier:
-        found = survey_labels(former.survey, clock.season.as_of).crop
+        found = survey_labels(former.survey, clock.season.as_of, former.columns).crop
         sources.append((former.observations, found, former.season, frozenset()))
     for path, named, season, without in sources:
         for batch in iter_clear(path, season, clock.clear.min_valid_fraction, without):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,7 +22,26 @@ _SHEET = "Monthly Prices"
 _NAME_ROW, _UNIT_ROW = 5, 6
 _MONTH = re.compile(r"^(\d{4})M(\d{2})$")
 _COLUMN = re.compile(r"^[A-Z]+")
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    StopIteration,
+    ElementTree.ParseError,
+)
 Rows = dict[int, dict[str, str]]
+
+
+def is_pink_sheet(path: Path) -> bool:
+    """Whether a file is a workbook with the sheet `Monthly Prices`."""
+    if path.suffix.lower() != ".xlsx" or not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as book:
+            return bool(_sheet_name(book))
+    except _BROKEN:
+        return False
 
 
 def read_pink_sheet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -33,10 +53,12 @@ def read_pink_sheet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     Raises:
         UserError: The file is not that workbook.
     """
+    if not path.is_file():
+        raise UserError(f"price table {path} does not exist", "correct inputs.prices")
     try:
         with zipfile.ZipFile(path) as book:
             rows = _rows(book)
-    except (zipfile.BadZipFile, KeyError, StopIteration, ElementTree.ParseError) as error:
+    except (*_BROKEN, IndexError, ValueError) as error:
         raise UserError(
             f"{path} is not a World Bank price workbook", f"give the file with a sheet {_SHEET!r}"
         ) from error

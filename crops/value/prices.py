@@ -1,36 +1,40 @@
 """Crop prices: dated series in the county's currency per tonne, and how far they may still move.
 
-Owns reading, unit conversion and price quantiles. A price in another currency or an unknown unit is
-refused, never converted by guess; nothing dated after the as-of date is seen. One idea: the
-best forecast of a price is its last value, and its uncertainty is how much the same series moved
-over horizons of the same length before.
+Owns the price tables, which of their rows count, and price quantiles. A price in another currency
+is left out, never converted; nothing dated after the as-of date is seen. One idea: the best
+forecast of a price is its last value, and its uncertainty is how much the same series moved over
+horizons of the same length before.
 
 Source: Meese & Rogoff (1983) and the literature since on random-walk price forecasts.
 """
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import re
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fieldline.crops.inputs import PRICES
 from fieldline.crops.settings import YieldSettings
-from fieldline.crops.value.pinksheet import read_pink_sheet
+from fieldline.crops.value.monthly import read_monthly
+from fieldline.crops.value.pinksheet import is_pink_sheet
+from fieldline.crops.value.price_units import price_bracket, price_unit
+from fieldline.pipeline.inputs.read import Reading, read_input
+from fieldline.pipeline.inputs.schema import Problem, counted, without
+from fieldline.pipeline.inputs.values import BadCellError
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import minor_units
 
-_COLUMNS = ("crop", "date", "price", "currency", "unit", "source")
-_KG_PER_TONNE = 1000.0
 _MONTH_DAYS = 30.4375
 _MIN_CHANGES = 12
 Z80 = 1.2815515655446004
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,133 +54,107 @@ class CropPrice:
         return round(self.per_tonne * float(np.exp(z * self.log_sd)) * minor_units(currency))
 
 
-@cache
-def unit_kilograms() -> dict[tuple[str, str], float]:
-    """Return kilograms by (unit, crop); crop is empty where the unit holds for all crops."""
-    with (files("fieldline") / "data" / "price_units.csv").open(encoding="utf-8") as handle:
-        return {(r["unit"], r["crop"]): float(r["kilograms"]) for r in csv.DictReader(handle)}
-
-
-def tonne_factor(unit: str, crop: str, currency: str) -> float:
-    """Return what a price in `unit` is multiplied with to become a price per tonne.
-
-    Args:
-        unit: Such as `CNY/kg` or `USD/bu`.
-        crop: Crop code; bushels weigh differently by crop.
-        currency: Currency that the row states.
-
-    Raises:
-        UserError: The unit is unknown or names another currency.
-    """
-    found = re.fullmatch(r"(?:([A-Z]{3})/)?([A-Za-z]+)", unit.strip())
-    mass = found and unit_kilograms().get((found[2], crop), unit_kilograms().get((found[2], "")))
-    if found is None or mass is None:
-        raise UserError(
-            f"price unit {unit!r} of {crop} is unknown", "use a unit of data/price_units.csv"
-        )
-    if found[1] not in (None, currency):
-        raise UserError(
-            f"price unit {unit!r} of {crop} does not match its currency {currency}",
-            "correct the row",
-        )
-    return _KG_PER_TONNE / mass
-
-
-def read_prices(path: Path, layout: str, currency: str, as_of: dt.date) -> pd.DataFrame:
+def read_prices(
+    path: Path, layout: str, currency: str, as_of: dt.date, columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Read a price table as prices per tonne that were known at the as-of date.
 
     Args:
-        path: The table; a World Bank workbook is recognised by its ending .xlsx.
-        layout: `long` (crop, date, price, currency, unit, source) or `imf_pcps`.
+        path: The table; the World Bank's workbook is recognised by its sheet.
+        layout: `long` (crop, date, price, currency, unit, source), `imf_pcps` or `worldbank_cmo`.
         currency: The county's currency.
         as_of: Later prices are left out.
+        columns: The table's own column names by Fieldline's (`long` alone).
 
     Returns:
         `crop`, `date`, `per_tonne`, `source`, sorted by crop and date, one row per crop and date.
+        Rows that cannot be used are left out and counted in the log.
 
     Raises:
-        UserError: Unreadable table, unknown unit, price not above zero, or another currency.
+        UserError: Unreadable table, or one that is in another currency throughout.
     """
-    if path.suffix == ".xlsx":
-        frame = _mapped("worldbank_cmo", read_pink_sheet(path)[0], path)
-    elif layout == "imf_pcps":
-        frame = _mapped("imf_pcps", _read_wide(path), path)
-    else:
-        frame = _read_long(path)
-    frame = frame[frame["date"] <= pd.Timestamp(as_of)]
-    _refuse_foreign(frame, currency, path)
-    bad = frame[~(frame["price"] > 0)]
-    if len(bad):
-        raise UserError(
-            f"{path} has the price {bad.iloc[0]['price']} for {bad.iloc[0]['crop']}",
-            "prices lie above zero: correct or remove the row",
-        )
-    factors = {
-        (unit, crop): tonne_factor(unit, crop, currency)
-        for unit, crop in sorted(set(zip(frame["unit"], frame["crop"], strict=True)))
-    }
-    factor = [factors[key] for key in zip(frame["unit"], frame["crop"], strict=True)]
-    tidy = frame.assign(per_tonne=frame["price"] * np.asarray(factor, dtype=float))
+    frame, problems = price_rows(path, layout, currency, columns)
+    problems = [*problems, *price_problems(frame, problems, currency, as_of)]
+    _refuse_foreign(frame, problems, currency, path)
+    if problems:
+        _LOG.warning("%s: rows left out: %s", path, counted(problems))
+    kept = without(frame, problems)
+    units = zip(kept["unit"], kept["crop"], strict=True)
+    factor = [price_unit(unit, crop, currency).per_tonne for unit, crop in units]
+    tidy = kept.assign(
+        per_tonne=kept["price"].astype(float) * np.asarray(factor, dtype=float),
+        source=kept["source"].fillna(path.name),
+    )
     return tidy.groupby(["crop", "date"], as_index=False, sort=True).agg(
         per_tonne=("per_tonne", "median"), source=("source", "first")
     )
 
 
-def _read_long(path: Path) -> pd.DataFrame:
+def price_rows(
+    path: Path, layout: str, currency: str, columns: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """Return all rows of a price table by the columns of `PRICES`, and what is wrong with cells.
+
+    Raises:
+        UserError: The table cannot be read.
+    """
+    if layout != "long" or is_pink_sheet(path):
+        return read_monthly(path, layout), []
+    table = read_input(path, PRICES, Reading(currency, columns or {}, "inputs"))
+    return table.frame, table.problems
+
+
+def price_problems(
+    frame: pd.DataFrame, problems: list[Problem], currency: str, as_of: dt.date
+) -> list[Problem]:
+    """Return why rows of a price table do not count, by the county's currency and as-of date.
+
+    Args:
+        frame: Rows as `price_rows` gives them.
+        problems: Those rows' problems so far; such rows are not looked at again.
+        currency: The county's currency.
+        as_of: Knowledge date.
+    """
+    bad = {problem.row - 1 for problem in problems}
+    found = []
+    for row, record in zip(frame.index, frame.to_dict("records"), strict=True):
+        problem = None if row in bad else _problem(record, currency, as_of)
+        if problem is not None:
+            found.append(Problem(int(row) + 1, *problem))
+    return found
+
+
+def _problem(
+    record: Mapping[Any, Any], currency: str, as_of: dt.date
+) -> tuple[str, str, str] | None:
+    stated = record["currency"] if isinstance(record["currency"], str) else ""
+    if stated and stated != currency:
+        return "currency", "input_other_currency", stated
     try:
-        frame = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise UserError(f"price table {path} does not exist", "correct inputs.prices") from error
-    missing = [name for name in _COLUMNS if name not in frame.columns]
-    if missing:
-        raise UserError(f"price table {path} lacks the columns {missing}", "add them")
-    try:
-        return frame.assign(
-            date=pd.to_datetime(frame["date"], format="ISO8601"), price=frame["price"].astype(float)
-        )
-    except ValueError as error:
+        unit = price_unit(record["unit"], record["crop"], currency)
+    except BadCellError as error:
+        return "unit", error.code, record["unit"]
+    if unit.currency and unit.currency != currency:
+        return "unit", "input_other_currency", record["unit"]
+    if not (stated or unit.currency):
+        return "currency", "input_missing", ""
+    bracket = price_bracket(record["crop"], currency)
+    if bracket is not None and not bracket[0] <= record["price"] * unit.per_tonne <= bracket[1]:
+        return "price", "input_implausible", f"{record['price']:g} {record['unit']}"
+    if record["date"].date() > as_of:
+        return "date", "input_after_as_of", str(record["date"].date())
+    return None
+
+
+def _refuse_foreign(
+    frame: pd.DataFrame, problems: list[Problem], currency: str, path: Path
+) -> None:
+    """Refuse a table without one row in the county's currency: that is another county's table."""
+    foreign = [problem for problem in problems if problem.code == "input_other_currency"]
+    if len(frame) and len(foreign) == len(frame):
         raise UserError(
-            f"price table {path}: {error}", "write dates as 2024-05-31 and prices as 2.45"
-        ) from error
-
-
-def _read_wide(path: Path) -> pd.DataFrame:
-    """Read a wide monthly table, refusing one whose header does not name every value."""
-    with path.open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.reader(handle))
-    header, body = rows[0], rows[1:]
-    widths = {len(row) for row in body}
-    if widths != {len(header)}:
-        raise UserError(
-            f"{path} names {len(header)} columns but its rows hold {sorted(widths)} values, so no "
-            "value can be told to belong to a crop",
-            "repair the header or use another price table, such as the World Bank workbook",
-        )
-    frame = pd.DataFrame(body, columns=header)
-    values: pd.DataFrame = frame.drop(columns=header[0]).apply(pd.to_numeric, errors="coerce")
-    return values.set_index(pd.to_datetime(frame[header[0]]))
-
-
-def _mapped(table: str, wide: pd.DataFrame, path: Path) -> pd.DataFrame:
-    with (files("fieldline") / "data" / "price_series.csv").open(encoding="utf-8") as handle:
-        series = [row for row in csv.DictReader(handle) if row["table"] == table]
-    parts = []
-    for row in series:
-        if row["column"] not in wide.columns:
-            raise UserError(
-                f"{path} has no series {row['column']!r}", "correct data/price_series.csv"
-            )
-        values = wide[row["column"]].dropna()
-        part = pd.DataFrame({"date": values.index, "price": values.to_numpy(dtype=float)})
-        parts.append(part.assign(**{n: row[n] for n in ("crop", "currency", "unit", "source")}))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _refuse_foreign(frame: pd.DataFrame, currency: str, path: Path) -> None:
-    foreign = sorted(set(frame["currency"]) - {currency})
-    if foreign:
-        raise UserError(
-            f"{path} holds prices in {foreign} and the county reckons in {currency}",
+            f"{path} holds prices in {', '.join(sorted({p.value for p in foreign}))} and the "
+            f"county reckons in {currency}",
             "convert them with a dated exchange rate of your choice, or set county.currency",
         )
 

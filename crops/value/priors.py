@@ -1,23 +1,27 @@
 """County yield priors: the mean of the last years and how much those years differ.
 
-Owns the county yield table and the documented error that stands in until crop cuts exist. Years at
-or after the season's own are left out: they are not known when the season is decided.
+Owns which rows of the county yield table count and the documented error that stands in until crop
+cuts exist. Years at or after the season's own are left out: they are not known when the season is
+decided.
 """
 
 from __future__ import annotations
 
-import csv
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fieldline.pipeline.records.errors import UserError
+from fieldline.crops.inputs import COUNTY_YIELDS
+from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
+from fieldline.pipeline.inputs.schema import Problem, counted, problems_of, without
+from fieldline.pipeline.records.reference import table_rows
 
-_COLUMNS = ("crop", "year", "yield_t_ha", "source")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,10 @@ class OwnError:
 @cache
 def own_errors() -> dict[str, OwnError]:
     """Return documented errors by crop; `default` serves crops without a row."""
-    with (files("fieldline") / "data" / "own_error.csv").open(encoding="utf-8") as handle:
-        return {
-            row["crop"]: OwnError(
-                float(row["own_log_sd"]), float(row["shared_log_sd"]), row["source"]
-            )
-            for row in csv.DictReader(handle)
-        }
+    return {
+        row["crop"]: OwnError(float(row["own_log_sd"]), float(row["shared_log_sd"]), row["source"])
+        for row in table_rows("own_error.csv")
+    }
 
 
 def own_error(crop: str) -> OwnError:
@@ -56,46 +57,70 @@ def own_error(crop: str) -> OwnError:
     return own_errors().get(crop, own_errors()["default"])
 
 
-def county_priors(path: Path | None, before_year: int, years: int) -> dict[str, Prior]:
+def county_priors(
+    path: Path | None, before_year: int, years: int, columns: Mapping[str, str] | None = None
+) -> dict[str, Prior]:
     """Return the prior of each crop from the last years before the season.
 
     Args:
-        path: County yield table (crop, year, yield_t_ha, source), None where there is none.
+        path: County yield table (`COUNTY_YIELDS`), None where there is none.
         before_year: Harvest year of the season; this and later years are not known.
         years: How many years form the prior.
+        columns: The table's own column names by Fieldline's.
+
+    Returns:
+        Priors by crop. Rows that cannot be used are left out and counted in the log.
 
     Raises:
-        UserError: The table is missing, lacks a column or holds a yield that is not above zero.
+        UserError: The table cannot be read or lacks a column.
     """
     if path is None:
         return {}
-    frame = _read(path)
-    known = frame[frame["year"] < before_year].sort_values(["crop", "year"])
+    table = read_yields(path, columns)
+    problems = [*table.problems, *yield_problems(table.frame, table.problems, before_year)]
+    if problems:
+        _LOG.warning("%s: rows left out: %s", path, counted(problems))
+    kept = without(table.frame, problems)
+    known = kept.assign(source=kept["source"].fillna(path.name)).sort_values(["crop", "year"])
     return {str(crop): _prior(str(crop), part.tail(years)) for crop, part in known.groupby("crop")}
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        frame = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise UserError(
-            f"yield table {path} does not exist", "correct inputs.county_yields"
-        ) from error
-    missing = [name for name in _COLUMNS if name not in frame.columns]
-    if missing:
-        raise UserError(f"yield table {path} lacks the columns {missing}", "add them")
-    bad = frame[~(frame["yield_t_ha"] > 0)]
-    if len(bad):
-        raise UserError(
-            f"yield table {path} has the yield {bad.iloc[0]['yield_t_ha']} for "
-            f"{bad.iloc[0]['crop']} {bad.iloc[0]['year']}",
-            "give yields above zero in t/ha",
-        )
-    return frame
+def read_yields(path: Path, columns: Mapping[str, str] | None = None) -> InputTable:
+    """Read a county yield table.
+
+    Raises:
+        UserError: The table cannot be read or lacks a column.
+    """
+    return read_input(path, COUNTY_YIELDS, Reading(columns=columns or {}, place="inputs"))
+
+
+def yield_problems(frame: pd.DataFrame, problems: list[Problem], before_year: int) -> list[Problem]:
+    """Return why rows of a county yield table do not count for a season.
+
+    Args:
+        frame: All rows.
+        problems: Their problems so far; such rows are not looked at again.
+        before_year: Harvest year of the season; this and later years are not known.
+
+    Returns:
+        Years that are not known; a crop and year twice, which counts once where both say the same
+        and not at all where they differ.
+    """
+    good = without(frame, problems)
+    late = good["year"] >= before_year
+    found = problems_of(good.loc[late, "year"].astype(int), "year", "input_after_as_of")
+    known = good[~late]
+    twice = known[known.duplicated(["crop", "year"], keep=False)]
+    for _, part in twice["yield_t_ha"].groupby([twice["crop"], twice["year"]]):
+        if part.max() > part.min():
+            found += problems_of(part, "yield_t_ha", "input_contradicted")
+        else:
+            found += problems_of(part.iloc[:-1], "yield_t_ha", "input_repeated")
+    return found
 
 
 def _prior(crop: str, part: pd.DataFrame) -> Prior:
     values = part["yield_t_ha"].to_numpy(dtype=float)
     spread = float(np.log(values).std(ddof=1)) if len(values) > 1 else own_error(crop).shared
-    text = f"{part['source'].iloc[-1]}, {part['year'].iloc[0]}-{part['year'].iloc[-1]}"
+    text = f"{part['source'].iloc[-1]}, {part['year'].iloc[0]:g}-{part['year'].iloc[-1]:g}"
     return Prior(float(values.mean()), spread, text)

@@ -7,7 +7,7 @@ Shared and own errors stand apart, so that lending can draw parcels jointly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fieldline.crops.inputs import COUNTY_YIELDS, PRICES, SURVEY
 from fieldline.crops.model_card import content_hash, write_card
-from fieldline.crops.recognise.labels import read_survey_table
+from fieldline.crops.recognise.labels import crop_cuts
 from fieldline.crops.schemas import YIELDS
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import YieldSettings
@@ -47,6 +48,22 @@ class SeasonTables:
     hazards: Path | None = None
     survey: Path | None = None
     """Survey with crop cuts (yield_t_ha, measured_on)."""
+
+
+@dataclass(frozen=True)
+class YieldSources:
+    """Where yields that were measured or counted come from."""
+
+    county_yields: Path | None
+    columns: Mapping[str, str]
+    """That table's own column names by Fieldline's."""
+    survey_columns: Mapping[str, str]
+    """The surveys' own column names by Fieldline's."""
+    prior_years: int
+
+    def priors(self, season: Season) -> dict[str, Prior]:
+        """Return the priors that were known before a season's harvest."""
+        return county_priors(self.county_yields, season.end.year, self.prior_years, self.columns)
 
 
 @dataclass(frozen=True)
@@ -87,6 +104,7 @@ def run_yields(
     seasons: Sequence[Season],
     currency: str,
     prices_format: str = "long",
+    table_columns: Mapping[str, Mapping[str, str]] = {},
     settings: YieldSettings,
     out: Path,
     card: Path,
@@ -112,6 +130,7 @@ def run_yields(
             as-of date is used.
         currency: The county's currency.
         prices_format: Layout of the price table.
+        table_columns: The lender's own column names by table and Fieldline name.
         settings: Settings of the stage.
         out: Where the yields go.
         card: Where the yield card goes.
@@ -121,11 +140,15 @@ def run_yields(
     *past, season = seasons
     tables = zip_longest(past, earlier_crops, earlier_growth, earlier_hazards, earlier_surveys)
     earlier = [SeasonTables(*part) for part in tables]
-    priors = county_priors(county_yields, season.end.year, settings.prior_years)
+    statistics = YieldSources(
+        county_yields, table_columns.get(COUNTY_YIELDS.name, {}),
+        table_columns.get(SURVEY.name, {}), settings.prior_years,
+    )  # fmt: skip
+    priors = statistics.priors(season)
     now = SeasonTables(season, crops, growth, hazards, survey)
     table = parcel_table(now, fields, settings)
     table = table[~table["parcel_id"].isin(stopped_parcels(previous))]
-    cuts = [_cuts(part, county_yields, fields, season, settings) for part in (*earlier, now)]
+    cuts = [_cuts(part, statistics, fields, season, settings) for part in (*earlier, now)]
     learnt = pd.concat(cuts, ignore_index=True)
     model = fit_yield_model(learnt, settings) if len(learnt) >= settings.min_cuts else None
     name = "" if model is None else "yield-ridge-" + content_hash(
@@ -133,7 +156,9 @@ def run_yields(
         settings.model_dump_json().encode(),
     )  # fmt: skip
     known = {} if prices is None else crop_prices(
-        read_prices(prices, prices_format, currency, season.as_of), season.as_of, settings
+        read_prices(prices, prices_format, currency, season.as_of,
+                    table_columns.get(PRICES.name, {})),
+        season.as_of, settings,
     )  # fmt: skip
     costs = _costs(settings.cost_region, currency)
     valuation = Valuation(priors, known, costs, model, name, currency)
@@ -201,7 +226,7 @@ def _size_names(pixels: pd.Series, edges: tuple[float, ...]) -> list[str]:
 
 def _cuts(
     part: SeasonTables,
-    county_yields: Path | None,
+    statistics: YieldSources,
     fields: Path | None,
     season: Season,
     settings: YieldSettings,
@@ -210,15 +235,12 @@ def _cuts(
     columns = ["parcel_id", "season", "crop", "size", "log_ratio", *CURVE_FEATURES]
     if part.survey is None:
         return pd.DataFrame(columns=columns)
-    survey = read_survey_table(part.survey)
-    if "yield_t_ha" not in survey.columns or "measured_on" not in survey.columns:
+    measured = crop_cuts(part.survey, season.as_of, statistics.survey_columns)
+    if measured.empty:
         return pd.DataFrame(columns=columns)
-    known = (survey["measured_on"] <= pd.Timestamp(season.as_of)) & (survey["yield_t_ha"] > 0)
-    measured = survey[known].drop_duplicates("parcel_id", keep="last")
-    priors = county_priors(county_yields, part.season.end.year, settings.prior_years)
-    means = {crop: prior.mean_t_ha for crop, prior in priors.items()}
+    means = {crop: prior.mean_t_ha for crop, prior in statistics.priors(part.season).items()}
     table = parcel_table(part, fields, settings).drop(columns="crop")
-    joined = table.merge(measured[["parcel_id", "crop", "yield_t_ha"]], on="parcel_id")
+    joined = table.merge(measured, on="parcel_id")
     joined = joined[joined["crop"].isin(list(means))]
     ratio = joined["yield_t_ha"].astype(float) / joined["crop"].map(means).astype(float)
     return joined.assign(log_ratio=np.log(ratio))[columns]

@@ -51,6 +51,12 @@ def currency_code(cell: str, currency: str) -> str:
     return next(iter(may_be)) if len(may_be) == 1 else plain.upper()
 
 
+def currency_and_factor(spelling: str, currency: str) -> tuple[str, int]:
+    """Return what a spelling means (`万元` is 10,000 CNY): `currency` where it may mean that."""
+    code = currency_code(spelling, currency)
+    return code, _spellings().get(folded_text(spelling).casefold(), {}).get(code, 1)
+
+
 def read_amounts(cells: pa.Array, column: InputColumn, currency: str, facts: FileFacts) -> Values:
     """Read a column of amounts into whole minor units (`Int64`, missing where blank or refused).
 

@@ -7,6 +7,7 @@ first, and where they do not, the cell is ambiguous and refused rather than gues
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import re
 from collections.abc import Iterable
@@ -26,6 +27,10 @@ _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T?\d{4}(?:\d{2})?Z?)?")
 _YEAR_LAST = re.compile(r"(\d{1,2})\s*([-/.])\s*(\d{1,2})\s*\2\s*(\d{4})" + _TIME)
 _NAMED = re.compile(r"(\d{1,2})[-.\s]+([^\W\d_]{3,9})\.?[-,\s]+(\d{4})" + _TIME)
 _NAMED_US = re.compile(r"([^\W\d_]{3,9})\.?\s+(\d{1,2}),?\s+(\d{4})" + _TIME)
+#: `2024.1` may be `2024.10` that a spreadsheet shortened, so a point needs two digits behind it.
+_MONTH_FIRST = re.compile(r"(\d{4})(?:\s*[-/年Mm]\s*(\d{1,2})|[.\s]?(\d{2}))\s*(?:月份?)?")
+_MONTH_LAST = re.compile(r"(\d{1,2})\s*[-/.]\s*(\d{4})")
+_MONTH_NAMED = re.compile(r"([^\W\d_]{3,9})\.?[-,/\s]*(\d{4})|(\d{4})[-,/\s]*([^\W\d_]{3,9})\.?")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _OTHER_MONTHS = {"mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12}
 
@@ -74,6 +79,30 @@ def day(text: str, order: Order | None) -> dt.date:
     if not FIRST <= found <= LAST:
         raise NotADateError(text)
     return found
+
+
+def day_or_month(text: str, order: Order | None) -> dt.date:
+    """Read one day, or the last day of a month (`2024-04`, `2024M04`, `Apr 2024`, `2024年4月`).
+
+    Raises:
+        NotADateError: It is neither.
+    """
+    bare = folded_text(text)
+    year, month = _month_parts(bare)
+    if not (FIRST.year <= year < LAST.year and 1 <= month <= 12):
+        return day(text, order)
+    return dt.date(year, month, calendar.monthrange(year, month)[1])
+
+
+def _month_parts(text: str) -> tuple[int, int]:
+    """Return year and month of a cell that names no day; zeros where it does not."""
+    if found := _MONTH_FIRST.fullmatch(text):
+        return int(found[1]), int(found[2] or found[3])
+    if found := _MONTH_LAST.fullmatch(text):
+        return int(found[2]), int(found[1])
+    if found := _MONTH_NAMED.fullmatch(text):
+        return int(found[2] or found[3]), _month(found[1] or found[4])
+    return 0, 0
 
 
 def _parts(text: str, order: Order | None) -> tuple[int, int, int] | None:

@@ -20,6 +20,10 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.reference import table_rows
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+#: `price (CNY/kg)`, `Preis in EUR/dt`, `单价 元/公斤`.
+_UNIT_BEHIND = re.compile(
+    r"(.+?)\s*(?:[(\[【](.+)[)\]】]|(?:\bin\b|[\s_:,])\s*(\S+\s*(?:/|\bper\b|每).+))"
+)
 #: Field names of a shapefile are cut after ten bytes.
 _SHAPEFILE_NAME = 10
 
@@ -31,6 +35,8 @@ class Found:
     header: str
     factor: float | None
     """What its numbers are multiplied with; None where its header states no unit."""
+    unit: str = ""
+    """Unit that the header states beside the name, where the column keeps units apart."""
 
 
 def words(header: str) -> list[str]:
@@ -121,7 +127,7 @@ def _refuse_wrong_mapping(
 def _mapped(column: InputColumn, mapping: Mapping[str, str]) -> Found | None:
     for key, factor in {column.name: 1.0, **column.units}.items():
         if key in mapping:
-            return Found(mapping[key], factor)
+            return Found(mapping[key], factor, _stated(column, mapping[key])[1])
     return None
 
 
@@ -158,6 +164,13 @@ def _settled_ids(schema: InputSchema, headers: Sequence[str]) -> dict[str, str]:
     return {header: names[0] for header, names in left.items() if len(names) == 1}
 
 
+def _stated(column: InputColumn, header: str) -> tuple[str, str]:
+    """Part `价格(元/公斤)` into name and unit, for a column that keeps its units in another."""
+    plain = unicodedata.normalize("NFKC", header).strip()
+    found = _UNIT_BEHIND.fullmatch(plain) if column.unit_column else None
+    return (found[1], (found[2] or found[3]).strip()) if found else (header, "")
+
+
 class _No:
     """No claim, where None is a claim without a unit."""
 
@@ -175,6 +188,9 @@ def _factor(column: InputColumn, header: str) -> float | _No | None:
         return _NO
     if any(key in known_names(role) for role in column.roles):
         return None if column.needs_unit else 1.0
+    name, stated = _stated(column, header)
+    if stated and any(folded(name) in known_names(role) for role in column.roles):
+        return 1.0
     for unit, factor in _units(column.quantity):
         base = key.removesuffix(unit)
         if base != key and any(base in known_names(role) for role in column.roles):
@@ -201,7 +217,7 @@ def _named(column: InputColumn, headers: Sequence[str], path: Path, place: str) 
             f"{path}: {' and '.join(repr(h) for h in claims)} may both be {column.name}",
             f"write the right one as {place}.{column.name}",
         )
-    return next((Found(h, f) for h, f in claims.items()), None)
+    return next((Found(h, f, _stated(column, h)[1]) for h, f in claims.items()), None)
 
 
 def _cut(column: InputColumn, headers: Sequence[str]) -> dict[str, float | None]:

@@ -21,6 +21,7 @@ from fieldline.pipeline.inputs.cells import Cells, read_cells
 from fieldline.pipeline.inputs.names import Found, find_columns, score
 from fieldline.pipeline.inputs.numbers import Mark, settle
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
+from fieldline.pipeline.inputs.stated import bare_numbers, stated_units
 from fieldline.pipeline.inputs.values import FileFacts, Values, any_unit, number_cells, read_column
 from fieldline.pipeline.records.outcomes import outcome_codes
 
@@ -121,6 +122,11 @@ def interpret(cells: Cells, schema: InputSchema, how: Reading) -> InputTable:
         read = _column(cells, column, found.get(column.name), facts, frame, how)
         frame[column.name] = read.values
         problems += read.problems
+    for column in schema.columns:
+        if column.unit_column and column.name in found:
+            claim = found[column.name]
+            given = cells.column(claim.header)
+            frame[column.unit_column] = stated_units(given, claim.unit, frame[column.unit_column])
     if schema.open_ended:
         frame |= _further(cells, found, facts, problems)
     table = pd.DataFrame(frame)
@@ -129,7 +135,7 @@ def interpret(cells: Cells, schema: InputSchema, how: Reading) -> InputTable:
         problems += rule(table)
     problems.sort(key=lambda problem: problem.row)
     headers = {name: claim.header for name, claim in found.items()}
-    remarks = _remarks(table, schema, problems, found, cells)
+    remarks = _remarks(table, problems, found, cells)
     return InputTable(
         schema, cells.path, table, problems, headers, cells, (*without_unit, *remarks)
     )
@@ -175,6 +181,8 @@ def _column(
     if found is None:
         return Values(_missing(column, len(cells)), [])
     given = cells.column(found.header)
+    if column.unit_column:
+        given = bare_numbers(given)
     if column.kind == "money":
         return _amounts(given, column, facts, frame, how)
     if column.kind == "currency":
@@ -226,15 +234,16 @@ def _missing(column: InputColumn, count: int) -> pd.Series[Any]:
 def _further(
     cells: Cells, found: Mapping[str, Found], facts: FileFacts, problems: list[Problem]
 ) -> dict[str, pd.Series[Any]]:
-    """Read every other column as numbers under its own name."""
+    """Read every other column that holds any number, under its own name."""
     taken = {claim.header for claim in found.values()}
     further: dict[str, pd.Series[Any]] = {}
     for name in cells.names:
         if name and name not in taken:
             column = InputColumn(name, "number", "Further column")
             read = read_column(cells.column(name), column, 1.0, facts)
-            further[name] = read.values
-            problems += read.problems
+            if read.values.notna().any():
+                further[name] = read.values
+                problems += read.problems
     return further
 
 
@@ -253,7 +262,6 @@ def _lacking(table: pd.DataFrame, schema: InputSchema, problems: list[Problem]) 
 
 def _remarks(
     table: pd.DataFrame,
-    schema: InputSchema,
     problems: list[Problem],
     found: Mapping[str, Found],
     cells: Cells,
@@ -269,8 +277,10 @@ def _remarks(
                 f"no cell of column {found[name].header!r} could be read as {name}{shown} ({code})"
             )
     taken = {claim.header for claim in found.values()}
-    unread = [name for name in cells.names if name and name not in taken]
-    if unread and not schema.open_ended:
+    unread = [
+        name for name in cells.names if name and name not in taken and name not in table.columns
+    ]
+    if unread:
         said.append(f"columns not read: {', '.join(unread)}")
     if cells.sheets_unread:
         said.append(f"sheets not read: {', '.join(cells.sheets_unread)}")

@@ -6,9 +6,10 @@ it. Each room declares the tables that it reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -58,6 +59,13 @@ class InputColumn:
     """Further roles of `data/column_names.csv` whose names it may carry."""
     rounded: bool = False
     """Whether an amount is an estimate: decimals beyond its currency's are rounded, not refused."""
+    months: bool = False
+    """Whether a cell may name a month: it stands for the month's last day, because nobody knew a
+    month's mean before the month was over."""
+    missing: tuple[float, ...] = ()
+    """Numbers that say that nothing was measured, as the file writes them."""
+    unit_column: str = ""
+    """Text column that takes the unit where the header or a cell states it (`价格(元/公斤)`)."""
     personal: bool = False
     """Whether its cells may identify a person: then no message repeats one."""
 
@@ -98,3 +106,32 @@ class InputSchema:
             KeyError: There is no such column.
         """
         return {column.name: column for column in self.columns}[name]
+
+
+def counted(problems: Iterable[Problem]) -> str:
+    """Return how many rows have which problem first, for a log: `input_missing 3`."""
+    first: dict[int, str] = {}
+    for problem in problems:
+        first.setdefault(problem.row, problem.code)
+    return ", ".join(f"{code} {count}" for code, count in sorted(Counter(first.values()).items()))
+
+
+def without(frame: pd.DataFrame, problems: Iterable[Problem]) -> pd.DataFrame:
+    """Return the rows of a table that have none of the problems, by their index from 0."""
+    bad = {problem.row - 1 for problem in problems}
+    return frame[~frame.index.isin(list(bad))] if bad else frame
+
+
+def problems_of(values: pd.Series[Any], column: str, code: str) -> list[Problem]:
+    """Return one problem for each row of a part of a table.
+
+    Args:
+        values: What the cells say, by the table's index from 0.
+        column: Fieldline's name of the column.
+        code: Code of `data/outcome_codes.csv`.
+    """
+    rows = values.index.to_numpy(dtype=int).tolist()
+    return [
+        Problem(row + 1, column, code, str(value)[:40])
+        for row, value in zip(rows, values.tolist(), strict=True)
+    ]

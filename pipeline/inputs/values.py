@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fieldline.pipeline.inputs.dates import NotADateError, day, settle_order
+from fieldline.pipeline.inputs.dates import NotADateError, day, day_or_month, settle_order
 from fieldline.pipeline.inputs.numbers import (
     Mark,
     NotANumberError,
@@ -94,7 +94,7 @@ def read_column(
         case "flag":
             values, bad = _flags(as_text(cells))
         case "date":
-            values, bad = _dates(cells)
+            values, bad = _dates(cells, column)
         case _:
             values, bad = _numbers(cells, column, factor, facts)
     problems = [_problem(row, column, code, cells) for row, code in sorted(bad.items())]
@@ -221,7 +221,7 @@ def _true_rows(mask: pa.Array) -> list[int]:
     return list(np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist())
 
 
-def _dates(cells: pa.Array) -> tuple[pd.Series[Any], dict[int, str]]:
+def _dates(cells: pa.Array, column: InputColumn) -> tuple[pd.Series[Any], dict[int, str]]:
     if pa.types.is_temporal(cells.type):
         naive = cells
         if pa.types.is_timestamp(cells.type) and cells.type.tz is not None:
@@ -230,10 +230,11 @@ def _dates(cells: pa.Array) -> tuple[pd.Series[Any], dict[int, str]]:
     text = as_text(cells)
     different = pc.unique(text).drop_null().to_pylist()
     order = settle_order(different)
+    written_day = day_or_month if column.months else day
 
     def read(cell: str) -> Any:
         try:
-            return np.datetime64(day(cell, order), "us")
+            return np.datetime64(written_day(cell, order), "us")
         except NotADateError as error:
             code = "input_ambiguous_date" if error.ambiguous else "input_not_a_date"
             raise BadCellError(code) from error
@@ -268,6 +269,8 @@ def _numbers(
             stated = np.flatnonzero(np.isfinite(given)).tolist()
             bad |= dict.fromkeys(stated, "input_unknown_unit")
         out = np.where(np.isfinite(given) & (factor is not None), given * (factor or 1), np.nan)
+    if column.missing:
+        out[np.isin(out, np.array(column.missing) * (factor or 1))] = np.nan
     bad |= _outside(out, column)
     out[list(bad)] = np.nan
     return pd.Series(out), bad

@@ -7,10 +7,7 @@ carries pseudonyms.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import geopandas as gpd
@@ -28,11 +25,12 @@ from fieldline.pipeline.parcels.settings import IntakeSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, Outcome, outcome_codes, write_outcomes
 from fieldline.pipeline.records.privacy import pseudonymiser
+from fieldline.pipeline.records.reference import crop_named
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import write_table
 from fieldline.pipeline.records.vault import Person, store_persons
 
-__all__ = ["check_file", "known_crops", "read_boundary", "read_parcels", "run_intake"]
+__all__ = ["check_file", "read_boundary", "read_parcels", "run_intake"]
 
 STAGE = "intake"
 _DRAWN_BY_HAND = "manual"
@@ -145,15 +143,6 @@ def read_boundary(path: Path) -> BaseGeometry:
     return merged
 
 
-@cache
-def known_crops() -> dict[str, str]:
-    """Return crop codes of `data/crops.csv` by code, English and Chinese name, casefolded."""
-    with (files("fieldline") / "data" / "crops.csv").open(encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    names = ("name_zh", "name_en", "code")
-    return {row[name].casefold(): row["code"] for name in names for row in rows if row[name]}
-
-
 def _screen_files(
     sources: Sequence[Path],
     columns: Mapping[str, str],
@@ -163,7 +152,7 @@ def _screen_files(
 ) -> Screened:
     file = read_parcel_files(sources, columns, crs)
     outline = read_boundary(boundary) if boundary is not None else None
-    return screen(file, settings, crops=known_crops(), boundary=outline)
+    return screen(file, settings, crop_named=crop_named, boundary=outline)
 
 
 def _persons(frame: pd.DataFrame) -> list[Person]:

@@ -7,7 +7,7 @@ file. Each rule looks only at rows that earlier rules left alive, records what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,7 @@ def screen(
     file: ParcelFile,
     settings: IntakeSettings,
     *,
-    crops: Mapping[str, str],
+    crop_named: Callable[[str], str | None],
     boundary: BaseGeometry | None = None,
 ) -> Screened:
     """Run every rule over a parcel file.
@@ -61,7 +61,7 @@ def screen(
     Args:
         file: Rows as read.
         settings: Limits.
-        crops: Crop code by any of its names, casefolded.
+        crop_named: Gives a crop's code by any of its names, None where there is none.
         boundary: County boundary in lon/lat, where known.
     """
     ledger = Ledger(len(file.frame))
@@ -76,7 +76,7 @@ def screen(
     if boundary is not None:
         _refuse_outside(geometries, ledger, boundary, settings)
     _judge_overlaps(frame, geometries, ledger, settings)
-    _read_declarations(frame, ledger, crops)
+    _read_declarations(frame, ledger, crop_named)
     return Screened(frame, geometries, area, perimeter, ledger)
 
 
@@ -298,9 +298,12 @@ def _judge_overlaps(
         ledger.note(row, "overlap", share=share)
 
 
-def _read_declarations(frame: pd.DataFrame, ledger: Ledger, crops: Mapping[str, str]) -> None:
+def _read_declarations(
+    frame: pd.DataFrame, ledger: Ledger, crop_named: Callable[[str], str | None]
+) -> None:
     """Map declared crops to codes and carry over what the reader noted about a row's text."""
-    codes = [crops.get(str(name).casefold()) if name else None for name in frame["declared_crop"]]
+    known = {name: crop_named(str(name)) for name in frame["declared_crop"].unique() if name}
+    codes = [known.get(name) for name in frame["declared_crop"]]
     for row, (name, code) in enumerate(zip(frame["declared_crop"], codes, strict=True)):
         # The text itself stays out: a shifted column could hold a name or a phone number.
         if name and code is None:

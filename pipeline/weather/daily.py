@@ -1,27 +1,25 @@
 """The weather stage: one checked daily table per cell, and the cell of every parcel.
 
-Owns the weather files and the parcel-to-cell map; what a good daily value is stands in
-`daily_series`, crops and hazards come later. A parcel takes the nearest cell that has values.
+Owns what the stage writes; the lender's files are read in `sources` and `cells`, what a good daily
+value is stands in `series`, crops and hazards come later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import shapely
-from scipy.spatial import cKDTree
 
 from fieldline.pipeline.parcels.fiboa import read_parcels
-from fieldline.pipeline.parcels.rings import WGS84, Floats
-from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_table
+from fieldline.pipeline.weather.cells import nearest_cells, refuse_exchanged
 from fieldline.pipeline.weather.schemas import WEATHER, WEATHER_CELLS
 from fieldline.pipeline.weather.series import (
-    TEMPERATURES,
     VARIABLES,
     Series,
     check_values,
@@ -33,10 +31,9 @@ from fieldline.pipeline.weather.series import (
     runs,
 )
 from fieldline.pipeline.weather.settings import WeatherSettings
+from fieldline.pipeline.weather.sources import refuse_hours, weather_rows
 
 STAGE = "weather"
-REQUIRED = ("date", "precip_mm")
-_EARTH_RADIUS_KM = 6371.0
 
 
 def run_weather(
@@ -46,6 +43,7 @@ def run_weather(
     parcels: Path,
     season: Season,
     settings: WeatherSettings,
+    table_columns: Mapping[str, Mapping[str, str]] = {},
     out: Path,
     out_cells: Path,
     outcomes: Path,
@@ -53,18 +51,18 @@ def run_weather(
     """Check and complete daily weather and map every parcel to its nearest cell.
 
     Args:
-        source: CSV with `cell_id` or `parcel_id`, `date`, temperatures, `precip_mm`; None where
-            the county has no weather.
-        cells: CSV `cell_id, lon, lat`; not needed where `source` is by parcel.
+        source: Table `WEATHER`; None where the county has no weather.
+        cells: Table `CELLS`; not needed where `source` is by parcel.
         parcels: `parcels.parquet`.
         season: Days from its start to its end or as-of date, whichever is earlier, are kept.
         settings: Gap and distance limits.
+        table_columns: The lender's own column names by table and Fieldline name.
         out: Output, `WEATHER`.
         out_cells: Output, `WEATHER_CELLS`; parcels without weather have no row.
         outcomes: Output, one row per parcel.
 
     Raises:
-        UserError: A file or column is missing, or no date can be read.
+        UserError: A file or column is missing, in other units, not daily, or matches no place.
     """
     frame = read_parcels(parcels)
     points = shapely.get_coordinates(shapely.centroid(frame.geometry.to_numpy()))
@@ -72,7 +70,9 @@ def run_weather(
     if source is None:
         series, positions = empty_series(season), places.iloc[:0]
     else:
-        series, positions = _load(source, cells, places, season)
+        series, positions = load_weather(source, cells, places, season, table_columns)
+    if cells is not None:
+        refuse_exchanged(cells, positions, places, settings.max_distance_km)
     check_values(series)
     fill_gaps(series, settings.max_gap_days)
     complete(series, positions["lat"].reindex(series.cells).to_numpy(dtype=float))
@@ -84,92 +84,24 @@ def run_weather(
     write_outcomes(_outcomes(series, mapping, farmers), outcomes)
 
 
-def _load(
-    source: Path, cells: Path | None, places: pd.DataFrame, season: Season
+def load_weather(
+    source: Path,
+    cells: Path | None,
+    places: pd.DataFrame,
+    season: Season,
+    columns: Mapping[str, Mapping[str, str]],
 ) -> tuple[Series, pd.DataFrame]:
-    """Read the daily file and the positions (lon, lat) of its cells."""
-    frame = _read_csv(source, "inputs.weather")
-    key = next((name for name in ("cell_id", "parcel_id") if name in frame), None)
-    missing = [name for name in REQUIRED if name not in frame]
-    if key is None or missing or not any(name in frame for name in TEMPERATURES):
-        raise UserError(
-            f"{source} needs cell_id or parcel_id, date, precip_mm and temperatures "
-            f"(columns found: {', '.join(frame.columns)})",
-            "rename its columns",
-        )
-    positions = places if key == "parcel_id" else _read_cells(source, cells)
-    frame = frame[frame[key].isin(positions.index)]
-    series = daily_series(frame.rename(columns={key: "cell_id"}), season, source)
-    return series, positions.loc[series.cells]
+    """Return the daily values of a season and the positions (lon, lat) of their cells.
 
-
-def _read_csv(path: Path, setting: str) -> pd.DataFrame:
-    try:
-        frame = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist", f"check {setting}") from error
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{path} is not a CSV file in UTF-8", "export it again") from error
-    frame.columns = [str(name).strip() for name in frame.columns]
-    return frame
-
-
-def _read_cells(source: Path, cells: Path | None) -> pd.DataFrame:
-    if cells is None:
-        raise UserError(
-            f"{source} is by cell_id but no cell positions are given",
-            "set inputs.weather_cells to a CSV with cell_id, lon, lat",
-        )
-    frame = _read_csv(cells, "inputs.weather_cells")
-    if not {"cell_id", "lon", "lat"} <= set(frame):
-        raise UserError(
-            f"{cells} needs cell_id, lon, lat (columns found: {', '.join(frame.columns)})",
-            "rename its columns",
-        )
-    frame = frame.drop_duplicates("cell_id").set_index("cell_id")[["lon", "lat"]]
-    frame = frame.apply(pd.to_numeric, errors="coerce")
-    usable = frame["lon"].between(-180, 180) & frame["lat"].between(-90, 90)
-    if not usable.any():
-        raise UserError(f"{cells} holds no position in degrees", "write lon and lat in degrees")
-    return pd.DataFrame(frame[usable])
-
-
-def nearest_cells(
-    places: pd.DataFrame, positions: pd.DataFrame, max_distance_km: float
-) -> pd.DataFrame:
-    """Map each parcel to its nearest cell on the ellipsoid.
-
-    Args:
-        places: `lon`, `lat` of parcels, indexed by parcel_id.
-        positions: `lon`, `lat` of cells that have values, indexed by cell_id.
-        max_distance_km: Farther parcels are left out.
-
-    Returns:
-        Frame of `WEATHER_CELLS`.
+    Raises:
+        UserError: A file cannot be read, is in other units or by the hour, or its ids match none.
     """
-    if places.empty or positions.empty:
-        return pd.DataFrame(
-            {"parcel_id": [], "cell_id": [], "distance_m": []}, dtype=object
-        ).astype({"distance_m": float})
-    ordered = positions.sort_index()
-    _, nearest = cKDTree(_on_sphere(ordered)).query(_on_sphere(places))
-    lon, lat = ordered[["lon", "lat"]].to_numpy()[nearest].T
-    own = places[["lon", "lat"]].to_numpy().T
-    _, _, distance = WGS84.inv(own[0], own[1], lon, lat)
-    frame = pd.DataFrame(
-        {
-            "parcel_id": places.index.to_numpy(),
-            "cell_id": ordered.index.to_numpy()[nearest],
-            "distance_m": distance,
-        }
-    )
-    return frame[frame["distance_m"] <= max_distance_km * 1000]
-
-
-def _on_sphere(points: pd.DataFrame) -> Floats:
-    lon, lat = np.radians(points[["lon", "lat"]].to_numpy()).T
-    xyz = [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-    return _EARTH_RADIUS_KM * np.column_stack(xyz)
+    rows = weather_rows(source, cells, places, columns)
+    series = daily_series(rows.frame, season)
+    refuse_hours(source, series.rows_a_day)
+    unread = rows.unread.reindex(series.cells, fill_value=0)
+    series.bad += unread.to_numpy(dtype=np.int64)
+    return series, rows.positions.reindex(series.cells)
 
 
 def _table(series: Series, used: set[str]) -> pd.DataFrame:

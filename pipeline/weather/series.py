@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from fieldline.pipeline.parcels.rings import Floats
-from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.weather.evapotranspiration import extraterrestrial_radiation, hargreaves
 
@@ -49,6 +47,8 @@ class Series:
     """Whether a value of the day and cell was filled."""
     bad: npt.NDArray[np.int64]
     """Values per cell that broke a rule and count as missing."""
+    rows_a_day: float = 1.0
+    """Rows that the file holds for a cell and day, the median."""
 
 
 def empty_series(season: Season) -> Series:
@@ -58,39 +58,40 @@ def empty_series(season: Season) -> Series:
     return Series(days, [], empty, np.empty((len(days), 0), dtype=bool), np.empty(0, dtype=int))
 
 
-def daily_series(frame: pd.DataFrame, season: Season, source: Path) -> Series:
+def daily_series(frame: pd.DataFrame, season: Season) -> Series:
     """Arrange daily rows on the season's calendar; nothing after the as-of date is kept.
 
     Equal duplicate days count once; contradicting ones count as missing, because nobody can say
     which is right.
 
     Args:
-        frame: Text columns `cell_id`, `date` and variables.
+        frame: `cell_id`, `date` (days, NaT where unknown) and `VARIABLES`.
         season: Window of days.
-        source: File named in errors.
-
-    Raises:
-        UserError: No date can be read.
     """
-    dates = pd.to_datetime(frame["date"], format="%Y-%m-%d", errors="coerce")
-    if len(frame) and dates.isna().all():
-        raise UserError(f"{source} holds no date like 2023-05-31", "write dates as YYYY-MM-DD")
     series = empty_series(season)
-    tidy = pd.DataFrame({"cell_id": frame["cell_id"], "date": dates})
+    if not len(series.days):
+        return series
+    first = series.days[0].to_numpy().astype("datetime64[D]")
+    day = (frame["date"].to_numpy().astype("datetime64[D]") - first).astype(np.int64)
+    inside = (day >= 0) & (day < len(series.days))
+    codes, names = pd.factorize(frame["cell_id"].array[inside], sort=True)
+    series.cells = [str(name) for name in names]
+    place = day[inside] * len(names) + codes
+    rows_of_place = np.bincount(place, minlength=len(series.days) * len(names))
+    twice = rows_of_place[place] > 1
+    series.rows_a_day = float(np.median(rows_of_place[rows_of_place > 0])) if len(place) else 0.0
+    tidy = frame.loc[inside, list(VARIABLES)]
+    doubled = tidy[twice].assign(place=place[twice]).drop_duplicates()
+    clash = doubled.duplicated("place", keep=False)
+    agreed = doubled[~clash]
     for name in VARIABLES:
-        tidy[name] = pd.to_numeric(frame[name], errors="coerce") if name in frame else np.nan
-    tidy = tidy[dates.between(series.days[0], series.days[-1])].drop_duplicates()
-    clash = tidy.duplicated(["cell_id", "date"], keep=False)
-    tidy.loc[clash, list(VARIABLES)] = np.nan
-    unique = tidy.drop_duplicates(["cell_id", "date"])
-    series.cells = sorted(unique["cell_id"].unique())
-    for name in VARIABLES:
-        wide = unique.pivot(index="date", columns="cell_id", values=name)  # noqa: PD010
-        wide = wide.reindex(index=series.days, columns=series.cells)
-        series.values[name] = wide.to_numpy(dtype=float).copy()
-    counts = tidy[clash].groupby("cell_id").size().reindex(series.cells, fill_value=0)
-    series.bad = counts.to_numpy().astype(np.int64)
-    series.filled = np.zeros((len(series.days), len(series.cells)), dtype=bool)
+        flat = np.full(len(rows_of_place), np.nan)
+        flat[place[~twice]] = tidy[name].to_numpy(dtype=float)[~twice]
+        flat[agreed["place"].to_numpy()] = agreed[name].to_numpy(dtype=float)
+        series.values[name] = flat.reshape(len(series.days), len(names))
+    clashing = doubled.loc[clash, "place"].to_numpy() % max(len(names), 1)
+    series.bad = np.bincount(clashing, minlength=len(names)).astype(np.int64)
+    series.filled = np.zeros((len(series.days), len(names)), dtype=bool)
     return series
 
 

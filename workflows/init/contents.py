@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fieldline.pipeline.parcels.intake import known_crops
 from fieldline.pipeline.parcels.readers import AREA_UNITS, number
 from fieldline.pipeline.parcels.rings import Floats
+from fieldline.pipeline.records.reference import crop_named
 from fieldline.workflows.init.guess import counted
 from fieldline.workflows.init.headers import AREA
 
@@ -135,7 +135,6 @@ def contents_of(name: str, cells: Sequence[str | None], areas_m2: Floats) -> Con
     texts = [cell for cell in cells if cell is not None]
     numbers = np.array([_value(cell) for cell in cells])
     finite = numbers[np.isfinite(numbers)]
-    crops = known_crops()
     unit, follows = _against_rings(numbers, areas_m2)
 
     def share(count: int) -> float:
@@ -150,7 +149,7 @@ def contents_of(name: str, cells: Sequence[str | None], areas_m2: Floats) -> Con
         filled=len(texts),
         distinct=len(set(texts)),
         codes=matching(_CODE),
-        crops=share(sum(text.casefold() in crops for text in texts)),
+        crops=share(sum(crop_named(text) is not None for text in texts)),
         phones=matching(_PHONE),
         phone_like=matching(_PHONE_LIKE),
         id_cards=matching(_ID_CARD),

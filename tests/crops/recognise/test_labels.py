@@ -8,12 +8,17 @@ import pytest
 from fieldline.crops.recognise.labels import (
     LabelledSeries,
     code_map,
+    crop_cuts,
     read_labelled,
-    read_survey_table,
+    read_survey,
     survey_labels,
+    survey_problems,
 )
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.reference import crops
+
+AS_OF = dt.date(2024, 9, 30)
+HEADER = "parcel_id,crop,surveyed_on,yield_t_ha,measured_on\n"
 
 
 def test_unknown_crops_and_late_surveys_are_counted(tmp_path):
@@ -22,21 +27,77 @@ def test_unknown_crops_and_late_surveys_are_counted(tmp_path):
         "parcel_id,crop,surveyed_on\n1,maize,2024-05-01\n2,unicorn,2024-05-01\n"
         "3,rice,2024-12-01\n1,rice,2024-06-01\n"
     )
-    found = survey_labels(path, dt.date(2024, 9, 30))
+    found = survey_labels(path, AS_OF)
     assert found.crop == {"1": "rice"}
-    assert found.refused == {"after_as_of": 1, "unknown_crop": 1, "repeated": 1}
+    assert found.refused == {
+        "input_after_as_of": 1, "input_repeated": 1, "input_unknown_crop": 1,
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("parcel_id,surveyed_on\n1,2024-05-01\n", "lacks the columns \\['crop'\\]"),
-     ("parcel_id,crop,surveyed_on\n1,maize,1.5.24\n", "not ISO 8601")],
-)  # fmt: skip
-def test_bad_survey_tables_are_refused(tmp_path, text, message):
+def test_a_visit_after_the_as_of_date_takes_no_earlier_one_away(tmp_path):
     path = tmp_path / "s.csv"
-    path.write_text(text)
-    with pytest.raises(UserError, match=message):
-        read_survey_table(path)
+    path.write_text(HEADER + "1,maize,2024-05-01,,\n1,rice,2024-10-01,,\n")
+    assert survey_labels(path, AS_OF).crop == {"1": "maize"}
+    assert survey_labels(path, dt.date(2024, 10, 1)).crop == {"1": "rice"}
+
+
+def test_the_last_visit_counts_whatever_the_order_of_the_rows(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text(HEADER + "1,rice,2024-06-01,,\n1,maize,2024-05-01,,\n1,rice,2024-06-01,,\n")
+    found = survey_labels(path, AS_OF)
+    assert (found.crop, found.refused) == ({"1": "rice"}, {"input_repeated": 2})
+
+
+def test_two_crops_on_one_day_are_no_label(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text(HEADER + "1,rice,2024-06-01,,\n1,maize,2024-06-01,,\n2,rice,2024-06-01,,\n")
+    found = survey_labels(path, AS_OF)
+    assert (found.crop, found.refused) == ({"2": "rice"}, {"input_contradicted": 2})
+    rows = survey_problems(read_survey(path).frame, [], AS_OF)
+    assert [(p.row, p.value) for p in rows] == [(1, "rice"), (2, "maize")]
+
+
+def test_names_blanks_and_times_as_surveyors_write_them(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text(
+        HEADER + "P1,Maize,2024-06-01,,\nP2,玉米,2024/6/1,7.2,2024-09-20\n"
+        'P3 ,soybean,2024-09-30 09:15,,\nP4, maize,2024年6月1日,,\n"=""005""",corn,1.6.2024,,\n'
+    )
+    found = survey_labels(path, AS_OF)
+    assert found.refused == {}
+    assert found.crop == {
+        "P1": "maize", "P2": "maize", "P3": "soybean", "P4": "maize", "005": "maize",
+    }  # fmt: skip
+
+
+def test_a_crop_cut_that_cannot_be_is_left_out_and_its_crop_kept(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text(
+        HEADER + "1,maize,2024-06-01,412,2024-09-20\n2,maize,2024-06-01,7.2,\n"
+        "3,maize,2024-06-01,7.2,2024-09-20\n4,maize,2024-06-01,-,-\n3,maize,2024-09-21,8,2024-09-21\n"
+        "5,maize,2024-06-01,6,2024-10-01\n"
+    )
+    assert [(p.row, p.column, p.code) for p in read_survey(path).problems] == [
+        (1, "yield_t_ha", "input_implausible"), (2, "measured_on", "input_missing"),
+    ]  # fmt: skip
+    assert crop_cuts(path, AS_OF).to_numpy().tolist() == [["3", "maize", 8.0]]
+    assert survey_labels(path, AS_OF).crop == dict.fromkeys("12345", "maize")
+
+
+def test_own_column_names_are_mapped(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("no;what;when\n7;Mais;1.6.2024\n")
+    own = {"parcel_id": "no", "crop": "what", "surveyed_on": "when"}
+    assert survey_labels(path, AS_OF, own).crop == {"7": "maize"}
+
+
+def test_a_survey_without_crops_is_refused(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("parcel_id,surveyed_on\n1,2024-05-01\n")
+    with pytest.raises(
+        UserError, match=r"no column crop \(columns found: parcel_id, surveyed_on\)"
+    ):
+        survey_labels(path, AS_OF)
 
 
 def test_every_mapped_code_is_a_known_crop():
@@ -58,3 +119,31 @@ def test_dates_of_other_years_move_into_the_season_and_codes_must_be_known(tmp_p
         read_labelled(LabelledSeries(path), season)
     mapped = LabelledSeries(path, codes="codes_bavaria_iacs.csv")
     assert read_labelled(mapped, season)[1] == ["winter_wheat"]
+
+
+def test_series_as_a_spreadsheet_saves_them(tmp_path, season):
+    path = tmp_path / "l.csv"
+    path.write_bytes(
+        "样本编号;作物;日期;B04;B08;村\n"
+        "007;玉米;2023/6/1;0,1;0,4;王村\n007;玉米;2023/6/11;0,2;-;王村\n008;?;2023/6/1;0,1;0,4;李村\n"
+        "009;独角兽;2023/6/1;0,1;0,4;李村\n".encode("gb18030")
+    )
+    series, labels = read_labelled(LabelledSeries(path), season)
+    assert (series.parcel_ids, labels) == (("007",), ["maize"])
+    assert {band: values.tolist() for band, values in series.bands.items()} == {
+        "B04": [0.1], "B08": [0.4],
+    }  # fmt: skip
+    # 1 October 2022 to 1 June 2023: 31 + 30 + 31 + 31 + 28 + 31 + 30 + 31 days
+    assert series.day.tolist() == [243]
+
+
+def test_tables_that_are_no_labelled_series_are_refused(tmp_path, season):
+    path = tmp_path / "l.csv"
+    path.write_text("sample_id,crop,date\na,maize,2023-06-01\n")
+    with pytest.raises(UserError, match="no column of numbers"):
+        read_labelled(LabelledSeries(path), season)
+    with pytest.raises(UserError, match="not a Parquet file"):
+        read_labelled(LabelledSeries(path, "bavaria_halfmonth"), season)
+    pd.DataFrame({"id": [1]}).to_parquet(tmp_path / "l.parquet")
+    with pytest.raises(UserError, match="lacks the columns NC, Date, B2_mean"):
+        read_labelled(LabelledSeries(tmp_path / "l.parquet", "bavaria_halfmonth"), season)

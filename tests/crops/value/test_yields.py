@@ -5,10 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fieldline.crops.recognise.labels import crop_cuts, survey_labels
 from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.pooling import CURVE_FEATURES
 from fieldline.crops.value.prices import Z80
-from fieldline.crops.value.priors import Prior, county_priors
+from fieldline.crops.value.priors import Prior
 from fieldline.crops.value.yield_model import fit_yield_model
 from fieldline.crops.value.yields import (
     Valuation,
@@ -17,23 +18,8 @@ from fieldline.crops.value.yields import (
     yield_errors,
     yield_interval,
 )
-from fieldline.pipeline.records.errors import UserError
 
 SETTINGS = YieldSettings()
-
-
-def test_prior_is_the_mean_of_known_years(tmp_path):
-    path = tmp_path / "y.csv"
-    path.write_text("crop,year,yield_t_ha,source\n" + "".join(
-        f"maize,{year},{value},s\n" for year, value in
-        [(2018, 99.0), (2021, 6.0), (2022, 8.0), (2023, 7.0), (2024, 50.0)]))  # fmt: skip
-    prior = county_priors(path, 2024, 3)["maize"]
-    assert prior.mean_t_ha == pytest.approx(7.0)
-    assert prior.years_log_sd == pytest.approx(np.log([6, 8, 7]).std(ddof=1))
-    assert prior.source == "s, 2021-2023"
-    path.write_text("crop,year,yield_t_ha,source\nmaize,2020,0,s\n")
-    with pytest.raises(UserError, match="above zero"):
-        county_priors(path, 2024, 3)
 
 
 def test_without_cuts_the_documented_error_stands():
@@ -120,6 +106,23 @@ def test_value_by_hand_and_the_cheapest_crop_where_in_doubt(tmp_path, season):
     }
     card = json.loads((tmp_path / "card.json").read_text())
     assert not card["trained"]
+
+
+def test_a_crop_cut_in_another_unit_is_not_learnt_and_the_crop_still_counts(tmp_path, season):
+    survey = tmp_path / "s.csv"
+    survey.write_bytes(
+        "地块编号,作物,调查日期,实测单产,测产日期\n"
+        "told ,玉米,2023/8/1,9.0吨/公顷,2023/9/1\n"
+        "doubt,Corn,2023/8/1,600公斤/亩,2023年9月1日\n"
+        "odd,玉米,2023/8/1,600 t/ha,2023/9/1\n".encode("gb18030")
+    )
+    cuts = crop_cuts(survey, season.as_of)
+    assert cuts.to_numpy().tolist() == [["told", "maize", 9.0], ["doubt", "maize", 9.0]]
+    write_county(tmp_path, season, survey)
+    assert json.loads((tmp_path / "card.json").read_text())["crop_cuts"] == 2
+    assert survey_labels(survey, season.as_of).crop == dict.fromkeys(
+        ("told", "doubt", "odd"), "maize"
+    )
 
 
 def test_cuts_measured_after_the_as_of_date_are_not_learnt(tmp_path, season):

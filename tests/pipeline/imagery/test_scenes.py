@@ -107,7 +107,8 @@ def test_nothing_known_after_the_as_of_date_is_used(tmp_path: Path) -> None:
 
 
 def test_configured_defaults_stand_in_for_silent_metadata(tmp_path: Path) -> None:
-    scenes = [TinyScene("silent", RED, radiometry={"nodata": 0})]
+    shifted = {"B04": [[1500, 1600], [1700, 1800]]}
+    scenes = [TinyScene("silent", shifted, radiometry={"nodata": 0})]
     out = choose(tmp_path, scenes, default_scale=1e-4, default_offset=-0.1)
     radiometry = read_scene_days(out)[0].items[0].assets["B04"].radiometry
     assert (radiometry.scale, radiometry.offset) == (1e-4, -0.1)
@@ -265,7 +266,7 @@ def test_a_county_lies_at_the_middle_of_its_parcels() -> None:
     assert _Area(parcels.iloc[:0]).longitude == 0
 
 
-def test_chosen_items_are_kept_in_order_of_time_with_their_own_words(tmp_path: Path) -> None:
+def test_chosen_items_are_kept_in_order_of_time_with_their_own_radiometry(tmp_path: Path) -> None:
     words = {"spatial_resolution": 10.0, "scale": 1e-4, "offset": 0.0}
     scenes = [
         TinyScene("a", RED, day=dt.date(2021, 6, 1), radiometry=words),
@@ -275,7 +276,8 @@ def test_chosen_items_are_kept_in_order_of_time_with_their_own_words(tmp_path: P
     table = pq.read_table(out)
     assert table.column("id").to_pylist() == ["b", "a"]
     band = table.column("assets").to_pylist()[1]["B04"]["raster:bands"]
-    assert band == [words]
+    assert band == [{"scale": 1e-4, "offset": 0.0}]
+    assert set(table.column("assets").to_pylist()[0]) == {"B04"}
     links = table.column("links").to_pylist()[0]
     assert [link["rel"] for link in links] == ["self"]
     assert links[0]["href"] == "../archive/tiny/b/b.json"
@@ -292,5 +294,199 @@ def test_a_broken_document_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     frame = read_table(tmp_path / "results" / "outcomes.parquet").set_index("parcel_id")
     assert set(frame["outcome"]) == {"scene_invalid_item"}
     assert frame["detail"].to_dict() == {
-        "a.json": "reason=JSONDecodeError", "b.json": "reason=empty_geometry",
+        "a.json": "document=tiny/a/a.json reason=not_json",
+        "b": 'field=geometry value={"type":_"Polygon",_"coordinates":_[]} reason=no_area '
+        "document=tiny/b/b.json",
     }  # fmt: skip
+
+
+def edit(archive: Path, name: str, **places: Any) -> None:
+    """Put values into an item's document; `properties__eo:cloud_cover` names a place."""
+    path = archive / "tiny" / name / f"{name}.json"
+    document = json.loads(path.read_text())
+    for place, value in places.items():
+        *folders, last = place.split("__")
+        inside = document
+        for folder in folders:
+            inside = inside[int(folder) if folder.isdigit() else folder]
+        inside[last] = value
+    path.write_text(json.dumps(document))
+
+
+def told(folder: Path) -> dict[str, tuple[str, str]]:
+    frame = read_table(folder / "results" / "outcomes.parquet")
+    pairs = zip(frame["outcome"], frame["detail"], strict=True)
+    return dict(zip(frame["parcel_id"], pairs, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("properties__eo:cloud_cover", "N/A", "field=properties.eo:cloud_cover value=N/A"),
+        ("properties__published", "10/05/2021", "field=properties.published value=10/05/2021"),
+        ("properties__proj:transform", [], "field=properties.proj:transform value=[]"),
+        ("assets__B04__raster:bands", [None], "field=assets.B04.raster:bands.0 value=null"),
+        (
+            "assets__B04__raster:bands__0__nodata",
+            "none given",
+            "field=assets.B04.raster:bands.0.nodata value=none_given",
+        ),
+        ("assets__B04__href", None, "field=assets.B04.href value=null"),
+        ("properties", None, "field=properties value=null"),
+        ("geometry", None, "field=geometry value=null"),
+        ("bbox", [12.0, 49.0, 11.0, 48.0], "field=bbox value=[12.0,_49.0,_11.0,_48.0]"),
+    ],
+)
+def test_one_wrong_value_costs_one_scene_and_is_named(
+    tmp_path: Path, place: str, value: Any, words: str
+) -> None:
+    archive = tmp_path / "archive"
+    catalog = write_archive(archive, [TinyScene("good", RED), TinyScene("bad", RED)])
+    edit(archive, "bad", **{place: value})
+    out = choose_from(tmp_path, catalog)
+    code, said = told(tmp_path)["bad"]
+    assert code == "scene_invalid_item"
+    assert said.startswith(f"{words} reason=")
+    assert said.endswith(" document=tiny/bad/bad.json")
+    assert [day.scene_id for day in read_scene_days(out)] == ["good"]
+
+
+def test_a_wrong_value_of_an_asset_that_nobody_needs_does_no_harm(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    catalog = write_archive(archive, [TinyScene("a", {**RED, "B08": [[1, 2], [3, 4]]})])
+    edit(archive, "a", assets__B08={"href": None, "raster:bands": [{"nodata": "none"}]})
+    choose_from(tmp_path, catalog)
+    assert outcomes(tmp_path) == {"a": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("properties__s2:tile_id", "7"),
+        ("properties__proj:shape", None),
+        ("properties__instruments", {"name": "msi"}),
+        ("properties__s2:processing_baseline", 5.1),
+        ("assets__B04__raster:bands__0__nodata", "nan"),
+        ("assets__B04__roles", "data"),
+        ("assets__B04__eo:bands", None),
+        ("assets__thumbnail", {"href": 7}),
+        ("stac_extensions", None),
+        ("stac_version", "0.9.0"),
+        ("collection", 7),
+        ("links", None),
+        ("bbox", None),
+    ],
+)
+def test_types_that_differ_between_items_do_not_stop_the_writing(
+    tmp_path: Path, place: str, value: Any
+) -> None:
+    archive = tmp_path / "archive"
+    mixed = {"s2:tile_id": 7, "proj:shape": [2, 2], "instruments": ["msi"],
+             "s2:processing_baseline": "05.10"}  # fmt: skip
+    scenes = [TinyScene(name, RED, properties=dict(mixed)) for name in "ab"]
+    catalog = write_archive(archive, scenes)
+    edit(archive, "b", **{place: value})
+    out = choose_from(tmp_path, catalog)
+    assert outcomes(tmp_path) == {"a": "ok", "b": "ok"}
+    (day,) = read_scene_days(out)
+    assert day.scene_id == "a+b"
+    assert {item.baseline for item in day.items} == {"05.10"}
+
+
+def test_of_usable_items_with_one_id_the_newest_wins(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    catalog = write_archive(archive, [TinyScene(name, RED) for name in "abcd"])
+    del_radiometry = {"assets__B04__raster:bands": None}
+    edit(archive, "a", **{**del_radiometry, "properties__updated": "2024-01-01T00:00:00Z"})
+    edit(archive, "b", id="a", properties__updated="2022-01-01T00:00:00Z")
+    edit(archive, "c", id="a", properties__updated="2023-01-01T00:00:00Z")
+    edit(archive, "d", id="a", **{"properties__eo:cloud_cover": "?"})
+    out = choose_from(tmp_path, catalog)
+    assert outcomes(tmp_path) == {
+        "a#2": "scene_no_radiometry", "a#3": "scene_duplicate", "a": "ok",
+        "a#4": "scene_invalid_item",
+    }  # fmt: skip
+    (day,) = read_scene_days(out)
+    assert Path(day.items[0].assets["B04"].href).name == "c_B04.tif"
+
+
+def test_a_newer_item_published_after_the_as_of_date_does_not_hide_the_older(
+    tmp_path: Path,
+) -> None:
+    archive = tmp_path / "archive"
+    catalog = write_archive(archive, [TinyScene("a", RED), TinyScene("b", RED)])
+    late = "2022-01-01T00:00:00Z"
+    edit(archive, "b", id="a", properties__updated=late, properties__published=late)
+    choose_from(tmp_path, catalog)
+    assert outcomes(tmp_path) == {"a": "ok", "a#2": "scene_after_as_of"}
+
+
+def test_broken_documents_of_one_file_name_are_no_duplicates(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    catalog = write_archive(archive, [TinyScene(name, RED) for name in "ab"])
+    collection = archive / "tiny" / "collection.json"
+    text = collection.read_text()
+    for name in "ab":
+        (archive / "tiny" / name / "item.json").write_text("")
+        text = text.replace(f"{name}/{name}.json", f"{name}/item.json")
+    collection.write_text(text)
+    choose_from(tmp_path, catalog)
+    assert told(tmp_path) == {
+        "item.json": ("scene_invalid_item", "document=tiny/a/item.json reason=empty"),
+        "item.json#2": ("scene_invalid_item", "document=tiny/b/item.json reason=empty"),
+    }
+
+
+def test_a_number_sign_in_an_id_takes_no_other_items_name(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    catalog = write_archive(archive, [TinyScene(name, RED) for name in "abc"])
+    edit(archive, "b", id="a")
+    edit(archive, "c", id="a#2")
+    choose_from(tmp_path, catalog)
+    assert outcomes(tmp_path) == {"a": "ok", "a#3": "scene_duplicate", "a#2": "ok"}
+
+
+def test_a_broken_child_link_is_an_outcome_and_the_rest_goes_on(tmp_path: Path) -> None:
+    catalog = write_archive(tmp_path / "archive", [TinyScene("good", RED)])
+    document = json.loads(catalog.read_text())
+    document["links"].insert(0, {"rel": "child", "href": "./2020/collection.json"})
+    catalog.write_text(json.dumps(document))
+    choose_from(tmp_path, catalog)
+    assert told(tmp_path)["2020/collection.json"] == ("scene_broken_link", "reason=absent")
+    assert outcomes(tmp_path)["good"] == "ok"
+
+
+def test_an_item_collection_serves_as_the_catalog(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    write_archive(archive, [TinyScene("a", RED), TinyScene("b", RED, day=dt.date(2021, 6, 1))])
+    documents = [json.loads((archive / "tiny" / n / f"{n}.json").read_text()) for n in "ab"]
+    for document in documents:
+        document["assets"]["B04"]["href"] = f"files/{document['id']}_B04.tif"
+    path = archive / "found.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [*documents, {}]}))
+    out = choose_from(tmp_path, path)
+    assert outcomes(tmp_path) == {"a": "ok", "b": "ok", "found.json#3": "scene_invalid_item"}
+    assert all(Path(d.items[0].assets["B04"].href).exists() for d in read_scene_days(out))
+
+
+def test_an_offset_in_the_numbers_already_is_not_taken_off_again(tmp_path: Path) -> None:
+    """0.05 with the flag; without it 500 would be -0.05, which no field is: refused and said."""
+    shifted = {"nodata": 0, "scale": 1e-4, "offset": -0.1}
+    flag = "earthsearch:boa_offset_applied"
+    numbers = {"applied": (500, True), "flag_lies": (500, False), "not_applied": (1500, False)}
+    scenes = [
+        TinyScene(name, {"B04": [[dn] * 2] * 2}, radiometry=shifted, properties={flag: applied})
+        for name, (dn, applied) in numbers.items()
+    ]
+    out = choose(tmp_path, scenes)
+    said = told(tmp_path)
+    assert said["applied"][1].endswith("offset_applied=true stated_offset=-0.1")
+    assert said["flag_lies"] == (
+        "scene_offset_conflict", "band=B04 offset=-0.1 negative=1 darkest=-0.05",
+    )  # fmt: skip
+    offsets = {
+        item.id: item.assets["B04"].radiometry.offset
+        for day in read_scene_days(out)
+        for item in day.items
+    }
+    assert offsets == {"applied": 0.0, "not_applied": -0.1}

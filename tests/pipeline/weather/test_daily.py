@@ -170,7 +170,7 @@ def test_a_record_that_starts_late_is_short_and_not_extrapolated(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "change",
-    [{"precip_mm": -999.0}, {"tmin_c": 25.0}, {"tmax_c": 99.0}, {"precip_mm": 5000.0}],
+    [{"precip_mm": -5.0}, {"tmin_c": 25.0}, {"tmax_c": 99.0}, {"precip_mm": 5000.0}],
 )
 def test_impossible_values_count_as_missing(tmp_path: Path, change: dict[str, float]) -> None:
     frame = daily("c1")

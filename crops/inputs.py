@@ -1,0 +1,132 @@
+"""Tables of agronomy that a lender hands over: prices, county yields, survey, labelled series.
+
+Owns their declarations and the ranges by crop; `pipeline.inputs` reads them, the modules that use
+them decide which rows count.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
+from fieldline.pipeline.records.reference import crops
+
+#: Above this no yield is one in t/ha, whatever the crop, so `6,180` can only be 6.18.
+_MOST_T_HA = 3000.0
+_FIRST_YEAR, _LAST_YEAR = 1900.0, 2100.0
+
+
+def _yield_column(description: str, *, needed: bool) -> InputColumn:
+    return InputColumn(
+        "yield_t_ha", "number", description, unit="t/ha", required=needed, needed=needed,
+        minimum=0.0, maximum=_MOST_T_HA, quantity="yield",
+        units={"yield_kg_ha": 0.001, "yield_kg_mu": 0.015, "yield_jin_mu": 0.0075,
+               "yield_dt_ha": 0.1},
+    )  # fmt: skip
+
+
+def implausible_yields(table: pd.DataFrame) -> list[Problem]:
+    """Return the yields that the row's crop cannot reach: another unit, or a slip.
+
+    Args:
+        table: Columns `crop` and `yield_t_ha`; bounds are those of `data/crops.csv`.
+    """
+    bounds = {code: (c.min_plausible_t_ha, c.max_plausible_t_ha) for code, c in crops().items()}
+    low = table["crop"].map({code: b[0] for code, b in bounds.items()}).to_numpy(dtype=float)
+    high = table["crop"].map({code: b[1] for code, b in bounds.items()}).to_numpy(dtype=float)
+    values = table["yield_t_ha"].to_numpy(dtype=float)
+    wrong = (values <= 0) | (values < low) | (values > high)
+    return [
+        Problem(int(row) + 1, "yield_t_ha", "input_implausible", f"{values[row]:g} t/ha")
+        for row in np.flatnonzero(wrong)
+    ]
+
+
+def _undated_cuts(table: pd.DataFrame) -> list[Problem]:
+    """Return crop cuts without a date: nobody can say whether they were known."""
+    undated = table["yield_t_ha"].notna() & table["measured_on"].isna()
+    rows = np.flatnonzero(undated.to_numpy(dtype=bool))
+    return [Problem(int(row) + 1, "measured_on", "input_missing") for row in rows]
+
+
+def _not_above_zero(table: pd.DataFrame) -> list[Problem]:
+    rows = np.flatnonzero((table["price"] == 0).to_numpy(dtype=bool))
+    return [Problem(int(row) + 1, "price", "input_out_of_range", "0") for row in rows]
+
+
+PRICES = InputSchema(
+    "prices",
+    "the price table",
+    (
+        InputColumn("crop", "crop", "Crop, by code or name of data/crops.csv or crop_names.csv",
+                    required=True, needed=True),
+        InputColumn("date", "date", "Day of the price; a month (2024-04, 2024M04, Apr 2024, "
+                    "2024年4月) stands for its last day", required=True, needed=True, months=True),
+        InputColumn("price", "number", "Price, above zero; a unit beside the number or in brackets "
+                    "in the header counts as `unit`", unit="as `unit` says", required=True,
+                    needed=True, minimum=0.0, unit_column="unit"),
+        InputColumn("currency", "currency", "Currency, by ISO 4217 code or name; where the column "
+                    "is absent the unit must name it (CNY/kg)"),
+        InputColumn("unit", "text", "Mass that the price is for, with or without the currency "
+                    "(CNY/kg, 元/斤, EUR/dt, €/t, CNY/500g): see data/price_units.csv",
+                    needed=True),
+        InputColumn("source", "text", "Who published it; shown beside every value"),
+    ),
+    absent="no parcel has a price, so nothing can be valued and nothing offered",
+    key=("crop", "date"),
+    rules=(_not_above_zero,),
+)  # fmt: skip
+
+COUNTY_YIELDS = InputSchema(
+    "county_yields",
+    "the county's yield statistics",
+    (
+        InputColumn("crop", "crop", "Crop, by code or name of data/crops.csv or crop_names.csv",
+                    required=True, needed=True),
+        InputColumn("year", "year", "Harvest year", required=True, needed=True,
+                    minimum=_FIRST_YEAR, maximum=_LAST_YEAR, quantity="year"),
+        _yield_column("County mean yield in market mass, within the crop's range of "
+                      "data/crops.csv; the header or the cell must state its unit", needed=True),
+        InputColumn("source", "text", "Who published it; shown beside every yield"),
+    ),
+    absent="no crop has a yield to start from, so nothing can be valued and nothing offered",
+    key=("crop", "year"),
+    rules=(implausible_yields,),
+)  # fmt: skip
+
+SURVEY = InputSchema(
+    "survey",
+    "the crop survey",
+    (
+        InputColumn("parcel_id", "id", "Parcel that was visited", required=True, needed=True),
+        InputColumn("crop", "crop", "Crop that stood there, by code or name of data/crops.csv or "
+                    "crop_names.csv", required=True, needed=True),
+        InputColumn("surveyed_on", "date", "Day of the visit", required=True, needed=True),
+        _yield_column("Crop cut in market mass, where one was taken, within the crop's range of "
+                      "data/crops.csv; outside it the cut is left out and the crop kept",
+                      needed=False),
+        InputColumn("measured_on", "date", "Day of the crop cut; needed where there is one"),
+    ),
+    absent="crops are learnt from labelled series alone and yields from no crop cut",
+    key=("parcel_id", "surveyed_on"),
+    joins="parcel_id",
+    rules=(implausible_yields, _undated_cuts),
+)  # fmt: skip
+
+LABELLED = InputSchema(
+    "labelled_series",
+    "the labelled series of other parcels",
+    (
+        InputColumn("sample_id", "id", "Sample; its rows are one series", required=True,
+                    needed=True),
+        InputColumn("crop", "text", "Crop by code or name, or a foreign code that "
+                    "inputs.label_codes maps", required=True, needed=True,
+                    named_as=("declared_crop",)),
+        InputColumn("date", "date", "Day of the observation", required=True, needed=True),
+    ),
+    absent="crops are learnt from this county's surveys alone",
+    key=("sample_id", "date"),
+    open_ended=True,
+)  # fmt: skip
+"""Every further column of numbers is a band, under its own name."""

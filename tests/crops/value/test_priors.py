@@ -1,0 +1,85 @@
+"""County yields: what counts of a table, and the prior of the years that were known."""
+
+import numpy as np
+import pytest
+
+from fieldline.crops.value.priors import county_priors, read_yields, yield_problems
+
+HEADER = "crop,year,yield_t_ha,source\n"
+
+
+def told(path, before_year=2024):
+    """Rows left out, as (row, column, code)."""
+    table = read_yields(path)
+    more = yield_problems(table.frame, table.problems, before_year)
+    return sorted((p.row, p.column, p.code) for p in (*table.problems, *more))
+
+
+def test_prior_is_the_mean_of_known_years(tmp_path):
+    path = tmp_path / "y.csv"
+    years = [(2018, 12.0), (2021, 6.0), (2022, 8.0), (2023, 7.0), (2024, 15.0)]
+    path.write_text(HEADER + "".join(f"maize,{year},{value},s\n" for year, value in years))
+    prior = county_priors(path, 2024, 3)["maize"]
+    assert prior.mean_t_ha == pytest.approx(7.0)
+    assert prior.years_log_sd == pytest.approx(np.log([6, 8, 7]).std(ddof=1))
+    assert prior.source == "s, 2021-2023"
+    assert told(path) == [(5, "year", "input_after_as_of")]
+
+
+def test_rows_that_cannot_be_used_are_told_and_the_others_stand(tmp_path):
+    path = tmp_path / "y.csv"
+    path.write_text(
+        HEADER + "maize,2022,6.1,x\nmaize,2023,-,x\nmaize,2021,412,x\nmaize,2020,0,x\n"
+        "unicorn,2022,6,x\nmaize,soon,6,x\nmaize,2019,many,x\nrice,2022,0.3,x\n"
+    )
+    assert told(path) == [
+        (2, "yield_t_ha", "input_missing"), (3, "yield_t_ha", "input_implausible"),
+        (4, "yield_t_ha", "input_implausible"), (5, "crop", "input_unknown_crop"),
+        (6, "year", "input_not_a_number"), (7, "yield_t_ha", "input_not_a_number"),
+        (8, "yield_t_ha", "input_implausible"),
+    ]  # fmt: skip
+    assert {crop: p.mean_t_ha for crop, p in county_priors(path, 2024, 3).items()} == {"maize": 6.1}
+
+
+@pytest.mark.parametrize(
+    ("header", "cell"),
+    [
+        ("yield_kg_mu", "412"), ("单产(公斤/亩)", "412"), ("单产（公斤／亩）", "４１２"),
+        ("yield_t_ha", "412 kg/mu"), ("单产", "412公斤/亩"), ("单产(斤/亩)", "824"),
+        ("yield (kg/ha)", "6180"), ("Ertrag (dt/ha)", "61.8"), ("Ertrag [t/ha]", "6.18"),
+        ("yield_kg_ha", '"6,180"'),
+    ],
+)  # fmt: skip
+def test_a_stated_unit_is_converted(tmp_path, header, cell):
+    path = tmp_path / "y.csv"
+    path.write_text(f"作物,年份,{header},来源\n玉米,2023,{cell},统计局\n")
+    assert county_priors(path, 2024, 3)["maize"].mean_t_ha == pytest.approx(412 * 15 / 1000)
+
+
+def test_a_table_whose_unit_nobody_states_gives_no_prior(tmp_path):
+    path = tmp_path / "y.csv"
+    path.write_text("作物,年份,亩产\n玉米,2023,412\n")
+    assert told(path) == [(1, "yield_t_ha", "input_unknown_unit")]
+    assert county_priors(path, 2024, 3) == {}
+
+
+def test_a_year_said_twice_counts_once_and_contradicted_not_at_all(tmp_path):
+    path = tmp_path / "y.csv"
+    path.write_text(
+        HEADER + "maize,2021,6,x\nCorn,2021,6,y\nmaize,2022,7,x\nmaize,2022,9,x\nmaize,2023,8,x\n"
+    )
+    assert told(path) == [
+        (1, "yield_t_ha", "input_repeated"), (3, "yield_t_ha", "input_contradicted"),
+        (4, "yield_t_ha", "input_contradicted"),
+    ]  # fmt: skip
+    assert county_priors(path, 2024, 3)["maize"].mean_t_ha == 7.0
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-8-sig"])
+def test_the_table_of_a_statistics_office_is_read(tmp_path, encoding):
+    path = tmp_path / "y.csv"
+    text = "作物名称;年份;单产(吨/公顷);数据来源\n玉米;2022年;6,1;统计局\n玉米;2023年;6,3;统计局\n"
+    path.write_bytes(text.encode(encoding))
+    prior = county_priors(path, 2024, 3)["maize"]
+    assert prior.mean_t_ha == pytest.approx(6.2)
+    assert prior.source == "统计局, 2022-2023"
