@@ -11,7 +11,6 @@ from typing import Any
 
 from pyproj import CRS
 
-from fieldline.pipeline.parcels.crs import crs_name
 from fieldline.pipeline.parcels.shapes import Shapes
 
 
@@ -38,7 +37,6 @@ class Layer:
 
     @property
     def described(self) -> str:
-        """What was read, for people: rows, CRS and columns; never a cell."""
+        """How many rows and which columns, for people; never a cell."""
         rows = f"{len(self.shapes)} row{'s' * (len(self.shapes) != 1)}"
-        said = crs_name(self.crs) if self.crs is not None else "no CRS of its own"
-        return f"{rows}, {said}, columns {', '.join(self.columns) or 'none'}"
+        return f"{rows}, columns {', '.join(self.columns) or 'none'}"

@@ -76,6 +76,10 @@ class Ledger:
         extra = {"also": ",".join(also)} if also else {}
         return detail(**self.places.of(row), **numbers, **extra)
 
+    def count(self, code: str) -> int:
+        """Return how many living rows carry a note."""
+        return sum(code in found and bool(self.alive[row]) for row, found in self._notes.items())
+
     def repairs(self, row: int) -> str:
         """Return the geometry repairs of a row, separated by spaces."""
         return " ".join(code for code in self._noted(row) if code in REPAIRS)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from pyproj import CRS
 
-from fieldline.pipeline.parcels.crs import Stated
+from fieldline.pipeline.parcels.crs import Stated, crs_name
 from fieldline.pipeline.parcels.layers import Layer
 from fieldline.pipeline.parcels.places import Places
 from fieldline.pipeline.parcels.prefixes import Numbered, prefixes_of
@@ -111,7 +111,7 @@ def joined(parts: Sequence[Part], choices: Choices, stated: Stated) -> ParcelFil
             part.frame["parcel_id"] = [i if i is None else prefix + i for i in ids]
     if stated.map_shift:
         said.append(f"outlines in degrees are taken as {stated.map_shift} and moved to WGS84")
-    every = (*(sentence for part in parts for sentence in part.said), *said)
+    every = tuple(dict.fromkeys([*(told for part in parts for told in part.said), *said]))
     first = parts[0]
     if len(parts) == 1:
         return ParcelFile(first.frame, first.layer.shapes, first.crs, stated.map_shift, said=every)
@@ -138,6 +138,18 @@ def _labels(parts: Sequence[Part]) -> list[str]:
         else f"{part.source.stem}-{part.layer.name}"
         for part in parts
     ]
+
+
+def read_as(source: Path, layer: Layer, crs: CRS | None, short: Mapping[str, str]) -> list[str]:
+    """Return how a layer was read, one sentence each."""
+    several = layer.name not in ("", source.stem)
+    where = f"{source.name}, layer {layer.name}" if several else source.name
+    place = crs_name(crs) if crs is not None else "each row names its CRS"
+    as_stated = " as configured" if crs is not None and layer.crs is None else ""
+    said = [f"{where}: {layer.described}, {place}{as_stated}"]
+    said += [f"{source.name}: {phrase}" for phrase in layer.unread]
+    cut = "a name cut to ten characters"
+    return said + [f"{where}: column {c} is read as {role}, {cut}" for role, c in short.items()]
 
 
 def refuse_strangers(layers: Sequence[Layer], mapping: Mapping[str, str], source: Path) -> None:

@@ -34,6 +34,7 @@ from fieldline.pipeline.parcels.parcel_files import (
     Part,
     joined,
     layer_crs,
+    read_as,
     refuse_strangers,
     settled_columns,
 )
@@ -187,12 +188,10 @@ def _parts(source: Path, choices: Choices, stated: Stated) -> list[Part]:
 
 
 def _part(layer: Layer, mapping: dict[str, str], stated: Stated, source: Path) -> Part:
-    where = f"{source.name}, layer {layer.name}" if layer.name else source.name
-    said = [f"{where}: {layer.described}", *(f"{where}: {phrase}" for phrase in layer.unread)]
     named, short = settled_columns(layer, mapping, source)
-    said += [f"{where}: column {column} is read as {role}" for role, column in short.items()]
     frame = _standard_frame(layer, named, source)
-    return Part(source, layer, frame, layer_crs(layer, stated, source), tuple(said))
+    crs = layer_crs(layer, stated, source)
+    return Part(source, layer, frame, crs, tuple(read_as(source, layer, crs, short)))
 
 
 def _standard_frame(layer: Layer, mapping: dict[str, str], source: Path) -> pd.DataFrame:

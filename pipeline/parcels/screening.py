@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -117,8 +118,12 @@ def _refuse_unreadable(file: ParcelFile, ledger: Ledger) -> None:
 
 def _told(ledger: Ledger) -> list[str]:
     """Say what happened to many rows at once and is easily overlooked row by row."""
-    swapped = sum(ledger.outcome(row) == "axes_swapped" for row in ledger.rows.tolist())
-    return [f"{swapped} outlines came with their axes exchanged"] if swapped else []
+    swapped = ledger.count("axes_swapped")
+    if not swapped:
+        return []
+    return [
+        f"rows with exchanged axes, put right where the county or the CRS settles it: {swapped}"
+    ]
 
 
 def _repair(geometries: Geometries, ledger: Ledger, settings: IntakeSettings) -> None:
@@ -136,7 +141,14 @@ def _repair(geometries: Geometries, ledger: Ledger, settings: IntakeSettings) ->
             ledger.refuse(row, "bow_tie", doubt=repair.share)
         else:
             ledger.note(row, "self_crossing", doubt=repair.share)
-    geometries[ledger.rows] = shapely.orient_polygons(geometries[ledger.rows])
+    _orient(geometries, ledger.rows)
+
+
+def _orient(geometries: Geometries, rows: npt.NDArray[np.int64]) -> None:
+    """Turn shells counter-clockwise; those that are stay the same object, not a copy."""
+    shells = shapely.is_ccw(shapely.get_exterior_ring(geometries[rows]))
+    turned = rows[~shells | (shapely.get_num_interior_rings(geometries[rows]) > 0)]
+    geometries[turned] = shapely.orient_polygons(geometries[turned])
 
 
 def _thin(
@@ -173,10 +185,11 @@ def _judge_parts(geometries: Geometries, ledger: Ledger, settings: IntakeSetting
             ledger.note(row, "multipart", parts=parts)
         else:
             ledger.refuse(row, "parts_far_apart", parts=parts, gap_m=settings.part_gap_m)
-    polygons, owner = shapely.get_parts(geometries[rows], return_index=True)
-    holes = np.bincount(
-        owner, weights=shapely.get_num_interior_rings(polygons), minlength=len(rows)
-    )
+    holes = shapely.get_num_interior_rings(geometries[rows]).astype(float)
+    several = np.flatnonzero(counts > 1)
+    parts_of, owner = shapely.get_parts(geometries[rows[several]], return_index=True)
+    inner = shapely.get_num_interior_rings(parts_of)
+    holes[several] = np.bincount(owner, weights=inner, minlength=len(several))
     for row, count in zip(rows[holes > 0].tolist(), holes[holes > 0].tolist(), strict=True):
         ledger.remark(row, holes=int(count))
 
@@ -241,14 +254,16 @@ def _judge_overlaps(
 
 def _read_declarations(frame: pd.DataFrame, ledger: Ledger, crops: Mapping[str, str]) -> None:
     """Map declared crops to codes and carry over what the reader noted about a row's text."""
-    codes = [crops.get(str(name).casefold()) if name else None for name in frame["declared_crop"]]
-    for row, (name, code) in enumerate(zip(frame["declared_crop"], codes, strict=True)):
-        # The text itself stays out: a shifted column could hold a name or a phone number.
-        if name and code is None:
+    names = frame["declared_crop"].tolist()
+    code_of = {n: crops.get(str(n).casefold()) if n else None for n in dict.fromkeys(names)}
+    codes = [code_of[name] for name in names]
+    # The text itself stays out: a shifted column could hold a name or a phone number.
+    for row, (name, code) in enumerate(zip(names, codes, strict=True)):
+        if code is None and name:
             ledger.note(row, "unknown_crop")
     frame["declared_crop"] = pd.Series(codes, dtype=object)
-    texts = zip(frame["text_note"], frame["text_encoding"], frame["area_note"], strict=True)
-    for row, (text, encoding, area) in enumerate(texts):
+    notes = [frame[name].tolist() for name in ("text_note", "text_encoding", "area_note")]
+    for row, (text, encoding, area) in enumerate(zip(*notes, strict=True)):
         if text:
             ledger.note(row, text, encoding=encoding)
         if area:
