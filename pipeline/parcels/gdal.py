@@ -59,6 +59,11 @@ def read_gdal(source: Path, wanted: Sequence[str] = ()) -> list[Layer]:
         UserError: A file that cannot be opened, or a wanted layer that it does not hold.
     """
     legacy = source.suffix.lower() == ".shp"
+    if legacy and not any(path.suffix.lower() == ".dbf" for path in _beside(source)):
+        raise UserError(
+            f"{source.with_suffix('.dbf').name} is missing beside {source}: it holds the columns",
+            "send .shp, .shx, .dbf and .prj together, best as one .zip",
+        )
     with _with_index(source) as readable:
         return _read(source, readable, legacy, wanted)
 
@@ -166,13 +171,18 @@ def _crs(stated: str | None) -> tuple[CRS | None, str]:
     return placed, "" if placed is not None else crs.name
 
 
+def _beside(source: Path) -> list[Path]:
+    """Return a Shapefile and its sidecars."""
+    return [p for p in source.parent.glob(glob.escape(source.stem) + ".*") if p.is_file()]
+
+
 @contextmanager
 def _with_index(source: Path) -> Iterator[Path]:
     """Give a Shapefile that can be opened: one that lost its .shx gets it anew, in another folder.
 
     The folder of the user's file stays as it is; the index holds nothing that the .shp does not.
     """
-    beside = [p for p in source.parent.glob(glob.escape(source.stem) + ".*") if p.is_file()]
+    beside = _beside(source)
     if source.suffix.lower() != ".shp" or any(p.suffix.lower() == ".shx" for p in beside):
         yield source
         return

@@ -108,7 +108,8 @@ def joined(parts: Sequence[Part], choices: Choices, stated: Stated) -> ParcelFil
     for part, prefix in zip(parts, prefixes, strict=True):
         if prefix:
             ids = part.frame["parcel_id"]
-            part.frame["parcel_id"] = [i if i is None else prefix + i for i in ids]
+            carried = [i if i is None else prefix + i for i in ids]
+            part.frame["parcel_id"] = pd.Series(carried, dtype=object)
     if stated.map_shift:
         said.append(f"outlines in degrees are taken as {stated.map_shift} and moved to WGS84")
     every = tuple(dict.fromkeys([*(told for part in parts for told in part.said), *said]))
