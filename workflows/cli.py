@@ -146,20 +146,25 @@ def score(
 
 @parcels_app.command("check")
 def parcels_check(
-    file: Annotated[Path, typer.Argument(help="GeoJSON, GeoPackage, Shapefile, KML or CSV.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="GeoJSON, GeoPackage, Shapefile, KML, CSV or .zip."),
+    ],
     county: Annotated[
         str | None, typer.Option(help="County whose columns and limits apply.")
     ] = None,
     config: ConfigFiles = None,
     as_json: AsJson = False,
+    every_row: Annotated[bool, typer.Option("--all", help="Show rows that are ok too.")] = False,
 ) -> None:
-    """Say what intake would make of each row of FILE; writes nothing.
+    """Say what intake would make of each row of FILE, what is wrong first; writes nothing.
 
     Example: fieldline parcels check parcels.geojson --json
     """
     from fieldline.workflows.checks import check_parcels
 
-    raise typer.Exit(check_parcels(file, config or [], county, as_json=as_json))
+    code = check_parcels(files, config or [], county, as_json=as_json, every_row=every_row)
+    raise typer.Exit(code)
 
 
 @inputs_app.command("check")

@@ -91,6 +91,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "county": "county_id", "season": "season_name", "settings": "intake",
             "columns": "county.inputs.parcel_columns", "crs": "county.inputs.parcel_crs",
+            "layers": "county.inputs.parcel_layers", "prefixes": "county.inputs.parcel_prefixes",
             "privacy": "privacy", "vault": "vault",
         },
         mem_mb=4000,

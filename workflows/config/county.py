@@ -17,13 +17,20 @@ class CountyInputs(Section):
     """Files of one county; `{results}`, `{season}`, `{county}` are filled in; empty if absent."""
 
     parcels: tuple[Path, ...]
-    """Outlines drawn by farmers, one or more files: GeoJSON, GeoPackage, Shapefile, KML, CSV."""
+    """Outlines drawn by farmers, one or more files: GeoJSON, GeoPackage, Shapefile, KML, CSV, or a
+    .zip or .kmz of such."""
     parcel_columns: dict[str, str] = Field(default_factory=dict)
     """Own column names by Fieldline name, e.g. `farmer_id: owner_no`."""
     columns: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Own column names of tables by input and Fieldline name, e.g. `registry: {area_mu: 面积}`."""
     parcel_crs: str | None = None
-    """CRS of files that carry none (CSV); empty means refuse them."""
+    """CRS of files that carry none (CSV); empty means refuse them. `GCJ-02` or `BD-09` for outlines
+    drawn on a Chinese phone map, whatever their file says of degrees."""
+    parcel_layers: tuple[str, ...] = ()
+    """Layers of GeoPackages that hold parcels; empty means all of them."""
+    parcel_prefixes: dict[str, str] = Field(default_factory=dict)
+    """Prefix of the parcel ids by file or layer name, e.g. `dongcun.geojson: D-`, where two files
+    count from 1; registry and survey must then use the prefixed ids."""
     catalog: Path
     """Static STAC catalog.json of the scene archive."""
     boundary: Path | None = None
