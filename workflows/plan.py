@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldline.workflows.config.model import STORE, Config
+from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.provenance import made_by
 from fieldline.workflows.stages import (
     Artifact,
@@ -44,9 +45,14 @@ class Plan:
         config: The run; its results folder is where Snakemake works.
         outside: Marks a file outside that folder (Snakemake's `local`): where results lie in a
             storage of their own, it is read in place.
+
+    Raises:
+        UserError: The policy's amounts are in another currency than a county's.
     """
 
     def __init__(self, config: Config, outside: Callable[[str], str] = str) -> None:
+        for problem in policy_problems(config):
+            raise problem
         self.config = config
         self._outside = outside
         self.results = Path(os.path.realpath(config.results))

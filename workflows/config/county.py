@@ -8,8 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
-from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.money import exponent
+from fieldline.pipeline.records.money import in_force
 from fieldline.pipeline.records.settings import Season, Section
 
 
@@ -89,7 +88,7 @@ class County(Section):
     """Name for people."""
     simulated: bool = False
     """Simulated counties are generated on demand and called simulated on every page."""
-    currency: str = Field("CNY", pattern="^[A-Z]{3}$")
+    currency: str = "CNY"
     """Currency of prices, limits and offers."""
     grid: GridSettings = GridSettings()
     """Metric grid."""
@@ -103,8 +102,4 @@ class County(Section):
     @field_validator("currency")
     @classmethod
     def _in_force(cls, currency: str) -> str:
-        try:
-            exponent(currency)
-        except UserError as error:
-            raise ValueError(f"{error.problem}; {error.remedy}") from error
-        return currency
+        return in_force(currency)
