@@ -58,7 +58,7 @@ def apply(county: Any, money: Callable[[int], str]) -> None:
         "wages": (wide, {"household_size": 5, "off_farm_income": money(21_000)}),
         "late": (wide, {"prior_loans": 3, "prior_late": 3, "annual_debt_service": money(2000)}),
         "first_of_two": (
-            {"width": 200.0, "height": 150.0, "yield_t_ha": 16.0},
+            {"width": 200.0, "height": 150.0, "yield_t_ha": 20.0} | wide,
             {"household_id": "shared"},
         ),
         "second_of_two": (
