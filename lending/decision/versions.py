@@ -15,7 +15,10 @@ from fieldline.lending.decision.case import Case, policy_hash
 from fieldline.lending.decision.tariffs import SCALES
 from fieldline.pipeline.records.reference import table_hash
 
-_TABLES = ("crops.csv", "evidence_codes.csv", "outcome_codes.csv", "reason_codes.csv")
+_TABLES = (
+    "crops.csv", "evidence_codes.csv", "farmer_remedies.csv", "outcome_codes.csv",
+    "reason_codes.csv",
+)  # fmt: skip
 """Tables that every decision reads; the policy names those of rate ceilings and of scales."""
 
 
