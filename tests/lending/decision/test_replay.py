@@ -35,8 +35,8 @@ def test_a_trace_names_what_made_it(case: Case) -> None:
         "tables": {
             name: table_hash(name)
             for name in (
-                "crops.csv", "evidence_codes.csv", "outcome_codes.csv", "rate_ceilings.csv",
-                "reason_codes.csv", "scale_of_finance.csv",
+                "crops.csv", "evidence_codes.csv", "farmer_remedies.csv", "outcome_codes.csv",
+                "rate_ceilings.csv", "reason_codes.csv", "scale_of_finance.csv",
             )
         },
     }  # fmt: skip
