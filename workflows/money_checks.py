@@ -73,7 +73,10 @@ def assumptions(config: Config, name: str) -> list[str]:
 
 def _costs(config: Config, name: str) -> Iterator[str]:
     yields, county = config.crops.yields, config.county[name]
-    if yields.cost_region is None or county.inputs.prices is None:
+    if county.inputs.prices is None:
+        return
+    if yields.cost_region is None:
+        yield "no costs are stated (crops.yields.cost_region is empty): nothing is valued"
         return
     costs = cash_costs(yields.cost_file, yields.cost_region, county.currency)
     bases = {cost.basis for cost in costs.values()} & set(ASSUMED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import yaml
 
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.checks import check_config
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.inputs_absent import ABSENT_COSTS
 from fieldline.workflows.money_checks import assumptions, policy_problems, tariff_problems
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.preflight import preflight
@@ -165,6 +168,25 @@ def test_what_is_assumed_of_a_real_county_is_named_and_own_tables_are_not(tmp_pa
 def test_the_day_of_the_ceiling_is_each_season_s_own(tmp_path: Path) -> None:
     config = dinars(tmp_path, "KWD,2024-09-30,assumption,0.3,1,0,s\n", cost_region=None)
     assert list(tariff_problems(config)) == []
-    (said,) = assumptions(config, "X")
+    costs, said = assumptions(config, "X")
+    assert costs.startswith("no costs are stated (crops.yields.cost_region is empty)")
     assert said.startswith("the ceiling of rates in KWD is an assumption")
     assert config.county["X"].seasons["2024"].as_of == dt.date(2024, 9, 30)
+
+
+def test_config_check_names_assumptions_and_absences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 32)
+    real(tmp_path, "CNY")
+    for name in ("p.gpkg", "c.json", "prices.csv"):
+        (tmp_path / name).touch()
+    assert check_config(tmp_path / "county.yaml", as_json=False) == 0
+    said = capsys.readouterr().out
+    assert "X: loan_history is not given: there is no default model, so a person decides.\n" in said
+    assert "X: costs per hectare are SIMULATED (region sim of crop_calendars.csv)" in said
+    assert check_config(tmp_path / "county.yaml", as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["absent"]["X"]["loan_history"] == ABSENT_COSTS["loan_history"]
+    assert "prices" not in document["absent"]["X"]
+    assert len(document["assumed"]["X"]) == 2

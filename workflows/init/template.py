@@ -15,6 +15,7 @@ from fieldline.lending.settings import PolicySettings
 from fieldline.workflows.config.county import CountyInputs
 from fieldline.workflows.config.write import yaml_scalar
 from fieldline.workflows.init.guess import Guess
+from fieldline.workflows.inputs_absent import ABSENT_COSTS
 
 _WIDTH = 98
 DEFAULT_CURRENCY: str = PolicySettings.model_fields["currency"].default
@@ -25,19 +26,14 @@ ASSUMED = (
     "them before lending."
 )
 """What a person must hear before the first offer."""
-#: Optional inputs: an example of what to write, and what their absence costs.
-_OPTIONAL: Mapping[str, tuple[str, str]] = {
-    "boundary": ("boundary.geojson", "parcels outside the county are not noticed"),
-    "weather": ("weather.csv", "no hazard indices"),
-    "weather_cells": ("weather_cells.csv", "weather must be keyed by parcel_id"),
-    "survey": ("survey_{season}.csv", "crops cannot be told and parcels are not valued"),
-    "registry": ("registry_{season}.csv", "evidence rests on declared and seen alone"),
-    "applications": ("applications_{season}.csv", "other debt is unknown, a person decides"),
-    "loan_history": ("loan_history.csv", "there is no default model, a person decides"),
-    "prices": ("prices.csv", "parcels are not valued"),
-    "county_yields": ("county_yields.csv", "the yield estimate has no county to lean on"),
-    "protected": ("protected.geojson", "farming in protected areas is not noticed"),
-}
+_EXAMPLES: Mapping[str, str] = {
+    "boundary": "boundary.geojson", "weather": "weather.csv", "weather_cells": "weather_cells.csv",
+    "survey": "survey_{season}.csv", "registry": "registry_{season}.csv",
+    "applications": "applications_{season}.csv", "loan_history": "loan_history.csv",
+    "prices": "prices.csv", "county_yields": "county_yields.csv",
+    "protected": "protected.geojson",
+}  # fmt: skip
+"""Optional inputs that are offered to fill in, with an example of what to write."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +133,9 @@ def _inputs(page: Page) -> Iterator[str]:
         yield from _told(guess, 8)
     yield from _entry(page, "inputs.parcel_crs", 6)
     yield from _entry(page, "inputs.catalog", 6, page.catalog)
-    for name, (example, without) in _OPTIONAL.items():
+    for name, example in _EXAMPLES.items():
         described = (CountyInputs.model_fields[name].description or "").rstrip(".")
-        yield from _comment(f"{described}. Without it: {without}.", 6)
+        yield from _comment(f"{described}. Without it: {ABSENT_COSTS[name]}.", 6)
         yield f"      # {name}: {yaml_scalar(example)}"
 
 
