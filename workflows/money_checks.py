@@ -20,10 +20,15 @@ _ASSUMPTION = "assumption"
 
 
 def policy_problems(config: Config) -> Iterator[UserError]:
-    """Yield each county that lends in another currency than its policy's amounts are in."""
+    """Yield each county that lends in another currency than its policy or its simulator states."""
     policy = config.lending.policy
     for name in config.counties:
-        currency = config.county[name].currency
+        currency, simulated = config.county[name].currency, config.simulate.currency
+        if config.county[name].simulated and currency != simulated:
+            yield UserError(
+                f"county {name} lends in {currency} and is simulated in {simulated}",
+                f"set simulate.currency to {currency} and simulate.units_per_yuan to a factor",
+            )
         if currency != policy.currency:
             yield UserError(
                 f"county {name} lends in {currency} and lending.policy states its amounts in "
