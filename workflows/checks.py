@@ -14,7 +14,10 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows import exits
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.inputs.absent import absent_inputs
+from fieldline.workflows.money_checks import assumptions
 from fieldline.workflows.preflight import preflight
+from fieldline.workflows.summary import told_of_inputs
 
 if TYPE_CHECKING:
     from fieldline.pipeline.parcels.parcel_files import Choices
@@ -27,10 +30,16 @@ def check_config(file: Path, *, as_json: bool) -> int:
     """Print what a run of this configuration would stumble over; return the exit code."""
     config = load_config([file])
     problems = [str(problem) for problem in preflight(config)]
+    absent = {name: absent_inputs(config.county[name]) for name in config.counties}
+    assumed = {name: [] if problems else assumptions(config, name) for name in config.counties}
     if as_json:
-        document = config.model_dump(mode="json")
-        print(json.dumps({"problems": problems, "config": document}, indent=2, ensure_ascii=False))
-    elif problems:
+        told = {"problems": problems, "absent": absent, "assumed": assumed}
+        document = {**told, "config": config.model_dump(mode="json")}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return exits.USER_ERROR if problems else exits.OK
+    for line in told_of_inputs(absent, assumed):
+        print(line)
+    if problems:
         print(*(f"fieldline: {problem}" for problem in problems), sep="\n", file=sys.stderr)
     else:
         runs = ", ".join(f"{county} {season}" for county, season in config.runs())

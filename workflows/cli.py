@@ -254,7 +254,9 @@ def _finish(summary: Summary, as_json: bool) -> NoReturn:
     from fieldline.workflows.summary import print_summary
 
     print_summary(summary, as_json=as_json)
-    raise typer.Exit(exits.FOUND if summary.above_threshold else exits.OK)
+    for finding in summary.findings:
+        print(f"fieldline: {finding}.", file=sys.stderr)
+    raise typer.Exit(exits.FOUND if summary.findings else exits.OK)
 
 
 def main() -> None:

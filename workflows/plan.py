@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldline.workflows.config.model import STORE, Config
+from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.provenance import made_by
 from fieldline.workflows.stages import (
     Artifact,
@@ -46,6 +47,9 @@ class Plan:
         outside: Marks a file outside that folder (Snakemake's `local`): where results lie in a
             storage of their own, it is read in place.
         after: Marks a file that is waited for and whose change redoes nothing (`ancient`).
+
+    Raises:
+        UserError: The policy's amounts are in another currency than a county's.
     """
 
     def __init__(
@@ -54,6 +58,8 @@ class Plan:
         outside: Callable[[str], str] = str,
         after: Callable[[str], str] = str,
     ) -> None:
+        for problem in policy_problems(config):
+            raise problem
         self.config = config
         self._outside = outside
         self._after = after

@@ -110,6 +110,8 @@ class Check:
     `continue` or `stop`), `detail`, `meaning`, `remedy`, in file order."""
     said: tuple[str, ...]
     """What was read and how it was understood, one sentence each."""
+    farmers: frozenset[str] = frozenset()
+    """Numbers of the farmers whom the rows name."""
 
 
 def check_file(
@@ -154,7 +156,8 @@ def check_files(
             "remedy": [code.remedy if code else "" for code in known],
         }
     )
-    return Check(rows, screened.said)
+    farmers = screened.frame["farmer_id"].dropna()
+    return Check(rows, screened.said, frozenset(farmers))
 
 
 def read_boundary(path: Path) -> BaseGeometry:

@@ -7,21 +7,22 @@ would, tables are read as the chain would, and both are told in the same words.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from fieldline.pipeline.parcels.intake import screen_files
-from fieldline.pipeline.parcels.screening import Screened
+from fieldline.pipeline.parcels.intake import Check, check_files
+from fieldline.pipeline.parcels.parcel_files import Choices
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, outcome_codes
 from fieldline.workflows import exits
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.inputs.absent import absent_inputs
 from fieldline.workflows.inputs.account import FileAccount, Known, row_counts
-from fieldline.workflows.inputs.tables import ABSENT, TABLES, Circumstances, account_for
+from fieldline.workflows.inputs.tables import TABLES, Circumstances, account_for
 
 _ROWS_SHOWN = 5
 
@@ -35,8 +36,8 @@ class Checked:
     """Columns row, parcel_id, outcome, effect, detail of every outline."""
     unreadable: tuple[str, ...]
     """A sentence for each file that cannot be read."""
-    absent: tuple[str, ...]
-    """Inputs that the county does not have."""
+    absent: Mapping[str, str]
+    """What each input costs that the county does not have."""
 
     @property
     def code(self) -> int:
@@ -79,20 +80,13 @@ def _refuse_unknown(config: Config, county: str, season: str) -> None:
 def look(config: Config, county: str, season: str) -> Checked:
     """Read every file of a county and season."""
     unreadable: list[str] = []
-    paths: dict[str, Path] = {}
-    absent = []
-    for name in ABSENT:
-        found = config.input_paths(county, season, name)
-        if not found:
-            absent.append(name)
-        elif name in TABLES:
-            paths[name] = found[0]
+    given = {name: config.input_paths(county, season, name) for name in TABLES}
+    paths = {name: found[0] for name, found in given.items() if found}
     known: dict[str, Known] = {}
     parcels = pd.DataFrame(columns=["row", "parcel_id", "outcome", "effect", "detail"])
     try:
-        screened = _screen(config, county, season)
-        parcels = _parcel_rows(screened)
-        known = _known(screened)
+        check = _parcels(config, county, season)
+        parcels, known = check.rows, _known(check)
     except UserError as error:
         unreadable.append(str(error))
     around = _circumstances(config, county, season, known)
@@ -102,7 +96,8 @@ def look(config: Config, county: str, season: str) -> Checked:
             accounts.append(account_for(name, path, paths, around))
         except UserError as error:
             unreadable.append(str(error))
-    return Checked(tuple(accounts), parcels, tuple(unreadable), tuple(absent))
+    absent = absent_inputs(config.county[county])
+    return Checked(tuple(accounts), parcels, tuple(unreadable), absent)
 
 
 def _circumstances(
@@ -119,38 +114,24 @@ def _circumstances(
     )
 
 
-def _screen(config: Config, county: str, season: str) -> Screened:
+def _parcels(config: Config, county: str, season: str) -> Check:
     inputs = config.county[county].inputs
     boundary = config.input_paths(county, season, "boundary")
-    return screen_files(
+    return check_files(
         config.input_paths(county, season, "parcels"),
-        inputs.parcel_columns,
-        inputs.parcel_crs,
-        config.intake,
-        boundary[0] if boundary else None,
+        Choices(
+            inputs.parcel_columns, inputs.parcel_crs, inputs.parcel_layers, inputs.parcel_prefixes
+        ),
+        boundary=boundary[0] if boundary else None,
+        settings=config.intake,
     )
 
 
-def _parcel_rows(screened: Screened) -> pd.DataFrame:
-    ledger, codes = screened.ledger, outcome_codes()
-    outcomes = [ledger.outcome(row) for row in range(len(screened.frame))]
-    return pd.DataFrame(
-        {
-            "row": range(1, len(outcomes) + 1),
-            "parcel_id": screened.frame["row_id"].to_numpy(),
-            "outcome": outcomes,
-            "effect": [codes[o].effect if o != OK else OK for o in outcomes],
-            "detail": [ledger.detail(row) for row in range(len(outcomes))],
-        }
-    )
-
-
-def _known(screened: Screened) -> dict[str, Known]:
-    drawn = set(screened.frame["row_id"])
-    named = set(screened.frame["farmer_id"].dropna())
+def _known(check: Check) -> dict[str, Known]:
+    drawn = set(check.rows["parcel_id"])
     return {
         "parcel_id": lambda ids: ids.isin(drawn).to_numpy(dtype=bool),
-        "farmer_id": lambda ids: ids.isin(named).to_numpy(dtype=bool),
+        "farmer_id": lambda ids: ids.isin(check.farmers).to_numpy(dtype=bool),
     }
 
 
@@ -173,7 +154,7 @@ def _document(checked: Checked) -> dict[str, object]:
             }
             for account in checked.accounts
         ],
-        "absent": {name: ABSENT[name] for name in checked.absent},
+        "absent": dict(checked.absent),
     }
 
 
@@ -184,8 +165,8 @@ def _tell(checked: Checked) -> None:
     for account in checked.accounts:
         _tell_account(account)
     _totals(checked)
-    for name in checked.absent:
-        print(f"{name} is not given: {ABSENT[name]}")
+    for name, costs in checked.absent.items():
+        print(f"{name} is not given: {costs}")
 
 
 def _tell_parcels(parcels: pd.DataFrame) -> None:

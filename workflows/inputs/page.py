@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema
 from fieldline.pipeline.records.reference import table_rows
-from fieldline.workflows.inputs.tables import ABSENT, SCHEMAS
+from fieldline.workflows.inputs.absent import absent_table
+from fieldline.workflows.inputs.tables import SCHEMAS
 
 _KINDS = {
     "id": "id (text)", "text": "text", "crop": "crop (code or name)", "number": "number",
@@ -43,9 +44,8 @@ def inputs_page() -> str:
     lines = [_HEAD]
     for schema in SCHEMAS:
         lines += _table(schema)
-    lines += ["## What the absence of a file costs", "", "| input | without it |", "|---|---|"]
-    lines += [f"| `{name}` | {cost} |" for name, cost in ABSENT.items()]
-    return "\n".join(lines) + "\n"
+    lines += ["## What the absence of a file costs", "", absent_table()]
+    return "\n".join(lines)
 
 
 def _table(schema: InputSchema) -> Iterator[str]:
