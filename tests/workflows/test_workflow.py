@@ -152,3 +152,22 @@ def test_data_holds_tables_and_no_code() -> None:
     assert {path.suffix for path in (ROOT / "data").rglob("*") if path.is_file()} <= {
         ".csv", ".json", ".md",
     }  # fmt: skip
+
+
+def test_a_changed_table_of_the_lenders_own_redoes_the_stages_that_name_it(tmp_path: Path) -> None:
+    table = tmp_path / "ceilings.csv"
+    policy = {"lending": {"policy": {"rate_ceiling_file": str(table)}}}
+
+    def drawn() -> dict[str, object]:
+        plan = Plan(load_config((), policy))
+        return {stage.name: plan.settings(stage)["made_by"] for stage in STAGES}
+
+    absent = drawn()
+    table.write_text("currency\n", encoding="utf-8")
+    first = drawn()
+    assert drawn() == first
+    table.write_text("currency\nCNY\n", encoding="utf-8")
+    changed = drawn()
+    named = {"profile", "decide", "offers"}
+    assert {name for name in first if first[name] != absent[name]} == named
+    assert {name for name in first if first[name] != changed[name]} == named
