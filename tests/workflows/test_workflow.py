@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from fieldline.workflows.config.load import load_config
-from fieldline.workflows.config.write import with_stages
+from fieldline.workflows.config.write import with_absences, with_stages
+from fieldline.workflows.inputs_absent import absent_table
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.provenance import tables_of
 from fieldline.workflows.stages import (
@@ -171,3 +172,9 @@ def test_a_changed_table_of_the_lenders_own_redoes_the_stages_that_name_it(tmp_p
     named = {"profile", "decide", "offers"}
     assert {name for name in first if first[name] != absent[name]} == named
     assert {name for name in first if first[name] != changed[name]} == named
+
+
+def test_the_page_of_a_county_holds_the_costs_of_absent_inputs() -> None:
+    page = (ROOT / "docs/run-a-county.md").read_text(encoding="utf-8")
+    assert absent_table() in page
+    assert with_absences(page) == page
