@@ -16,7 +16,7 @@ from typing import Any
 
 from fieldline.workflows.config.model import STORE, Config
 from fieldline.workflows.money_checks import policy_problems
-from fieldline.workflows.provenance import made_by
+from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
     Artifact,
     Artifacts,
@@ -87,7 +87,9 @@ class Plan:
         drawn = {name: self._setting(place) for name, place in stage.settings.items()}
         if stage.threads:
             drawn = {n: _without_threads(value) for n, value in drawn.items()}
-        return {**drawn, "made_by": made_by(stage.run)}
+        own = {path: text for place in stage.settings.values() for path, text in
+               own_tables(self._section_or_none(place)).items()}  # fmt: skip
+        return {**drawn, "made_by": made_by(stage.run) | ({"own_tables": own} if own else {})}
 
     def threads(self, stage: Stage) -> int:
         """Return the threads that a stage uses, which are those that it claims."""
@@ -179,6 +181,12 @@ class Plan:
         """Return the county's seasons up to this one, oldest first."""
         seasons = self.config.county[wildcards.county].seasons
         return [_plain(seasons[s]) for s in (*self._earlier(wildcards), wildcards.season)]
+
+    def _section_or_none(self, place: str) -> Any:
+        """Return a section that is the same for every county, None for what is a county's own."""
+        if place in self._named or place.startswith("county."):
+            return None
+        return self._section(place)
 
     def _section(self, dotted: str) -> Any:
         return _walk(self.config, dotted.split("."))

@@ -1,8 +1,9 @@
 """What made an artifact besides its inputs and settings: the release, and the tables of `data/`.
 
 Owns finding which reference tables a stage can read: those named in its module or in one that it
-imports. A changed table or release thereby redoes the stages that it touches and no others, without
-a second list of tables that could fall behind the code.
+imports, and those of the lender's own that its settings name. A changed table or release thereby
+redoes the stages that it touches and no others, without a second list of tables that could fall
+behind the code.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
+
+from fieldline.pipeline.records.settings import TableName
 
 _PACKAGE = "fieldline"
 _ROOT = Path(str(files(_PACKAGE)))
@@ -32,6 +37,27 @@ def made_by(run: str) -> dict[str, Any]:
     """
     tables = {name: _content_hash(name) for name in tables_of(run.partition(":")[0])}
     return {_PACKAGE: version(_PACKAGE), "tables": tables}
+
+
+def own_tables(section: Any) -> dict[str, str]:
+    """Return the content hash of each table of the lender's own that a section of settings names.
+
+    Args:
+        section: A section, or a plain value, which names none.
+
+    Returns:
+        Hash by path; empty text where the file is not there (the stage says so when it runs).
+    """
+    if not isinstance(section, BaseModel):
+        return {}
+    found: dict[str, str] = {}
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if TableName in field.metadata and isinstance(value, str) and Path(value).is_absolute():
+            path = Path(value)
+            found[value] = _hash_of(path.read_bytes()) if path.is_file() else ""
+        found |= own_tables(value)
+    return found
 
 
 def tables_of(module: str) -> list[str]:
@@ -88,4 +114,8 @@ def _path(name: str) -> Path | None:
 
 @cache
 def _content_hash(table: str) -> str:
-    return hashlib.sha256((_TABLES / table).read_bytes()).hexdigest()[:16]
+    return _hash_of((_TABLES / table).read_bytes())
+
+
+def _hash_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

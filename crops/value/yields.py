@@ -22,7 +22,7 @@ from fieldline.crops.recognise.labels import crop_cuts
 from fieldline.crops.schemas import YIELDS
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import YieldSettings
-from fieldline.crops.value.costs import cash_costs
+from fieldline.crops.value.costs import CropCost, cash_costs
 from fieldline.crops.value.pooling import CURVE_FEATURES
 from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, read_prices
 from fieldline.crops.value.priors import Prior, county_priors, own_error
@@ -71,8 +71,8 @@ class Valuation:
 
     priors: dict[str, Prior]
     prices: dict[str, CropPrice]
-    costs: dict[str, int]
-    """Cash cost by crop, minor units per hectare."""
+    costs: dict[str, CropCost]
+    """Cash cost by crop."""
     model: YieldModel | None
     model_name: str
     currency: str
@@ -159,19 +159,13 @@ def run_yields(
                     table_columns.get(PRICES.name, {})),
         season.as_of, settings,
     )  # fmt: skip
-    costs = _costs(settings, currency) if known else {}
+    costs = cash_costs(settings.cost_file, settings.cost_region, currency) if known else {}
     valuation = Valuation(priors, known, costs, model, name, currency)
     cells = read_table(weather_cells, ["parcel_id", "cell_id"]).set_index("parcel_id")["cell_id"]
     rows = _rows(table, cells.to_dict(), valuation)
     write_table(pd.DataFrame(rows, columns=YIELDS.names), YIELDS, out)
     write_card(_card(valuation, learnt, settings, season), card)
     write_outcomes([_outcome(row) for row in rows], outcomes)
-
-
-def _costs(settings: YieldSettings, currency: str) -> dict[str, int]:
-    """Return cash costs by crop, minor units per hectare."""
-    costs = cash_costs(settings.cost_file, settings.cost_region, currency)
-    return {crop: cost.per_ha.minor_in(currency) for crop, cost in costs.items()}
 
 
 def parcel_table(part: SeasonTables, fields: Path | None, settings: YieldSettings) -> pd.DataFrame:
@@ -279,7 +273,8 @@ def _row(
     }  # fmt: skip
     if crop is None:
         return row
-    row["cost_per_ha_minor"] = valuation.costs.get(crop)
+    if crop in valuation.costs:
+        row["cost_per_ha_minor"] = valuation.costs[crop].per_ha.minor_in(valuation.currency)
     if crop in valuation.priors:
         row |= yield_interval(valuation.priors[crop], error)
     if crop in valuation.prices:
@@ -368,6 +363,7 @@ def _card(
         "crop_cuts": len(learnt),
         "priors": {c: {"t_ha": p.mean_t_ha, "years_log_sd": p.years_log_sd, "source": p.source}
                    for c, p in sorted(valuation.priors.items())},
+        "cost_bases": sorted({cost.basis for cost in valuation.costs.values()} - {""}),
         "price_log_sd": {c: p.log_sd for c, p in sorted(valuation.prices.items())},
     }  # fmt: skip
     model = valuation.model

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 from rasterio.windows import Window
 
+from fieldline.crops.value.costs import SIMULATED
 from fieldline.desk.report import charts
 from fieldline.desk.report.collect import (
     ReportData,
@@ -123,6 +124,7 @@ def _page(
         figures=_headline(data, head.suppress_below),
         outcome_rows=_outcome_rows(data.outcomes, order),
         reasons=_reason_counts(data, head.suppress_below),
+        simulated_costs=SIMULATED in data.cards["yield"].get("cost_bases", ()),
         cards={n: _card_rows(_key_figures(n, c)) for n, c in data.cards.items() if c},
         map_svg=_map(data, folder, county_grid(data.parcels, grid), scenes),
         crop_colours=charts.crop_colours(data.parcels["crop"]),

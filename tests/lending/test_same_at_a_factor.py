@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -181,7 +182,7 @@ def test_files_and_database_hold_the_decimals_of_the_currency(
         (row,) = [row for row in csv.DictReader(handle) if row["farmer_id"] == asked]
     assert (row["currency"], row["limit"]) == (currency, limit)
     query = "SELECT currency, limit_minor FROM offers WHERE farmer_id = ? AND status = 'live'"
-    with sqlite3.connect(folder / "store.sqlite") as store:
+    with closing(sqlite3.connect(folder / "store.sqlite")) as store:
         assert store.execute(query, (asked,)).fetchall() == [(currency, stored)]
     with (folder / "queue.csv").open(encoding="utf-8") as handle:
         for waiting in csv.DictReader(handle):

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from fieldline.workflows.config.load import load_config
-from fieldline.workflows.config.write import with_stages
+from fieldline.workflows.config.write import with_absences, with_stages
+from fieldline.workflows.inputs_absent import absent_table
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.provenance import tables_of
 from fieldline.workflows.stages import (
@@ -152,3 +153,28 @@ def test_data_holds_tables_and_no_code() -> None:
     assert {path.suffix for path in (ROOT / "data").rglob("*") if path.is_file()} <= {
         ".csv", ".json", ".md",
     }  # fmt: skip
+
+
+def test_a_changed_table_of_the_lenders_own_redoes_the_stages_that_name_it(tmp_path: Path) -> None:
+    table = tmp_path / "ceilings.csv"
+    policy = {"lending": {"policy": {"rate_ceiling_file": str(table)}}}
+
+    def drawn() -> dict[str, object]:
+        plan = Plan(load_config((), policy))
+        return {stage.name: plan.settings(stage)["made_by"] for stage in STAGES}
+
+    absent = drawn()
+    table.write_text("currency\n", encoding="utf-8")
+    first = drawn()
+    assert drawn() == first
+    table.write_text("currency\nCNY\n", encoding="utf-8")
+    changed = drawn()
+    named = {"profile", "decide", "offers"}
+    assert {name for name in first if first[name] != absent[name]} == named
+    assert {name for name in first if first[name] != changed[name]} == named
+
+
+def test_the_page_of_a_county_holds_the_costs_of_absent_inputs() -> None:
+    page = (ROOT / "docs/run-a-county.md").read_text(encoding="utf-8")
+    assert absent_table() in page
+    assert with_absences(page) == page

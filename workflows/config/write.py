@@ -1,4 +1,4 @@
-"""Writes what is generated: the default YAML, the JSON schema and the docs' table of stages.
+"""Writes what is generated: the default YAML, the JSON schema and two tables of the docs.
 
 The YAML carries each field's description as a comment. A test regenerates both and compares them
 with the files in the tree, so model, defaults and schema cannot drift apart.
@@ -20,10 +20,15 @@ from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.county import County, CountyInputs
 from fieldline.workflows.config.load import DEFAULT
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.inputs_absent import absent_table
 from fieldline.workflows.stages import stages_table
 
 SCHEMA = DEFAULT.with_name("schema.json")
-ARCHITECTURE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
+ARCHITECTURE = _DOCS / "architecture.md"
+COUNTY_PAGE = _DOCS / "run-a-county.md"
+_ABSENT_OPENING = "<!-- written by `fieldline config write` from workflows/config/county.py -->"
+_ABSENT_CLOSING = "<!-- end of the table of absences -->"
 _OPENING = "<!-- written by `fieldline config write` from workflows/stages.py -->"
 _CLOSING = "<!-- end of the table of stages -->"
 _HEADER = """\
@@ -79,7 +84,7 @@ def json_schema() -> str:
 
 
 def write_defaults() -> None:
-    """Write default.yaml and schema.json beside this module, and the docs' table of stages.
+    """Write default.yaml and schema.json beside this module, and the docs' generated tables.
 
     The docs are there in a checkout only.
     """
@@ -87,13 +92,23 @@ def write_defaults() -> None:
     write_text(SCHEMA, json_schema())
     if ARCHITECTURE.exists():
         write_text(ARCHITECTURE, with_stages(ARCHITECTURE.read_text(encoding="utf-8")))
+        write_text(COUNTY_PAGE, with_absences(COUNTY_PAGE.read_text(encoding="utf-8")))
 
 
 def with_stages(page: str) -> str:
     """Return a page with the table of stages, as it is now, between its two marks."""
-    before, opening, rest = page.partition(_OPENING)
-    _, closing, after = rest.partition(_CLOSING)
-    return before + opening + "\n" + stages_table() + closing + after
+    return _with_table(page, _OPENING, stages_table(), _CLOSING)
+
+
+def with_absences(page: str) -> str:
+    """Return a page with the table of what absent inputs cost, as it is now."""
+    return _with_table(page, _ABSENT_OPENING, absent_table(), _ABSENT_CLOSING)
+
+
+def _with_table(page: str, opening: str, table: str, closing: str) -> str:
+    before, _, rest = page.partition(opening)
+    _, _, after = rest.partition(closing)
+    return f"{before}{opening}\n{table}{closing}{after}"
 
 
 def _lines(section: BaseModel, indent: int) -> Iterator[str]:
