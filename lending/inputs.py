@@ -93,7 +93,7 @@ APPLICATIONS = InputSchema(
         ),
         InputColumn(
             "household_size", "count", "People who live of the household's income", "people",
-            required=True, needed=True, minimum=1, maximum=_MOST_HEADS,
+            required=True, needed=True, minimum=1, maximum=_MOST_HEADS, quantity="people",
         ),
         InputColumn(
             "currency", "currency", "Currency of the row's amounts: the county's", required=True,
@@ -114,11 +114,11 @@ APPLICATIONS = InputSchema(
         ),
         InputColumn(
             "prior_loans", "count", "Finished loans of the farmer on record, 0 for none", "loans",
-            required=True, needed=True, minimum=0, maximum=_MOST_LOANS,
+            required=True, needed=True, minimum=0, maximum=_MOST_LOANS, quantity="loans",
         ),
         InputColumn(
             "prior_late", "count", "How many of them were paid late, 0 for none", "loans",
-            required=True, needed=True, minimum=0, maximum=_MOST_LOANS,
+            required=True, needed=True, minimum=0, maximum=_MOST_LOANS, quantity="loans",
         ),
         InputColumn("guarantor_id", "id", "Guarantor, blank for none", personal=True),
         InputColumn(
@@ -203,11 +203,11 @@ LOANS = InputSchema(
         ),
         InputColumn(
             "prior_loans", "count", "Finished loans before this one", "loans", required=True,
-            minimum=0, maximum=_MOST_LOANS,
+            minimum=0, maximum=_MOST_LOANS, quantity="loans",
         ),
         InputColumn(
             "prior_late", "count", "How many of them were paid late", "loans", required=True,
-            minimum=0, maximum=_MOST_LOANS,
+            minimum=0, maximum=_MOST_LOANS, quantity="loans",
         ),
         InputColumn(
             "thin_file", "flag", "Whether nothing was known of the borrower's past",

@@ -120,8 +120,15 @@ def _layers(path: Path) -> list[_Layer]:
         with warnings.catch_warnings():
             # What GDAL has to say of an outline is told by the row's own code.
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="pyogrio")
-            named = [str(name) for name, kind in pyogrio.list_layers(source) if kind]
-            layers = [_layer(path, source, name) for name in named]
+            named = [
+                (place, str(name), kind)
+                for place, (name, kind) in enumerate(pyogrio.list_layers(source))
+            ]
+            layers = [
+                _layer(path, source, place, path.stem if isinstance(source, bytes) else name)
+                for place, name, kind in named
+                if kind
+            ]
     except _UNREADABLE as error:
         raise UserError(
             f"{path} cannot be opened as a map file",
@@ -141,13 +148,13 @@ def _source(path: Path) -> Path | bytes:
     return read_text(path).content.encode(ENCODING, "replace")
 
 
-def _layer(path: Path, source: Path | bytes, name: str) -> _Layer:
+def _layer(path: Path, source: Path | bytes, place: int, name: str) -> _Layer:
     legacy = path.suffix.lower() == ".shp"
     try:
-        meta, wkb, fields = _raw(source, name, legacy=legacy)
+        meta, wkb, fields = _raw(source, place, legacy=legacy)
     except UnicodeDecodeError:
         legacy = True
-        meta, wkb, fields = _raw(source, name, legacy=True)
+        meta, wkb, fields = _raw(source, place, legacy=True)
     cells = [[_cell(value, legacy=legacy) for value in values] for values in fields]
     headers = [_bytes_kept(str(field)) if legacy else str(field) for field in meta["fields"]]
     texts = [*headers, *(cell for column in cells for cell in column if cell)]
@@ -163,10 +170,10 @@ def _layer(path: Path, source: Path | bytes, name: str) -> _Layer:
     return _Layer(name, _crs(path, name, meta["crs"]), columns, [shape_from_wkb(w) for w in wkb])
 
 
-def _raw(source: Path | bytes, name: str, *, legacy: bool) -> tuple[Any, Any, Any]:
+def _raw(source: Path | bytes, place: int, *, legacy: bool) -> tuple[Any, Any, Any]:
     # Latin-1 keeps every byte, so that the true encoding can be settled from all of them.
     encoding = "LATIN1" if legacy else None
-    meta, _, wkb, fields = pyogrio.raw.read(source, layer=name, encoding=encoding, force_2d=True)
+    meta, _, wkb, fields = pyogrio.raw.read(source, layer=place, encoding=encoding, force_2d=True)
     return meta, wkb, fields
 
 

@@ -6,6 +6,7 @@ a currency of two is refused: it is a thousand that somebody wrote with a point.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -16,12 +17,12 @@ import pyarrow as pa
 from fieldline.pipeline.inputs.numbers import (
     Mark,
     NotANumberError,
-    Written,
     folded_text,
     written,
 )
 from fieldline.pipeline.inputs.schema import InputColumn, Problem
 from fieldline.pipeline.inputs.values import BadCellError, FileFacts, Values, as_text
+from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import exponent, to_minor
 from fieldline.pipeline.records.reference import table_rows
 
@@ -37,6 +38,24 @@ def _spellings() -> dict[str, dict[str, int]]:
         spelling = folded_text(row["name"]).casefold()
         found.setdefault(spelling, {})[row["currency"]] = int(row["factor"])
     return found
+
+
+def meanings(spelling: str) -> dict[str, int]:
+    """Return the currencies that a spelling may mean, with the factor of each; none where unknown.
+
+    A currency a year (`元/年`) is one of the currency.
+    """
+    plain = re.sub(
+        r"\s*(?:/|\bper\b|每)\s*(?:年|year|yr|jahr|a)$", "", folded_text(spelling).casefold()
+    )
+    known = _spellings().get(plain, {})
+    if not known and re.fullmatch("[a-z]{3}", plain):
+        try:
+            exponent(plain.upper())
+        except UserError:
+            return {}
+        return {plain.upper(): 1}
+    return known
 
 
 def currency_code(cell: str, currency: str) -> str:
@@ -57,7 +76,9 @@ def currency_and_factor(spelling: str, currency: str) -> tuple[str, int]:
     return code, _spellings().get(folded_text(spelling).casefold(), {}).get(code, 1)
 
 
-def read_amounts(cells: pa.Array, column: InputColumn, currency: str, facts: FileFacts) -> Values:
+def read_amounts(
+    cells: pa.Array, column: InputColumn, currency: str, facts: FileFacts, unit: str = ""
+) -> Values:
     """Read a column of amounts into whole minor units (`Int64`, missing where blank or refused).
 
     Args:
@@ -65,6 +86,7 @@ def read_amounts(cells: pa.Array, column: InputColumn, currency: str, facts: Fil
         column: What it should hold.
         currency: Currency of the column's rows.
         facts: Decimal mark of the file.
+        unit: Currency that the header states; a cell's own comes before it.
     """
     mark: Mark | None = facts.mark if pa.types.is_string(cells.type) else "."
     encoded = as_text(cells).dictionary_encode()
@@ -72,7 +94,7 @@ def read_amounts(cells: pa.Array, column: InputColumn, currency: str, facts: Fil
     wrong: dict[int, str] = {}
     for place, cell in enumerate(encoded.dictionary.to_pylist()):
         try:
-            amounts.append(amount(cell, column, currency, mark))
+            amounts.append(amount(cell, column, currency, mark, unit))
         except BadCellError as error:
             amounts.append(None)
             wrong[place] = error.code
@@ -86,7 +108,9 @@ def read_amounts(cells: pa.Array, column: InputColumn, currency: str, facts: Fil
     return Values(series, problems)
 
 
-def amount(cell: str, column: InputColumn, currency: str, mark: Mark | None) -> int | None:
+def amount(
+    cell: str, column: InputColumn, currency: str, mark: Mark | None, unit: str = ""
+) -> int | None:
     """Return one amount in minor units; None where the cell is blank.
 
     Raises:
@@ -96,7 +120,7 @@ def amount(cell: str, column: InputColumn, currency: str, mark: Mark | None) -> 
         number = written(cell)
         if number is None:
             return None
-        factor = _factor(number, currency)
+        factor = _factor((number.before, number.after), currency, unit)
         value = number.value(mark)
     except NotANumberError as error:
         code = "input_ambiguous_number" if error.ambiguous else "input_not_a_number"
@@ -112,18 +136,18 @@ def amount(cell: str, column: InputColumn, currency: str, mark: Mark | None) -> 
     return minor
 
 
-def _factor(number: Written, currency: str) -> int:
+def _factor(stated: tuple[str, str], currency: str, unit: str) -> int:
     """Return the factor of what stands beside the number (`1.2万元`).
 
     Raises:
         BadCellError: It names another currency.
     """
     factor = 1
-    for beside in (number.before, number.after):
+    for beside in stated if any(stated) else (unit,):
         if not beside:
             continue
-        may_be = _spellings().get(folded_text(beside).casefold())
-        if may_be is None:
+        may_be = meanings(beside)
+        if not may_be:
             raise BadCellError("input_not_a_number")
         if currency not in may_be:
             raise BadCellError("input_other_currency")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from fieldline.pipeline.inputs.amounts import meanings
 from fieldline.pipeline.inputs.numbers import cell_units
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema
 from fieldline.pipeline.records.errors import UserError
@@ -24,6 +25,8 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _UNIT_BEHIND = re.compile(
     r"(.+?)\s*(?:[(\[【](.+)[)\]】]|(?:\bin\b|[\s_:,])\s*(\S+\s*(?:/|\bper\b|每).+))"
 )
+#: `申请金额(万元)`, `Betrag in EUR`, `amount_cny`.
+_CURRENCY_BEHIND = re.compile(r"(.+?)\s*(?:\bin\b|[\s_:,(\[【])\s*([^\s()]+?)\s*[)\]】]?")
 
 
 @dataclass(frozen=True)
@@ -152,13 +155,6 @@ def _shared(schema: InputSchema, headers: Sequence[str]) -> set[str]:
     }
 
 
-def _stated(column: InputColumn, header: str) -> tuple[str, str]:
-    """Part `价格(元/公斤)` into name and unit, for a column that keeps its units in another."""
-    plain = unicodedata.normalize("NFKC", header).strip()
-    found = _UNIT_BEHIND.fullmatch(plain) if column.unit_column else None
-    return (found[1], (found[2] or found[3]).strip()) if found else (header, "")
-
-
 def _settled_ids(schema: InputSchema, headers: Sequence[str]) -> dict[str, str]:
     """Return, by header, the one id that it can be where the others have a header of their own.
 
@@ -172,6 +168,16 @@ def _settled_ids(schema: InputSchema, headers: Sequence[str]) -> dict[str, str]:
         if len(claimed) > 1 and all(c.kind == "id" for c in claimed)
     }
     return {header: names[0] for header, names in left.items() if len(names) == 1}
+
+
+def _stated(column: InputColumn, header: str) -> tuple[str, str]:
+    """Part `价格(元/公斤)` into name and unit: for amounts and where units have a column."""
+    plain = unicodedata.normalize("NFKC", header).strip()
+    if column.kind == "money":
+        found = _CURRENCY_BEHIND.fullmatch(plain)
+        return (found[1], found[2]) if found and meanings(found[2]) else (header, "")
+    found = _UNIT_BEHIND.fullmatch(plain) if column.unit_column else None
+    return (found[1], (found[2] or found[3]).strip()) if found else (header, "")
 
 
 class _No:

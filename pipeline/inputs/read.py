@@ -184,7 +184,7 @@ def _column(
     if column.unit_column:
         given = bare_numbers(given)
     if column.kind == "money":
-        return _amounts(given, column, facts, frame, how)
+        return _amounts(given, column, found.unit, facts, frame, how)
     if column.kind == "currency":
         read = read_column(given, column, None, facts)
         codes = {v: currency_code(v, how.currency) for v in read.values.dropna().unique()}
@@ -203,10 +203,15 @@ def _of_county(read: Values, column: InputColumn, currency: str) -> Values:
 
 
 def _amounts(
-    given: pa.Array, column: InputColumn, facts: FileFacts, frame: Mapping[str, Any], how: Reading
+    given: pa.Array,
+    column: InputColumn,
+    unit: str,
+    facts: FileFacts,
+    frame: Mapping[str, Any],
+    how: Reading,
 ) -> Values:
     """Read amounts in the county's currency; rows in another are told and not converted."""
-    read = read_amounts(given, column, how.currency, facts)
+    read = read_amounts(given, column, how.currency, facts, unit)
     currencies = frame.get("currency")
     if currencies is None:
         return read

@@ -166,6 +166,27 @@ def test_short_or_clean_histories_train_nothing(loans: pd.DataFrame) -> None:
     assert too_little(learn_from(loans), SETTINGS) == ""
 
 
+def test_loans_of_too_few_households_to_hold_one_out_train_nothing(loans: pd.DataFrame) -> None:
+    one = loans.assign(household_id="H")
+    assert too_little(learn_from(one), SETTINGS) == "households=1 needed=5"
+    # 300 households, of which four hold every default
+    bad = loans["defaulted"]
+    few = loans.assign(household_id=[f"B{i % 4}" if d else f"R{i}" for i, d in enumerate(bad)])
+    assert too_little(learn_from(few), SETTINGS) == "households=4 needed=5"
+    enough = loans.assign(household_id=[f"B{i % 5}" if d else f"R{i}" for i, d in enumerate(bad)])
+    assert too_little(learn_from(enough), SETTINGS) == ""
+    assert train_pd(learn_from(enough), RiskSettings(trees=10)).card["boosting"]["auc"] > 0
+
+
+def test_a_season_is_held_out_only_where_the_others_have_households_enough(
+    loans: pd.DataFrame,
+) -> None:
+    last = loans["season"].max()
+    few = loans.assign(household_id=loans["household_id"].where(loans["season"] == last, "H"))
+    found = train_pd(learn_from(few), RiskSettings(trees=10))
+    assert found.card["last_season_held_out"] is None
+
+
 def test_size_is_no_feature() -> None:
     assert not {"evidence_area_ha", "evidence_area_m2", "principal"} & set(NAMES)
 

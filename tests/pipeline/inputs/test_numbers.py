@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -164,6 +165,30 @@ def test_an_amount_is_whole_minor_units_of_its_currency(
     text: str, currency: str, mark: str | None, minor: int | None
 ) -> None:
     assert amount(text, DEBT, currency, mark) == minor  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "unit", "minor"),
+    [
+        ("1.2", "CNY", "万元", 1_200_000), ("1.2", "CNY", "元/年", 120), ("7", "EUR", "EUR", 700),
+        ("7", "EUR", "€ per year", 700), ("7 CNY", "CNY", "", 700),
+        ("1.2万元", "CNY", "元", 1_200_000),
+    ],
+)  # fmt: skip
+def test_an_amount_is_in_the_unit_of_its_header_unless_its_cell_says_otherwise(
+    text: str, currency: str, unit: str, minor: int
+) -> None:
+    assert amount(text, DEBT, currency, ".", unit) == minor
+    with pytest.raises(BadCellError, match="input_other_currency"):
+        amount("7", DEBT, currency, ".", "VND")
+
+
+def test_an_estimate_is_rounded_to_its_currency_and_a_thousand_with_a_point_refused() -> None:
+    estimate = replace(DEBT, rounded=True)
+    assert amount("1234.5678", estimate, "EUR", ".") == 123_457
+    assert amount("1234.5678", estimate, "JPY", ".") == 1235
+    with pytest.raises(BadCellError, match="input_too_many_decimals"):
+        amount("12.000", estimate, "EUR", ".")
 
 
 @pytest.mark.parametrize(

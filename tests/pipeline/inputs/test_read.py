@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -13,7 +14,7 @@ import pytest
 
 from fieldline.pipeline.inputs import delimited
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
-from fieldline.pipeline.inputs.schema import InputColumn, InputSchema
+from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import outcome_codes
 
@@ -365,3 +366,58 @@ def test_a_plain_file_read_by_arrow_equals_the_reading_row_by_row(
     slow = table(tmp_path, data)
     pd.testing.assert_frame_equal(fast.frame, slow.frame)
     assert fast.problems == slow.problems == []
+
+
+PAPERS = InputSchema(
+    "applications",
+    "applications",
+    (
+        InputColumn("farmer_id", "id", "Farmer", required=True),
+        InputColumn("household_id", "id", "Household"),
+        InputColumn("currency", "currency", "Currency"),
+        InputColumn("requested_amount", "money", "Request", "currency"),
+    ),
+    absent="nothing is known",
+)
+
+
+def papers(tmp_path: Path, text: str) -> InputTable:
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_input(path, PAPERS, Reading("CNY"))
+
+
+def test_a_name_of_two_ids_is_the_one_that_has_no_other_header(tmp_path: Path) -> None:
+    read = papers(tmp_path, "农户编号,户号\n1,2\n")
+    assert (read.headers["farmer_id"], read.headers["household_id"]) == ("农户编号", "户号")
+    with pytest.raises(UserError, match="has no column farmer_id"):
+        papers(tmp_path, "户号,币种\n1,CNY\n")
+
+
+def test_rows_in_another_currency_are_told_by_row(tmp_path: Path) -> None:
+    read = papers(tmp_path, "农户编号,币种,申请金额\n1,人民币,5\n2,美元,6\n3,,7\n")
+    assert [(p.row, p.column, p.code, p.value) for p in read.problems] == [
+        (2, "currency", "input_other_currency", "USD")
+    ]
+    assert read.frame["requested_amount"].fillna(-1).tolist() == [500, -1, 700]
+
+
+@pytest.mark.parametrize("name", ["申请金额(万元)", "申请金额（万元）", "requested_amount 万元"])
+def test_the_header_of_an_amount_states_its_unit(tmp_path: Path, name: str) -> None:
+    read = papers(tmp_path, f"农户编号,{name}\n1,1.2\n2,\n3,30000元\n")
+    assert read.frame["requested_amount"].fillna(-1).tolist() == [1_200_000, -1, 3_000_000]
+    other = papers(tmp_path, "农户编号,申请金额(美元)\n1,1.2\n")
+    assert [p.code for p in other.problems] == ["input_other_currency"]
+
+
+def test_a_note_on_a_row_does_not_refuse_it(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("farmer_id,requested_amount\n1,5\n2,x\n", encoding="utf-8")
+
+    def note(frame: pd.DataFrame) -> list[Problem]:
+        return [Problem(1, "farmer_id", "input_repeated")]
+
+    read = read_input(path, replace(PAPERS, rules=(note,)), Reading("CNY"))
+    assert [p.row for p in read.problems] == [1, 2]
+    assert read.bad_rows == set(read.problems_of_rows()) == {2}
+    assert read.good["farmer_id"].tolist() == ["1"]
