@@ -1,13 +1,14 @@
-"""The lender's own files: registry, applications, loan history and protected areas.
+"""The lender's own files as known at the as-of date: registry, applications, loan history.
 
-Owns reading, checking and dating them: nothing recorded after the as-of date passes, and every
-identifier of a person becomes its pseudonym here. What the values mean belongs to other modules.
+Owns what each stage is handed of them: the rows that count, people by their pseudonyms. How a file
+is read belongs to `pipeline.inputs`, what its columns mean to `lending.inputs`, and which of its
+rows count to `lending.rows`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,183 +16,136 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from fieldline.pipeline.records.errors import UserError
+from fieldline.lending.inputs import APPLICATIONS, LOANS, REGISTRY
+from fieldline.lending.profile.applications import in_short
+from fieldline.lending.protected import read_protected_areas
+from fieldline.lending.rows import (
+    account_loans,
+    ended_on,
+    standing_applications,
+    standing_registry,
+)
+from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
+from fieldline.pipeline.records.money import minor_units
 from fieldline.pipeline.records.privacy import Kind, pseudonymiser
+from fieldline.pipeline.records.reference import crop_named
 from fieldline.pipeline.records.settings import PrivacySettings
 
-REGISTRY = ("parcel_id", "area_m2", "holder_id", "crop", "recorded_on")
-APPLICATIONS = (
-    "farmer_id", "household_id", "household_size", "requested_amount", "annual_debt_service",
-    "currency", "prior_loans", "prior_late", "guarantor_id", "applied_on",
-)  # fmt: skip
-LOANS = (
-    "loan_id", "farmer_id", "household_id", "season", "disbursed_on", "due_on", "closed_on",
-    "principal", "currency", "evidence_area_ha", "income_q10", "income_q50", "debt_service",
-    "household_need", "stability", "hazard_index", "conflicts", "prior_loans", "prior_late",
-    "thin_file", "defaulted",
-)  # fmt: skip
-OFF_FARM = "off_farm_income"
-"""Column that applications and loan histories may lack: then nothing is known of it."""
-PROTECTED = ("name", "kind", "valid_from", "valid_to", "source")
-
-_TRUE = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_LOG = logging.getLogger(__name__)
 
 
-def read_rows(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV or Parquet file and check its columns; optional ones are empty where absent.
-
-    Raises:
-        UserError: The file is absent or lacks a column.
-    """
-    if not path.exists():
-        raise UserError(f"{path} does not exist", "correct the path in the county's inputs")
-    if path.suffix == ".parquet":
-        frame = pd.read_parquet(path)
-    else:
-        frame = pd.read_csv(path, dtype="str", encoding="utf-8-sig", keep_default_na=True)
-    missing = [name for name in required if name not in frame.columns]
-    if missing:
-        raise UserError(f"{path} lacks the columns {missing}", f"give all of {list(required)}")
-    return frame.reindex(columns=[*required, *optional])
-
-
-def numbers(frame: pd.DataFrame, column: str, path: Path, *, least: float | None = 0) -> None:
-    """Turn a column into floats in place; empty stays missing.
-
-    Raises:
-        UserError: A value is no number or lies below `least`, with its row.
-    """
-    values = pd.to_numeric(frame[column], errors="coerce")
-    wrong = (values.isna() & _given(frame[column])) | ~np.isfinite(values.fillna(0))
-    if least is not None:
-        wrong |= values < least
-    _refuse(frame, column, path, wrong, "a number" if least is None else f"a number >= {least:g}")
-    frame[column] = values.astype("float64")
-
-
-def days(frame: pd.DataFrame, column: str, path: Path) -> None:
-    """Turn a column into dates in place; empty stays missing.
-
-    Raises:
-        UserError: A value is no ISO date, with its row.
-    """
-    values = pd.to_datetime(frame[column], errors="coerce", format="ISO8601")
-    _refuse(frame, column, path, values.isna() & _given(frame[column]), "a date like 2024-09-30")
-    frame[column] = values
-
-
-def flags(frame: pd.DataFrame, column: str, path: Path) -> None:
-    """Turn a column of true/false or 1/0 into booleans in place.
-
-    Raises:
-        UserError: A value is neither, with its row.
-    """
-    texts = frame[column].astype("str").str.lower().str.removesuffix(".0")
-    values = texts.map(_TRUE)
-    _refuse(frame, column, path, values.isna(), "true or false")
-    frame[column] = values.astype("bool")
-
-
-def _given(values: pd.Series[Any]) -> pd.Series[Any]:
-    return values.notna() & (values.astype("str").str.strip() != "")
-
-
-def _refuse(
-    frame: pd.DataFrame, column: str, path: Path, wrong: pd.Series[Any], wanted: str
-) -> None:
-    if wrong.any():
-        row = int(np.flatnonzero(wrong.to_numpy())[0])
-        value = frame[column].iloc[row]
-        raise UserError(f"{path}, row {row + 1}: {column} is {value!r}", f"give {wanted}")
-
-
-def _hide(frame: pd.DataFrame, column: str, kind: Kind, privacy: PrivacySettings) -> None:
-    """Replace references to people by their pseudonyms; empty stays missing."""
-    hide = pseudonymiser(privacy, kind)
-    frame[column] = [None if pd.isna(v) or v == "" else hide(str(v)) for v in frame[column]]
-
-
-def _known_by(frame: pd.DataFrame, column: str, as_of: dt.date) -> pd.DataFrame:
-    return frame[frame[column] <= pd.Timestamp(as_of)]
-
-
-def read_registry(path: Path, *, as_of: dt.date, privacy: PrivacySettings) -> pd.DataFrame:
+def read_registry(
+    path: Path, *, as_of: dt.date, privacy: PrivacySettings, reading: Reading
+) -> pd.DataFrame:
     """Read the registry as known at the as-of date: the latest row of each parcel.
 
     Returns:
-        Frame indexed by parcel_id with area_m2, holder_id (pseudonym), crop, recorded_on.
+        Frame indexed by parcel_id with area_m2, holder_id (pseudonym), crop, recorded_on and
+        `unclear`: nobody can say what the registry holds of this parcel.
     """
-    frame = read_rows(path, REGISTRY)
-    numbers(frame, "area_m2", path)
-    days(frame, "recorded_on", path)
-    frame["parcel_id"] = frame["parcel_id"].astype("str")
-    _hide(frame, "holder_id", "farmer", privacy)
-    frame = _known_by(frame, "recorded_on", as_of).sort_values(
-        ["parcel_id", "recorded_on"], kind="stable"
+    table = _read(path, REGISTRY.name, reading)
+    standing = standing_registry(table, as_of)
+    rows = standing.counting
+    crops = {name: crop_named(name) for name in rows["crop"].dropna().unique()}
+    rows = rows.assign(crop=rows["crop"].map(crops), unclear=False)
+    groups = rows.groupby("parcel_id", sort=True)
+    # Rows of one day agree where they speak; one may hold what another leaves blank.
+    found = groups[["area_m2", "holder_id", "crop", "recorded_on", "unclear"]].last()
+    several = rows[rows["parcel_id"].duplicated(keep=False)].groupby("parcel_id")["crop"].nunique()
+    found.loc[several.index[several > 1], "crop"] = None
+    found["holder_id"] = _hidden(found["holder_id"], "farmer", privacy)
+    unclear = pd.DataFrame(
+        {"unclear": True}, index=pd.Index(sorted(standing.unclear), name="parcel_id", dtype="str")
     )
-    return frame.drop_duplicates("parcel_id", keep="last").set_index("parcel_id")
+    return pd.concat([found, unclear]) if len(unclear) else found
 
 
-def read_applications(path: Path, *, as_of: dt.date, privacy: PrivacySettings) -> pd.DataFrame:
-    """Read applications made by the as-of date: the latest of each farmer.
-
-    Values are checked by the profile, farmer by farmer: one bad application stops nobody else.
+def read_applications(
+    path: Path, *, as_of: dt.date, privacy: PrivacySettings, reading: Reading
+) -> pd.DataFrame:
+    """Read the application of each farmer that counts at the as-of date.
 
     Returns:
-        Frame indexed by farmer_id (pseudonym); household_id and guarantor_id are pseudonyms,
-        other columns as given.
+        Frame indexed by farmer_id (pseudonym) with the columns of `APPLICATIONS`, amounts in minor
+        units, household_id and guarantor_id as pseudonyms, and `problem`: why the application
+        cannot be used, empty where it can.
     """
-    frame = read_rows(path, APPLICATIONS, (OFF_FARM,))
-    days(frame, "applied_on", path)
-    _hide(frame, "farmer_id", "farmer", privacy)
-    _hide(frame, "guarantor_id", "farmer", privacy)
-    _hide(frame, "household_id", "household", privacy)
-    frame = _known_by(frame.dropna(subset="farmer_id"), "applied_on", as_of)
-    frame = frame.sort_values(["farmer_id", "applied_on"], kind="stable")
-    return frame.drop_duplicates("farmer_id", keep="last").set_index("farmer_id")
+    table = _read(path, APPLICATIONS.name, reading)
+    standing = standing_applications(table, as_of)
+    rows = standing.counting.drop_duplicates("farmer_id", keep="last").assign(problem="")
+    unusable = table.frame.iloc[[p.row - 1 for p in standing.unclear.values()]].assign(
+        farmer_id=list(standing.unclear),
+        problem=[in_short(problem) for problem in standing.unclear.values()],
+    )
+    rows = pd.concat([rows, unusable]) if len(unusable) else rows
+    for column, kind in _PEOPLE.items():
+        rows[column] = _hidden(rows[column], kind, privacy)
+    return rows.set_index("farmer_id")
 
 
-def read_loans(path: Path, *, as_of: dt.date, currency: str) -> pd.DataFrame:
+_PEOPLE: dict[str, Kind] = {
+    "farmer_id": "farmer", "guarantor_id": "farmer", "household_id": "household",
+}  # fmt: skip
+
+
+def read_loans(path: Path, *, as_of: dt.date, reading: Reading) -> pd.DataFrame:
     """Read finished loans whose end was known at the as-of date.
 
     Args:
-        path: Loan history (contract: docs/architecture.md).
+        path: Loan history.
         as_of: Loans that closed, or without closing date fell due, later are left out.
-        currency: The county's currency.
+        reading: The county's currency and the lender's own column names.
 
-    Raises:
-        UserError: A bad value, or loans in another currency.
+    Returns:
+        Frame with the columns of `LOANS`, amounts in units of the currency, sorted by loan; a
+        borrower without a household is one.
     """
-    frame = read_rows(path, LOANS, (OFF_FARM,))
-    for column in LOANS[7:8] + LOANS[9:19] + (OFF_FARM,):
-        numbers(frame, column, path, least=None if column.startswith("income") else 0)
-    for column in ("disbursed_on", "due_on", "closed_on"):
-        days(frame, column, path)
-    for column in ("thin_file", "defaulted"):
-        flags(frame, column, path)
-    _refuse(frame, "currency", path, frame["currency"] != currency, f"loans in {currency}")
-    frame["ended_on"] = frame["closed_on"].fillna(frame["due_on"])
-    known = _known_by(frame, "ended_on", as_of)
-    return known.sort_values("loan_id", kind="stable").reset_index(drop=True)
+    table = _read(path, LOANS.name, reading)
+    left_out = {problem.row - 1 for problem in account_loans(table, as_of)}
+    loans = table.good
+    loans = loans[~loans.index.isin(left_out)].copy()
+    units = minor_units(reading.currency)
+    for column in LOANS.columns:
+        if column.kind == "money":
+            loans[column.name] = loans[column.name].astype("float64") / units
+    loans["ended_on"] = ended_on(loans)
+    loans["season"] = loans["season"].fillna(loans["ended_on"].dt.year.astype("str"))
+    loans["household_id"] = loans["household_id"].fillna(_own_household(loans))
+    loans = loans.astype({"thin_file": "bool", "defaulted": "bool"})
+    return loans.sort_values("loan_id", kind="stable").reset_index(drop=True)
 
 
-def read_protected(path: Path, *, as_of: dt.date) -> gpd.GeoDataFrame:
-    """Read the protected areas in force at the as-of date.
+def _own_household(loans: pd.DataFrame) -> pd.Series[Any]:
+    """Return a household for each borrower alone, and for each loan without one."""
+    row = pd.Series([f"row {place + 1}" for place in loans.index], index=loans.index, dtype="str")
+    return ("farmer " + loans["farmer_id"]).fillna(row)
 
-    Raises:
-        UserError: The file is absent, carries no CRS or lacks a column.
-    """
-    if not path.exists():
-        raise UserError(f"{path} does not exist", "correct the path in the county's inputs")
-    frame = gpd.read_file(path)
-    missing = [name for name in PROTECTED if name not in frame.columns]
-    if missing:
-        raise UserError(f"{path} lacks the columns {missing}", f"give all of {list(PROTECTED)}")
-    if frame.crs is None:
-        raise UserError(f"{path} carries no CRS", "write the layer with its CRS")
-    for column in ("valid_from", "valid_to"):
-        days(frame, column, path)
-    day = pd.Timestamp(as_of)
-    begun = frame["valid_from"].isna() | (frame["valid_from"] <= day)
-    ended = frame["valid_to"].notna() & (frame["valid_to"] < day)
-    return frame[begun & ~ended].reset_index(drop=True)
+
+def read_protected(path: Path, *, as_of: dt.date, reading: Reading) -> gpd.GeoDataFrame:
+    """Read the protected areas in force at the as-of date."""
+    areas = read_protected_areas(path, reading)
+    _tell(areas.table)
+    return areas.in_force(as_of)
+
+
+def _read(path: Path, name: str, reading: Reading) -> InputTable:
+    schema = {s.name: s for s in (REGISTRY, APPLICATIONS, LOANS)}[name]
+    table = read_input(path, schema, reading)
+    _tell(table)
+    return table
+
+
+def _tell(table: InputTable) -> None:
+    refused = len(table.bad_rows)
+    if refused:
+        _LOG.warning("%s: %d of %d rows refused", table.path, refused, len(table.frame))
+    for remark in table.remarks:
+        _LOG.warning("%s: %s", table.path, remark)
+
+
+def _hidden(people: pd.Series[Any], kind: Kind, privacy: PrivacySettings) -> pd.Series[Any]:
+    """Return the pseudonyms of references to people; missing stays missing."""
+    hide = pseudonymiser(privacy, kind)
+    places, references = pd.factorize(people)
+    names = np.array([*(hide(str(reference)) for reference in references), None], dtype=object)
+    return pd.Series(names[places], index=people.index, dtype="str")

@@ -24,7 +24,7 @@ from fieldline.desk.report.collect import (
 )
 from fieldline.desk.report.map import MapLayer, background_png, frame_around, parcel_paths, svg_map
 from fieldline.pipeline.imagery.grid import Grid, county_grid
-from fieldline.pipeline.imagery.mosaic import read_day
+from fieldline.pipeline.imagery.mosaic import read_readable
 from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
 from fieldline.pipeline.records.money import shown
@@ -262,7 +262,7 @@ def _true_colour(scenes_file: Path, grid: Grid, scenes: SceneSettings) -> NDArra
         return empty
     best, best_share = empty, 0.0
     for day in _clearest_days(read_scene_days(scenes_file)):
-        picture = read_day(day, grid, window, _TRUE_COLOUR, scenes.mask)
+        picture = read_readable(day, grid, window, _TRUE_COLOUR, scenes.mask)
         share = float(np.isfinite(picture).mean())
         if share > best_share:
             best, best_share = picture, share

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -26,20 +26,15 @@ from fieldline.lending.decision.case import (
     policy_hash,
 )
 from fieldline.lending.decision.decision import Decision, decide_case
+from fieldline.lending.decision.judge import Judge, train_judge
 from fieldline.lending.decision.replay import trace_of
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
-from fieldline.lending.risk.default_model import (
-    Loans,
-    PdModel,
-    Prediction,
-    population_shift,
-    too_little,
-    train_pd,
-)
-from fieldline.lending.risk.features import of_loans, of_profiles
+from fieldline.lending.inputs import LOANS
+from fieldline.lending.risk.default_model import PdModel, Prediction
+from fieldline.lending.risk.features import of_profiles
 from fieldline.lending.schemas import DECISIONS
 from fieldline.lending.settings import PolicySettings, RiskSettings
-from fieldline.lending.sources import read_loans
+from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.tables import read_table, write_table, write_text
@@ -48,66 +43,6 @@ _CENTIARE = Decimal("0.01")
 """Areas enter a case to the nearest 0.01 m2, so that their text is exact."""
 
 Codes = dict[str, list[tuple[str, str, str]]]
-
-
-@dataclass(frozen=True)
-class Judge:
-    """The default model, or why there is none."""
-
-    model: PdModel | None
-    problem: str = ""
-
-    def document(self, applicants: pd.DataFrame) -> dict[str, Any]:
-        """Return models/pd.json: card first, then everything needed to serve the model again.
-
-        Args:
-            applicants: Feature table of those who are judged, to tell how far they are from the
-                loans that the model learnt from.
-        """
-        if self.model is None:
-            return {"card": {"model": "pd", "trained": False, "problem": self.problem}}
-        stored = self.model.to_dict()
-        card = {
-            "trained": True,
-            "version": self.model.label,
-            "used": not self.problem,
-            "population_shift": population_shift(self.model, applicants),
-        }
-        return {"card": {**stored.pop("card"), **card, "problem": self.problem}, "model": stored}
-
-
-def train_judge(
-    loan_history: Path | None,
-    *,
-    as_of: dt.date,
-    currency: str,
-    risk: RiskSettings,
-    policy: PolicySettings,
-) -> Judge:
-    """Train the default model on the loans known at the as-of date.
-
-    Args:
-        loan_history: Finished loans, or None.
-        as_of: Knowledge date.
-        currency: The county's currency.
-        risk: Model settings.
-        policy: Rule of the household need, shared with the profile.
-    """
-    if loan_history is None:
-        return Judge(None, f"loans=0 needed={risk.min_loans}")
-    history = read_loans(loan_history, as_of=as_of, currency=currency)
-    loans = Loans(
-        of_loans(history, policy),
-        history["defaulted"].to_numpy("float64"),
-        history["household_id"].astype("str").to_numpy("str"),
-        history["season"].astype("str").to_numpy("str"),
-    )
-    problem = too_little(loans, risk)
-    if problem:
-        return Judge(None, problem)
-    model = train_pd(loans, risk)
-    skill = "" if model.card["has_skill"] else f"auc={model.card['boosting']['auc']:.2f}"
-    return Judge(model, skill)
 
 
 def outcome_index(parts: Sequence[Path], owners: dict[str, str]) -> tuple[Codes, Codes]:
@@ -186,9 +121,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
     homes = folder.profiles[folder.profiles["level"] == "household"].set_index("party_id")
     free = _free_by_household(people)
     found = ceiling_on(policy.rate_ceiling_file, folder.currency, folder.as_of)
-    ceiling = CeilingCase(
-        rate=found.rate, rule=found.rule, valid_from=found.valid_from, source=found.source
-    )
+    ceiling = CeilingCase(**{name: getattr(found, name) for name in CeilingCase.model_fields})
     risks = risk_cases(people, judge)
     return [
         Case(
@@ -199,7 +132,10 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             parcels_declared=row["parcels"],
             refusals=tuple(sorted(refusals)),
             **_application(folder.by_farmer.get(row["party_id"], [])),
-            parcels=tuple(_parcel(p, folder) for p in folder.parcels.get(row["party_id"], [])),
+            parcels=tuple(
+                _parcel(p, folder, policy.scale_file)
+                for p in folder.parcels.get(row["party_id"], [])
+            ),
             farmer=_party(row),
             household=_party(homes.loc[row["household_id"]].to_dict()),
             household_free_minor=free[row["household_id"]],
@@ -243,17 +179,16 @@ def _party(row: dict[Any, Any]) -> PartyCase:
     )
 
 
-def _parcel(row: dict[str, Any], folder: Folder) -> ParcelCase:
+def _parcel(row: dict[str, Any], folder: Folder, scales: str | None) -> ParcelCase:
     needed = ("crop", "price_q50_minor", "yield_q50_t_ha", "cost_per_ha_minor")
     crop = None if any(pd.isna(row[name]) for name in needed) else str(row["crop"])
     cost = None if pd.isna(row["cost_per_ha_minor"]) else int(row["cost_per_ha_minor"])
-    scale = scale_on(crop, folder.currency, folder.as_of, cost) if crop else None
+    scale = scale_on(scales, crop, folder.currency, folder.as_of, cost) if crop else None
     codes = {code for _, code, _ in folder.by_parcel.get(row["parcel_id"], [])}
+    declared = row["declared_area_m2"]
     return ParcelCase(
         parcel_id=row["parcel_id"],
-        declared_area_m2=None
-        if pd.isna(row["declared_area_m2"])
-        else _area(row["declared_area_m2"]),
+        declared_area_m2=None if pd.isna(declared) else _area(declared),
         evidence_area_m2=_area(row["evidence_area_m2"]),
         declared_crop=_text(row["declared_crop"]),
         seen_crop=_text(row["seen_crop"]),
@@ -365,6 +300,7 @@ def run_decide(
     currency: str,
     risk: RiskSettings,
     policy: PolicySettings,
+    table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
     card: Path,
     outcomes: Path,
@@ -382,6 +318,7 @@ def run_decide(
         currency: The county's currency.
         risk: Default model.
         policy: Product and policy.
+        table_columns: The lender's own column names by table.
         out: decisions.parquet.
         card: models/pd.json.
         outcomes: outcomes/decide.parquet.
@@ -390,7 +327,8 @@ def run_decide(
         farmers=farmers, profiles=profiles, evidence=evidence, yields=yields, parts=parts,
         currency=currency, as_of=as_of,
     )  # fmt: skip
-    judge = train_judge(loan_history, as_of=as_of, currency=currency, risk=risk, policy=policy)
+    reading = Reading(currency, table_columns.get(LOANS.name, {}), "inputs")
+    judge = train_judge(loan_history, as_of=as_of, reading=reading, risk=risk, policy=policy)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
     label = policy_hash(policy)
     rows = [decision_row(case, decision, label) for case, decision in found]

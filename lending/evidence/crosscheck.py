@@ -8,23 +8,22 @@ farmer of less than one pixel or of a neighbour's unsteady phone.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import shapely
 
 from fieldline.lending.codes import strongest
-from fieldline.lending.evidence.claims import counted_twice, disputed_area, rivals
+from fieldline.lending.evidence.ground import ground_of
+from fieldline.lending.inputs import PROTECTED, REGISTRY
 from fieldline.lending.schemas import EVIDENCE
 from fieldline.lending.settings import EvidenceSettings
 from fieldline.lending.sources import read_protected, read_registry
-from fieldline.pipeline.parcels.overlaps import overlapping_pairs
+from fieldline.pipeline.inputs.read import Reading
+from fieldline.pipeline.inputs.schema import InputSchema
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
@@ -62,6 +61,8 @@ class ParcelFacts:
     registry_crop: str | None = None
     registry_on: dt.date | None = None
     """Date of the registry row."""
+    registry_unclear: bool = False
+    """Whether the newest registry row cannot be read, or rows of its day contradict each other."""
     rivals: tuple[str, ...] = ()
     """Parcels of other applicants on the same ground."""
     disputed_m2: float = 0.0
@@ -163,7 +164,7 @@ def _registry_codes(
     facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date
 ) -> Iterator[str]:
     if facts.registry_on is None:
-        yield "registry_missing"
+        yield "registry_unclear" if facts.registry_unclear else "registry_missing"
         return
     if (as_of - facts.registry_on).days > settings.registry_max_age_days:
         yield "registry_stale"
@@ -238,9 +239,10 @@ def gather(
     seen = fields.set_index("parcel_id").reindex(ids)
     told = crops.set_index("parcel_id").reindex(ids)
     if registry is None:
-        registry = pd.DataFrame(columns=["area_m2", "holder_id", "crop", "recorded_on"])
+        registry = pd.DataFrame(columns=["area_m2", "holder_id", "crop", "recorded_on", "unclear"])
     record = registry.reindex(ids)
-    ground = _ground(parcels, protected, settings)
+    unclear = record["unclear"].eq(other=True).to_numpy(dtype=bool)
+    ground = ground_of(parcels, protected, settings)
     learnt = {name.removeprefix("p_") for name in crops.columns if name.startswith("p_")}
     holders = record["holder_id"].tolist()
     facts = [
@@ -256,6 +258,7 @@ def gather(
             registry_holder=_text(holders[i]),
             registry_crop=_text(record["crop"].iloc[i]),
             registry_on=_day(record["recorded_on"].iloc[i]),
+            registry_unclear=bool(unclear[i]),
             rivals=tuple(ids[j] for j in ground.rivals.get(i, [])),
             disputed_m2=ground.disputed.get(i, 0.0),
             named_on_rival=any(
@@ -290,48 +293,6 @@ def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Ground:
-    rivals: dict[int, list[int]]
-    disputed: dict[int, float]
-    own: dict[int, float]
-    protected: npt.NDArray[np.float64]
-    protected_core: npt.NDArray[np.float64]
-
-
-def _ground(
-    parcels: gpd.GeoDataFrame, protected: gpd.GeoDataFrame | None, settings: EvidenceSettings
-) -> _Ground:
-    metric = parcels.to_crs(parcels.estimate_utm_crs()) if len(parcels) else parcels
-    shapes = np.asarray(metric.geometry.array)
-    applicants = parcels["farmer_id"].astype("str").tolist()
-    pairs = overlapping_pairs(shapes)
-    return _Ground(
-        rivals(pairs, applicants, settings),
-        disputed_area(pairs, applicants, settings),
-        counted_twice(pairs, applicants, settings),
-        _protected_area(metric, protected, 0.0),
-        _protected_area(metric, protected, settings.gps_tolerance_m),
-    )
-
-
-def _protected_area(
-    metric: gpd.GeoDataFrame, protected: gpd.GeoDataFrame | None, depth_m: float
-) -> npt.NDArray[np.float64]:
-    """Return each parcel's area, m2, inside the protected polygons by more than a depth."""
-    covered = np.zeros(len(metric))
-    if protected is None or protected.empty or metric.empty:
-        return covered
-    zones = np.asarray(protected.to_crs(metric.crs).geometry.make_valid().array)
-    shapes = np.asarray(metric.geometry.array)
-    parcel, zone = shapely.STRtree(zones).query(shapes, predicate="intersects")
-    for i in np.unique(parcel):
-        union = shapely.union_all(zones[np.sort(zone[parcel == i])])
-        core = union if depth_m == 0 else shapely.buffer(union, -depth_m)
-        covered[i] = shapely.area(shapely.intersection(shapes[i], core))
-    return covered
-
-
 def _number(value: Any) -> float | None:
     return None if pd.isna(value) else float(value)
 
@@ -354,6 +315,7 @@ def run_evidence(
     as_of: dt.date,
     settings: EvidenceSettings,
     privacy: PrivacySettings,
+    table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
     outcomes: Path,
 ) -> None:
@@ -368,6 +330,7 @@ def run_evidence(
         as_of: Knowledge date.
         settings: Tolerances.
         privacy: Pseudonym key of the registry's holders.
+        table_columns: The lender's own column names by table.
         out: evidence.parquet.
         outcomes: outcomes/evidence.parquet.
     """
@@ -375,8 +338,14 @@ def run_evidence(
         gpd.read_parquet(parcels),
         read_table(fields),
         read_table(crops),
-        read_registry(registry, as_of=as_of, privacy=privacy) if registry else None,
-        read_protected(protected, as_of=as_of) if protected else None,
+        read_registry(
+            registry, as_of=as_of, privacy=privacy, reading=_reading(REGISTRY, table_columns)
+        )
+        if registry
+        else None,
+        read_protected(protected, as_of=as_of, reading=_reading(PROTECTED, table_columns))
+        if protected
+        else None,
         settings,
     )
     verdicts = [judge(fact, settings, as_of) for fact in facts]
@@ -384,6 +353,10 @@ def run_evidence(
     write_outcomes(
         [_outcome(fact, verdict) for fact, verdict in zip(facts, verdicts, strict=True)], outcomes
     )
+
+
+def _reading(schema: InputSchema, columns: Mapping[str, Mapping[str, str]]) -> Reading:
+    return Reading(columns=columns.get(schema.name, {}), place="inputs")
 
 
 def evidence_frame(facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict]) -> pd.DataFrame:

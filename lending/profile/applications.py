@@ -1,24 +1,30 @@
-"""Applications: what a farmer asked for and owes, read one by one.
+"""Applications: what a farmer asked for and owes, and why an application cannot be used.
 
-Owns the care with which an application is read: a value that cannot be right makes this one
-application unknown, with its reason, and stops nobody else. What follows from it is elsewhere.
+Owns the step from a row to what is known of a farmer, and the words in which an unusable
+application is told; a row that cannot be used leaves its farmer unknown and stops nobody else. What
+follows from it is elsewhere.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from fieldline.lending.settings import PolicySettings
-from fieldline.pipeline.records.money import to_minor
+from fieldline.pipeline.inputs.schema import Problem
+from fieldline.pipeline.records.reference import table_rows
+
+_SHORT = re.compile(r"(\w+)=(\w+)(?: value=(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Application:
-    """What a farmer asked for and owes; `problem` names why it could not be read."""
+    """What a farmer asked for and owes; `problem` names why it could not be used."""
 
     household_id: str
     household_size: int
@@ -33,74 +39,81 @@ class Application:
     problem: str = ""
 
 
+def applications_of(
+    farmers: Iterable[str], table: pd.DataFrame | None, policy: PolicySettings
+) -> dict[str, Application]:
+    """Return the application of every farmer, the unknown one for a farmer who has none.
+
+    Args:
+        farmers: Pseudonyms.
+        table: What `lending.sources.read_applications` returns, or None.
+        policy: Default household size.
+    """
+    names = list(farmers)
+    filed: dict[str, dict[Any, Any]] = {}
+    if table is not None:
+        own = table[table.index.isin(names)]
+        filed = dict(zip(own.index.tolist(), own.to_dict("records"), strict=True))
+    return {name: read_application(filed.get(name), name, policy) for name in names}
+
+
 def read_application(
-    row: pd.Series[Any] | None, farmer_id: str, currency: str, policy: PolicySettings
+    row: dict[Any, Any] | None, farmer_id: str, policy: PolicySettings
 ) -> Application:
     """Read one application, or the unknown one for a farmer who has none.
 
     Args:
-        row: Row of applications, or None.
+        row: Row of `lending.sources.read_applications`, or None.
         farmer_id: Pseudonym; also the household of a farmer without one.
-        currency: The county's currency.
         policy: Default household size.
     """
-    unknown = Application(farmer_id, policy.household_size_default)
     if row is None:
-        return unknown
+        return Application(farmer_id, policy.household_size_default)
     household = farmer_id if pd.isna(row["household_id"]) else str(row["household_id"])
-    unknown = Application(household, policy.household_size_default, known=True)
-    if row["currency"] != currency:
-        return _problem(unknown, f"currency={row['currency']}")
-    try:
-        return _parsed(row, household, currency, policy)
-    except (InvalidOperation, ValueError) as error:
-        return _problem(unknown, str(error))
-
-
-def _problem(unknown: Application, problem: str) -> Application:
-    return Application(unknown.household_id, unknown.household_size, known=True, problem=problem)
-
-
-def _parsed(
-    row: pd.Series[Any], household: str, currency: str, policy: PolicySettings
-) -> Application:
-    requested = _amount(row, "requested_amount", currency)
-    debt = _amount(row, "annual_debt_service", currency)
-    if debt is None:
-        raise ValueError("annual_debt_service=missing")
-    size, loans, late = (
-        _count(row, name) for name in ("household_size", "prior_loans", "prior_late")
-    )
-    if (late or 0) > (loans or 0):
-        raise ValueError(f"prior_late={late} prior_loans={loans}")
+    if row["problem"]:
+        return Application(
+            household, policy.household_size_default, known=True, problem=row["problem"]
+        )
     return Application(
         household,
-        size or policy.household_size_default,
-        requested,
-        debt,
-        _amount(row, "off_farm_income", currency),
-        loans or 0,
-        late or 0,
+        int(row["household_size"]),
+        _amount(row["requested_amount"]),
+        int(row["annual_debt_service"]),
+        _amount(row["off_farm_income"]),
+        int(row["prior_loans"]),
+        int(row["prior_late"]),
         known=True,
     )
 
 
-def _amount(row: pd.Series[Any], column: str, currency: str) -> int | None:
-    if pd.isna(row[column]) or row[column] == "":
-        return None
-    try:
-        amount = Decimal(str(row[column]))
-    except InvalidOperation as error:
-        raise ValueError(f"{column}={row[column]!r}") from error
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"{column}={row[column]}")
-    return to_minor(amount, currency)
+def _amount(value: Any) -> int | None:
+    return None if pd.isna(value) else int(value)
 
 
-def _count(row: pd.Series[Any], column: str) -> int | None:
-    if pd.isna(row[column]) or row[column] == "":
-        return None
-    value = Decimal(str(row[column]))
-    if value != value.to_integral_value() or value < 0:
-        raise ValueError(f"{column}={row[column]}")
-    return int(value)
+def in_short(problem: Problem) -> str:
+    """Write a problem of an application as the detail of its outcome."""
+    shown = f" value={problem.value}" if problem.value else ""
+    return f"{problem.column or 'row'}={problem.code}{shown}"
+
+
+@cache
+def _texts() -> dict[str, tuple[str, str]]:
+    return {
+        row["name"]: (row["english"], row["chinese"]) for row in table_rows("application_texts.csv")
+    }
+
+
+def in_words(short: str) -> tuple[str, str]:
+    """Return what `in_short` wrote in English and Chinese words, for the applicant.
+
+    What an earlier version wrote comes back as it is.
+    """
+    found = _SHORT.fullmatch(short)
+    if found is None or found[2] not in _texts():
+        return short, short
+    column = _texts().get(found[1], (found[1], found[1]))
+    english, chinese = (
+        text.format(column=name, value=found[3] or "")
+        for text, name in zip(_texts()[found[2]], column, strict=True)
+    )
+    return english, chinese

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ import numpy as np
 import pandas as pd
 
 from fieldline.lending.codes import conflicting
-from fieldline.lending.profile.applications import Application, read_application
+from fieldline.lending.inputs import APPLICATIONS
+from fieldline.lending.profile.applications import Application, applications_of
 from fieldline.lending.profile.income import Draws, IncomeModel, ParcelValue, quantiles
 from fieldline.lending.schemas import PROFILES
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.sources import read_applications
+from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.money import split_evenly, to_minor
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import PrivacySettings
@@ -291,6 +293,7 @@ def run_profile(
     currency: str,
     policy: PolicySettings,
     privacy: PrivacySettings,
+    table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
     outcomes: Path,
 ) -> None:
@@ -307,20 +310,18 @@ def run_profile(
         currency: The county's currency.
         policy: Household need, draws and losses.
         privacy: Pseudonym key of the applicants.
+        table_columns: The lender's own column names by table.
         out: profiles.parquet.
         outcomes: outcomes/profile.parquet.
     """
     people = read_table(farmers).sort_values("farmer_id", kind="stable")
+    reading = Reading(currency, table_columns.get(APPLICATIONS.name, {}), "inputs")
     table = (
-        read_applications(applications, as_of=as_of, privacy=privacy)
+        read_applications(applications, as_of=as_of, privacy=privacy, reading=reading)
         if applications
-        else pd.DataFrame()
+        else None
     )
-    filed = dict(table.iterrows())
-    read = {
-        farmer: read_application(filed.get(farmer), farmer, currency, policy)
-        for farmer in people["farmer_id"].astype("str")
-    }
+    read = applications_of(people["farmer_id"].astype("str"), table, policy)
     parcels = join_parcels(*(read_table(path) for path in (evidence, yields, hazards, history)))
     model = IncomeModel(policy.draws, policy.seed, float(policy.harvest_loss_share))
     parties = farmer_parties(people, parcels, read, model)

@@ -248,7 +248,18 @@ def too_little(loans: Loans, settings: RiskSettings) -> str:
         return f"loans={count} needed={settings.min_loans}"
     if min(bad, count - bad) < settings.min_defaults:
         return f"defaults={bad} loans={count} needed={settings.min_defaults}"
+    least = _least_households(loans.defaulted, loans.households)
+    if least < settings.folds:
+        return f"households={least} needed={settings.folds}"
     return ""
+
+
+def _least_households(defaulted: Floats, households: npt.NDArray[Any]) -> int:
+    """Return how many households defaulted or repaid, whichever is less.
+
+    Households are never split between learning and testing, so each fold needs one of both kinds.
+    """
+    return min(len(np.unique(households[defaulted == kind])) for kind in (0, 1))
 
 
 def train_pd(
@@ -372,6 +383,8 @@ def _last_season(
     if min(bad, past.sum() - bad) < settings.min_defaults:
         return None
     truth, groups = loans.defaulted[past], loans.households[past]
+    if _least_households(truth, groups) < settings.folds:
+        return None
     inner = cross_predict(values[past], truth, groups, features, settings)
     slope, shift = fit_calibration(inner.margin, truth)
     booster = fit_trees(values[past], truth, features, settings)

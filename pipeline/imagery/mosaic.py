@@ -7,6 +7,7 @@ across a field border, and a 20 m pixel keeps its exact area weight.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from types import TracebackType
@@ -15,7 +16,9 @@ from typing import Any, Self
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
+from pyproj.exceptions import ProjError
+from rasterio.enums import ColorInterp
+from rasterio.errors import CRSError, RasterioError
 from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
@@ -39,6 +42,7 @@ GDAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_CACHEMAX": 64 * 2**20,
 }
+_WIDEST = 60.0  # degrees; a swath of any land satellite stays far below, except at the poles
 _OPEN_ITEMS = 8  # bounds open files on days of hundreds of chips; wall-to-wall days have 1 to 4
 
 Found = tuple[NDArray[Any], NDArray[np.bool_]]
@@ -76,6 +80,20 @@ def read_day(
         return reader.read(window)
 
 
+def read_readable(
+    day: SceneDay, grid: Grid, window: Window, bands: Sequence[str], mask: MaskSettings
+) -> NDArray[np.float32]:
+    """Read one window of one day as `read_day` does, without the items that cannot be read.
+
+    For pictures: which items failed is told where the day is observed.
+    """
+    while True:
+        try:
+            return read_day(day, grid, window, bands, mask)
+        except SceneReadError as failure:
+            day = day.without(failure.item_id)
+
+
 class DayReader:
     """Reads the windows of one day; keeps the day's files open between windows.
 
@@ -86,9 +104,7 @@ class DayReader:
         self._grid = grid
         self._bands = tuple(bands)
         self._mask = mask
-        self._boxes = [
-            (item, project_bounds(item.footprint.bounds, grid.crs)) for item in day.items
-        ]
+        self._boxes = [(item, _box(item, grid)) for item in day.items]
         self._open: OrderedDict[str, _ItemReader] = OrderedDict()
         self._environment = rasterio.Env(**GDAL_OPTIONS)
 
@@ -163,7 +179,10 @@ class _ItemReader:
         self._lookups: dict[FileGeometry, Lookup | None] = {}
         self._window: Window | None = None
         first = self._file(self._mask_name or bands[0])
-        self.extent = grid_extent(first.geometry, grid)
+        try:
+            self.extent = grid_extent(first.geometry, grid)
+        except ProjError as error:
+            raise first.failure("crs_unknown") from error
 
     def fill(self, window: Window, view: NDArray[np.float32], empty: NDArray[np.bool_]) -> None:
         """Put reflectance into `view` where `empty` and clear, and mark it as no longer empty."""
@@ -188,7 +207,10 @@ class _ItemReader:
 
     def _read(self, band: str, window: Window) -> Found:
         file = self._file(band)
-        place = self._lookup(file.geometry, window)
+        try:
+            place = self._lookup(file.geometry, window)
+        except ProjError as error:
+            raise file.failure("crs_unknown") from error
         if place is None:
             shape = (int(window.height), int(window.width))
             return np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
@@ -220,15 +242,17 @@ class _BandFile:
         self._item_id = item_id
         try:
             self._dataset = rasterio.open(asset.href)
-        except RasterioError as error:
-            raise self._failure(error) from error
-        crs = self._dataset.crs
-        if crs is None:
+            crs = self._dataset.crs
+            unusable = "no_crs" if crs is None else _unusable(self._dataset)
+            words = "" if crs is None else crs.to_wkt()
+        except (RasterioError, CRSError) as error:
+            raise self.failure(type(error).__name__) from error
+        if unusable is not None:
             self._dataset.close()
-            raise SceneReadError(item_id, asset.key, "no_crs")
+            raise self.failure(unusable)
         self._nodata = self._dataset.nodata
         self.geometry = FileGeometry(
-            crs.to_wkt(), self._dataset.transform, self._dataset.height, self._dataset.width
+            words, self._dataset.transform, self._dataset.height, self._dataset.width
         )
 
     def read(self, window: Window) -> Found:
@@ -236,7 +260,7 @@ class _BandFile:
         try:
             numbers = self._dataset.read(1, window=window)
         except RasterioError as error:
-            raise self._failure(error) from error
+            raise self.failure(type(error).__name__) from error
         present = self.asset.radiometry.present(numbers)
         if self._nodata is not None and self._nodata != self.asset.radiometry.nodata:
             present &= numbers != self._nodata
@@ -245,8 +269,32 @@ class _BandFile:
     def close(self) -> None:
         self._dataset.close()
 
-    def _failure(self, error: Exception) -> SceneReadError:
-        return SceneReadError(self._item_id, self.asset.key, type(error).__name__)
+    def failure(self, reason: str) -> SceneReadError:
+        """Return the error of this file, to be raised."""
+        return SceneReadError(self._item_id, self.asset.key, reason)
+
+
+def _unusable(dataset: Any) -> str | None:
+    """Return why the first band of a file is not one band of reflectance on a map."""
+    transform = dataset.transform
+    if transform.is_degenerate or transform.is_identity:
+        return "no_geotransform"  # identity is what GDAL answers where there is none
+    if dataset.dtypes[0].startswith("complex"):
+        return "complex_numbers"
+    if any(meaning != ColorInterp.alpha for meaning in dataset.colorinterp[1:]):
+        return "several_bands"
+    return None
+
+
+def _box(item: SceneItem, grid: Grid) -> Bounds:
+    """Return the item's box on the grid's CRS; everywhere for one that no metric CRS can hold.
+
+    The edges of half a world, projected, enclose some other part of it without an error.
+    """
+    west, south, east, north = item.footprint.bounds
+    if east - west > _WIDEST or max(-south, north) > 90 - 1:
+        return -math.inf, -math.inf, math.inf, math.inf
+    return project_bounds((west, south, east, north), grid.crs)
 
 
 def _overlap(first: Bounds, second: Bounds) -> bool:

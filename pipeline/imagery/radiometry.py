@@ -7,15 +7,25 @@ reprocessed archive breaks that rule, and a wrong 0.1 of reflectance looks like 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BASELINE_KEYS = ("s2:processing_baseline", "processing:version")
+from fieldline.pipeline.imagery.fields import Fields
+
+_BASELINE_KEYS = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
+#: Whether 1000 was taken off the digital numbers already; the first two are Earth Search's, v1, v0.
+_APPLIED_KEYS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 _UNOFFICIAL = (99, 99)
+_SHIFTED_SINCE = (4, 0)
+"""Baseline from which ESA's digital numbers hold 1000 more than reflectance x 10000."""
+_PRODUCT_BASELINE = re.compile(r"(\d{2})(\d{2})")
+_LEAST_SCALE = 1e-9
+_NOT_FINITE = frozenset({"nan", "inf", "-inf", "+inf", "infinity", "-infinity"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,10 @@ class Radiometry:
     """Reflectance at digital number 0."""
     nodata: float | None
     """Digital number that means missing, beside the one in the file itself."""
+    stated_offset: float | None = None
+    """The offset that the item states where its own flag says that it is in the numbers already."""
+    doubtful: bool = False
+    """Whether offset, flag and baseline of the item do not go together: its pixels must decide."""
 
     @property
     def complete(self) -> bool:
@@ -65,25 +79,65 @@ class Radiometry:
         return np.asarray(numbers != int(self.nodata))
 
 
-def radiometry_of(asset: Mapping[str, Any]) -> Radiometry:
-    """Read the radiometry of the first band of a STAC asset document."""
-    band: Mapping[str, Any] = next(iter(asset.get("raster:bands") or asset.get("bands") or []), {})
+def radiometry_of(
+    asset: Fields, applied: bool | None = None, baseline: str | None = None
+) -> Radiometry:
+    """Read the radiometry of a STAC asset of one band.
 
-    def stated(name: str) -> float | None:
-        for place in (band, asset):
-            for key in (name, f"raster:{name}"):
-                if place.get(key) is not None:
-                    return float(place[key])
-        return None
+    | offset applied already | stated offset | taken | doubtful |
+    |---|---|---|---|
+    | true | none or 0 | 0 | |
+    | true | not 0 | 0 | yes: the pixels must not show an offset |
+    | false, baseline from 04.00 on | 0 | 0 | yes: they must not show one either |
+    | false or not stated | any other | as stated | |
 
-    return Radiometry(stated("scale"), stated("offset"), stated("nodata"))
+    A negative offset is tried on the pixels in any case (`offsets`).
+
+    Args:
+        asset: The asset.
+        applied: The item's flag that the offset is in the digital numbers already.
+        baseline: The item's processing baseline.
+
+    Raises:
+        FieldError: A value that is no number, impossible, or stated twice and differently.
+    """
+    places = [*asset.records("raster:bands"), *asset.records("bands"), asset]
+    scale = _stated(places, "scale", _LEAST_SCALE, 1.0)
+    offset = _stated(places, "offset", -1.0, 1.0)
+    nodata = _nodata(places)
+    if applied:
+        return Radiometry(scale, 0.0, nodata, offset or None, bool(offset))
+    shifted = baseline_order(baseline) >= _SHIFTED_SINCE
+    return Radiometry(scale, offset, nodata, None, applied is False and offset == 0 and shifted)
 
 
-def baseline_of(properties: Mapping[str, Any]) -> str | None:
-    """Return the processing baseline of an item, such as `05.09`; None where it does not say."""
+def offset_applied(properties: Fields) -> bool | None:
+    """Return whether an item says that its offset is in the digital numbers already.
+
+    Raises:
+        FieldError: Neither true nor false.
+    """
+    stated = (properties.flag(key) for key in _APPLIED_KEYS)
+    return next((flag for flag in stated if flag is not None), None)
+
+
+def baseline_of(properties: Fields) -> str | None:
+    """Return the processing baseline of an item, such as `05.09`; None where it does not say.
+
+    A number has lost its zeros (5.1 was `05.10`); `N0510` is how product names write it.
+
+    Raises:
+        FieldError: Neither a text nor a number.
+    """
     for key in _BASELINE_KEYS:
-        if properties.get(key):
-            return str(properties[key])
+        value = properties.raw(key)
+        if value is None or value == "":
+            continue
+        if isinstance(value, int | float):
+            return f"{properties.number(key, 0, 99.99):05.2f}"
+        text = str(properties.text(key)).strip()
+        digits = _PRODUCT_BASELINE.fullmatch(text.lstrip("vVN"))
+        return f"{digits[1]}.{digits[2]}" if digits else text
     return None
 
 
@@ -93,7 +147,40 @@ def baseline_order(baseline: str | None) -> tuple[int, ...]:
     Sen2Cor run outside ESA's ground segment writes 99.99: that is no age, so it counts as unknown.
     """
     digits = (baseline or "").lstrip("vVN").split(".")
-    if not all(part.isdigit() for part in digits):
+    if not all(part.isascii() and part.isdigit() and len(part) < 5 for part in digits):
         return ()
     order = tuple(int(part) for part in digits)
     return () if order == _UNOFFICIAL else order
+
+
+def _name(place: Fields, name: str) -> str | None:
+    """Return how a field is spelled in a place: plain or with the extension's prefix."""
+    return next((key for key in (name, f"raster:{name}") if place.raw(key) is not None), None)
+
+
+def _stated(places: Sequence[Fields], name: str, low: float, high: float) -> float | None:
+    found: float | None = None
+    for place in places:
+        key = _name(place, name)
+        if key is None:
+            continue
+        value = place.number(key, low, high)
+        if found is not None and value != found:
+            raise place.error(key, f"contradicts_{found:g}")
+        found = value
+    return found
+
+
+def _nodata(places: Sequence[Fields]) -> float | None:
+    """Return the first nodata value; one that is not finite is missing in any case."""
+    for place in places:
+        key = _name(place, "nodata")
+        if key is None:
+            continue
+        value = place.raw(key)
+        if isinstance(value, str) and value.strip().lower() in _NOT_FINITE:
+            return None
+        if isinstance(value, float) and not np.isfinite(value):
+            return None
+        return place.number(key)
+    return None

@@ -1,43 +1,46 @@
 """The scenes of a season: which items of the archive count, and which fall on the same day.
 
 Owns the choice (season, as-of date, footprint, bands, radiometry, cloud) with one outcome per
-item, and the grouping into solar days. Opens no raster: choosing is cheap, and what was chosen is
-kept as stac-geoparquet, so that a rerun and a replay read the same scenes.
+item, and the grouping into solar days. Opens a raster only where the item's words about its offset
+have to be held against its pixels; what was chosen is kept (`scene_table`), so that a rerun and a
+replay read the same scenes.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import pyarrow as pa
-import pyarrow.parquet as pq
-import stac_geoparquet.arrow as sga
+import numpy as np
+from numpy.typing import NDArray
 from shapely import STRtree
 from shapely.geometry.base import BaseGeometry
 
-from fieldline.pipeline.imagery.archive import (
-    SceneItem,
-    item_hrefs,
-    known_since,
-    parse_item,
-    read_document,
-    relative_href,
+from fieldline.pipeline.imagery.addresses import DocumentError
+from fieldline.pipeline.imagery.archive import SceneItem, Versions, item_id, parse_item
+from fieldline.pipeline.imagery.catalog import BrokenLink, ItemSource, find_items
+from fieldline.pipeline.imagery.fields import FieldError
+from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, is_suspect, offset_conflict
+from fieldline.pipeline.imagery.radiometry import baseline_order
+from fieldline.pipeline.imagery.scene_table import (
+    kept_document,
+    read_items,
+    wanted_assets,
+    with_defaults,
+    write_items,
 )
-from fieldline.pipeline.imagery.masks import mask_asset
-from fieldline.pipeline.imagery.radiometry import Radiometry, baseline_order
 from fieldline.pipeline.imagery.settings import SceneSettings
-from fieldline.pipeline.records.errors import ProviderError, UserError
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
-from fieldline.pipeline.records.tables import atomic_path
 
 STAGE = "scenes"
 _DEGREES_PER_HOUR = 15.0
+_FEW = 256  # parcels asked first
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,11 @@ class _Choice:
     """One document of the archive, judged."""
 
     name: str
-    document: dict[str, Any] | None
     code: str = OK
     detail: str = ""
+    versions: Versions = field(default_factory=Versions)
+    kept: dict[str, Any] | None = None
+    """What is written of a chosen item."""
 
 
 def run_scenes(
@@ -95,12 +100,14 @@ def run_scenes(
         UserError: The catalog cannot be read or holds no such collection.
     """
     area = _Area(gpd.read_parquet(parcels))
-    choices = _distinct(
-        [_choose(href, area, season, scenes) for href in item_hrefs(catalog, scenes.collection)]
+    found = find_items(catalog, scenes.collection)
+    chooser = _Chooser(area, season, scenes, out.parent.resolve())
+    choices = _distinct([chooser.choose(source) for source in found.sources])
+    choices += [_lost(link) for link in found.broken]
+    write_items([c.kept for c in choices if c.kept is not None], out)
+    write_outcomes(
+        [Outcome(STAGE, c.name, "", c.code, c.detail) for c in _named(choices)], outcomes
     )
-    kept = [c.document for c in choices if c.code == OK and c.document is not None]
-    _write_items([_stored(document, scenes, out.parent) for document in kept], out)
-    write_outcomes([Outcome(STAGE, c.name, "", c.code, c.detail) for c in choices], outcomes)
 
 
 def read_scene_days(scenes_parquet: Path) -> list[SceneDay]:
@@ -112,14 +119,7 @@ def read_scene_days(scenes_parquet: Path) -> list[SceneDay]:
     Raises:
         UserError: The file is absent.
     """
-    if not scenes_parquet.exists():
-        raise UserError(f"{scenes_parquet} does not exist", "run the scenes stage first")
-    table = pq.read_table(scenes_parquet)
-    if table.num_rows == 0:
-        return []
-    folder = scenes_parquet.parent.resolve()
-    items = [parse_item(document, folder) for document in sga.stac_table_to_items(table)]
-    return group_by_solar_day(items)
+    return group_by_solar_day(read_items(scenes_parquet))
 
 
 def group_by_solar_day(items: Sequence[SceneItem]) -> list[SceneDay]:
@@ -150,104 +150,153 @@ class _Area:
     """The county's parcels as something to intersect footprints with."""
 
     def __init__(self, parcels: gpd.GeoDataFrame) -> None:
-        self._tree = STRtree(parcels.geometry.to_numpy())
+        outlines = parcels.geometry.to_numpy()
+        self._tree = STRtree(outlines)
+        # A footprint usually covers the county: a few parcels then say what a million would.
+        self._few = STRtree(outlines[_evenly(len(outlines), _FEW)])
         bounds = parcels.total_bounds if len(parcels) else (0.0, 0.0, 0.0, 0.0)
         self.longitude = float(bounds[0] + bounds[2]) / 2
 
     def touches(self, footprint: BaseGeometry) -> bool:
-        return bool(self._tree.query(footprint, predicate="intersects").size)
+        return bool(self._touched(footprint))
+
+    def sample(self, footprint: BaseGeometry, count: int) -> list[BaseGeometry]:
+        """Return up to `count` parcels under a footprint, evenly through the table."""
+        touched = self._touched(footprint, count)
+        return [touched[place] for place in _evenly(len(touched), count)]
+
+    def _touched(self, footprint: BaseGeometry, enough: int = 1) -> list[BaseGeometry]:
+        """Return parcels under a footprint in the table's order: a few where these are enough."""
+        found = np.sort(self._few.query(footprint, predicate="intersects"))
+        if found.size >= enough:
+            return list(self._few.geometries[found])
+        found = np.sort(self._tree.query(footprint, predicate="intersects"))
+        return list(self._tree.geometries[found])
 
 
-def _choose(href: str, area: _Area, season: Season, scenes: SceneSettings) -> _Choice:
+def _evenly(size: int, count: int) -> NDArray[np.intp]:
+    """Return up to `count` places evenly through `size`, the first and the last among them."""
+    places: NDArray[np.intp] = np.unique(np.linspace(0, size - 1, min(count, size)).round())
+    return places.astype(np.intp)
+
+
+class _Chooser:
+    """Judges one document after the other by the same season, county and settings."""
+
+    def __init__(self, area: _Area, season: Season, scenes: SceneSettings, folder: Path) -> None:
+        self._area, self._season, self._scenes, self._folder = area, season, scenes, folder
+
+    def choose(self, source: ItemSource) -> _Choice:
+        document: object = None
+        try:
+            document = source.read()
+            item = parse_item(document, source.folder, wanted_assets(self._scenes))
+            item = with_defaults(item, self._scenes)
+        except DocumentError as error:
+            words = detail(document=_word(source.name), reason=error.reason)
+            return _Choice(Path(source.name).name, "scene_invalid_item", words)
+        except FieldError as error:
+            name = _name_of(document) or Path(source.name).name
+            return _Choice(name, *_invalid(error, source.name))
+        code, words = self._verdict(item, source)
+        if code != OK:
+            return _Choice(item.id, code, words, item.versions)
+        conflict, said = self._offset(item)
+        if conflict:
+            return _Choice(item.id, "scene_offset_conflict", conflict, item.versions)
+        kept = kept_document(item, source.address, self._scenes, self._folder)
+        return _Choice(item.id, OK, " ".join([words, *said]), item.versions, kept)
+
+    def _verdict(self, item: SceneItem, source: ItemSource) -> tuple[str, str]:
+        season, limit = self._season, self._scenes.max_cloud_percent
+        day, known = solar_day(item.datetime, self._area.longitude), item.known_since.date()
+        if not season.start <= day <= season.end:
+            return "scene_outside_season", detail(date=day)
+        if known > season.as_of:
+            return "scene_after_as_of", detail(known=known, as_of=season.as_of)
+        if not self._area.touches(item.footprint):
+            return "scene_outside_county", ""
+        if item.cloud_cover is not None and item.cloud_cover > limit:
+            return "scene_too_cloudy", detail(cloud=item.cloud_cover, limit=limit)
+        return self._verdict_on_assets(item, source)
+
+    def _verdict_on_assets(self, item: SceneItem, source: ItemSource) -> tuple[str, str]:
+        wanted = {name: item.find(name) for name in wanted_assets(self._scenes)}
+        missing = [name for name, asset in wanted.items() if asset is None]
+        if missing:
+            return "scene_missing_band", detail(bands=",".join(missing))
+        for asset in wanted.values():
+            if asset is not None and asset.fault is not None:
+                return _invalid(asset.fault, source.name)
+        bands = {band: item.find(band) for band in self._scenes.bands}
+        silent = [band for band, asset in bands.items() if asset and not asset.radiometry.complete]
+        if silent:
+            return "scene_no_radiometry", detail(bands=",".join(silent))
+        return OK, detail(cloud=item.cloud_cover, baseline=item.baseline)
+
+    def _offset(self, item: SceneItem) -> tuple[str, list[str]]:
+        """Return the words of a conflict, or those of an offset that the item's flag settled."""
+        if is_suspect(item, self._scenes):
+            parcels = self._area.sample(item.footprint, SAMPLED_PARCELS)
+            found = offset_conflict(item, parcels, self._scenes)
+            if found is not None:
+                return detail(**vars(found)), []
+        stated = {
+            asset.radiometry.stated_offset
+            for band in self._scenes.bands
+            if (asset := item.find(band)) is not None
+        }
+        said = sorted(offset for offset in stated if offset is not None)
+        return "", [detail(offset_applied="true", stated_offset=said[0])] if said else []
+
+
+def _invalid(error: FieldError, document: str) -> tuple[str, str]:
+    words = detail(field=_word(error.field), value=error.value, reason=error.reason)
+    return "scene_invalid_item", f"{words} {detail(document=_word(document))}"
+
+
+def _word(name: str) -> str:
+    """Return a name as one word, as an outcome's detail holds them."""
+    return "_".join(name.split())
+
+
+def _name_of(document: object) -> str | None:
     try:
-        document = read_document(href)
-        item = parse_item(document)
-    except ProviderError as error:
-        reason = type(error.__cause__).__name__ if error.__cause__ else "empty_geometry"
-        return _Choice(Path(href).name, None, "scene_invalid_item", detail(reason=reason))
-    code, numbers = _verdict(document, item, area, season, scenes)
-    return _Choice(item.id, document, code, numbers)
+        return item_id(document)
+    except FieldError:
+        return None
 
 
-def _verdict(
-    document: Mapping[str, Any],
-    item: SceneItem,
-    area: _Area,
-    season: Season,
-    scenes: SceneSettings,
-) -> tuple[str, str]:
-    day, known = solar_day(item.datetime, area.longitude), known_since(document).date()
-    if not season.start <= day <= season.end:
-        return "scene_outside_season", detail(date=day)
-    if known > season.as_of:
-        return "scene_after_as_of", detail(known=known, as_of=season.as_of)
-    if not area.touches(item.footprint):
-        return "scene_outside_county", ""
-    if item.cloud_cover is not None and item.cloud_cover > scenes.max_cloud_percent:
-        return "scene_too_cloudy", detail(cloud=item.cloud_cover, limit=scenes.max_cloud_percent)
-    return _verdict_on_assets(item, scenes)
-
-
-def _verdict_on_assets(item: SceneItem, scenes: SceneSettings) -> tuple[str, str]:
-    mask = mask_asset(scenes.mask)
-    missing = [b for b in (*scenes.bands, *([mask] if mask else [])) if item.find(b) is None]
-    if missing:
-        return "scene_missing_band", detail(bands=",".join(missing))
-    silent = [
-        band
-        for band in scenes.bands
-        if (asset := item.find(band)) and not _with_defaults(asset.radiometry, scenes).complete
-    ]
-    if silent:
-        return "scene_no_radiometry", detail(bands=",".join(silent))
-    return OK, detail(cloud=item.cloud_cover, baseline=item.baseline)
+def _lost(link: BrokenLink) -> _Choice:
+    return _Choice(_word(link.name), "scene_broken_link", detail(reason=link.reason))
 
 
 def _distinct(choices: Sequence[_Choice]) -> list[_Choice]:
-    """Keep the first of items that carry the same id; number the others."""
-    seen: dict[str, int] = {}
-    result = []
+    """Of usable items that carry the same id keep the newest, the first of equals."""
+    newest: dict[str, _Choice] = {}
     for choice in choices:
-        seen[choice.name] = count = seen.get(choice.name, 0) + 1
-        repeated = _Choice(f"{choice.name}#{count}", None, "scene_duplicate", f"id={choice.name}")
-        result.append(choice if count == 1 else repeated)
+        if choice.code == OK:
+            best = newest.setdefault(choice.name, choice)
+            if choice.versions.order > best.versions.order:
+                newest[choice.name] = choice
+    return [
+        choice
+        if choice.code != OK or newest[choice.name] is choice
+        else replace(choice, code="scene_duplicate", detail=f"id={choice.name}", kept=None)
+        for choice in choices
+    ]
+
+
+def _named(choices: Sequence[_Choice]) -> list[_Choice]:
+    """Number names that stand several times: a usable item keeps its own, else the first does."""
+    groups: dict[str, list[int]] = {}
+    for place, choice in enumerate(choices):
+        groups.setdefault(choice.name, []).append(place)
+    result = list(choices)
+    for name, places in groups.items():
+        keeper = next((place for place in places if choices[place].code == OK), places[0])
+        free = (label for n in count(2) if (label := f"{name}#{n}") not in groups)
+        for place in places:
+            if place != keeper:
+                result[place] = replace(choices[place], name=next(free))
     return result
-
-
-def _stored(document: dict[str, Any], scenes: SceneSettings, folder: Path) -> dict[str, Any]:
-    """Return the document as it is kept: addresses relative, radiometry of the bands explicit."""
-    item = parse_item(document)
-    for asset in document["assets"].values():
-        asset["href"] = relative_href(asset["href"], folder)
-    for band in scenes.bands:
-        asset = item.find(band)
-        if asset is not None:
-            _state_radiometry(
-                document["assets"][asset.key], _with_defaults(asset.radiometry, scenes)
-            )
-    itself = [link for link in document["links"] if link["rel"] == "self"]
-    document["links"] = [{**link, "href": relative_href(link["href"], folder)} for link in itself]
-    return document
-
-
-def _with_defaults(stated: Radiometry, scenes: SceneSettings) -> Radiometry:
-    return replace(
-        stated,
-        scale=scenes.default_scale if stated.scale is None else stated.scale,
-        offset=scenes.default_offset if stated.offset is None else stated.offset,
-    )
-
-
-def _state_radiometry(asset: dict[str, Any], known: Radiometry) -> None:
-    band = dict(next(iter(asset.get("raster:bands") or []), {}))
-    stated = {"scale": known.scale, "offset": known.offset, "nodata": known.nodata}
-    asset["raster:bands"] = [{**band, **{k: v for k, v in stated.items() if v is not None}}]
-
-
-def _write_items(documents: list[dict[str, Any]], out: Path) -> None:
-    documents = sorted(documents, key=lambda d: (d["properties"].get("datetime") or "", d["id"]))
-    with atomic_path(out) as temporary:
-        if documents:
-            sga.to_parquet(sga.parse_stac_items_to_arrow(documents), temporary)
-        else:
-            pq.write_table(pa.table({"id": pa.array([], pa.string())}), temporary)

@@ -103,7 +103,8 @@ def amount(cell: str, column: InputColumn, currency: str, mark: Mark | None) -> 
         raise BadCellError(code) from error
     read_as_decimal = number.is_open and mark is not None and mark in number.digits
     whole = value * factor * 10 ** exponent(currency)
-    if (read_as_decimal and exponent(currency) != 3) or whole != whole.to_integral_value():
+    too_fine = whole != whole.to_integral_value() and not column.rounded
+    if (read_as_decimal and exponent(currency) != 3) or too_fine:
         raise BadCellError("input_too_many_decimals")
     minor = to_minor(value * factor, currency)
     if abs(minor) > _MOST_MINOR or (column.minimum is not None and minor < column.minimum):

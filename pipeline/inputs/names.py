@@ -76,11 +76,13 @@ def find_columns(
         UserError: A required or mapped column is absent, or two columns have an equal claim.
     """
     _refuse_wrong_mapping(headers, schema, mapping, path, place)
-    taken = {*mapping.values(), *_shared(schema, headers)}
+    given = _settled_ids(schema, headers)
+    taken = {*mapping.values(), *(_shared(schema, headers) - set(given))}
     rest = [header for header in headers if header not in taken]
     found: dict[str, Found] = {}
     for column in schema.columns:
-        claim = _mapped(column, mapping) or _named(column, rest, path, place)
+        own = [header for header in rest if given.get(header, column.name) == column.name]
+        claim = _mapped(column, mapping) or _named(column, own, path, place)
         if claim is not None:
             found[column.name] = claim
     missing = [c.name for c in schema.columns if c.required and c.name not in found]
@@ -152,6 +154,21 @@ def _stated(column: InputColumn, header: str) -> tuple[str, str]:
     plain = unicodedata.normalize("NFKC", header).strip()
     found = _UNIT_BEHIND.fullmatch(plain) if column.unit_column else None
     return (found[1], (found[2] or found[3]).strip()) if found else (header, "")
+
+
+def _settled_ids(schema: InputSchema, headers: Sequence[str]) -> dict[str, str]:
+    """Return, by header, the one id that it can be where the others have a header of their own.
+
+    `户号` is the household beside `农户编号`, and nobody knows what it is alone.
+    """
+    claims = {h: [c for c in schema.columns if not isinstance(_factor(c, h), _No)] for h in headers}
+    served = {claimed[0].name for claimed in claims.values() if len(claimed) == 1}
+    left = {
+        h: [c.name for c in claimed if c.name not in served]
+        for h, claimed in claims.items()
+        if len(claimed) > 1 and all(c.kind == "id" for c in claimed)
+    }
+    return {header: names[0] for header, names in left.items() if len(names) == 1}
 
 
 class _No:

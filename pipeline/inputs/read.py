@@ -23,6 +23,7 @@ from fieldline.pipeline.inputs.numbers import Mark, settle
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
 from fieldline.pipeline.inputs.stated import bare_numbers, stated_units
 from fieldline.pipeline.inputs.values import FileFacts, Values, any_unit, number_cells, read_column
+from fieldline.pipeline.records.outcomes import outcome_codes
 
 _COUNTED = ("number", "count", "year", "money")
 
@@ -60,21 +61,25 @@ class InputTable:
 
     @property
     def bad_rows(self) -> set[int]:
-        """Rows (from 1) with a problem."""
-        return {problem.row for problem in self.problems}
+        """Rows (from 1) that are refused: those with a problem whose code stops them."""
+        return {problem.row for problem in self.problems if _stops(problem)}
 
     @property
     def good(self) -> pd.DataFrame:
-        """The rows without a problem, in file order."""
+        """The rows that are not refused, in file order."""
         bad = self.bad_rows
         return self.frame[~self.frame.index.isin([row - 1 for row in bad])] if bad else self.frame
 
     def problems_of_rows(self) -> dict[int, Problem]:
-        """Return the first problem of each bad row, by row from 1."""
+        """Return the first problem that refuses each bad row, by row from 1."""
         first: dict[int, Problem] = {}
-        for problem in self.problems:
+        for problem in filter(_stops, self.problems):
             first.setdefault(problem.row, problem)
         return first
+
+
+def _stops(problem: Problem) -> bool:
+    return outcome_codes()[problem.code].effect == "stop"
 
 
 def read_input(path: Path, schema: InputSchema, reading: Reading | None = None) -> InputTable:
@@ -183,8 +188,18 @@ def _column(
     if column.kind == "currency":
         read = read_column(given, column, None, facts)
         codes = {v: currency_code(v, how.currency) for v in read.values.dropna().unique()}
-        return Values(read.values.map(codes), read.problems)
+        return _of_county(Values(read.values.map(codes), read.problems), column, how.currency)
     return read_column(given, column, found.factor, facts)
+
+
+def _of_county(read: Values, column: InputColumn, currency: str) -> Values:
+    """Tell the rows in another currency than the county's: nothing is converted here."""
+    other = read.values.notna() & (read.values != currency) & bool(currency)
+    told = [
+        Problem(row + 1, column.name, "input_other_currency", str(read.values.iloc[row])[:40])
+        for row in np.flatnonzero(other.to_numpy(dtype=bool)).tolist()
+    ]
+    return Values(read.values, read.problems + told)
 
 
 def _amounts(

@@ -64,6 +64,8 @@ class InputColumn:
     """Numbers that say that nothing was measured, as the file writes them."""
     unit_column: str = ""
     """Text column that takes the unit where the header or a cell states it (`价格(元/公斤)`)."""
+    rounded: bool = False
+    """Whether an amount is an estimate: decimals beyond its currency's are rounded, not refused."""
     personal: bool = False
     """Whether its cells may identify a person: then no message repeats one."""
 

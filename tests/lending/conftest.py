@@ -23,10 +23,10 @@ from fieldline.crops.schemas import CROPS, FIELDS, HAZARDS, HISTORY, YIELDS
 from fieldline.lending.decision.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
 from fieldline.lending.decision.decide import run_decide
 from fieldline.lending.evidence.crosscheck import run_evidence
+from fieldline.lending.inputs import APPLICATIONS, LOANS, REGISTRY
 from fieldline.lending.profile.profiles import run_profile
 from fieldline.lending.risk.features import NAMES
 from fieldline.lending.settings import EvidenceSettings, PolicySettings, RiskSettings
-from fieldline.lending.sources import APPLICATIONS, LOANS, OFF_FARM, REGISTRY
 from fieldline.lending.store.offers import Posted, run_offers
 from fieldline.pipeline.parcels.schemas import FARMERS, PARCEL_COLUMNS
 from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
@@ -98,7 +98,8 @@ class County:
         """Write the artifacts of the earlier rooms and the lender's own files."""
         self._parcels()
         self._rooms()
-        for name, columns in (("registry", REGISTRY), ("applications", (*APPLICATIONS, OFF_FARM))):
+        for name, schema in (("registry", REGISTRY), ("applications", APPLICATIONS)):
+            columns = [column.name for column in schema.columns]
             with self.path(f"{name}.csv").open("w", newline="") as handle:
                 writer = csv.DictWriter(handle, columns)
                 writer.writeheader()
@@ -195,6 +196,7 @@ class County:
             registry=self.path("registry.csv") if self.registry else None,
             protected=self.path("protected.gpkg") if self.protected else None,
             as_of=AS_OF, settings=self.evidence_settings, privacy=PRIVACY,
+            table_columns={},
             out=self.path("evidence.parquet"), outcomes=self.path("outcomes_evidence.parquet"),
         )  # fmt: skip
         return read_table(self.path("evidence.parquet")).set_index("parcel_id")
@@ -208,6 +210,7 @@ class County:
             history=self.path("history.parquet"),
             applications=self.path("applications.csv") if self.applications else None,
             as_of=AS_OF, currency=self.currency, policy=self.policy, privacy=PRIVACY,
+            table_columns={},
             out=self.path("profiles.parquet"), outcomes=self.path("outcomes_profile.parquet"),
         )  # fmt: skip
         return read_table(self.path("profiles.parquet")).set_index(["level", "party_id"])
@@ -221,6 +224,7 @@ class County:
             loan_history=None if self.loans is None else self.path("loans.csv"),
             parts=[self.path(f"outcomes_{s}.parquet") for s in ("observe", "evidence", "profile")],
             as_of=AS_OF, currency=self.currency, risk=self.risk, policy=self.policy,
+            table_columns={},
             out=self.path("decisions.parquet"), card=self.path("pd.json"),
             outcomes=self.path("outcomes_decide.parquet"),
         )  # fmt: skip
@@ -282,7 +286,7 @@ def loan_table(count: int = 900, seed: int = 3, currency: str = "CNY") -> pd.Dat
         "off_farm_income": np.nan, "thin_file": prior == 0,
         "defaulted": rng.random(count) < 1 / (1 + np.exp(-odds)),
     })  # fmt: skip
-    return frame[[*LOANS, OFF_FARM]]
+    return frame[[column.name for column in LOANS.columns]]
 
 
 @pytest.fixture
@@ -319,6 +323,12 @@ def case() -> Case:
 def county(tmp_path: Path) -> County:
     """An empty county with one shelf of files."""
     return County(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def county_kind() -> type[County]:
+    """The class of a county, for a test that makes several."""
+    return County
 
 
 @pytest.fixture

@@ -15,14 +15,8 @@ from typing import Any
 
 import shapely
 
-from fieldline.pipeline.imagery.archive import (
-    SceneItem,
-    collection_ids,
-    item_hrefs,
-    known_since,
-    parse_item,
-    read_document,
-)
+from fieldline.pipeline.imagery.archive import SceneItem, parse_item
+from fieldline.pipeline.imagery.catalog import collection_ids, find_items
 from fieldline.pipeline.imagery.scenes import solar_day
 from fieldline.pipeline.imagery.settings import S2_BANDS, ClearSettings
 from fieldline.pipeline.records.errors import ProviderError, UserError
@@ -126,11 +120,12 @@ def _collection(catalog: Path, name: str, names: Sequence[str], box: Box | None)
     area = None if box is None else shapely.box(*box)
     longitude = 0.0 if box is None else (box[0] + box[2]) / 2
     scenes: list[Scene] = []
-    unreadable = elsewhere = 0
-    for href in item_hrefs(catalog, name):
+    elsewhere = 0
+    found = find_items(catalog, name)
+    unreadable = len(found.broken)
+    for source in found.sources:
         try:
-            document = read_document(href)
-            item = parse_item(document)
+            item = parse_item(source.read(), source.folder)
         except ProviderError:
             unreadable += 1
             continue
@@ -138,7 +133,7 @@ def _collection(catalog: Path, name: str, names: Sequence[str], box: Box | None)
             elsewhere += 1
             continue
         day = solar_day(item.datetime, longitude)
-        scenes.append(Scene(item, day, max(day, known_since(document).date())))
+        scenes.append(Scene(item, day, max(day, item.known_since.date())))
     others = tuple(other for other in names if other != name)
     bands = tuple(band for band in S2_BANDS if _in_most(scenes, band))
     return Archive(name, tuple(scenes), unreadable, elsewhere, others, bands)

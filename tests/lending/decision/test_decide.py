@@ -4,12 +4,10 @@ import json
 from typing import Any
 
 import pandas as pd
-import pytest
 
 from fieldline.lending.decision.replay import replay
 from fieldline.lending.risk.default_model import PdModel
 from fieldline.lending.settings import RiskSettings
-from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.records.tables import read_table
 
@@ -38,7 +36,9 @@ def test_every_farmer_has_exactly_one_decision(county: Any, name_of: Any, loans:
     }  # fmt: skip
     assert found.loc[names["cat"], "reason_codes"][0] == "review_not_valued"
     assert list(found.loc[names["cat"], "outcomes"]) == ["too_cloudy"]
-    assert outcome_codes()["too_cloudy"].remedy in found.loc[names["eve"], "reasons"][0]
+    told = found.loc[names["eve"], "reasons"][0]
+    assert "too few clear satellite dates" in told
+    assert outcome_codes()["too_cloudy"].remedy not in told
 
 
 def test_every_decision_replays_from_the_table(county: Any, loans: Any) -> None:
@@ -108,11 +108,34 @@ def test_the_stored_model_gives_the_stored_probability(county: Any, loans: Any) 
     assert found["pd_model"] == stored.label
 
 
-def test_loans_in_another_currency_are_refused(county: Any, loans: pd.DataFrame) -> None:
+def test_loans_in_another_currency_teach_nothing_and_stop_nothing(
+    county: Any, loans: pd.DataFrame
+) -> None:
     county.add("a", "ann")
-    county.loans = loans.assign(currency="EUR")
-    with pytest.raises(UserError, match="row 1: currency is 'EUR': give loans in CNY"):
-        county.decide()
+    county.apply("ann")
+    county.loans = loans
+    known = county.decision("ann")["pd_model"]
+    foreign = loans.assign(
+        loan_id="Z" + loans["loan_id"], currency="EUR", defaulted=~loans["defaulted"]
+    )
+    county.loans = pd.concat([loans, foreign])
+    assert county.decision("ann")["pd_model"] == known
+    county.loans = foreign
+    county.decide()
+    card = json.loads(county.path("pd.json").read_text())["card"]
+    assert card["problem"] == "loans=0 needed=200"
+
+
+def test_a_bad_application_is_told_in_words(county: Any) -> None:
+    county.add("a", "ann")
+    county.apply("ann", annual_debt_service="12.000")
+    found = county.decision("ann")
+    assert found["access"] == "review"
+    assert found["reasons"][0] == (
+        "Your application cannot be used as it is: the yearly debt service is 12.000 and has more "
+        "decimals than the currency. Correct it, or bring the papers."
+    )
+    assert "年还款额“12.000”的小数位多于该货币" in found["reasons_zh"][0]
 
 
 def test_farmers_of_one_household_share_its_caps(county: Any, name_of: Any, loans: Any) -> None:

@@ -15,7 +15,6 @@ from shapely.geometry import box
 from fieldline.lending.codes import EFFECTS, evidence_codes
 from fieldline.lending.evidence.crosscheck import ParcelFacts, gather, holds_ground, judge
 from fieldline.lending.settings import EvidenceSettings
-from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
 
 RULES = EvidenceSettings()
@@ -215,19 +214,33 @@ def test_protected_areas_count_while_in_force(county: Any) -> None:
     assert rows.loc["b", "effect"] == "none"
 
 
-def test_a_registry_with_a_wrong_number_is_refused_with_its_row(county: Any) -> None:
+def test_a_registry_row_that_cannot_be_read_sends_its_parcel_alone_to_a_person(
+    county: Any, name_of: Any
+) -> None:
     county.add("a", "ann")
-    county.registry = [
-        {
-            "parcel_id": "a",
-            "area_m2": "ten",
-            "holder_id": "",
-            "crop": "",
-            "recorded_on": "2024-01-01",
-        }
-    ]
-    with pytest.raises(UserError, match=r"row 1: area_m2 is 'ten'"):
-        county.evidence()
+    county.add("b", "bob", x=1000)
+    row = {"crop": "maize", "recorded_on": "2024-01-01", "area_m2": 10_000}
+    older = {**row, "parcel_id": "a", "holder_id": "ann", "recorded_on": "2020-01-01"}
+    newest = {**row, "parcel_id": "a", "holder_id": "zoe", "area_m2": "ten"}
+    county.registry = [newest, older, {**row, "parcel_id": "b", "holder_id": "bob"}]
+    rows = county.evidence()
+    assert "registry_unclear" in rows.loc["a", "codes"]
+    assert rows.loc["a", "effect"] == "review"
+    assert pd.isna(rows.loc["a", "registry_area_m2"])
+    assert "holder_agrees" in rows.loc["b", "codes"]
+    found = county.decision("ann")
+    assert found["access"] == "review"
+    assert found["reasons"][0].startswith("The registry's entry for parcel a cannot be read")
+    assert "review_registry_unclear" not in county.decision("bob")["reason_codes"]
+
+
+def test_a_park_larger_than_the_grid_of_the_county_still_stops_its_parcels(county: Any) -> None:
+    county.add("a", "ann")
+    county.evidence()
+    parcels = gpd.read_parquet(county.path("parcels.parquet"))
+    whole_earth = gpd.GeoDataFrame(geometry=[box(-180, -90, 180, 90)], crs="EPSG:4326")
+    found = gather(parcels, FIELDS, CROPS, None, whole_earth, RULES)
+    assert found[0].protected_m2 == pytest.approx(10_000, rel=1e-3)
 
 
 PLAIN = ParcelFacts(
@@ -429,7 +442,7 @@ def test_what_was_seen_and_registered_is_brought_to_its_parcel() -> None:
     })  # fmt: skip
     registry = pd.DataFrame(
         {"area_m2": [8000.0], "holder_id": ["ann"], "crop": [""],
-         "recorded_on": [pd.Timestamp("2024-01-01")]}, index=["a"],
+         "recorded_on": [pd.Timestamp("2024-01-01")], "unclear": [False]}, index=["a"],
     )  # fmt: skip
     parcels = parcels_of(("b", "bob", 1000, 100), ("a", "ann", 0, 100))
     parcels.loc[0, "declared_crop"] = "soybean"
@@ -450,7 +463,13 @@ def test_ground_claimed_by_three_is_disputed_with_each() -> None:
     # bob's and cat's parcels share no ground with each other, ann's shares 50 m with each
     parcels = parcels_of(("a", "ann", 0, 200), ("b", "bob", -50, 100), ("c", "cat", 150, 100))
     registry = pd.DataFrame(
-        {"area_m2": np.nan, "holder_id": ["ann", None], "crop": None, "recorded_on": pd.NaT},
+        {
+            "area_m2": np.nan,
+            "holder_id": ["ann", None],
+            "crop": None,
+            "recorded_on": pd.NaT,
+            "unclear": False,
+        },
         index=["b", "c"],
     )
     found = facts_of(parcels, registry=registry)
@@ -469,7 +488,13 @@ def test_own_ground_is_counted_with_the_earlier_parcel() -> None:
 
 def test_a_holder_without_a_rival_is_no_rival_of_others() -> None:
     registry = pd.DataFrame(
-        {"area_m2": [10_000.0], "holder_id": ["ann"], "crop": None, "recorded_on": pd.NaT},
+        {
+            "area_m2": [10_000.0],
+            "holder_id": ["ann"],
+            "crop": None,
+            "recorded_on": pd.NaT,
+            "unclear": False,
+        },
         index=["a"],
     )
     found = facts_of(parcels_of(("a", "ann", 0, 100), ("b", "bob", 1000, 100)), registry=registry)

@@ -96,13 +96,18 @@ def test_blocked_ground_earns_nothing(county: Any, name_of: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "detail"),
     [
-        ({"annual_debt_service": "-5"}, "annual_debt_service=-5"),
-        ({"annual_debt_service": "many"}, "annual_debt_service='many'"),
-        ({"annual_debt_service": ""}, "annual_debt_service=missing"),
+        ({"annual_debt_service": "-5"}, "annual_debt_service=input_out_of_range value=-5"),
+        ({"annual_debt_service": "many"}, "annual_debt_service=input_not_a_number value=many"),
+        ({"annual_debt_service": ""}, "annual_debt_service=input_missing"),
         ({"requested_amount": "NaN"}, ""),
-        ({"currency": "EUR"}, "currency=EUR"),
-        ({"prior_loans": 1, "prior_late": 2}, "prior_late=2 prior_loans=1"),
-        ({"household_size": "1.5"}, "household_size=1.5"),
+        ({"currency": "EUR"}, "currency=input_other_currency value=EUR"),
+        ({"prior_loans": 1, "prior_late": 2}, "prior_late=input_inconsistent value=2 of 1"),
+        ({"household_size": "1.5"}, "household_size=input_not_whole value=1.5"),
+        ({"household_size": "three"}, "household_size=input_not_a_number value=three"),
+        ({"household_size": "inf"}, "household_size=input_not_a_number value=inf"),
+        ({"household_size": "1e18"}, "household_size=input_out_of_range value=1e18"),
+        ({"household_size": ""}, "household_size=input_missing"),
+        ({"prior_late": ""}, "prior_late=input_missing"),
     ],
 )
 def test_a_bad_application_is_an_outcome(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +12,10 @@ from rasterio import Affine
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
+from shapely.geometry import box
 
-from fieldline.pipeline.imagery.archive import item_hrefs, parse_item, read_document
 from fieldline.pipeline.imagery.grid import Grid
-from fieldline.pipeline.imagery.mosaic import SceneReadError, read_day
+from fieldline.pipeline.imagery.mosaic import SceneReadError, read_day, read_readable
 from fieldline.pipeline.imagery.resample import FileGeometry, lookup
 from fieldline.pipeline.imagery.scenes import SceneDay, group_by_solar_day
 from fieldline.pipeline.imagery.settings import MaskSettings
@@ -23,17 +25,17 @@ from tests.pipeline.imagery.tiny_archive import (
     TinyScene,
     X,
     Y,
+    read_all,
     tiny_grid,
     write_archive,
 )
 
 NAN = np.nan
+PLAIN = {"scale": 1e-4, "offset": 0.0}
 
 
 def day_of(folder: Path, *scenes: TinyScene) -> SceneDay:
-    catalog = write_archive(folder, scenes)
-    items = [parse_item(read_document(href)) for href in item_hrefs(catalog, "tiny")]
-    (day,) = group_by_solar_day(items)
+    (day,) = group_by_solar_day(read_all(write_archive(folder, scenes)))
     return day
 
 
@@ -213,3 +215,102 @@ def test_items_beside_the_window_are_not_opened(tmp_path: Path) -> None:
     day = day_of(tmp_path, near, far)
     (tmp_path / "files" / "far_B04.tif").unlink()
     assert read(day, tiny_grid(1, 1), "B04")[0, 0, 0] == pytest.approx(0.01)
+
+
+def rewrite(path: Path, values: np.ndarray, **profile: Any) -> None:
+    """Write one file of another kind over a band's."""
+    bands = values if values.ndim == 3 else values[np.newaxis]
+    options = {
+        "driver": "GTiff", "height": bands.shape[1], "width": bands.shape[2], "dtype": bands.dtype,
+        "count": bands.shape[0], "crs": CRS, "transform": Affine(10, 0, X, 0, -10, Y), **profile,
+    }  # fmt: skip
+    with rasterio.open(path, "w", **{k: v for k, v in options.items() if v is not None}) as file:
+        file.write(bands)
+
+
+NUMBERS = np.array([[100, 200], [300, 400]], "uint16")
+LOCAL = (
+    'ENGCRS["walked",EDATUM["here"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],UNIT["metre",1]]'
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "profile", "reason"),
+    [
+        (NUMBERS, {"crs": None}, "no_crs"),
+        (NUMBERS, {"transform": None}, "no_geotransform"),
+        (NUMBERS, {"crs": LOCAL}, "crs_unknown"),
+        (NUMBERS.astype("complex64"), {}, "complex_numbers"),
+        (np.stack([NUMBERS] * 3), {}, "several_bands"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_file_that_is_no_band_on_a_map_is_named_and_says_why(
+    tmp_path: Path, values: np.ndarray, profile: dict[str, Any], reason: str
+) -> None:
+    day = day_of(tmp_path, TinyScene("a", {"B04": NUMBERS}))
+    rewrite(tmp_path / "files" / "a_B04.tif", values, **profile)
+    with pytest.raises(SceneReadError) as caught:
+        read(day, tiny_grid(2, 2), "B04")
+    assert (caught.value.item_id, caught.value.asset, caught.value.reason) == ("a", "B04", reason)
+
+
+def test_a_rotated_file_is_read_by_its_own_axes(tmp_path: Path) -> None:
+    """Turned by a quarter: the file's columns run south and its rows run east."""
+    day = day_of(tmp_path, TinyScene("a", {"B04": NUMBERS}))
+    turned = Affine(0, 10, X, -10, 0, Y)
+    rewrite(tmp_path / "files" / "a_B04.tif", NUMBERS, transform=turned)
+    block = read(day, tiny_grid(2, 2), "B04")
+    np.testing.assert_allclose(block[0], [[0.01, 0.03], [0.02, 0.04]], atol=1e-7)
+
+
+def test_a_nodata_of_nan_is_missing(tmp_path: Path) -> None:
+    day = day_of(tmp_path, TinyScene("a", {"B04": NUMBERS}))
+    values = np.array([[0.25, np.nan], [np.inf, 0.5]], "float32") * 1e4
+    rewrite(tmp_path / "files" / "a_B04.tif", values, nodata=np.nan)
+    block = read(day, tiny_grid(2, 2), "B04")
+    np.testing.assert_allclose(block[0], [[0.25, NAN], [NAN, 0.5]], atol=1e-6)
+
+
+def test_a_mask_of_one_bit_is_read_as_zero_and_one(tmp_path: Path) -> None:
+    day = day_of(tmp_path, TinyScene("a", {"B04": NUMBERS, "clm": NUMBERS}, radiometry=PLAIN))
+    cloudy = np.array([[0, 1], [1, 0]], "uint8")
+    rewrite(tmp_path / "files" / "a_clm.tif", cloudy, nbits=1)
+    mask = MaskSettings(kind="values", asset="clm", clear=(0,))
+    block = read(day, tiny_grid(2, 2), "B04", mask=mask)
+    np.testing.assert_allclose(block[0], [[0.01, NAN], [NAN, 0.04]], atol=1e-7)
+
+
+def test_a_mask_smaller_than_its_bands_hides_what_it_does_not_cover(tmp_path: Path) -> None:
+    scene = TinyScene("a", {"B04": NUMBERS, "SCL": [[4]]})
+    block = read(day_of(tmp_path, scene), tiny_grid(2, 2), "B04", mask=MaskSettings(kind="scl"))
+    np.testing.assert_allclose(block[0], [[0.01, NAN], [NAN, NAN]], atol=1e-7)
+
+
+def test_an_alpha_channel_is_no_second_band(tmp_path: Path) -> None:
+    day = day_of(tmp_path, TinyScene("a", {"B04": NUMBERS}))
+    both = np.stack([NUMBERS, np.full_like(NUMBERS, 65535)])
+    rewrite(tmp_path / "files" / "a_B04.tif", both, photometric="MINISBLACK", alpha="YES")
+    block = read(day, tiny_grid(2, 2), "B04")
+    np.testing.assert_allclose(block[0], NUMBERS * 1e-4, atol=1e-7)
+
+
+def test_a_footprint_around_the_world_does_not_hide_its_file(tmp_path: Path) -> None:
+    """West of the zone's middle, where the projected edges of the world do not reach."""
+    day = day_of(tmp_path, TinyScene("a", {"B04": NUMBERS}, corner=(X - 200_000, Y)))
+    (item,) = day.items
+    world = replace(day, items=(replace(item, footprint=box(-180, -90, 180, 90)),))
+    block = read(world, Grid(CRS, Affine(10, 0, X - 200_000, 0, -10, Y), 2, 2), "B04")
+    np.testing.assert_allclose(block[0], NUMBERS * 1e-4, atol=1e-7)
+
+
+def test_a_picture_goes_on_without_an_item_that_cannot_be_read(tmp_path: Path) -> None:
+    scenes = [TinyScene("a", {"B04": NUMBERS}), TinyScene("b", {"B04": NUMBERS * 2}, hour=11)]
+    day, grid = day_of(tmp_path, *scenes), tiny_grid(2, 2)
+    (tmp_path / "files" / "a_B04.tif").unlink()
+    window = Window(0, 0, 2, 2)
+    block = read_readable(day, grid, window, ("B04",), NO_MASK)
+    np.testing.assert_allclose(block[0], NUMBERS * 2e-4, atol=1e-7)
+    (tmp_path / "files" / "b_B04.tif").unlink()
+    assert np.isnan(read_readable(day, grid, window, ("B04",), NO_MASK)).all()

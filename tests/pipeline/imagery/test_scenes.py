@@ -16,48 +16,18 @@ from fieldline.pipeline.imagery.scenes import (
     _Area,
     group_by_solar_day,
     read_scene_days,
-    run_scenes,
     solar_day,
 )
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import read_table
+from tests.pipeline.imagery.choosing import RED, choose, choose_from, outcomes
 from tests.pipeline.imagery.tiny_archive import (
     SEASON,
     TinyScene,
-    pixel_box,
-    scene_settings,
     write_archive,
-    write_parcels,
 )
-
-RED = {"B04": [[500, 600], [700, 800]]}
-
-
-def choose(folder: Path, scenes: list[TinyScene], season: Season = SEASON, **changes: Any) -> Path:
-    """Run the stage over a tiny archive; return scenes.parquet."""
-    catalog = write_archive(folder / "archive", scenes)
-    return choose_from(folder, catalog, season, **changes)
-
-
-def choose_from(folder: Path, catalog: Path, season: Season = SEASON, **changes: Any) -> Path:
-    parcels = write_parcels(folder / "parcels.parquet", {"p": pixel_box(0.2, 0.2, 1.4, 1.8)})
-    out = folder / "results" / "scenes.parquet"
-    run_scenes(
-        catalog=catalog,
-        parcels=parcels,
-        season=season,
-        scenes=scene_settings("B04", **changes),
-        out=out,
-        outcomes=folder / "results" / "outcomes.parquet",
-    )
-    return out
-
-
-def outcomes(folder: Path) -> dict[str, str]:
-    frame = read_table(folder / "results" / "outcomes.parquet")
-    return dict(zip(frame["parcel_id"], frame["outcome"], strict=True))
 
 
 def test_every_item_gets_one_outcome(tmp_path: Path) -> None:
@@ -107,7 +77,8 @@ def test_nothing_known_after_the_as_of_date_is_used(tmp_path: Path) -> None:
 
 
 def test_configured_defaults_stand_in_for_silent_metadata(tmp_path: Path) -> None:
-    scenes = [TinyScene("silent", RED, radiometry={"nodata": 0})]
+    shifted = {"B04": [[1500, 1600], [1700, 1800]]}
+    scenes = [TinyScene("silent", shifted, radiometry={"nodata": 0})]
     out = choose(tmp_path, scenes, default_scale=1e-4, default_offset=-0.1)
     radiometry = read_scene_days(out)[0].items[0].assets["B04"].radiometry
     assert (radiometry.scale, radiometry.offset) == (1e-4, -0.1)
@@ -265,7 +236,7 @@ def test_a_county_lies_at_the_middle_of_its_parcels() -> None:
     assert _Area(parcels.iloc[:0]).longitude == 0
 
 
-def test_chosen_items_are_kept_in_order_of_time_with_their_own_words(tmp_path: Path) -> None:
+def test_chosen_items_are_kept_in_order_of_time_with_their_own_radiometry(tmp_path: Path) -> None:
     words = {"spatial_resolution": 10.0, "scale": 1e-4, "offset": 0.0}
     scenes = [
         TinyScene("a", RED, day=dt.date(2021, 6, 1), radiometry=words),
@@ -275,7 +246,8 @@ def test_chosen_items_are_kept_in_order_of_time_with_their_own_words(tmp_path: P
     table = pq.read_table(out)
     assert table.column("id").to_pylist() == ["b", "a"]
     band = table.column("assets").to_pylist()[1]["B04"]["raster:bands"]
-    assert band == [words]
+    assert band == [{"scale": 1e-4, "offset": 0.0}]
+    assert set(table.column("assets").to_pylist()[0]) == {"B04"}
     links = table.column("links").to_pylist()[0]
     assert [link["rel"] for link in links] == ["self"]
     assert links[0]["href"] == "../archive/tiny/b/b.json"
@@ -292,5 +264,7 @@ def test_a_broken_document_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     frame = read_table(tmp_path / "results" / "outcomes.parquet").set_index("parcel_id")
     assert set(frame["outcome"]) == {"scene_invalid_item"}
     assert frame["detail"].to_dict() == {
-        "a.json": "reason=JSONDecodeError", "b.json": "reason=empty_geometry",
+        "a.json": "document=tiny/a/a.json reason=not_json",
+        "b": 'field=geometry value={"type":_"Polygon",_"coordinates":_[]} reason=no_area '
+        "document=tiny/b/b.json",
     }  # fmt: skip

@@ -21,6 +21,8 @@ from rasterio.warp import transform_bounds
 from shapely.geometry import box, mapping
 from shapely.geometry.base import BaseGeometry
 
+from fieldline.pipeline.imagery.archive import SceneItem, parse_item
+from fieldline.pipeline.imagery.catalog import find_items
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.settings import (
     ClearSettings,
@@ -105,18 +107,29 @@ def write_band(path: Path, values: Any, scene: TinyScene, resolution: float) -> 
         file.write(array.astype(dtype), 1)
 
 
+def read_all(catalog: Path, collection: str = "tiny") -> list[SceneItem]:
+    """Return all items of a collection."""
+    sources = find_items(catalog, collection).sources
+    return [parse_item(source.read(), source.folder) for source in sources]
+
+
 def pixel_box(left: float, top: float, right: float, bottom: float) -> BaseGeometry:
     """Return a rectangle given in pixels from the archive's corner."""
     return box(X + 10 * left, Y - 10 * bottom, X + 10 * right, Y - 10 * top)
 
 
-def write_parcels(path: Path, shapes: Mapping[str, BaseGeometry]) -> Path:
-    """Write outlines given in the archive's CRS as a parcels table in EPSG:4326."""
+def outlines(shapes: Mapping[str, BaseGeometry]) -> gpd.GeoDataFrame:
+    """Return outlines given in the archive's CRS as parcels in EPSG:4326."""
     frame = gpd.GeoDataFrame(
         {"parcel_id": list(shapes), "farmer_id": "farmer"}, geometry=list(shapes.values()), crs=CRS
     )
+    return frame.to_crs("EPSG:4326")
+
+
+def write_parcels(path: Path, shapes: Mapping[str, BaseGeometry]) -> Path:
+    """Write outlines given in the archive's CRS as a parcels table."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_crs("EPSG:4326").to_parquet(path)
+    outlines(shapes).to_parquet(path)
     return path
 
 

@@ -1,0 +1,121 @@
+"""`scenes.parquet`: the chosen scenes of a season as stac-geoparquet.
+
+Owns what is kept of an item: what later stages read, in one form and type for all items. The one
+idea: archives differ in every field that nobody needs, and a table cannot hold two types, so what
+is not needed is left where it was (`links` says where).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import stac_geoparquet.arrow as sga
+from shapely.geometry import mapping
+
+from fieldline.pipeline.imagery.addresses import relative_href
+from fieldline.pipeline.imagery.archive import SceneItem, parse_item
+from fieldline.pipeline.imagery.masks import mask_asset
+from fieldline.pipeline.imagery.radiometry import Radiometry
+from fieldline.pipeline.imagery.settings import SceneSettings
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.tables import atomic_path
+
+_EXTENSIONS = [
+    "https://stac-extensions.github.io/eo/v1.1.0/schema.json",
+    "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
+]
+#: Pixel of the transform kept, m. Only its corner is read, to lay blocks along the file's tiles.
+_PIXEL = 10.0
+
+
+def wanted_assets(scenes: SceneSettings) -> tuple[str, ...]:
+    """Return the bands and the mask that a scene must have."""
+    mask = mask_asset(scenes.mask)
+    return (*scenes.bands, *([mask] if mask else []))
+
+
+def with_defaults(item: SceneItem, scenes: SceneSettings) -> SceneItem:
+    """Return the item with the configured scale and offset where its bands state none."""
+    filled = {}
+    for band in scenes.bands:
+        asset = item.find(band)
+        if asset is not None:
+            stated = asset.radiometry
+            scale = scenes.default_scale if stated.scale is None else stated.scale
+            offset = scenes.default_offset if stated.offset is None else stated.offset
+            known = replace(stated, scale=scale, offset=offset)
+            filled[asset.key] = replace(asset, radiometry=known)
+    return replace(item, assets={**item.assets, **filled})
+
+
+def kept_document(
+    item: SceneItem, address: str, scenes: SceneSettings, folder: Path
+) -> dict[str, Any]:
+    """Return what is kept of an item: addresses relative, radiometry explicit, bands by name.
+
+    Args:
+        item: A chosen item, defaults filled in.
+        address: Its document.
+        scenes: Bands and mask.
+        folder: Folder of the table, from which relative addresses start.
+    """
+    found = {name: item.find(name) for name in wanted_assets(scenes)}
+    properties = {
+        "datetime": item.datetime.isoformat().replace("+00:00", "Z"),
+        "eo:cloud_cover": item.cloud_cover,
+        "s2:processing_baseline": item.baseline,
+        "proj:transform": item.origin
+        and [_PIXEL, 0.0, item.origin[0], 0.0, -_PIXEL, item.origin[1]],
+    }
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": _EXTENSIONS,
+        "id": item.id,
+        "geometry": mapping(item.footprint),
+        "bbox": list(item.footprint.bounds),
+        "properties": {name: value for name, value in properties.items() if value is not None},
+        "links": [{"rel": "self", "href": relative_href(address, folder)}],
+        "assets": {
+            name: {"href": relative_href(asset.href, folder), **_raster_bands(asset.radiometry)}
+            for name, asset in found.items()
+            if asset is not None
+        },
+        "collection": scenes.collection,
+    }
+
+
+def write_items(documents: Sequence[dict[str, Any]], out: Path) -> None:
+    """Write kept documents in order of time and id; none gives an empty table."""
+    ordered = sorted(documents, key=lambda d: (d["properties"]["datetime"], d["id"]))
+    with atomic_path(out) as temporary:
+        if ordered:
+            sga.to_parquet(sga.parse_stac_items_to_arrow(ordered), temporary)
+        else:
+            pq.write_table(pa.table({"id": pa.array([], pa.string())}), temporary)
+
+
+def read_items(scenes_parquet: Path) -> list[SceneItem]:
+    """Read kept items, their addresses made absolute.
+
+    Raises:
+        UserError: The file is absent.
+    """
+    if not scenes_parquet.exists():
+        raise UserError(f"{scenes_parquet} does not exist", "run the scenes stage first")
+    table = pq.read_table(scenes_parquet)
+    if table.num_rows == 0:
+        return []
+    folder = scenes_parquet.parent.resolve()
+    return [parse_item(document, folder) for document in sga.stac_table_to_items(table)]
+
+
+def _raster_bands(known: Radiometry) -> dict[str, Any]:
+    stated = {"scale": known.scale, "offset": known.offset, "nodata": known.nodata}
+    band = {name: float(value) for name, value in stated.items() if value is not None}
+    return {"raster:bands": [band]} if band else {}
