@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from fieldline.pipeline.inputs.text import Text, read_text
-from fieldline.pipeline.records.encodings import legacy_encoding, recover
+from fieldline.pipeline.records.encodings import REPLACEMENT, legacy_encoding, recover
 from fieldline.pipeline.records.errors import UserError
 
 HeaderScore = Callable[[Sequence[str]], int]
@@ -32,6 +32,7 @@ HeaderScore = Callable[[Sequence[str]], int]
 
 _DELIMITERS = ",;\t|"
 _HEADER_LINES = 10
+_LOST = REPLACEMENT.encode()
 _CHUNK = 1 << 24
 #: Above this share of rows with too many cells it is the file that is wrong, not its rows.
 _MOSTLY = 0.5
@@ -81,6 +82,7 @@ def read_delimited(path: Path, score: HeaderScore) -> Delimited:
         found = _slow(path, text.settled(), layout)
     else:
         notes = _not_ascii(columns) if text.legacy else {}
+        notes |= _damaged(columns) if _LOST in text.data else {}
         none = np.empty(0, dtype=np.int64)
         found = Delimited(layout.names, columns, text.encoding, layout.delimiter, none, notes)
     if not len(found.columns[0]):
@@ -187,6 +189,16 @@ def _not_ascii(columns: Sequence[pa.Array]) -> dict[int, str]:
     return rows
 
 
+def _damaged(columns: Sequence[pa.Array]) -> dict[int, str]:
+    """Return rows with the character that stands for one that was lost."""
+    rows: dict[int, str] = {}
+    for column in columns:
+        lost = pc.match_substring(column, _LOST.decode()).fill_null(False)
+        found = np.flatnonzero(lost.to_numpy(zero_copy_only=False))
+        rows.update(dict.fromkeys(found.tolist(), "text_damaged"))
+    return rows
+
+
 def _slow(path: Path, text: Text, layout: _Layout) -> Delimited:
     width = len(layout.names)
     records = islice(_records(text.content, layout.delimiter), layout.skipped, None)
@@ -200,20 +212,25 @@ def _slow(path: Path, text: Text, layout: _Layout) -> Delimited:
             'put cells that hold the separator (an outline, 1,234) in quotes "..." and save again',
         )
     cells = [[row[place] if place < len(row) else "" for row in rows] for place in range(width)]
-    notes = _recover(cells) if text.legacy else {}
+    notes, encoding = _recover(cells, text.encoding)
     columns = [
         pa.array([c if c.strip() else None for c in column], pa.string()) for column in cells
     ]
     return Delimited(
-        layout.names, columns, text.encoding, layout.delimiter, np.array(wide, np.int64), notes
+        layout.names, columns, encoding, layout.delimiter, np.array(wide, np.int64), notes
     )
 
 
-def _recover(cells: list[list[str]]) -> dict[int, str]:
-    """Make mixed cells readable in place; return the rows whose text was decoded or is damaged."""
-    legacy, whole = legacy_encoding(cell for column in cells for cell in column)
+def _recover(cells: list[list[str]], encoding: str) -> tuple[dict[int, str], str]:
+    """Make mixed cells readable in place.
+
+    Returns:
+        Rows whose text was decoded or is damaged, and what the odd ones were in.
+    """
+    odd = [cell for column in cells for cell in column if not cell.isascii()]
+    legacy, whole = legacy_encoding(odd)
     notes: dict[int, str] = {}
-    for column in cells:
+    for column in cells if odd else ():
         for row, cell in enumerate(column):
             if cell.isascii():
                 continue
@@ -221,7 +238,7 @@ def _recover(cells: list[list[str]]) -> dict[int, str]:
             column[row] = decoded.text
             if decoded.note and notes.get(row) != "text_damaged":
                 notes[row] = decoded.note
-    return notes
+    return notes, legacy if "text_decoded" in notes.values() else encoding
 
 
 def _refuse_open_quote(path: Path, rows: Sequence[Sequence[str]], layout: _Layout) -> None:

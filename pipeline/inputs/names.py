@@ -24,8 +24,6 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _UNIT_BEHIND = re.compile(
     r"(.+?)\s*(?:[(\[【](.+)[)\]】]|(?:\bin\b|[\s_:,])\s*(\S+\s*(?:/|\bper\b|每).+))"
 )
-#: Field names of a shapefile are cut after ten bytes.
-_SHAPEFILE_NAME = 10
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,11 @@ def find_columns(
             f"rename the column or write its name under {place}",
         )
     return found
+
+
+def claimants(column: InputColumn, headers: Sequence[str]) -> list[str]:
+    """Return the headers that may be a column."""
+    return [h for h in headers if not isinstance(_factor(column, h), _No)]
 
 
 def score(schema: InputSchema, mapping: Mapping[str, str], row: Sequence[str]) -> int:
@@ -211,22 +214,9 @@ def _named(column: InputColumn, headers: Sequence[str], path: Path, place: str) 
         if exact:
             claims = exact
             break
-    claims = claims or _cut(column, headers)
     if len(claims) > 1:
         raise UserError(
             f"{path}: {' and '.join(repr(h) for h in claims)} may both be {column.name}",
             f"write the right one as {place}.{column.name}",
         )
     return next((Found(h, f, _stated(column, h)[1]) for h, f in claims.items()), None)
-
-
-def _cut(column: InputColumn, headers: Sequence[str]) -> dict[str, float | None]:
-    """Return the column that a shapefile cut to ten characters, where only this one begins so."""
-    cut = [h for h in headers if len(h) == _SHAPEFILE_NAME]
-    names = {column.name: 1.0, **column.units}
-    return {
-        header: factor
-        for header in cut
-        for name, factor in names.items()
-        if name.startswith(header.casefold()) and len(name) > _SHAPEFILE_NAME
-    }

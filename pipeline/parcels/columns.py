@@ -7,6 +7,7 @@ rules read these columns from a CSV, a workbook, GeoJSON, KML, a GeoPackage or a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import pandas as pd
 import pyarrow as pa
 
 from fieldline.pipeline.inputs.cells import Cells, number_text
+from fieldline.pipeline.inputs.names import claimants
 from fieldline.pipeline.inputs.read import InputTable, Reading, interpret
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema
+from fieldline.pipeline.records.encodings import legacy_encoding, recover
 from fieldline.pipeline.records.units import M2_PER_HA, M2_PER_MU
 
 PARCELS = InputSchema(
@@ -44,21 +47,43 @@ PARCELS = InputSchema(
 )  # fmt: skip
 """Columns of a parcel file; `geometry` is asked of tables only."""
 
-AREA_UNITS = {
-    "declared_area_m2": 1.0, "declared_area_ha": float(M2_PER_HA), "declared_area_mu": M2_PER_MU,
-}  # fmt: skip
 
-
-def typed_cells(path: Path, columns: Mapping[str, Sequence[Any]], notes: dict[int, str]) -> Cells:
-    """Return columns of a format that keeps numbers apart from text as cells of a table.
+def layer_cells(source: Path, columns: Mapping[str, Sequence[Any]]) -> Cells:
+    """Return the columns of an outline format as cells of a table, their text readable.
 
     Args:
-        path: Named in errors.
-        columns: Values of any kind by the file's own names, text readable.
-        notes: By row, `text_decoded` or `text_damaged`.
+        source: Named in errors.
+        columns: Values of any kind by the file's own names; bytes that are no UTF-8 as surrogates.
     """
-    arrays = tuple(pa.array([_text(v) for v in values], pa.string()) for values in columns.values())
-    return Cells(path, tuple(columns), arrays, "typed", "", notes=notes)
+    texts = {name: [_text(value) for value in values] for name, values in columns.items()}
+    readable, notes, encoding = readable_columns(texts)
+    arrays = tuple(pa.array(column, type=pa.string()) for column in readable.values())
+    return Cells(source, tuple(readable), arrays, encoding, "", notes=notes)
+
+
+Texts = dict[str, list[str | None]]
+
+
+def readable_columns(columns: Texts) -> tuple[Texts, dict[int, str], str]:
+    """Settle the encoding of a file's text.
+
+    Returns:
+        The columns readable, a note (`text_decoded`, `text_damaged`) by row, and the encoding.
+    """
+    odd = [cell for column in columns.values() for cell in column if cell and not cell.isascii()]
+    legacy, whole_file = legacy_encoding(odd)
+    notes: dict[int, str] = {}
+    encoding = "utf-8"
+    for column in columns.values() if odd else ():
+        for row, cell in enumerate(column):
+            if cell is None or cell.isascii():
+                continue
+            decoded = recover(cell, legacy, whole_file)
+            column[row] = decoded.text
+            if decoded.note and notes.get(row) != "text_damaged":
+                notes[row] = decoded.note
+                encoding = legacy if decoded.note == "text_decoded" else encoding
+    return columns, notes, encoding
 
 
 def _text(value: Any) -> str | None:
@@ -68,6 +93,16 @@ def _text(value: Any) -> str | None:
     if isinstance(value, float | np.floating):
         return number_text(float(value))
     return str(value).strip() or None
+
+
+def with_ids(cells: Cells, ids: Sequence[Any] | None, mapping: Mapping[str, str]) -> Cells:
+    """Let the `id` of GeoJSON features stand in for a column of parcel numbers, where none is."""
+    column = PARCELS.column("parcel_id")
+    if ids is None or "parcel_id" in mapping or claimants(column, cells.names):
+        return cells
+    texts = pa.array([_text(value) for value in ids], type=pa.string())
+    names, columns = (*cells.names, column.name), (*cells.columns, texts)
+    return replace(cells, names=names, columns=columns)
 
 
 def parcel_table(cells: Cells, mapping: Mapping[str, str]) -> InputTable:
@@ -80,19 +115,33 @@ def parcel_table(cells: Cells, mapping: Mapping[str, str]) -> InputTable:
     return interpret(cells, PARCELS, reading)
 
 
-def row_notes(table: InputTable) -> pd.DataFrame:
-    """Return, by row, what the reader says: `refused`, `text_note`, `area_note`; empty if nothing.
+def parcel_frame(table: InputTable) -> pd.DataFrame:
+    """Return the columns of a parcel file with what its rows' cells gave reason to note.
 
-    A damaged number of a parcel or farmer refuses the row (two of them would be one); elsewhere a
-    cell that cannot be read is missing.
+    Returns:
+        Text by Fieldline's names (None where missing), `declared_area_m2`; `text_note` and
+        `text_encoding`; `area_note` (`unreadable_area`); and `refused`, the code of a row whose
+        parcel or farmer a spreadsheet damaged (two of them would be one) or whose cells have
+        moved. A cell that cannot be read elsewhere is missing.
     """
-    count = len(table.frame)
-    notes = pd.DataFrame({n: [""] * count for n in ("refused", "text_note", "area_note")})
+    kept = table.frame.drop(columns=["geometry"])
+    frame = pd.DataFrame({name: _plain(kept[name]) for name in kept})
+    notes = {name: [""] * len(frame) for name in ("text_note", "area_note", "refused")}
     for row, note in table.cells.notes.items():
-        notes.loc[row, "text_note"] = note
+        notes["text_note"][row] = note
     for problem in table.problems:
         if problem.column in ("parcel_id", "farmer_id", ""):
-            notes.loc[problem.row - 1, "refused"] = problem.code
+            notes["refused"][problem.row - 1] = problem.code
         elif problem.column == "declared_area_m2":
-            notes.loc[problem.row - 1, "area_note"] = "unreadable_area"
-    return notes
+            notes["area_note"][problem.row - 1] = "unreadable_area"
+    encoding = [
+        table.cells.encoding if note == "text_decoded" else "" for note in notes["text_note"]
+    ]
+    return frame.assign(**notes, text_encoding=encoding)
+
+
+def _plain(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return text as objects, None where missing; numbers as they are."""
+    if values.dtype == np.float64:
+        return values
+    return values.astype(object).where(values.notna(), None)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pyproj import CRS
 
+from fieldline.pipeline.inputs.cells import Cells
 from fieldline.pipeline.parcels.shapes import Shapes
 
 
@@ -32,6 +33,8 @@ class Layer:
     """Name of a CRS that the layer states but that places nothing on Earth."""
     short_names: bool = False
     """Whether the format cuts column names to ten bytes (Shapefile)."""
+    cells: Cells | None = None
+    """The columns of a table (CSV, workbook, Parquet) as it was read."""
     unread: Sequence[str] = ()
     """What the file holds beside its outlines and was not read, one phrase each."""
 

@@ -6,20 +6,26 @@ one; the formats are in `geojson`, `kml`, `gdal` and `archives`. Judges no parce
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pyproj import CRS
 
+from fieldline.pipeline.inputs.cells import Cells, read_cells
+from fieldline.pipeline.inputs.names import claimants, score
+from fieldline.pipeline.inputs.values import as_text
 from fieldline.pipeline.parcels.archives import read_archive
+from fieldline.pipeline.parcels.columns import (
+    PARCELS,
+    layer_cells,
+    parcel_frame,
+    parcel_table,
+    with_ids,
+)
 from fieldline.pipeline.parcels.crs import Stated, stated_crs
 from fieldline.pipeline.parcels.gdal import read_gdal
 from fieldline.pipeline.parcels.geojson import read_geojson
@@ -27,8 +33,6 @@ from fieldline.pipeline.parcels.kml import read_kml
 from fieldline.pipeline.parcels.layers import Layer
 from fieldline.pipeline.parcels.parcel_files import (
     AREA_UNITS,
-    REQUIRED,
-    TEXT,
     Choices,
     ParcelFile,
     Part,
@@ -39,24 +43,21 @@ from fieldline.pipeline.parcels.parcel_files import (
     settled_columns,
 )
 from fieldline.pipeline.parcels.shapes import Shape, Shapes, shapes_from_text
-from fieldline.pipeline.records.encodings import ENCODING, ERRORS, Decoded, legacy_encoding, recover
 from fieldline.pipeline.records.errors import UserError
 
 __all__ = [
     "AREA_UNITS",
-    "WKT_COLUMNS",
     "Choices",
     "ParcelFile",
     "RawParcels",
     "csv_columns",
-    "number",
+    "outline_column",
     "read_layers",
     "read_parcel_file",
     "read_parcel_files",
     "read_raw_parcels",
 ]
 
-WKT_COLUMNS = ("geometry", "wkt", "geom", "the_geom", "ewkt", "wkb", "ewkb", "wkb_geometry")
 _ARCHIVES = (".zip", ".kmz")
 
 
@@ -86,12 +87,11 @@ def read_raw_parcels(source: Path, outline: str | None = None) -> RawParcels:
     """
     layers = read_layers(source, outline)
     names = dict.fromkeys(name for layer in layers for name in layer.columns)
-    cells: dict[str, list[str | None]] = {name: [] for name in names}
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     for layer in layers:
-        for name, column in cells.items():
-            column += map(_text, layer.columns.get(name) or [None] * len(layer.shapes))
-    frame = _decoded_frame(cells) if cells else pd.DataFrame()
-    readable = {name: [v or None for v in frame[name]] for name in cells}
+        for name, column in columns.items():
+            column += layer.columns.get(name) or [None] * len(layer.shapes)
+    readable = _columns(layer_cells(source, columns))
     one = len(layers) == 1
     shapes = Shapes.joined([(layer.shapes, None if one else layer.crs) for layer in layers])
     return RawParcels(readable, shapes, layers[0].crs, layers[0].ids is not None)
@@ -99,7 +99,8 @@ def read_raw_parcels(source: Path, outline: str | None = None) -> RawParcels:
 
 def csv_columns(source: Path) -> dict[str, list[str | None]] | None:
     """Return the cells of a CSV by column, before its outline column is known; None if no CSV."""
-    return _csv_table(source) if _READERS.get(source.suffix.lower()) is _read_csv else None
+    tabular = _READERS.get(source.suffix.lower()) is _read_table
+    return _columns(_table_cells(source)) if tabular else None
 
 
 def read_parcel_file(
@@ -158,8 +159,8 @@ def _reader(
     reader = _READERS[suffix]
     if reader is read_gdal:
         return partial(read_gdal, wanted=wanted)
-    if reader is _read_csv and outline is not None:
-        return partial(_read_csv, outline=outline)
+    if reader is _read_table and outline is not None:
+        return partial(_read_table, outline=outline)
     return reader
 
 
@@ -189,137 +190,64 @@ def _parts(source: Path, choices: Choices, stated: Stated) -> list[Part]:
 
 def _part(layer: Layer, mapping: dict[str, str], stated: Stated, source: Path) -> Part:
     named, short = settled_columns(layer, mapping, source)
-    frame = _standard_frame(layer, named, source)
+    frame, remarks = _standard_frame(layer, named, source)
     crs = layer_crs(layer, stated, source)
-    return Part(source, layer, frame, crs, tuple(read_as(source, layer, crs, short)))
+    said = read_as(source, layer, crs, short)
+    return Part(source, layer, frame, crs, (*said, *(f"{source.name}: {r}" for r in remarks)))
 
 
-def _standard_frame(layer: Layer, mapping: dict[str, str], source: Path) -> pd.DataFrame:
-    found = {name: layer.columns.get(mapping.get(name, name)) for name in (*TEXT, *AREA_UNITS)}
-    if found["parcel_id"] is None and layer.ids is not None and "parcel_id" not in mapping:
-        found["parcel_id"] = layer.ids
-    missing = [name for name in REQUIRED if found[name] is None]
-    missing += [name for name in mapping if name in found and found[name] is None]
-    if missing:
+def _standard_frame(
+    layer: Layer, mapping: dict[str, str], source: Path
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the layer's columns by Fieldline's names, and sentences about whole columns."""
+    if layer.cells is None:
+        cells = with_ids(layer_cells(source, layer.columns), layer.ids, mapping)
+        mapping = {name: own for name, own in mapping.items() if name != "geometry"}
+    else:
+        cells = layer.cells
+    table = parcel_table(cells, mapping)
+    return parcel_frame(table), table.remarks
+
+
+def _read_table(source: Path, outline: str | None = None) -> list[Layer]:
+    """Read outlines from a column of a table: WKT, EWKT or hexadecimal WKB."""
+    cells = _table_cells(source, outline)
+    column = outline_column(cells.names, outline)
+    if column is None:
         raise UserError(
-            f"{source} has no column {', '.join(dict.fromkeys(missing))} "
-            f"(columns found: {', '.join(sorted(layer.columns)) or 'none'})",
-            "rename the column or map it under inputs.parcel_columns",
-        )
-    count = len(layer.shapes)
-    cells = {name: [_text(v) for v in found[name] or [None] * count] for name in TEXT}
-    frame = _decoded_frame(cells)
-    frame["declared_area_m2"], frame["area_note"] = _declared_area(found, count)
-    return frame
-
-
-def _decoded_frame(cells: dict[str, list[str | None]]) -> pd.DataFrame:
-    """Settle the file's encoding and return readable columns with a note per row."""
-    every = [cell for column in cells.values() for cell in column if cell]
-    legacy, whole_file = legacy_encoding(every)
-    count = len(next(iter(cells.values())))
-    notes, encodings = [""] * count, [""] * count
-    columns: dict[str, list[str | None]] = {}
-    for name, column in cells.items():
-        columns[name] = list(column)
-        for row, cell in enumerate(column):
-            if cell is None or cell.isascii():
-                continue
-            decoded: Decoded = recover(cell, legacy, whole_file)
-            columns[name][row] = decoded.text
-            if decoded.note and notes[row] != "text_damaged":
-                notes[row], encodings[row] = decoded.note, decoded.encoding
-    frame = pd.DataFrame(
-        {name: pd.Series(column, dtype=object) for name, column in columns.items()}
-    )
-    frame["text_note"], frame["text_encoding"] = notes, encodings
-    return frame
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, bool | dict | list):
-        return None
-    if isinstance(value, float | np.floating):
-        if not np.isfinite(value):
-            return None
-        value = int(value) if float(value).is_integer() else float(value)
-    return str(value).strip() or None
-
-
-def _declared_area(
-    found: Mapping[str, list[Any] | None], count: int
-) -> tuple[list[float | None], list[str]]:
-    """Return declared areas in m2 (first unit that a row gives) and `unreadable_area` notes."""
-    areas: list[float | None] = [None] * count
-    notes = [""] * count
-    for name, factor in AREA_UNITS.items():
-        for row, value in enumerate(found[name] or ()):
-            text = _text(value)
-            if text is None or areas[row] is not None:
-                continue
-            size = number(text)
-            if size is not None and size > 0:
-                areas[row], notes[row] = size * factor, ""
-            else:
-                notes[row] = "unreadable_area"
-    return areas, notes
-
-
-def number(text: str) -> float | None:
-    """Return a declared area's number; None where the cell holds none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
-
-
-def _read_csv(source: Path, outline: str = WKT_COLUMNS[0]) -> list[Layer]:
-    columns = _csv_table(source)
-    wkt = next((n for n in columns if n == outline or n.lower() in WKT_COLUMNS), None)
-    if wkt is None:
-        raise UserError(
-            f"{source} has no outline column (columns found: {', '.join(columns)})",
+            f"{source} has no outline column (columns found: {', '.join(cells.names)})",
             "put the outline as WKT in a column named geometry or map it in inputs.parcel_columns",
         )
-    return [Layer(dict(columns), shapes_from_text(columns[wkt]), None)]
+    shapes = shapes_from_text(as_text(cells.column(column)).to_pylist())
+    return [Layer(_columns(cells), shapes, None, cells=cells)]
 
 
-def _csv_table(source: Path) -> dict[str, list[str | None]]:
-    text = source.read_bytes().decode(ENCODING, ERRORS).removeprefix("\ufeff")
-    header = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header.count)
-    records = list(_csv_records(text, delimiter))
-    if not records:
-        raise UserError(f"{source} is empty", "export it again with a header line")
-    names, *body = records
-    names = _readable_names([name.strip() for name in names])
-    body = [row for row in body if any(cell.strip() for cell in row)]
-    return {
-        name: [row[i] if i < len(row) else None for row in body] for i, name in enumerate(names)
-    }
+def _table_cells(source: Path, outline: str | None = None) -> Cells:
+    mapping = {"geometry": outline} if outline else {}
+    return read_cells(source, lambda row: score(PARCELS, mapping, row), setting="inputs.parcels")
 
 
-def _readable_names(names: Sequence[str]) -> list[str]:
-    """Return column names as text: a header in GBK must be mappable from a YAML in UTF-8."""
-    legacy, whole_file = legacy_encoding(names)
-    return [recover(name, legacy, whole_file).text for name in names]
+def outline_column(names: Sequence[str], outline: str | None = None) -> str | None:
+    """Return the column of a table that holds the outline: the mapped one, or one named so."""
+    if outline in names:
+        return outline
+    return next(iter(claimants(PARCELS.column("geometry"), names)), None)
 
 
-def _csv_records(text: str, delimiter: str) -> Iterator[list[str]]:
-    # A ring of 10^5 vertices is longer than csv's default field limit of 128 KiB.
-    previous = csv.field_size_limit(sys.maxsize)
-    try:
-        yield from csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
-    finally:
-        csv.field_size_limit(previous)
+def _columns(cells: Cells) -> dict[str, list[Any]]:
+    columns = zip(cells.names, cells.columns, strict=True)
+    return {name: as_text(column).to_pylist() for name, column in columns if name}
 
 
 _READERS: dict[str, Callable[[Path], list[Layer]]] = {
     ".geojson": lambda source: [read_geojson(source)],
     ".json": lambda source: [read_geojson(source)],
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
+    ".csv": _read_table,
+    ".tsv": _read_table,
+    ".xlsx": _read_table,
+    ".xls": _read_table,
+    ".ods": _read_table,
+    ".parquet": _read_table,
     ".kml": lambda source: [read_kml(source)],
     ".gpkg": read_gdal,
     ".shp": read_gdal,

@@ -87,10 +87,12 @@ def _identify(frame: pd.DataFrame, ledger: Ledger) -> list[str]:
     """Give every row a unique id; refuse rows that name no parcel, no farmer or a taken id."""
     seen: set[str] = set()
     ids: list[str] = []
-    pairs = zip(frame["parcel_id"], frame["farmer_id"], strict=True)
-    for row, (parcel, farmer) in enumerate(pairs):
+    told = zip(frame["parcel_id"], frame["farmer_id"], frame["refused"], strict=True)
+    for row, (parcel, farmer, refused) in enumerate(told):
         identity = parcel or f"row{row + 1}"
-        if parcel is None:
+        if refused:
+            ledger.refuse(row, refused)
+        elif parcel is None:
             ledger.refuse(row, "missing_id")
         elif parcel in seen:
             ledger.refuse(row, "duplicate_id", of=parcel)

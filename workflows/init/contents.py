@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fieldline.pipeline.parcels.readers import AREA_UNITS, number
+from fieldline.pipeline.inputs.numbers import NotANumberError, written
+from fieldline.pipeline.parcels.readers import AREA_UNITS
 from fieldline.pipeline.parcels.rings import Floats
 from fieldline.pipeline.records.reference import crop_named
 from fieldline.workflows.init.guess import counted
@@ -161,8 +162,12 @@ def contents_of(name: str, cells: Sequence[str | None], areas_m2: Floats) -> Con
 
 
 def _value(cell: str | None) -> float:
-    found = None if cell is None else number(cell)
-    return np.nan if found is None else found
+    """Return the number of a cell, an open mark read as a decimal one; NaN where it holds none."""
+    try:
+        number = None if cell is None else written(cell)
+        return np.nan if number is None else float(number.value("."))
+    except NotANumberError:
+        return np.nan
 
 
 def _against_rings(numbers: Floats, areas_m2: Floats) -> tuple[str | None, bool]:

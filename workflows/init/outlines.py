@@ -18,9 +18,9 @@ from pyproj import CRS
 from pyproj.exceptions import ProjError
 
 from fieldline.pipeline.parcels.readers import (
-    WKT_COLUMNS,
     RawParcels,
     csv_columns,
+    outline_column,
     read_raw_parcels,
 )
 from fieldline.pipeline.parcels.rings import Floats, Geometries, geodesic_measures
@@ -78,7 +78,7 @@ def read_outlines(source: Path) -> Outlines:
     rest = len(raw.shapes) - count
     odd = f", {counted(rest, 'row')} without one: refused" if rest else ""
     said = f"{counted(count, 'outline')}{odd}"
-    if outline is not None and outline.lower() not in WKT_COLUMNS:
+    if outline is not None and outline_column([outline]) is None:
         said += f", in column `{outline}`"
         place = "inputs.parcel_columns.geometry"
         guesses.append(Guess(place, outline, f"column `{outline}`, by its values: outlines as WKT"))
@@ -90,7 +90,7 @@ def _outline_column(source: Path) -> str | None:
     columns = csv_columns(source)
     if columns is None:
         return None
-    named = [name for name in columns if name.lower() in WKT_COLUMNS]
+    named = [name for name in columns if outline_column([name]) is not None]
     wkt = [n for n, cells in columns.items() if any(_WKT.match(cell or "") for cell in cells)]
     return next(iter([*(n for n in named if n in wkt), *wkt, *named]), None)
 

@@ -124,8 +124,8 @@ def _ring_kinds(plot: Plot) -> list[Row]:
     x, y = plot.corner()
     nan = square(x, y)
     nan[2] = [math.nan, y]
-    rows.append(Row("nan", "nan_coordinates", polygon(nan)))
-    rows.append(Row("null", "empty_geometry", None))
+    rows.append(Row("no_number", "nan_coordinates", polygon(nan)))
+    rows.append(Row("nothing", "empty_geometry", None))
     rows.append(Row("empty", "empty_geometry", {"type": "Polygon", "coordinates": []}))
     x, y = plot.corner()
     rows.append(Row("point", "not_a_polygon", {"type": "Point", "coordinates": [x, y]}))

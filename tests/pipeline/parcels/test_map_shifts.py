@@ -81,7 +81,7 @@ def write(rings: list[shapely.Polygon], path: Path) -> Path:
 def test_a_configured_shift_is_taken_back(tmp_path: Path, name: str) -> None:
     drawn = outlines(3, east=115.9)
     file = read_parcel_files([write(shifted(drawn), tmp_path / "phone.geojson")], Choices({}, name))
-    found = screen(file, IntakeSettings(), crops={})
+    found = screen(file, IntakeSettings(), crop_named=lambda _: None)
     for ring, true in zip(found.geometries, drawn, strict=True):
         assert shapely.hausdorff_distance(ring, true) < 1e-7  # 1 cm
     assert any("GCJ-02" in sentence for sentence in found.said)

@@ -40,11 +40,17 @@ def screened(
     frame = pd.DataFrame(
         {"parcel_id": [f"p{i}" for i in range(count)], "farmer_id": [f"f{i}" for i in range(count)]}
         | dict.fromkeys(names)
-        | {"text_note": "", "text_encoding": "", "area_note": "", "declared_area_m2": None}
+        | {
+            "text_note": "",
+            "text_encoding": "",
+            "area_note": "",
+            "refused": "",
+            "declared_area_m2": None,
+        }
     )
     shapes = shapes_from_text([o if isinstance(o, str) else o.wkt for o in outlines])
     file = ParcelFile(frame, shapes, CRS.from_user_input(crs))
-    return screen(file, IntakeSettings(), crops={}, boundary=boundary)
+    return screen(file, IntakeSettings(), crop_named=lambda _: None, boundary=boundary)
 
 
 def outcomes(found: Screened) -> list[str]:

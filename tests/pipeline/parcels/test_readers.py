@@ -171,7 +171,7 @@ def test_own_column_names_are_mapped_and_numbers_are_ids(tmp_path: Path) -> None
 
 def test_a_mapped_column_that_is_absent_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text("parcel_id,farmer_id,geometry\n7,12,POLYGON((0 0,1 0,1 1,0 0))\n")
+    path.write_text('parcel_id,farmer_id,geometry\n7,12,"POLYGON((0 0,1 0,1 1,0 0))"\n')
     with pytest.raises(UserError, match="village"):
         read_parcel_file(path, {"village": "cun"}, "EPSG:4326")
     with pytest.raises(UserError, match="EPSG:nothing"):
