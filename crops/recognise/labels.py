@@ -106,7 +106,7 @@ def survey_problems(
     late = good["surveyed_on"] > pd.Timestamp(as_of)
     days = good.loc[late, "surveyed_on"].dt.date
     found = problems_of(days, "surveyed_on", "input_after_as_of")
-    known = good[~late].sort_values("surveyed_on", kind="stable")
+    known = good[~late]
     for _, part in known[known["parcel_id"].duplicated(keep=False)].groupby("parcel_id"):
         last = part["surveyed_on"] == part["surveyed_on"].max()
         crops = part.loc[last, "crop"]

@@ -86,8 +86,8 @@ def _is_currency(code: str) -> bool:
 def price_bracket(crop: str, currency: str) -> tuple[float, float] | None:
     """Return the lowest and highest price per tonne that can be meant; None where none is known.
 
-    The crop's bracket in US dollars times the currency's bracket to the dollar: about twenty times
-    either way, so that no right price is refused.
+    The crop's bracket in US dollars, twenty times either way, times the currency's bracket to the
+    dollar: so wide that no right price is refused.
     """
     dollars = {row["crop"]: row for row in table_rows("price_brackets.csv")}.get(crop)
     rates = {row["currency"]: row for row in table_rows("currency_brackets.csv")}.get(currency)

@@ -20,6 +20,7 @@ from fieldline.crops.inputs import COUNTY_YIELDS
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.inputs.schema import Problem, counted, problems_of, without
 from fieldline.pipeline.records.reference import table_rows
+from fieldline.pipeline.records.settings import Season
 
 _LOG = logging.getLogger(__name__)
 
@@ -83,6 +84,21 @@ def county_priors(
     kept = without(table.frame, problems)
     known = kept.assign(source=kept["source"].fillna(path.name)).sort_values(["crop", "year"])
     return {str(crop): _prior(str(crop), part.tail(years)) for crop, part in known.groupby("crop")}
+
+
+@dataclass(frozen=True)
+class YieldSources:
+    """The county's yield table and how it and the surveys name their columns."""
+
+    county_yields: Path | None
+    columns: Mapping[str, Mapping[str, str]]
+    """The lender's own column names by table and Fieldline name."""
+    prior_years: int
+
+    def priors(self, season: Season) -> dict[str, Prior]:
+        """Return the priors that were known before a season's harvest."""
+        own = self.columns.get(COUNTY_YIELDS.name, {})
+        return county_priors(self.county_yields, season.end.year, self.prior_years, own)
 
 
 def read_yields(path: Path, columns: Mapping[str, str] | None = None) -> InputTable:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fieldline.crops.inputs import COUNTY_YIELDS, PRICES, SURVEY
+from fieldline.crops.inputs import PRICES, SURVEY
 from fieldline.crops.model_card import content_hash, write_card
 from fieldline.crops.recognise.labels import crop_cuts
 from fieldline.crops.schemas import YIELDS
@@ -25,7 +25,7 @@ from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.costs import CropCost, cash_costs
 from fieldline.crops.value.pooling import CURVE_FEATURES
 from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, read_prices
-from fieldline.crops.value.priors import Prior, county_priors, own_error
+from fieldline.crops.value.priors import Prior, YieldSources, own_error
 from fieldline.crops.value.yield_model import YieldModel, fit_yield_model
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
@@ -47,22 +47,6 @@ class SeasonTables:
     hazards: Path | None = None
     survey: Path | None = None
     """Survey with crop cuts (yield_t_ha, measured_on)."""
-
-
-@dataclass(frozen=True)
-class YieldSources:
-    """Where yields that were measured or counted come from."""
-
-    county_yields: Path | None
-    columns: Mapping[str, str]
-    """That table's own column names by Fieldline's."""
-    survey_columns: Mapping[str, str]
-    """The surveys' own column names by Fieldline's."""
-    prior_years: int
-
-    def priors(self, season: Season) -> dict[str, Prior]:
-        """Return the priors that were known before a season's harvest."""
-        return county_priors(self.county_yields, season.end.year, self.prior_years, self.columns)
 
 
 @dataclass(frozen=True)
@@ -139,10 +123,7 @@ def run_yields(
     *past, season = seasons
     tables = zip_longest(past, earlier_crops, earlier_growth, earlier_hazards, earlier_surveys)
     earlier = [SeasonTables(*part) for part in tables]
-    statistics = YieldSources(
-        county_yields, table_columns.get(COUNTY_YIELDS.name, {}),
-        table_columns.get(SURVEY.name, {}), settings.prior_years,
-    )  # fmt: skip
+    statistics = YieldSources(county_yields, table_columns, settings.prior_years)
     priors = statistics.priors(season)
     now = SeasonTables(season, crops, growth, hazards, survey)
     table = parcel_table(now, fields, settings)
@@ -226,7 +207,7 @@ def _cuts(
     columns = ["parcel_id", "season", "crop", "size", "log_ratio", *CURVE_FEATURES]
     if part.survey is None:
         return pd.DataFrame(columns=columns)
-    measured = crop_cuts(part.survey, season.as_of, statistics.survey_columns)
+    measured = crop_cuts(part.survey, season.as_of, statistics.columns.get(SURVEY.name, {}))
     if measured.empty:
         return pd.DataFrame(columns=columns)
     means = {crop: prior.mean_t_ha for crop, prior in statistics.priors(part.season).items()}

@@ -25,6 +25,8 @@ from fieldline.pipeline.weather.series import LIMITS, TEMPERATURES, VARIABLES
 
 #: Above this share of impossible values it is the unit that is wrong, not the values.
 _MOSTLY = 0.5
+#: Fewer values say nothing about a column.
+_ENOUGH = 10
 #: Air temperatures of the inhabited world in kelvin.
 _KELVIN = (230.0, 325.0)
 #: More rows of one cell and day than a correction or two are hours.
@@ -116,7 +118,7 @@ def _refuse_other_unit(table: InputTable, name: str) -> None:
     values = table.frame[name].to_numpy(dtype=float)
     known = values[~np.isnan(values)]
     outside = (known < low) | (known > high)
-    if not len(known) or outside.mean() <= _MOSTLY:
+    if len(known) < _ENOUGH or outside.mean() <= _MOSTLY:
         return
     middle = float(np.median(known))
     unit = WEATHER.column(name).unit
@@ -127,8 +129,8 @@ def _refuse_other_unit(table: InputTable, name: str) -> None:
         looks = ", which looks like tenths or another unit"
     raise UserError(
         f"{table.path}: {int(outside.sum())} of {len(known)} values of column "
-        f"{table.headers[name]!r} cannot be {name} in {unit} (half of them above or below "
-        f"{middle:g}{looks})",
+        f"{table.headers[name]!r} cannot be {name} in {unit}, such as "
+        f"{known[outside][0]:g}{looks}",
         f"convert the column to {unit}, or name the unit in its header",
     )
 

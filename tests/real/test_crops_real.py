@@ -14,7 +14,7 @@ import rasterio
 from fieldline.crops.growth.grow import run_grow
 from fieldline.crops.recognise.classify import run_classify
 from fieldline.crops.settings import ClassifySettings, GrowSettings, YieldSettings
-from fieldline.crops.value.prices import crop_prices, read_prices
+from fieldline.crops.value.prices import crop_prices, price_problems, price_rows, read_prices
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.errors import UserError
@@ -129,7 +129,11 @@ def test_the_imf_table_is_refused_and_the_pink_sheet_read(real_data: Path):
     book = next(folder.glob("worldbank_CMO_monthly*.xlsx"))
     prices = crop_prices(read_prices(book, "imf_pcps", "USD", as_of), as_of, YieldSettings())
     wheat = prices["winter_wheat"]
-    assert wheat.date == dt.date(2018, 8, 1)
+    assert wheat.date == dt.date(2018, 8, 31)
+    before = read_prices(book, "imf_pcps", "USD", dt.date(2018, 8, 30))
+    assert before["date"].max() == pd.Timestamp(2018, 7, 31)
+    frame, _ = price_rows(book, "worldbank_cmo", "USD")
+    assert price_problems(frame, [], "USD", dt.date(2100, 1, 1)) == []
     assert 150 < wheat.per_tonne < 300
     assert 0.05 < wheat.log_sd < 0.5
     with pytest.raises(UserError, match="EUR"):

@@ -81,7 +81,7 @@ def test_labels_surveyed_after_the_as_of_date_do_not_exist(county, season, tmp_p
     early = Season(start=season.start, end=season.end, as_of=dt.date(2023, 7, 31))
     _, codes, card = run(county, tmp_path / "e", early)
     assert set(codes) == {"no_labels"}
-    assert card["survey_rows_refused"] == {"after_as_of": 40}
+    assert card["survey_rows_refused"] == {"input_after_as_of": 40}
 
 
 def test_an_earlier_seasons_labels_serve_this_one(county, season, tmp_path, write_observations):

@@ -80,14 +80,24 @@ def test_missing_codes_are_missing_and_no_bad_values(tmp_path: Path, code: str) 
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ("278.6,288.6,0.5", r"30 of 30 values of column 'tmin_c' cannot be tmin_c in °C .*kelvin"),
-        ("155,255,0.5", r"column 'tmin_c' cannot be tmin_c in °C .*tenths"),
-        ("5.5,15.5,-7", r"column 'precip_mm' cannot be precip_mm in mm"),
+        (
+            "278.6,288.6,0.5",
+            r"30 of 30 values of column 'tmin_c' cannot be tmin_c in °C, such as .*kelvin",
+        ),
+        ("155,255,0.5", r"column 'tmin_c' cannot be tmin_c in °C, such as .*tenths"),
+        ("5.5,15.5,-7", r"column 'precip_mm' cannot be precip_mm in mm, such as -7"),
     ],
 )
 def test_another_unit_is_refused(tmp_path: Path, values: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
         load(tmp_path, HEADER + rows(values=values))
+
+
+def test_a_few_impossible_values_stop_nothing(tmp_path: Path) -> None:
+    series = load(tmp_path, HEADER + rows(days=9, values="278.6,288.6,0.5"))
+    check_values(series)
+    assert np.isnan(series.values["tmax_c"]).all()
+    assert series.bad.tolist() == [18]
 
 
 def test_hours_are_refused(tmp_path: Path) -> None:
