@@ -20,7 +20,7 @@ from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.county import County, CountyInputs
 from fieldline.workflows.config.load import DEFAULT
 from fieldline.workflows.config.model import Config
-from fieldline.workflows.inputs_absent import absent_table
+from fieldline.workflows.inputs.absent import absent_table
 from fieldline.workflows.stages import stages_table
 
 SCHEMA = DEFAULT.with_name("schema.json")
