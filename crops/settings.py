@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from fieldline.pipeline.records.settings import Section
+from fieldline.pipeline.records.settings import Section, TableName
 
 
 class FieldsSettings(Section):
@@ -169,8 +171,12 @@ class YieldSettings(Section):
     """A parcel of this many pixels keeps half of its curve's departure from the norm."""
     size_band_pixels: tuple[float, ...] = (20.0, 67.0)
     """Parcels of fewer pixels have errors of their own (3 mu and 10 mu at 10 m)."""
-    cost_region: str = "sim"
-    """Region of data/crop_calendars.csv whose cash costs apply."""
+    cost_file: Annotated[str, TableName] = "crop_calendars.csv"
+    """Cash costs by crop and region (crop, region, cash_cost_per_ha, currency, basis): a table of
+    data/, or a path of your own."""
+    cost_region: str | None = "sim"
+    """Region of the cost file that applies, its costs in the county's currency; `sim` is simulated.
+    Empty: no cost is known, and nothing can be valued."""
     draws: int = Field(4000, ge=200)
     """Joint draws where a quantile of a sum is needed."""
     seed: int = 29

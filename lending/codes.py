@@ -1,7 +1,8 @@
 """Evidence and reason codes as data: effect, English and Chinese text, remedy.
 
-Owns the loaders of `data/evidence_codes.csv` and `data/reason_codes.csv`; the texts belong to the
-people who answer for them. A code that is not in its table is a defect, not a new code.
+Owns the loaders of `data/evidence_codes.csv`, `data/reason_codes.csv` and
+`data/farmer_remedies.csv`; the texts belong to the people who answer for them. A code that is not
+in its table is a defect, not a new code; an outcome without a farmer's remedy is the lender's task.
 """
 
 from __future__ import annotations
@@ -57,6 +58,33 @@ def evidence_codes() -> dict[str, EvidenceCode]:
         row["code"]: EvidenceCode(conflict=row.pop("conflict") == "1", **row)  # type: ignore[arg-type]
         for row in rows
     }
+
+
+@dataclass(frozen=True)
+class FarmerRemedy:
+    """What a farmer can do about an outcome; the remedy of `data/outcome_codes.csv` is for the
+    lender's operator, who edits files and settings."""
+
+    english: str
+    chinese: str
+
+
+NOT_THE_FARMERS = FarmerRemedy(
+    "Nothing needed from you: the lender completes its data",
+    "无需您采取措施，由贷款机构补充数据",
+)
+"""What is said of an outcome that only the lender can put right."""
+
+
+@cache
+def _farmer_remedies() -> dict[str, FarmerRemedy]:
+    rows = table_rows("farmer_remedies.csv")
+    return {row["code"]: FarmerRemedy(row["english"], row["chinese"]) for row in rows}
+
+
+def farmer_remedy(outcome: str) -> FarmerRemedy:
+    """Return what a farmer is told to do about an outcome code, whatever the operator has to do."""
+    return _farmer_remedies().get(outcome, NOT_THE_FARMERS)
 
 
 @cache

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from fieldline.pipeline.records.money import exponent, from_minor, in_force, to_minor
 from fieldline.pipeline.records.settings import Section, TableName
 
 
@@ -76,21 +77,29 @@ class RiskSettings(Section):
 class PolicySettings(Section):
     """Limit, price and terms of the product."""
 
+    AMOUNTS: ClassVar[tuple[str, ...]] = (
+        "max_limit", "min_limit", "exposure_cap_household", "exposure_cap_farmer", "limit_step",
+        "household_need_per_head",
+    )  # fmt: skip
+    """Settings that are amounts of money: with another currency each must be stated anew."""
+
     product: str = "season-line"
     """Product name in the offer."""
+    currency: str = "CNY"
+    """Currency of the amounts in this section; the counties that it decides must lend in it."""
     dscr_min: Decimal = Field(Decimal("1.25"), ge=1, le=10)
     """Least debt service coverage of the q10 capacity."""
     max_limit: Decimal = Field(Decimal("300000"), gt=0)
-    """Policy cap per farmer, currency units; above it a person decides."""
+    """Policy cap per farmer, units of `currency`; above it a person decides."""
     min_limit: Decimal = Field(Decimal("500"), ge=0)
-    """Smaller lines are not worth their cost to the farmer and are declined with that reason; kept
-    low because a farmer with 3 mu needs about 2,000 yuan to grow a crop."""
+    """Smaller lines are not worth their cost to the farmer and are declined with that reason, units
+    of `currency`; kept low because a farmer with 3 mu needs about 2,000 yuan to grow a crop."""
     exposure_cap_household: Decimal = Field(Decimal("400000"), ge=0)
-    """Sum of lines and debt due within a year of one household, currency units."""
+    """Sum of lines and debt due within a year of one household, units of `currency`."""
     exposure_cap_farmer: Decimal = Field(Decimal("350000"), ge=0)
-    """Line and debt due within a year of one farmer, currency units."""
+    """Line and debt due within a year of one farmer, units of `currency`."""
     limit_step: Decimal = Field(Decimal("100"), gt=0)
-    """Limits are rounded down to this step, once, as the last act, currency units."""
+    """Limits are rounded down to this step, once, as the last act, units of `currency`."""
     rate_step: Decimal = Field(Decimal("0.0001"), gt=0, lt=1)
     """Rates are rounded up to this step (one basis point) and then held against the ceiling."""
     post_harvest_share: Decimal = Field(Decimal("0.10"), ge=0, le=1)
@@ -107,7 +116,7 @@ class PolicySettings(Section):
     day_basis: Literal[360, 365] = 360
     """Day-count basis of interest."""
     household_need_per_head: Decimal = Field(Decimal("6000"), ge=0)
-    """Yearly subsistence need per household member, currency units."""
+    """Yearly subsistence need per household member, units of `currency`."""
     household_size_default: int = Field(3, ge=1)
     """Household size where the application gives none; assumption."""
     off_farm_share: Decimal = Field(Decimal("0.7"), ge=0, le=1)
@@ -127,6 +136,9 @@ class PolicySettings(Section):
     """Yearly capital charge as a share of the limit."""
     rate_ceiling_file: Annotated[str, TableName] = "rate_ceilings.csv"
     """Dated legal ceilings: a table of data/, or a path of your own."""
+    scale_file: Annotated[str | None, TableName] = None
+    """Dated scales of finance by crop and currency, a path of your own; empty means the table of
+    data/. A crop without a row in the county's currency is financed at its cash cost."""
     pd_decline: float = Field(0.2, gt=0, le=1)
     """Default probability from which access is declined."""
     pd_review: float = Field(0.1, gt=0, le=1)
@@ -140,6 +152,23 @@ class PolicySettings(Section):
     """Joint draws of yield and price behind the income quantiles."""
     seed: int = 53
     """Seed of the joint draws."""
+
+    @field_validator("currency")
+    @classmethod
+    def _in_force(cls, currency: str) -> str:
+        return in_force(currency)
+
+    @model_validator(mode="after")
+    def _amounts_of_this_currency(self) -> PolicySettings:
+        """The default amounts are yuan: 500 of another currency is another policy."""
+        default = type(self).model_fields["currency"].default
+        unstated = [name for name in self.AMOUNTS if name not in self.model_fields_set]
+        if self.currency != default and unstated:
+            raise ValueError(
+                f"currency is {self.currency} and the default amounts are {default}; state "
+                f"{', '.join(unstated)} in {self.currency} too (no exchange rate is assumed)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _in_order(self) -> PolicySettings:
@@ -160,3 +189,19 @@ class LendingSettings(Section):
     """Default model."""
     policy: PolicySettings = PolicySettings()
     """Product and policy."""
+
+    @field_validator("policy")
+    @classmethod
+    def _payable(cls, policy: PolicySettings) -> PolicySettings:
+        """An amount finer than the currency's least coin would be rounded away from what is stated.
+
+        Asked here and not of a policy alone: records of the past are read as they are.
+        """
+        for name in policy.AMOUNTS:
+            amount: Decimal = getattr(policy, name)
+            if amount != from_minor(to_minor(amount, policy.currency), policy.currency):
+                raise ValueError(
+                    f"{name} {amount} has more decimals than {policy.currency} has "
+                    f"({exponent(policy.currency)})"
+                )
+        return policy

@@ -26,9 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 parcels_app = typer.Typer(help="Look at parcel files before they enter a run.")
+inputs_app = typer.Typer(help="Look at all files of a county before they enter a run.")
 config_app = typer.Typer(help="Check and write configuration.")
 audit_app = typer.Typer(help="Check what was decided.")
 app.add_typer(parcels_app, name="parcels")
+app.add_typer(inputs_app, name="inputs")
 app.add_typer(config_app, name="config")
 app.add_typer(audit_app, name="audit")
 
@@ -144,20 +146,41 @@ def score(
 
 @parcels_app.command("check")
 def parcels_check(
-    file: Annotated[Path, typer.Argument(help="GeoJSON, GeoPackage, Shapefile, KML or CSV.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="GeoJSON, GeoPackage, Shapefile, KML, CSV or .zip."),
+    ],
     county: Annotated[
         str | None, typer.Option(help="County whose columns and limits apply.")
     ] = None,
     config: ConfigFiles = None,
     as_json: AsJson = False,
+    every_row: Annotated[bool, typer.Option("--all", help="Show rows that are ok too.")] = False,
 ) -> None:
-    """Say what intake would make of each row of FILE; writes nothing.
+    """Say what intake would make of each row of FILE, what is wrong first; writes nothing.
 
     Example: fieldline parcels check parcels.geojson --json
     """
     from fieldline.workflows.checks import check_parcels
 
-    raise typer.Exit(check_parcels(file, config or [], county, as_json=as_json))
+    code = check_parcels(files, config or [], county, as_json=as_json, every_row=every_row)
+    raise typer.Exit(code)
+
+
+@inputs_app.command("check")
+def inputs_check(
+    county: Annotated[str, typer.Option(help="County id.")],
+    season: Annotated[str, typer.Option(help="Season.")],
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what every input file holds, what would be refused, what joins nothing; writes nothing.
+
+    Example: fieldline inputs check --county SIM001 --season 2024
+    """
+    from fieldline.workflows.inputs.check import check_inputs
+
+    raise typer.Exit(check_inputs(config or [], county, season, as_json=as_json))
 
 
 @config_app.command("check")
@@ -231,7 +254,9 @@ def _finish(summary: Summary, as_json: bool) -> NoReturn:
     from fieldline.workflows.summary import print_summary
 
     print_summary(summary, as_json=as_json)
-    raise typer.Exit(exits.FOUND if summary.above_threshold else exits.OK)
+    for finding in summary.findings:
+        print(f"fieldline: {finding}.", file=sys.stderr)
+    raise typer.Exit(exits.FOUND if summary.findings else exits.OK)
 
 
 def main() -> None:

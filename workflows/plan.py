@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldline.workflows.config.model import STORE, Config
+from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.provenance import made_by
 from fieldline.workflows.stages import (
     Artifact,
@@ -30,6 +31,7 @@ from fieldline.workflows.stages import (
 Wildcards = Any
 InputFunction = Callable[[Wildcards], Any]
 
+_OF_PEOPLE = ("parcel", "farmer")
 FOLDER = "{season}/{county}"
 """Artifacts of one county and season, relative to the results folder."""
 VAULT = "vault.sqlite"
@@ -44,11 +46,23 @@ class Plan:
         config: The run; its results folder is where Snakemake works.
         outside: Marks a file outside that folder (Snakemake's `local`): where results lie in a
             storage of their own, it is read in place.
+        after: Marks a file that is waited for and whose change redoes nothing (`ancient`).
+
+    Raises:
+        UserError: The policy's amounts are in another currency than a county's.
     """
 
-    def __init__(self, config: Config, outside: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        outside: Callable[[str], str] = str,
+        after: Callable[[str], str] = str,
+    ) -> None:
+        for problem in policy_problems(config):
+            raise problem
         self.config = config
         self._outside = outside
+        self._after = after
         self.results = Path(os.path.realpath(config.results))
 
     def targets(self) -> list[str]:
@@ -89,6 +103,8 @@ class Plan:
 
     def _input(self, stage: Stage, read: Read) -> InputFunction | str | list[str]:
         match read:
+            case Artifact(name, after=True):
+                return self._after(f"{FOLDER}/{name}")
             case Artifact(name, earlier=False):
                 return f"{FOLDER}/{name}"
             case Artifact(name):
@@ -98,7 +114,9 @@ class Plan:
             case Source(name, earlier):
                 return self._source_function(name, earlier)
             case Outcomes(of_scenes):
-                before = [s for s in stages_before(stage.name) if of_scenes or s.about != "scene"]
+                before = [
+                    s for s in stages_before(stage.name) if of_scenes or s.about in _OF_PEOPLE
+                ]
                 return [f"{FOLDER}/{earlier.outcomes}" for earlier in before]
 
     def _source_function(self, name: str, earlier: bool) -> InputFunction:
@@ -139,9 +157,14 @@ class Plan:
             "as_of": lambda w: str(self.config.county[w.county].seasons[w.season].as_of),
             "seasons": self._seasons_until,
             "privacy": lambda w: _plain(self.config.privacy_of(w.county)),
+            "layouts": self._layouts,
             "vault": VAULT,
             "database": self._store(),
         }
+
+    def _layouts(self, wildcards: Wildcards) -> dict[str, str]:
+        inputs = self.config.county[wildcards.county].inputs
+        return {"prices": inputs.prices_format, "labelled_series": inputs.labelled_series_format}
 
     def _store(self) -> str:
         """Return the store as Snakemake may remember it: without a password.

@@ -15,6 +15,7 @@ from pathlib import Path
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.privacy import pseudonym_key
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.money_checks import policy_problems, tariff_problems
 
 _SIMULATOR = ("aquacrop", "xleaf")
 """What the extra `simulate` brings."""
@@ -26,6 +27,8 @@ def preflight(config: Config) -> Iterator[UserError]:
     yield from _simulator(config)
     yield from _keys(config)
     yield from _dates(config)
+    yield from policy_problems(config)
+    yield from tariff_problems(config)
     yield from _results(config.results)
 
 

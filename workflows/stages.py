@@ -18,6 +18,8 @@ class Artifact:
     name: str
     earlier: bool = False
     """Whether it is read from every earlier season (oldest first) instead of this one."""
+    after: bool = False
+    """Whether the stage only waits for it: what it holds changes nothing there."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Outcomes:
     """The outcome files of all stages before this one."""
 
     of_scenes: bool = True
-    """Whether stages whose rows are scenes are among them."""
+    """Whether stages whose rows are scenes or files are among them."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Stage:
     stops: tuple[str, ...] = ()
     """Earlier stages whose stopped parcels are left out (parameter `previous`)."""
     about: str = "parcel"
-    """What one row of its outcomes is about: `parcel`, `scene` or `farmer`."""
+    """What one row of its outcomes is about: `parcel`, `scene`, `farmer` or `file`."""
     mem_mb: int = 2000
     """Memory that it claims from the scheduler."""
     threads: str = ""
@@ -89,15 +91,38 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "county": "county_id", "season": "season_name", "settings": "intake",
             "columns": "county.inputs.parcel_columns", "crs": "county.inputs.parcel_crs",
+            "layers": "county.inputs.parcel_layers", "prefixes": "county.inputs.parcel_prefixes",
             "privacy": "privacy", "vault": "vault",
         },
         mem_mb=4000,
     ),
     Stage(
+        "inputs",
+        "fieldline.workflows.inputs.stage:run_inputs",
+        "Input tables: every row accounted for",
+        reads={
+            "registry": Source("registry"), "applications": Source("applications"),
+            "loan_history": Source("loan_history"), "survey": Source("survey"),
+            "prices": Source("prices"), "county_yields": Source("county_yields"),
+            "weather": Source("weather"), "weather_cells": Source("weather_cells"),
+            "protected": Source("protected"), "labelled_series": Source("labelled_series"),
+            "parcels": Artifact("outcomes/intake.parquet"), "farmers": Artifact("farmers.parquet"),
+        },
+        makes={"out": "inputs.parquet", "out_rows": "input_rows.parquet"},
+        settings={
+            "season": "season", "currency": "county.currency",
+            "table_columns": "county.inputs.columns", "layouts": "layouts", "privacy": "privacy",
+        },
+        about="file",
+    ),
+    Stage(
         "scenes",
         "fieldline.pipeline.imagery.scenes:run_scenes",
         "Scenes from the archive",
-        reads={"catalog": Source("catalog"), "parcels": Artifact("parcels.parquet")},
+        reads={
+            "catalog": Source("catalog"), "parcels": Artifact("parcels.parquet"),
+            "tables": Artifact("inputs.parquet", after=True),
+        },
         makes={"out": "scenes.parquet"},
         settings={"season": "season", "scenes": "county.scenes"},
         about="scene",
@@ -347,6 +372,8 @@ def stages_table() -> str:
 
 def _told(read: Read) -> str:
     match read:
+        case Artifact(name, after=True):
+            return f"(waits for `{name}`)"
         case Artifact(name, earlier):
             return f"`{name}`" + (" of earlier seasons" if earlier else "")
         case Source(name, earlier):

@@ -22,13 +22,12 @@ from fieldline.crops.recognise.labels import crop_cuts
 from fieldline.crops.schemas import YIELDS
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.costs import cash_costs
 from fieldline.crops.value.pooling import CURVE_FEATURES
 from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, read_prices
 from fieldline.crops.value.priors import Prior, county_priors, own_error
 from fieldline.crops.value.yield_model import YieldModel, fit_yield_model
-from fieldline.pipeline.records.money import to_minor
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
-from fieldline.pipeline.records.reference import calendars
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import read_table, write_table
 
@@ -160,7 +159,7 @@ def run_yields(
                     table_columns.get(PRICES.name, {})),
         season.as_of, settings,
     )  # fmt: skip
-    costs = _costs(settings.cost_region, currency)
+    costs = _costs(settings, currency) if known else {}
     valuation = Valuation(priors, known, costs, model, name, currency)
     cells = read_table(weather_cells, ["parcel_id", "cell_id"]).set_index("parcel_id")["cell_id"]
     rows = _rows(table, cells.to_dict(), valuation)
@@ -169,12 +168,10 @@ def run_yields(
     write_outcomes([_outcome(row) for row in rows], outcomes)
 
 
-def _costs(region: str, currency: str) -> dict[str, int]:
-    return {
-        crop: to_minor(row.cash_cost_per_ha, currency)
-        for (crop, where), row in calendars().items()
-        if where == region and row.currency == currency
-    }
+def _costs(settings: YieldSettings, currency: str) -> dict[str, int]:
+    """Return cash costs by crop, minor units per hectare."""
+    costs = cash_costs(settings.cost_file, settings.cost_region, currency)
+    return {crop: cost.per_ha.minor_in(currency) for crop, cost in costs.items()}
 
 
 def parcel_table(part: SeasonTables, fields: Path | None, settings: YieldSettings) -> pd.DataFrame:

@@ -121,9 +121,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
     homes = folder.profiles[folder.profiles["level"] == "household"].set_index("party_id")
     free = _free_by_household(people)
     found = ceiling_on(policy.rate_ceiling_file, folder.currency, folder.as_of)
-    ceiling = CeilingCase(
-        rate=found.rate, rule=found.rule, valid_from=found.valid_from, source=found.source
-    )
+    ceiling = CeilingCase(**{name: getattr(found, name) for name in CeilingCase.model_fields})
     risks = risk_cases(people, judge)
     return [
         Case(
@@ -134,7 +132,10 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             parcels_declared=row["parcels"],
             refusals=tuple(sorted(refusals)),
             **_application(folder.by_farmer.get(row["party_id"], [])),
-            parcels=tuple(_parcel(p, folder) for p in folder.parcels.get(row["party_id"], [])),
+            parcels=tuple(
+                _parcel(p, folder, policy.scale_file)
+                for p in folder.parcels.get(row["party_id"], [])
+            ),
             farmer=_party(row),
             household=_party(homes.loc[row["household_id"]].to_dict()),
             household_free_minor=free[row["household_id"]],
@@ -178,17 +179,16 @@ def _party(row: dict[Any, Any]) -> PartyCase:
     )
 
 
-def _parcel(row: dict[str, Any], folder: Folder) -> ParcelCase:
+def _parcel(row: dict[str, Any], folder: Folder, scales: str | None) -> ParcelCase:
     needed = ("crop", "price_q50_minor", "yield_q50_t_ha", "cost_per_ha_minor")
     crop = None if any(pd.isna(row[name]) for name in needed) else str(row["crop"])
     cost = None if pd.isna(row["cost_per_ha_minor"]) else int(row["cost_per_ha_minor"])
-    scale = scale_on(crop, folder.currency, folder.as_of, cost) if crop else None
+    scale = scale_on(scales, crop, folder.currency, folder.as_of, cost) if crop else None
     codes = {code for _, code, _ in folder.by_parcel.get(row["parcel_id"], [])}
+    declared = row["declared_area_m2"]
     return ParcelCase(
         parcel_id=row["parcel_id"],
-        declared_area_m2=None
-        if pd.isna(row["declared_area_m2"])
-        else _area(row["declared_area_m2"]),
+        declared_area_m2=None if pd.isna(declared) else _area(declared),
         evidence_area_m2=_area(row["evidence_area_m2"]),
         declared_crop=_text(row["declared_crop"]),
         seen_crop=_text(row["seen_crop"]),

@@ -52,7 +52,12 @@ FIRST: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Fields of the first format by part. Closed: whatever comes later goes to `ABSENT`."""
 
-ABSENT: dict[str, dict[str, Any]] = {CASE: {"rules": 1}}
+ABSENT: dict[str, dict[str, Any]] = {
+    CASE: {"rules": 1},
+    # A policy without a currency was decided in the case's own, whatever that was, and still is:
+    # the rule reads the case's. CNY is what its default amounts were meant in.
+    "policy": {"currency": "CNY", "scale_file": None},
+}
 """Fields that came later, by part, with the value that a record without them had. Add a field with
 its default when it is born, and never change the entry again: it is what old records mean."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from fieldline.lending.codes import evidence_codes
+from fieldline.lending.codes import evidence_codes, farmer_remedy
 from fieldline.lending.decision.case import Case, ParcelCase
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding, shown_feature
@@ -45,8 +45,7 @@ def _veto(code: str, parcel: ParcelCase) -> Finding:
 
 
 def _refused(case: Case) -> Finding:
-    extra, remedy = _outcome_texts(case.refusals)
-    return _with_texts("no_parcel_accepted", case.parcels_declared, extra, remedy)
+    return _told_outcome("no_parcel_accepted", case.parcels_declared, case.refusals)
 
 
 def _no_capacity(case: Case) -> Finding:
@@ -78,7 +77,7 @@ def reviews(case: Case, caps: Caps) -> Iterator[Finding]:
         english, chinese = in_words(case.application_detail)
         yield Finding("review_bad_application", {"value": english}, {"value": chinese})
     if case.risk.problem:
-        yield Finding("review_no_model", {"value": case.risk.problem})
+        yield Finding("review_no_model")
     yield from unlike_loans(case)
     if caps.without_policy > caps.policy:
         yield _above_cap(case, caps)
@@ -123,27 +122,27 @@ def _unvalued(case: Case) -> Iterator[Finding]:
     usable = [parcel for parcel in case.parcels if parcel.effect != "block"]
     if usable and not any(parcel.counts for parcel in usable):
         codes = [code for parcel in usable for code in parcel.outcomes]
-        extra, remedy = _outcome_texts(codes)
-        yield _with_texts("review_not_valued", len(usable), extra, remedy)
+        yield _told_outcome("review_not_valued", len(usable), codes)
 
 
-def _outcome_texts(codes: Iterable[str]) -> tuple[tuple[str, str], str]:
-    """Return texts and remedy of the code that stops most: stopping codes first, then by name."""
+def _told_outcome(code: str, count: int, outcomes: Iterable[str]) -> Finding:
+    """Return a finding with the outcome that stops most: stopping codes first, then by name.
+
+    The farmer reads what happened and what a farmer can do, never what the operator has to do.
+    """
     known = outcome_codes()
     ranked = sorted(
-        {c for c in codes if c in known},
+        {outcome for outcome in outcomes if outcome in known},
         key=lambda c: (known[c].effect != "stop", c.startswith("evidence"), c),
     )
     if not ranked:
-        return ("no outcome is on record", "没有记录"), "Ask the lender"
-    first = known[ranked[0]]
+        values = {"value": str(count), "extra": "no outcome is on record"}
+        told = {"extra": "没有记录", "remedy": "请咨询贷款机构"}
+        return Finding(code, {**values, "remedy": "Ask the lender"}, told)
+    first, remedy = known[ranked[0]], farmer_remedy(ranked[0])
     text = first.english[:1].lower() + first.english[1:]
-    return (text, first.chinese), first.remedy.rstrip(".")
-
-
-def _with_texts(code: str, count: int, extra: tuple[str, str], remedy: str) -> Finding:
-    values = {"value": str(count), "extra": extra[0], "remedy": remedy}
-    return Finding(code, values, {"extra": extra[1]})
+    values = {"value": str(count), "extra": text, "remedy": remedy.english}
+    return Finding(code, values, {"extra": first.chinese, "remedy": remedy.chinese})
 
 
 def _above_cap(case: Case, caps: Caps) -> Finding:

@@ -13,9 +13,14 @@ from decimal import Decimal
 from functools import cache
 
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.money import to_minor
-from fieldline.pipeline.records.reference import table_rows
+from fieldline.pipeline.records.money import Money, currency_of
+from fieldline.pipeline.records.reference import TableRow, checked_rows
 from fieldline.pipeline.records.units import MU_PER_HA
+
+SCALES = "scale_of_finance.csv"
+"""Scales of finance where the policy names no file of its own."""
+_CEILING_COLUMNS = ("currency", "valid_from", "rule", "base_rate", "multiple", "add", "source")
+_SCALE_COLUMNS = ("crop", "currency", "amount_per_mu", "valid_from")
 
 
 @dataclass(frozen=True)
@@ -30,23 +35,22 @@ class RateCeiling:
     source: str
 
 
+def _ceiling(row: TableRow) -> RateCeiling:
+    rate = row.decimal("base_rate") * row.decimal("multiple") + row.decimal("add")
+    return RateCeiling(
+        currency_of(row), row.day("valid_from"), row.text("rule"), rate, row.text("source")
+    )
+
+
 @cache
 def rate_ceilings(name: str) -> tuple[RateCeiling, ...]:
     """Return the ceilings of a table, oldest first within a currency.
 
     Raises:
-        UserError: Two rows of one currency start on the same day.
+        UserError: Two rows of one currency start on the same day, or a value is none.
     """
-    found = [
-        RateCeiling(
-            row["currency"],
-            dt.date.fromisoformat(row["valid_from"]),
-            row["rule"],
-            Decimal(row["base_rate"]) * Decimal(row["multiple"]) + Decimal(row["add"]),
-            row["source"],
-        )
-        for row in table_rows(name)
-    ]
+    rows = checked_rows(name, _CEILING_COLUMNS)
+    found = [_ceiling(row) for row in rows]
     days = [(ceiling.currency, ceiling.valid_from) for ceiling in found]
     for day in days:
         if days.count(day) > 1:
@@ -77,29 +81,44 @@ class Scale:
     """`table` or `crop_template` (the cash cost of the crop's template)."""
 
 
-def scale_on(crop: str, currency: str, day: dt.date, template_minor_per_ha: int | None) -> Scale:
+def scale_on(
+    table: str | None, crop: str, currency: str, day: dt.date, template_minor_per_ha: int | None
+) -> Scale:
     """Return the scale of finance in force on a day.
 
     Args:
+        table: Path of an own table; None for that of `data/`.
         crop: Crop code.
         currency: Currency wanted.
         day: Knowledge date.
         template_minor_per_ha: Cash cost of the crop template, used where the table has no row.
     """
-    row = _scales().get((crop, currency), ())
+    row = _scales(table or SCALES).get((crop, currency), ())
     known = [amount for valid_from, amount in row if valid_from <= day]
     if known:
-        return Scale(known[-1], "table")
+        return Scale(known[-1].minor_in(currency), "table")
     if template_minor_per_ha is None:
         return Scale(0, "unknown")
     return Scale(template_minor_per_ha // MU_PER_HA, "crop_template")
 
 
 @cache
-def _scales() -> dict[tuple[str, str], tuple[tuple[dt.date, int], ...]]:
-    found: dict[tuple[str, str], list[tuple[dt.date, int]]] = {}
-    for row in table_rows("scale_of_finance.csv"):
-        amount = to_minor(Decimal(row["amount_per_mu"]), row["currency"])
-        entry = (dt.date.fromisoformat(row["valid_from"]), amount)
-        found.setdefault((row["crop"], row["currency"]), []).append(entry)
-    return {key: tuple(sorted(rows)) for key, rows in found.items()}
+def scale_bases(table: str | None, currency: str) -> frozenset[str]:
+    """Return what the scales of finance of a currency rest on: `assumption`, or an own word."""
+    _scales(table or SCALES)
+    rows = checked_rows(table or SCALES, _SCALE_COLUMNS)
+    return frozenset(
+        (row.cells.get("basis") or "").strip() for row in rows if row.text("currency") == currency
+    )
+
+
+@cache
+def _scales(table: str) -> dict[tuple[str, str], tuple[tuple[dt.date, Money], ...]]:
+    found: dict[tuple[str, str], list[tuple[dt.date, Money]]] = {}
+    for row in checked_rows(table, _SCALE_COLUMNS):
+        amount, currency = row.decimal("amount_per_mu"), currency_of(row)
+        if amount < 0:
+            raise row.wrong("amount_per_mu", "write an amount of 0 or more")
+        entry = (row.day("valid_from"), Money.of(amount, currency))
+        found.setdefault((row.text("crop"), currency), []).append(entry)
+    return {key: tuple(sorted(rows, key=lambda entry: entry[0])) for key, rows in found.items()}

@@ -12,13 +12,14 @@ from importlib.metadata import version
 from typing import Any
 
 from fieldline.lending.decision.case import Case, policy_hash
+from fieldline.lending.decision.tariffs import SCALES
 from fieldline.pipeline.records.reference import table_hash
 
 _TABLES = (
-    "application_texts.csv", "crops.csv", "evidence_codes.csv", "outcome_codes.csv",
-    "reason_codes.csv", "scale_of_finance.csv",
+    "application_texts.csv", "crops.csv", "evidence_codes.csv", "farmer_remedies.csv",
+    "outcome_codes.csv", "reason_codes.csv",
 )  # fmt: skip
-"""Tables that every decision reads; the policy names the table of rate ceilings."""
+"""Tables that every decision reads; the policy names those of rate ceilings and of scales."""
 
 
 def versions_of(case: Case) -> dict[str, Any]:
@@ -45,4 +46,6 @@ def _release() -> str:
 
 def table_versions(case: Case) -> dict[str, str]:
     """Return the content hash of each reference table that the decision of a case reads."""
-    return {name: table_hash(name) for name in (*_TABLES, case.policy.rate_ceiling_file)}
+    policy = case.policy
+    names = (*_TABLES, policy.rate_ceiling_file, policy.scale_file or SCALES)
+    return {name: table_hash(name) for name in names}

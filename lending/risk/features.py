@@ -17,6 +17,10 @@ from fieldline.lending.settings import PolicySettings
 _CLIP = 10.0
 """Ratios beyond ten times income carry no further meaning and would only stretch the scale."""
 
+_LEAST = 1e-6
+"""Least income that anything is divided by: below every minor unit, so that a share is the same in
+whatever currency and unit the amounts are."""
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -83,7 +87,7 @@ def of_profiles(profiles: pd.DataFrame) -> pd.DataFrame:
 def _feature_table(amounts: pd.DataFrame) -> pd.DataFrame:
     """Return one float64 column per feature; unknown stays NaN."""
     rows = amounts[list(_COLUMNS)].astype("float64")
-    income = rows["income_q50"].clip(lower=1.0)
+    income = rows["income_q50"].clip(lower=_LEAST)
     all_income = income + rows["off_farm"].fillna(0.0)
     borne = rows["debt_service"] - rows["debt_elsewhere"]
     free = rows["income_q10"] - rows["household_need"] - borne

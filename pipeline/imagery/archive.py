@@ -140,7 +140,7 @@ def parse_item(
     baseline = baseline_of(properties)
     moment, known = _times(properties)
     footprint = _footprint(item)
-    item_of_names = SceneItem(
+    named = SceneItem(
         id=item_id(document),
         datetime=moment,
         footprint=footprint,
@@ -151,16 +151,19 @@ def parse_item(
         known_since=known,
         versions=_versions(properties, baseline),
     )
-    found = None if wanted is None else [item_of_names.find(name) for name in wanted]
-    chosen = item_of_names.assets.values() if found is None else [a for a in found if a]
-    applied = offset_applied(properties)
+    return _with_assets(named, item, None if folder is None else str(folder), wanted)
+
+
+def _with_assets(
+    named: SceneItem, item: Fields, folder: str | None, wanted: Sequence[str] | None
+) -> SceneItem:
+    found = None if wanted is None else [named.find(name) for name in wanted]
+    chosen = named.assets.values() if found is None else [asset for asset in found if asset]
+    applied = offset_applied(item.fields("properties"))
     read = {
-        asset.key: _read_asset(
-            asset, item, None if folder is None else str(folder), applied, baseline
-        )
-        for asset in chosen
+        asset.key: _read_asset(asset, item, folder, applied, named.baseline) for asset in chosen
     }
-    return replace(item_of_names, assets={**item_of_names.assets, **read})
+    return replace(named, assets={**named.assets, **read})
 
 
 def item_id(document: object) -> str:

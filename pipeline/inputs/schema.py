@@ -57,8 +57,6 @@ class InputColumn:
     """Other names of the column that state a unit, with what their values are multiplied with."""
     named_as: tuple[str, ...] = ()
     """Further roles of `data/column_names.csv` whose names it may carry."""
-    rounded: bool = False
-    """Whether an amount is an estimate: decimals beyond its currency's are rounded, not refused."""
     months: bool = False
     """Whether a cell may name a month: it stands for the month's last day, because nobody knew a
     month's mean before the month was over."""
@@ -66,6 +64,8 @@ class InputColumn:
     """Numbers that say that nothing was measured, as the file writes them."""
     unit_column: str = ""
     """Text column that takes the unit where the header or a cell states it (`价格(元/公斤)`)."""
+    rounded: bool = False
+    """Whether an amount is an estimate: decimals beyond its currency's are rounded, not refused."""
     personal: bool = False
     """Whether its cells may identify a person: then no message repeats one."""
 

@@ -7,18 +7,23 @@ carries pseudonyms.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.geometry.base import BaseGeometry
 
+from fieldline.pipeline.parcels.antimeridian import in_one_piece
 from fieldline.pipeline.parcels.fiboa import read_parcels, write_parcels
-from fieldline.pipeline.parcels.readers import read_parcel_files
+from fieldline.pipeline.parcels.layers import Layer
+from fieldline.pipeline.parcels.parcel_files import Choices
+from fieldline.pipeline.parcels.positions import projector
+from fieldline.pipeline.parcels.readers import read_layers, read_parcel_files
 from fieldline.pipeline.parcels.schemas import FARMERS
 from fieldline.pipeline.parcels.screening import Screened, screen
 from fieldline.pipeline.parcels.settings import IntakeSettings
@@ -30,9 +35,17 @@ from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import write_table
 from fieldline.pipeline.records.vault import Person, store_persons
 
-__all__ = ["check_file", "read_boundary", "read_parcels", "run_intake"]
+__all__ = [
+    "Check",
+    "check_file",
+    "check_files",
+    "read_boundary",
+    "read_parcels",
+    "run_intake",
+]
 
 STAGE = "intake"
+_LOG = logging.getLogger(__name__)
 _DRAWN_BY_HAND = "manual"
 
 
@@ -50,6 +63,8 @@ def run_intake(
     vault: Path,
     outcomes: Path,
     boundary: Path | None = None,
+    layers: Sequence[str] = (),
+    prefixes: Mapping[str, str] | None = None,
 ) -> None:
     """Read a parcel file, give every row one outcome, and write what later stages may see.
 
@@ -66,12 +81,17 @@ def run_intake(
         vault: SQLite file that receives the personal data.
         outcomes: Output, one row per input row.
         boundary: County boundary; parcels outside are refused.
+        layers: Layers of GeoPackages to read; all where empty.
+        prefixes: Prefix of the parcel ids by file or layer name.
 
     Raises:
         UserError: Unreadable file, missing column, CRS or key.
     """
     pseudonym = pseudonymiser(privacy)
-    screened = _screen_files(sources, columns, crs, settings, boundary)
+    choices = Choices(columns, crs, layers, prefixes or {})
+    screened = _screen_files(sources, choices, settings, boundary)
+    for sentence in screened.said:
+        _LOG.info(sentence)
     frame = screened.frame
     frame["pseudonym"] = [pseudonym(ref) if ref else "" for ref in frame["farmer_id"]]
     store_persons(vault, county, season, _persons(frame))
@@ -79,6 +99,19 @@ def run_intake(
     write_parcels(_parcel_frame(screened, collection), collection, parcels)
     write_table(_farmer_frame(screened), FARMERS, farmers)
     write_outcomes(_outcomes(screened), outcomes)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What intake would make of parcel files."""
+
+    rows: pd.DataFrame
+    """Frame `row` (from 1, all files numbered through), `parcel_id`, `outcome`, `effect` (`ok`,
+    `continue` or `stop`), `detail`, `meaning`, `remedy`, in file order."""
+    said: tuple[str, ...]
+    """What was read and how it was understood, one sentence each."""
+    farmers: frozenset[str] = frozenset()
+    """Numbers of the farmers whom the rows name."""
 
 
 def check_file(
@@ -89,68 +122,72 @@ def check_file(
     boundary: Path | None,
     settings: IntakeSettings,
 ) -> pd.DataFrame:
+    """Say what intake would make of each row of one file: `Check.rows` of `check_files`."""
+    return check_files([source], Choices(columns, crs), boundary=boundary, settings=settings).rows
+
+
+def check_files(
+    sources: Sequence[Path], choices: Choices, *, boundary: Path | None, settings: IntakeSettings
+) -> Check:
     """Say what intake would make of each row; writes nothing and needs no key.
 
     Args:
-        source: Parcel file.
-        columns: The file's own column names by Fieldline name.
-        crs: CRS of a file that carries none; None refuses it.
+        sources: Parcel files.
+        choices: What the county says about them.
         boundary: County boundary; parcels outside are refused.
         settings: Limits.
-
-    Returns:
-        Frame `row` (from 1), `parcel_id`, `outcome`, `effect` (`ok`, `continue` or `stop`),
-        `detail`, `meaning`, `remedy`, in file order.
 
     Raises:
         UserError: Unreadable file, missing column or CRS.
     """
-    screened = _screen_files([source], columns, crs, settings, boundary)
-    codes = outcome_codes()
-    rows = []
-    for row, parcel_id in enumerate(screened.frame["row_id"]):
-        outcome = screened.ledger.outcome(row)
-        code = codes.get(outcome)
-        rows.append(
-            {
-                "row": row + 1,
-                "parcel_id": parcel_id,
-                "outcome": outcome,
-                "effect": code.effect if code else OK,
-                "detail": screened.ledger.detail(row),
-                "meaning": code.english if code else "",
-                "remedy": code.remedy if code else "",
-            }
-        )
-    return pd.DataFrame(rows)
+    screened = _screen_files(sources, choices, settings, boundary)
+    ledger, codes = screened.ledger, outcome_codes()
+    ids = screened.frame["row_id"].tolist()
+    outcomes = [ledger.outcome(row) for row in range(len(ids))]
+    known = [codes.get(outcome) for outcome in outcomes]
+    rows = pd.DataFrame(
+        {
+            "row": range(1, len(ids) + 1),
+            "parcel_id": ids,
+            "outcome": outcomes,
+            "effect": [code.effect if code else OK for code in known],
+            "detail": [ledger.detail(row) for row in range(len(ids))],
+            "meaning": [code.english if code else "" for code in known],
+            "remedy": [code.remedy if code else "" for code in known],
+        }
+    )
+    farmers = screened.frame["farmer_id"].dropna()
+    return Check(rows, screened.said, frozenset(farmers))
 
 
 def read_boundary(path: Path) -> BaseGeometry:
-    """Read a county boundary as one lon/lat geometry.
+    """Read a county boundary, all polygons of all its layers, as one lon/lat geometry.
 
     Raises:
         UserError: Unreadable file, no CRS or no polygon.
     """
-    try:
-        shape = gpd.read_file(path)
-    except (DataSourceError, DataLayerError) as error:
-        raise UserError(f"{path} cannot be read", "check inputs.boundary") from error
-    if shape.crs is None:
-        raise UserError(f"{path} has no CRS", "save the boundary with its CRS")
-    merged = shapely.union_all(shapely.make_valid(shape.to_crs("EPSG:4326").geometry.to_numpy()))
+    layers = read_layers(path, setting="inputs.boundary")
+    merged = shapely.union_all([_boundary_part(layer, path) for layer in layers])
     if merged.area == 0:
         raise UserError(f"{path} holds no polygon", "check inputs.boundary")
     return merged
 
 
+def _boundary_part(layer: Layer, path: Path) -> BaseGeometry:
+    own = [layer.shapes.crs[i] for i in np.unique(layer.shapes.crs_index) if i >= 0]
+    crs = layer.crs or (own[0] if len(own) == 1 else None)
+    if crs is None:
+        said = f" that places anything ({layer.own_crs})" if layer.own_crs else ""
+        raise UserError(f"{path} has no CRS{said}", "save the boundary with its CRS")
+    drawn = layer.shapes.geometries
+    drawn = shapely.make_valid(drawn[shapely.area(drawn) > 0])
+    return shapely.union_all(in_one_piece(shapely.transform(drawn, projector(crs))))
+
+
 def _screen_files(
-    sources: Sequence[Path],
-    columns: Mapping[str, str],
-    crs: str | None,
-    settings: IntakeSettings,
-    boundary: Path | None,
+    sources: Sequence[Path], choices: Choices, settings: IntakeSettings, boundary: Path | None
 ) -> Screened:
-    file = read_parcel_files(sources, columns, crs)
+    file = read_parcel_files(sources, choices)
     outline = read_boundary(boundary) if boundary is not None else None
     return screen(file, settings, crop_named=crop_named, boundary=outline)
 

@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldline.pipeline.parcels.crs import WGS84
+from fieldline.pipeline.parcels.layers import Layer
+from fieldline.pipeline.parcels.shapes import Shape, Shapes, shape_from_rings
 from fieldline.pipeline.records.encodings import decode_whole
 from fieldline.pipeline.records.errors import UserError
 
 Ring = list[list[float]]
-_OTHER = ("Point", "LineString", "LinearRing")
+_OTHER = ("Point", "LineString", "LinearRing", "Track", "MultiTrack", "Model")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 
@@ -28,8 +31,31 @@ class Placemark:
     """`name`, `description` and every ExtendedData field."""
     polygons: list[list[Ring]]
     """Polygons as rings of positions (lon, lat), shell first."""
-    other: bool
-    """Whether it is drawn as a point or line instead."""
+    other: str
+    """Kind of KML in which it is drawn instead (`Point`, `Track`), empty where there is none."""
+
+
+def read_kml(source: Path) -> Layer:
+    """Read all placemarks of all folders as one layer.
+
+    Raises:
+        UserError: The file is not XML, or only points to other files.
+    """
+    marks = placemarks(source)
+    names = dict.fromkeys(name for mark in marks for name in mark.fields)
+    return Layer(
+        columns={name: [mark.fields.get(name) for mark in marks] for name in names},
+        shapes=Shapes.of(_shape(mark) for mark in marks),
+        crs=WGS84,
+    )
+
+
+def _shape(mark: Placemark) -> Shape:
+    if mark.polygons:
+        return shape_from_rings(mark.polygons)
+    if mark.other:
+        return Shape(None, "not_a_polygon", {"type": mark.other})
+    return Shape(None, "empty_geometry")
 
 
 def placemarks(source: Path) -> list[Placemark]:
@@ -44,13 +70,18 @@ def placemarks(source: Path) -> list[Placemark]:
     except ET.ParseError as error:
         line, _ = error.position
         raise UserError(f"{source} is not KML (line {line})", "export it again as KML") from error
-    return [_placemark(element) for element in _all(root, "Placemark")]
+    found = [_placemark(element) for element in _all(root, "Placemark")]
+    if not found and next(_all(root, "NetworkLink"), None) is not None:
+        raise UserError(
+            f"{source} holds no outline but a link to another file", "save the linked file as KML"
+        )
+    return found
 
 
 def _placemark(element: ET.Element) -> Placemark:
     polygons = [_rings(polygon) for polygon in _all(element, "Polygon")]
-    other = any(next(_all(element, kind), None) is not None for kind in _OTHER)
-    return Placemark(_fields(element), polygons, other and not polygons)
+    other = next((kind for kind in _OTHER if next(_all(element, kind), None) is not None), "")
+    return Placemark(_fields(element), polygons, "" if polygons else other)
 
 
 def _fields(element: ET.Element) -> dict[str, str | None]:

@@ -11,21 +11,23 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from fieldline.pipeline.parcels.places import Places
 from fieldline.pipeline.records.outcomes import OK, detail
 
 #: Notes by weight: the first of them names the outcome, the others follow under `also=`.
 NOTES = (
-    "overlap", "self_crossing", "multipart", "simplified", "ring_closed", "unknown_crop",
-    "unreadable_area", "text_damaged", "text_decoded",
+    "map_shift_suspected", "axes_swapped", "overlap", "self_crossing", "multipart", "part_dropped",
+    "simplified", "ring_closed", "unknown_crop", "unreadable_area", "text_damaged", "text_decoded",
 )  # fmt: skip
 #: Notes that say the geometry was changed.
-REPAIRS = ("self_crossing", "simplified", "ring_closed")
+REPAIRS = ("axes_swapped", "self_crossing", "part_dropped", "simplified", "ring_closed")
 
 
 class Ledger:
     """Findings of a run of rules over rows 0..count-1."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, places: Places | None = None) -> None:
+        self.places = places or Places()
         self.alive: npt.NDArray[np.bool_] = np.ones(count, dtype=bool)
         self._refusals: dict[int, str] = {}
         self._notes: dict[int, set[str]] = {}
@@ -72,7 +74,11 @@ class Ledger:
             return detail(**numbers)
         also = [] if row in self._refusals else self._noted(row)[1:]
         extra = {"also": ",".join(also)} if also else {}
-        return detail(row=row + 1, **numbers, **extra)
+        return detail(**self.places.of(row), **numbers, **extra)
+
+    def count(self, code: str) -> int:
+        """Return how many living rows carry a note."""
+        return sum(code in found and bool(self.alive[row]) for row, found in self._notes.items())
 
     def repairs(self, row: int) -> str:
         """Return the geometry repairs of a row, separated by spaces."""

@@ -30,6 +30,12 @@ _FINEST_M = 0.01
 #: Vertices per stretch of `_thin_ring`: short enough to stay fast, long enough to thin well.
 _STRETCH = 500
 _TRIANGLE = 3
+#: Rings up to this size may be measured together, degrees (1 km along a meridian).
+_SMALL_DEG = 0.01
+#: Nearer to a pole a cosine from a sine loses digits, degrees.
+_POLEWARD = 89.0
+#: Rings measured together at a time, so that the arrays stay small beside the outlines.
+_TOGETHER = 50_000
 
 
 @dataclass(frozen=True)
@@ -231,15 +237,66 @@ def parts_connected(geometry: BaseGeometry, gap_m: float) -> bool:
 def geodesic_measures(geometries: Geometries) -> tuple[Floats, Floats]:
     """Return area (m2) and perimeter (m) of valid lon/lat polygons on the WGS84 ellipsoid.
 
-    Holes are taken off the area and added to the perimeter. Source: Karney (2013),
-    "Algorithms for geodesics", J. Geodesy 87, as implemented in PROJ's Geod.
+    Holes are taken off the area and added to the perimeter. Small rings without holes, nearly all
+    there are, are measured together by `small_ring_measures`; every other ring on its own. Source:
+    Karney (2013), "Algorithms for geodesics", J. Geodesy 87, as implemented in PROJ's Geod.
     """
     area, perimeter = np.zeros(len(geometries)), np.zeros(len(geometries))
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    for part, index in zip(parts, owner, strict=True):
-        for ring, sign in [(part.exterior, 1.0), *((hole, -1.0) for hole in part.interiors)]:
-            lon, lat = shapely.get_coordinates(ring).T
-            ring_area, ring_length = WGS84.polygon_area_perimeter(lon, lat)
-            area[index] += sign * abs(ring_area)
-            perimeter[index] += ring_length
+    bounds = shapely.bounds(geometries)
+    small = (shapely.get_type_id(geometries) == shapely.GeometryType.POLYGON.value) & (
+        shapely.get_num_interior_rings(geometries) == 0
+    )
+    small &= (bounds[:, 2:] - bounds[:, :2] <= _SMALL_DEG).all(axis=1)
+    small &= np.abs(bounds[:, [1, 3]]).max(axis=1, initial=0) <= _POLEWARD
+    rows = np.flatnonzero(small)
+    for start in range(0, len(rows), _TOGETHER):
+        chunk = rows[start : start + _TOGETHER]
+        area[chunk], perimeter[chunk] = small_ring_measures(geometries[chunk])
+    for index in np.flatnonzero(~small).tolist():
+        for part in shapely.get_parts(geometries[index]):
+            for ring, sign in [(part.exterior, 1.0), *((hole, -1.0) for hole in part.interiors)]:
+                lon, lat = shapely.get_coordinates(ring).T
+                ring_area, ring_length = WGS84.polygon_area_perimeter(lon, lat)
+                area[index] += sign * abs(ring_area)
+                perimeter[index] += ring_length
     return area, perimeter
+
+
+def small_ring_measures(polygons: Geometries) -> tuple[Floats, Floats]:
+    """Return area (m2) and perimeter (m) of polygons without holes, all at once.
+
+    The area is taken in Lambert's equal-area projection around each ring's first corner, where an
+    edge is a straight line: it differs from the geodesic one by under 3e-7 for rings up to 1 km.
+    The perimeter is the sum of geodesics. Source: Snyder (1987), USGS PP 1395, eq. 3-11 to 3-13
+    (authalic latitude) and 24-2 to 24-4.
+    """
+    xy, ring = shapely.get_coordinates(polygons, return_index=True)
+    starts = np.searchsorted(ring, np.arange(len(polygons)))
+    lon, lat = xy.T
+    sine = _authalic_sine(np.sin(np.radians(lat)))
+    cosine = np.sqrt(1 - sine**2)
+    sine0, cosine0 = sine[starts][ring], cosine[starts][ring]
+    turn = np.radians(lon - lon[starts][ring])
+    scale = np.sqrt(2 / (1 + sine0 * sine + cosine0 * cosine * np.cos(turn)))
+    x = scale * cosine * np.sin(turn)
+    y = scale * (cosine0 * sine - sine0 * cosine * np.cos(turn))
+    edge = ring[:-1] == ring[1:]
+    twice = np.where(edge, x[:-1] * y[1:] - x[1:] * y[:-1], 0.0)
+    lengths = np.zeros(len(edge))
+    lengths[edge] = WGS84.inv(*(v[edge] for v in (lon[:-1], lat[:-1], lon[1:], lat[1:])))[2]
+    sphere = WGS84.a**2 * _Q_POLE / 2
+    area = np.abs(np.bincount(ring[:-1], twice, len(polygons))) / 2 * sphere
+    return area, np.asarray(np.bincount(ring[:-1], lengths, len(polygons)), dtype=np.float64)
+
+
+def _authalic_sine(sine: Floats) -> Floats:
+    """Return the sine of the authalic latitude for that of the geodetic one."""
+    return np.asarray(_authalic_q(sine) / _Q_POLE)
+
+
+def _authalic_q(sine: Any) -> Any:
+    e = math.sqrt(WGS84.es)
+    return (1 - WGS84.es) * (sine / (1 - WGS84.es * sine**2) + np.arctanh(e * sine) / e)
+
+
+_Q_POLE = float(_authalic_q(1.0))

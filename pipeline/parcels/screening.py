@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import shapely
-from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
+from fieldline.pipeline.parcels.antimeridian import beside_boundary, on_one_side
 from fieldline.pipeline.parcels.ledger import Ledger
+from fieldline.pipeline.parcels.map_shift_signs import shift_sign
 from fieldline.pipeline.parcels.overlaps import overlapping_pairs
-from fieldline.pipeline.parcels.readers import ParcelFile
+from fieldline.pipeline.parcels.parcel_files import ParcelFile
+from fieldline.pipeline.parcels.positions import to_lonlat
 from fieldline.pipeline.parcels.rings import (
     WGS84,
     Floats,
@@ -30,10 +32,6 @@ from fieldline.pipeline.parcels.rings import (
     untangle,
 )
 from fieldline.pipeline.parcels.settings import IntakeSettings
-
-_LON, _LAT = 180.0, 90.0
-#: With fewer parcels there is no telling where a county without a boundary lies.
-_CROWD = 10
 
 
 @dataclass
@@ -47,6 +45,8 @@ class Screened:
     area_m2: Floats
     perimeter_m: Floats
     ledger: Ledger
+    said: tuple[str, ...]
+    """What was read and how it was understood, one sentence each."""
 
 
 def screen(
@@ -64,20 +64,23 @@ def screen(
         crop_named: Gives a crop's code by any of its names, None where there is none.
         boundary: County boundary in lon/lat, where known.
     """
-    ledger = Ledger(len(file.frame))
+    ledger = Ledger(len(file.frame), file.places)
     frame = file.frame.copy()
     frame["row_id"] = _identify(frame, ledger)
     _refuse_unreadable(file, ledger)
-    geometries = _to_lonlat(file, ledger)
-    _refuse_swapped(geometries, ledger, _region(geometries, ledger, boundary, settings))
+    geometries = to_lonlat(file, ledger, boundary, settings)
     _repair(geometries, ledger, settings)
     area, perimeter = _measure(geometries, ledger, settings)
     _judge_parts(geometries, ledger, settings)
+    said = list(file.said)
     if boundary is not None:
+        if not file.map_shift:
+            said += _suspect_shift(file, geometries, ledger, boundary)
         _refuse_outside(geometries, ledger, boundary, settings)
     _judge_overlaps(frame, geometries, ledger, settings)
     _read_declarations(frame, ledger, crop_named)
-    return Screened(frame, geometries, area, perimeter, ledger)
+    said += _told(ledger)
+    return Screened(frame, geometries, area, perimeter, ledger, tuple(said))
 
 
 def _identify(frame: pd.DataFrame, ledger: Ledger) -> list[str]:
@@ -103,97 +106,24 @@ def _identify(frame: pd.DataFrame, ledger: Ledger) -> list[str]:
 
 
 def _refuse_unreadable(file: ParcelFile, ledger: Ledger) -> None:
-    for row, shape in enumerate(file.shapes):
+    for row, shape in file.shapes.odd.items():
         if shape.code:
             ledger.refuse(row, shape.code, **shape.numbers)
-        elif shape.closed:
+            continue
+        if shape.closed:
             ledger.note(row, "ring_closed", rings=shape.closed)
+        if shape.dropped:
+            ledger.note(row, "part_dropped", dropped=shape.dropped)
 
 
-def _to_lonlat(file: ParcelFile, ledger: Ledger) -> Geometries:
-    """Project every row to lon/lat, refusing coordinates that its CRS cannot hold."""
-    geometries = shapely.force_2d(file.geometries)
-    for crs, members in _by_crs(file, ledger).items():
-        rows = np.array(members, dtype=np.int64)
-        _refuse_misfits(geometries, rows, crs, ledger)
-        rows = rows[ledger.alive[rows]]
-        geometries[rows] = shapely.transform(geometries[rows], _projector(crs))
-        lost = ~np.isfinite(shapely.bounds(geometries[rows])).all(axis=1)
-        ledger.refuse_all(rows[lost], "wrong_crs")
-    return geometries
-
-
-def _by_crs(file: ParcelFile, ledger: Ledger) -> dict[CRS, list[int]]:
-    """Group living rows by their own CRS, else the file's; refuse rows that have neither."""
-    rows = ledger.rows.tolist()
-    own = {row: crs for row in rows if (crs := file.shapes[row].crs) is not None}
-    rest = [row for row in rows if row not in own]
-    groups: dict[CRS, list[int]] = {}
-    if file.crs is not None:
-        groups[file.crs] = rest
-    else:
-        ledger.refuse_all(rest, "missing_crs")
-    for row, crs in own.items():
-        groups.setdefault(crs, []).append(row)
-    return groups
-
-
-def _projector(crs: CRS) -> Callable[[Floats], Floats]:
-    transformer = Transformer.from_crs(crs, CRS.from_epsg(4326), always_xy=True)
-
-    def project(xy: Floats) -> Floats:
-        return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
-
-    return project if not crs.equals(CRS.from_epsg(4326)) else np.asarray
-
-
-def _refuse_misfits(
-    geometries: Geometries, rows: npt.NDArray[np.int64], crs: CRS, ledger: Ledger
-) -> None:
-    """Refuse metres in a CRS of degrees, degrees in a CRS of metres and latitudes over 90."""
-    west, south, east, north = shapely.bounds(geometries[rows]).T
-    x, y = np.maximum(-west, east), np.maximum(-south, north)
-    if not crs.is_geographic:
-        ledger.refuse_all(rows[(x <= _LON) & (y <= _LAT)], "wrong_crs")
-        return
-    for index in np.flatnonzero((x > _LON) | (y > _LAT)):
-        swapped = x[index] <= _LAT and y[index] <= _LON
-        code = "latlon_swapped" if swapped else "wrong_crs"
-        ledger.refuse(int(rows[index]), code, x=float(x[index]), y=float(y[index]))
-
-
-def _region(
-    geometries: Geometries, ledger: Ledger, boundary: BaseGeometry | None, settings: IntakeSettings
-) -> Floats | None:
-    """Return the box (west, south, east, north) where the county's parcels make sense."""
-    pad = np.array([-1, -1, 1, 1]) * settings.region_pad_deg
-    if boundary is not None:
-        return np.array(boundary.bounds) + pad
-    if len(ledger.rows) < _CROWD:
-        return None
-    centres = _centres(geometries[ledger.rows])
-    median = np.median(centres, axis=0)
-    return np.concatenate([median, median]) + pad
-
-
-def _centres(geometries: Geometries) -> Floats:
-    bounds = shapely.bounds(geometries)
-    return (bounds[:, :2] + bounds[:, 2:]) / 2
-
-
-def _refuse_swapped(geometries: Geometries, ledger: Ledger, region: Floats | None) -> None:
-    """Refuse outlines that lie outside the county but inside it with x and y exchanged."""
-    if region is None:
-        return
-    rows = ledger.rows
-    centres = _centres(geometries[rows])
-    swapped = ~_inside(centres, region) & _inside(centres[:, ::-1], region)
-    for row, (x, y) in zip(rows[swapped], centres[swapped], strict=True):
-        ledger.refuse(int(row), "latlon_swapped", x=float(x), y=float(y))
-
-
-def _inside(points: Floats, box: Floats) -> npt.NDArray[np.bool_]:
-    return np.asarray(((points >= box[:2]) & (points <= box[2:])).all(axis=1))
+def _told(ledger: Ledger) -> list[str]:
+    """Say what happened to many rows at once and is easily overlooked row by row."""
+    swapped = ledger.count("axes_swapped")
+    if not swapped:
+        return []
+    return [
+        f"rows with exchanged axes, put right where the county or the CRS settles it: {swapped}"
+    ]
 
 
 def _repair(geometries: Geometries, ledger: Ledger, settings: IntakeSettings) -> None:
@@ -211,7 +141,14 @@ def _repair(geometries: Geometries, ledger: Ledger, settings: IntakeSettings) ->
             ledger.refuse(row, "bow_tie", doubt=repair.share)
         else:
             ledger.note(row, "self_crossing", doubt=repair.share)
-    geometries[ledger.rows] = shapely.orient_polygons(geometries[ledger.rows])
+    _orient(geometries, ledger.rows)
+
+
+def _orient(geometries: Geometries, rows: npt.NDArray[np.int64]) -> None:
+    """Turn shells counter-clockwise; those that are stay the same object, not a copy."""
+    shells = shapely.is_ccw(shapely.get_exterior_ring(geometries[rows]))
+    turned = rows[~shells | (shapely.get_num_interior_rings(geometries[rows]) > 0)]
+    geometries[turned] = shapely.orient_polygons(geometries[turned])
 
 
 def _thin(
@@ -248,25 +185,41 @@ def _judge_parts(geometries: Geometries, ledger: Ledger, settings: IntakeSetting
             ledger.note(row, "multipart", parts=parts)
         else:
             ledger.refuse(row, "parts_far_apart", parts=parts, gap_m=settings.part_gap_m)
-    polygons, owner = shapely.get_parts(geometries[rows], return_index=True)
-    holes = np.bincount(
-        owner, weights=shapely.get_num_interior_rings(polygons), minlength=len(rows)
-    )
+    holes = shapely.get_num_interior_rings(geometries[rows]).astype(float)
+    several = np.flatnonzero(counts > 1)
+    parts_of, owner = shapely.get_parts(geometries[rows[several]], return_index=True)
+    inner = shapely.get_num_interior_rings(parts_of)
+    holes[several] = np.bincount(owner, weights=inner, minlength=len(several))
     for row, count in zip(rows[holes > 0].tolist(), holes[holes > 0].tolist(), strict=True):
         ledger.remark(row, holes=int(count))
+
+
+def _suspect_shift(
+    file: ParcelFile, geometries: Geometries, ledger: Ledger, boundary: BaseGeometry
+) -> list[str]:
+    """Note every outline in degrees where the boundary says they were drawn on a shifted map."""
+    in_degrees = file.degrees()
+    rows = ledger.rows[in_degrees[ledger.rows]]
+    sign = shift_sign(geometries[rows], boundary)
+    if sign is None:
+        return []
+    for row in rows.tolist():
+        ledger.note(row, "map_shift_suspected", map=sign.map_shift)
+    return [str(sign)]
 
 
 def _refuse_outside(
     geometries: Geometries, ledger: Ledger, boundary: BaseGeometry, settings: IntakeSettings
 ) -> None:
-    shapely.prepare(boundary)
     rows = ledger.rows
-    rows = rows[~shapely.covers(boundary, geometries[rows])]
-    common = shapely.area(shapely.intersection(geometries[rows], boundary))
-    share = common / shapely.area(geometries[rows])
-    for row, inside in zip(rows, share, strict=True):
+    drawn, boundary = beside_boundary(geometries[rows], boundary)
+    shapely.prepare(boundary)
+    out = ~shapely.covers(boundary, drawn)
+    rows, drawn = rows[out], drawn[out]
+    share = shapely.area(shapely.intersection(drawn, boundary)) / shapely.area(drawn)
+    for row, outline, inside in zip(rows, drawn, share, strict=True):
         if inside < settings.boundary_min_share:
-            distance = _distance_km(geometries[row], boundary)
+            distance = _distance_km(outline, boundary)
             ledger.refuse(row, "outside_county", inside=float(inside), distance_km=distance)
 
 
@@ -280,7 +233,8 @@ def _judge_overlaps(
 ) -> None:
     """Refuse the later of one farmer's equal outlines; note ground that two outlines share."""
     rows = ledger.rows
-    pairs = overlapping_pairs(geometries[rows], min(settings.overlap_share, settings.duplicate_iou))
+    outlines = on_one_side(geometries[rows])
+    pairs = overlapping_pairs(outlines, min(settings.overlap_share, settings.duplicate_iou))
     first, second = rows[pairs.first], rows[pairs.second]
     farmers = frame["farmer_id"].to_numpy()
     same = (farmers[first] == farmers[second]) & (pairs.iou >= settings.duplicate_iou)
@@ -302,15 +256,16 @@ def _read_declarations(
     frame: pd.DataFrame, ledger: Ledger, crop_named: Callable[[str], str | None]
 ) -> None:
     """Map declared crops to codes and carry over what the reader noted about a row's text."""
-    known = {name: crop_named(str(name)) for name in frame["declared_crop"].unique() if name}
-    codes = [known.get(name) for name in frame["declared_crop"]]
-    for row, (name, code) in enumerate(zip(frame["declared_crop"], codes, strict=True)):
-        # The text itself stays out: a shifted column could hold a name or a phone number.
-        if name and code is None:
+    names = frame["declared_crop"].tolist()
+    code_of = {n: crop_named(str(n)) if n else None for n in dict.fromkeys(names)}
+    codes = [code_of[name] for name in names]
+    # The text itself stays out: a shifted column could hold a name or a phone number.
+    for row, (name, code) in enumerate(zip(names, codes, strict=True)):
+        if code is None and name:
             ledger.note(row, "unknown_crop")
     frame["declared_crop"] = pd.Series(codes, dtype=object)
-    texts = zip(frame["text_note"], frame["text_encoding"], frame["area_note"], strict=True)
-    for row, (text, encoding, area) in enumerate(texts):
+    notes = [frame[name].tolist() for name in ("text_note", "text_encoding", "area_note")]
+    for row, (text, encoding, area) in enumerate(zip(*notes, strict=True)):
         if text:
             ledger.note(row, text, encoding=encoding)
         if area:

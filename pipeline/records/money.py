@@ -2,16 +2,20 @@
 
 Owns the exponents of the currencies, the conversions and the two roundings of an offer (limits down
 to a step, rates up to a step); knows no product and no policy. An amount in minor units means
-nothing without its currency, so every conversion asks for it.
+nothing without its currency: every conversion asks for it, and `Money` carries it where amounts of
+several could meet.
 
 Source: ISO 4217:2015, list one as published on 2026-01-01.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from functools import cache
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.reference import TableRow, table_rows
 
 #: Currency codes by their exponent. Codes without one (metals, baskets, test codes) are left out:
 #: nobody lends in them.
@@ -36,14 +40,59 @@ def exponent(currency: str) -> int:
     """Return how many decimals an amount of the currency has.
 
     Raises:
-        UserError: No currency of ISO 4217 has this code.
+        UserError: No currency of ISO 4217 has this code, or none any more.
     """
     try:
         return _EXPONENTS[currency]
     except KeyError:
-        raise UserError(
-            f"{currency!r} is no currency of ISO 4217", "give a code in force, such as CNY"
-        ) from None
+        raise _unknown(currency) from None
+
+
+def in_force(currency: str) -> str:
+    """Return a code that a setting names, as pydantic wants its refusals.
+
+    Raises:
+        ValueError: As `exponent`, in one sentence.
+    """
+    try:
+        exponent(currency)
+    except UserError as error:
+        raise ValueError(f"{error.problem}; {error.remedy}") from error
+    return currency
+
+
+def currency_of(row: TableRow) -> str:
+    """Return the code in column `currency` of a table's row.
+
+    Raises:
+        UserError: As `exponent`, with the table and the row.
+    """
+    currency = row.text("currency")
+    try:
+        exponent(currency)
+    except UserError as error:
+        raise UserError(f"{row.table}, row {row.number}: {error.problem}", error.remedy) from error
+    return currency
+
+
+def _unknown(code: str) -> UserError:
+    """Return what to say of a code without exponent, by what its writer may have meant."""
+    meant = code.strip().upper()
+    if meant in _EXPONENTS:
+        return UserError(f"{code!r} is no currency code as ISO 4217 writes it", f"write {meant}")
+    if meant in _historic():
+        now = _historic()[meant]
+        return UserError(
+            f"{code!r} is a currency that is no longer in force",
+            f"use {now}, with every amount and price in {now}",
+        )
+    return UserError(f"{code!r} is no currency of ISO 4217", "give a code in force, such as CNY")
+
+
+@cache
+def _historic() -> dict[str, str]:
+    """Return the code that took a withdrawn one's place, by the withdrawn one."""
+    return {row["code"]: row["now"] for row in table_rows("historic_currencies.csv")}
 
 
 def minor_units(currency: str) -> int:
@@ -71,6 +120,44 @@ def shown(minor: int, currency: str) -> str:
     amount = from_minor(minor, currency)
     whole = amount == amount.to_integral_value()
     return f"{currency} {amount:,.{0 if whole else exponent(currency)}f}"
+
+
+@dataclass(frozen=True)
+class Money:
+    """An amount that knows its currency; two currencies never add up."""
+
+    minor: int
+    """Whole minor units."""
+    currency: str
+    """ISO 4217 code."""
+
+    def __post_init__(self) -> None:
+        exponent(self.currency)
+
+    @classmethod
+    def of(cls, amount: Decimal, currency: str) -> Money:
+        """Return currency units as money, half a minor unit to the even one."""
+        return cls(to_minor(amount, currency), currency)
+
+    @property
+    def amount(self) -> Decimal:
+        """The same in currency units."""
+        return from_minor(self.minor, self.currency)
+
+    def minor_in(self, currency: str) -> int:
+        """Return the minor units, for a reader who reckons in `currency`.
+
+        Raises:
+            UserError: The money is of another currency, and no exchange rate is ever assumed.
+        """
+        if currency != self.currency:
+            raise UserError(
+                f"{self} cannot be reckoned in {currency}", f"state the amount in {currency}"
+            )
+        return self.minor
+
+    def __str__(self) -> str:
+        return shown(self.minor, self.currency)
 
 
 def floor_to_step(amount: Decimal, step: Decimal) -> Decimal:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -67,7 +68,71 @@ class Calendar:
     cash_cost_per_ha: Decimal
     """Cash cost of inputs and services in `currency` per hectare."""
     currency: str
+    basis: str
+    """What the cost rests on: `simulated`, `assumption`, or a survey's name."""
     source: str
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of a table that a lender may have written, read cell by cell with its place."""
+
+    table: str
+    number: int
+    """Data row, the first is 1."""
+    cells: dict[str, str]
+
+    def text(self, column: str) -> str:
+        """Return a cell without the blanks around it."""
+        return (self.cells[column] or "").strip()
+
+    def decimal(self, column: str) -> Decimal:
+        """Return a cell as a number.
+
+        Raises:
+            UserError: It is none, or not a finite one.
+        """
+        try:
+            value = Decimal(self.text(column))
+        except InvalidOperation:
+            value = Decimal("nan")
+        if not value.is_finite():
+            raise self.wrong(column, "write a plain number such as 1250.50")
+        return value
+
+    def day(self, column: str) -> dt.date:
+        """Return a cell as a date.
+
+        Raises:
+            UserError: It is none.
+        """
+        try:
+            return dt.date.fromisoformat(self.text(column))
+        except ValueError as error:
+            raise self.wrong(column, "write a date like 2024-09-30") from error
+
+    def wrong(self, column: str, remedy: str) -> UserError:
+        """Return the refusal of a cell."""
+        place = f"{self.table}, row {self.number}: {column} is {self.cells[column]!r}"
+        return UserError(place, remedy)
+
+
+def checked_rows(name: str, columns: Sequence[str]) -> list[TableRow]:
+    """Return the rows of a table that has these columns.
+
+    Args:
+        name: As `table_rows`.
+        columns: Columns that are read.
+
+    Raises:
+        UserError: There is no such table, or it lacks a column.
+    """
+    rows = table_rows(name)
+    missing = [column for column in columns if rows and column not in rows[0]]
+    if missing or not rows:
+        lacks = f"lacks the columns {missing}" if missing else "holds no row"
+        raise UserError(f"{name} {lacks}", f"give all of {list(columns)}, with at least one row")
+    return [TableRow(name, number, row) for number, row in enumerate(rows, start=1)]
 
 
 def table_rows(name: str) -> list[dict[str, str]]:
@@ -79,10 +144,14 @@ def table_rows(name: str) -> list[dict[str, str]]:
     own = Path(name)
     source = own if own.is_absolute() else files("fieldline") / "data" / name
     try:
-        with source.open(encoding="utf-8") as handle:
+        with source.open(encoding="utf-8-sig") as handle:
             return list(csv.DictReader(handle))
     except FileNotFoundError as error:
         raise UserError(f"{name} does not exist", "name a file of data/ or give a path") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name} is not UTF-8 text", "save it as CSV in UTF-8") from error
+    except (OSError, csv.Error) as error:
+        raise UserError(f"{name} cannot be read ({error})", "give a CSV file in UTF-8") from error
 
 
 @cache
@@ -145,6 +214,7 @@ def calendars() -> dict[tuple[str, str], Calendar]:
             harvest=Window(_month_day(row["harvest_start"]), _month_day(row["harvest_end"])),
             cash_cost_per_ha=Decimal(row["cash_cost_per_ha"]),
             currency=row["currency"],
+            basis=row["basis"],
             source=row["source"],
         )
         for row in table_rows("crop_calendars.csv")

@@ -325,6 +325,12 @@ def county(tmp_path: Path) -> County:
     return County(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def county_kind() -> type[County]:
+    """The class of a county, for a test that makes several."""
+    return County
+
+
 @pytest.fixture
 def name_of() -> Any:
     """Pseudonym of a farmer's reference."""

@@ -45,5 +45,9 @@ TARGETS = (
         (f"{_EVIDENCE}/test_crosscheck.py",),
     ),
     Target("crops/series.py", ("tests/crops/test_series.py",), ("tests/crops/growth",)),
-    Target("pipeline/imagery/scenes.py", (f"{_IMAGERY}/test_scenes.py",), (_IMAGERY,)),
+    Target(
+        "pipeline/imagery/scenes.py",
+        (f"{_IMAGERY}/test_scenes.py", f"{_IMAGERY}/test_scenes_as_delivered.py"),
+        (_IMAGERY,),
+    ),
 )

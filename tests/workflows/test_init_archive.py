@@ -49,6 +49,9 @@ def test_options_override_the_guessed_season_and_currency(tmp_path: Path) -> Non
     assert (found.start, found.end) == (dt.date(2024, 3, 5), dt.date(2024, 5, 31))
     assert found.as_of == dt.date(2024, 5, 12)
     assert county.currency == "EUR"
+    assert said[-2].endswith("filled in: lending.policy.")
+    text = (tmp_path / "county" / "county.yaml").read_text(encoding="utf-8")
+    assert "#     currency: EUR\n#     max_limit:\n" in text
     assert (county.scenes.mask.asset, county.scenes.mask.clear) == ("clm", (0,))
     assert any("3 dates, fewer than the 5 clear ones" in line for line in said)
 

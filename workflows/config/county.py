@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
-from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.money import exponent
+from fieldline.pipeline.records.money import in_force
 from fieldline.pipeline.records.settings import Season, Section
+
+
+@dataclass(frozen=True)
+class Absence:
+    """What it costs a county to give no file for an input (`Annotated[..., Absence(...)]`)."""
+
+    costs: str
 
 
 class CountyInputs(Section):
     """Files of one county; `{results}`, `{season}`, `{county}` are filled in; empty if absent."""
 
     parcels: tuple[Path, ...]
-    """Outlines drawn by farmers, one or more files: GeoJSON, GeoPackage, Shapefile, KML, CSV."""
+    """Outlines drawn by farmers, one or more files: GeoJSON, GeoPackage, Shapefile, KML, CSV, or a
+    .zip or .kmz of such."""
     parcel_columns: dict[str, str] = Field(default_factory=dict)
     """Own column names by Fieldline name, e.g. `farmer_id: owner_no`."""
     columns: dict[str, dict[str, str]] = Field(default_factory=dict)
-    """Own column names of the tables by input and Fieldline name, e.g. registry: {area_mu: 面积}."""
+    """Own column names of tables by input and Fieldline name, e.g. `registry: {area_mu: 面积}`."""
     parcel_crs: str | None = None
-    """CRS of files that carry none (CSV); empty means refuse them."""
+    """CRS of files that carry none (CSV); empty means refuse them. `GCJ-02` or `BD-09` for outlines
+    drawn on a Chinese phone map, whatever their file says of degrees."""
+    parcel_layers: tuple[str, ...] = ()
+    """Layers of GeoPackages that hold parcels; empty means all of them."""
+    parcel_prefixes: dict[str, str] = Field(default_factory=dict)
+    """Prefix of the parcel ids by file or layer name, e.g. `dongcun.geojson: D-`, where two files
+    count from 1; registry and survey must then use the prefixed ids."""
     catalog: Path
     """Static STAC catalog.json of the scene archive."""
-    boundary: Path | None = None
+    boundary: Annotated[Path | None, Absence("parcels outside the county are not noticed")] = None
     """County boundary; parcels outside are refused."""
-    weather: Path | None = None
+    weather: Annotated[Path | None, Absence("there are no hazard indices")] = None
     """Daily weather CSV by cell_id or parcel_id."""
-    weather_cells: Path | None = None
+    weather_cells: Annotated[Path | None, Absence("weather must be keyed by parcel_id")] = None
     """cell_id, lon, lat of the weather cells (not needed where weather is by parcel)."""
-    survey: Path | None = None
+    survey: Annotated[
+        Path | None,
+        Absence(
+            "crops cannot be told where labelled_series is absent too, and parcels without a crop "
+            "are not valued; yields have no crop cuts to learn from"
+        ),
+    ] = None
     """Survey labels: parcel_id, crop, surveyed_on, yield_t_ha (crop cut, may be empty)."""
-    labelled_series: Path | None = None
+    labelled_series: Annotated[Path | None, Absence("crops are learnt from the survey alone")] = (
+        None
+    )
     """Labelled field series from other parcels (see labelled_series_format)."""
     labelled_series_format: Literal["long", "bavaria_halfmonth"] = "long"
     """`long`: sample_id, crop, date, one column per band; `bavaria_halfmonth`: wide field means."""
@@ -42,20 +64,28 @@ class CountyInputs(Section):
     """Field polygons with crop codes that belong to labelled_series, where kept apart."""
     label_codes: str | None = None
     """Table of data/ that maps foreign crop codes to Fieldline crop codes."""
-    registry: Path | None = None
+    registry: Annotated[
+        Path | None, Absence("evidence rests on what was declared and seen alone")
+    ] = None
     """County registry extract: parcel_id, area_m2, holder_id, crop, recorded_on."""
-    applications: Path | None = None
+    applications: Annotated[
+        Path | None, Absence("debts and households are unknown, so a person decides")
+    ] = None
     """Applications: farmer_id, household_id, requested amount, debt service, credit record."""
-    loan_history: Path | None = None
+    loan_history: Annotated[
+        Path | None, Absence("there is no default model, so a person decides")
+    ] = None
     """Finished loans with their outcome, to train the default model."""
-    prices: Path | None = None
+    prices: Annotated[Path | None, Absence("parcels are not valued, so nothing is offered")] = None
     """Dated price series (see prices_format)."""
     prices_format: Literal["long", "imf_pcps", "worldbank_cmo"] = "long"
     """`long`: crop, date, price, currency, unit, source; `imf_pcps`: IMF monthly table;
     `worldbank_cmo`: World Bank monthly workbook (.xlsx)."""
-    county_yields: Path | None = None
+    county_yields: Annotated[
+        Path | None, Absence("no yield is estimated and parcels are not valued")
+    ] = None
     """Yield statistics: crop, year, yield_t_ha, source."""
-    protected: Path | None = None
+    protected: Annotated[Path | None, Absence("farming in protected areas is not noticed")] = None
     """Protected-area polygons for the environmental veto."""
     truth: Path | None = None
     """Truth of a simulated or surveyed county (Parquet or CSV), for `fieldline score` alone."""
@@ -91,7 +121,7 @@ class County(Section):
     """Name for people."""
     simulated: bool = False
     """Simulated counties are generated on demand and called simulated on every page."""
-    currency: str = Field("CNY", pattern="^[A-Z]{3}$")
+    currency: str = "CNY"
     """Currency of prices, limits and offers."""
     grid: GridSettings = GridSettings()
     """Metric grid."""
@@ -105,8 +135,4 @@ class County(Section):
     @field_validator("currency")
     @classmethod
     def _in_force(cls, currency: str) -> str:
-        try:
-            exponent(currency)
-        except UserError as error:
-            raise ValueError(f"{error.problem}; {error.remedy}") from error
-        return currency
+        return in_force(currency)

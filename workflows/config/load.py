@@ -17,6 +17,7 @@ from typing import Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.config.anchors import anchored
 from fieldline.workflows.config.model import Config
@@ -92,13 +93,35 @@ def _place(path: Path, error: yaml.YAMLError) -> str:
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Return `below` with the values of `above` laid over it, mapping by mapping."""
+    """Return `below` with the values of `above` laid over it, mapping by mapping.
+
+    Amounts of a policy are not inherited by one in another currency: 500 yuan are no 500 dinars.
+    """
+    return _laid(_without_foreign_amounts(below, above), above)
+
+
+def _laid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
         both = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+        merged[key] = _laid(old, value) if both else value  # type: ignore[arg-type]
     return merged
+
+
+def _without_foreign_amounts(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return `below` without its policy's amounts where `above` states another currency."""
+    old, new = _policy(below), _policy(above)
+    if "currency" not in new or new["currency"] == old.get("currency"):
+        return below
+    kept = {name: value for name, value in old.items() if name not in PolicySettings.AMOUNTS}
+    return {**below, "lending": {**below.get("lending", {}), "policy": kept}}
+
+
+def _policy(document: dict[str, Any]) -> dict[str, Any]:
+    section = document.get("lending")
+    policy = section.get("policy") if isinstance(section, dict) else None
+    return policy if isinstance(policy, dict) else {}
 
 
 def validate(document: Mapping[str, Any]) -> Config:
@@ -142,8 +165,13 @@ def _explain(error: ValidationError) -> UserError:
     message = first["msg"].removeprefix("Value error, ")
     if not place:
         return UserError(message, "correct the selection or the YAML")
-    got = f" (got {first['input']!r:.60})"
+    got = "" if _is_whole(first["input"]) else f" (got {first['input']!r:.60})"
     return UserError(f"`{'.'.join(place)}`: {message}{got}", "correct it in the YAML")
+
+
+def _is_whole(found: Any) -> bool:
+    """Whether a refusal is of a whole section, which nobody wants to read again."""
+    return isinstance(found, Mapping | BaseModel)
 
 
 def _keys_at(place: Sequence[str]) -> list[str]:

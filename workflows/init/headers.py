@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 from fieldline.pipeline.inputs.names import words as split
-from fieldline.pipeline.parcels.readers import AREA_UNITS, TEXT
+from fieldline.pipeline.parcels.parcel_files import AREA_UNITS, TEXT
 
 EXACT, CONTAINED, SIMILAR = 3, 2, 1
 AREA = "declared_area"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +38,11 @@ from fieldline.workflows.init.place import (
     keep_old,
     written_path,
 )
-from fieldline.workflows.init.template import Page, county_yaml
+from fieldline.workflows.init.template import ASSUMED, DEFAULT_CURRENCY, Page, county_yaml
 
 #: Where an archive is expected when none was given, below the county's folder.
 _CATALOG_TO_BE = "imagery/catalog.json"
-_DEFAULT_CURRENCY = "CNY"
+_WIDTH = 90
 _KEY_LINE = "export FIELDLINE_PSEUDONYM_KEY=$(openssl rand -hex 32)"
 
 
@@ -103,7 +104,7 @@ def _guesses(
         _catalog(archive),
         *([] if archive is None else guess_scenes(archive)),
         *guess_season(archive, _dates(wishes.season or {}), today),
-        _currency(wishes.currency),
+        *_currency(wishes.currency),
     ]
 
 
@@ -117,18 +118,27 @@ def _catalog(archive: Archive | None) -> Guess:
     return Guess("inputs.catalog", None, said, blocking=True)
 
 
-def _currency(given: str | None) -> Guess:
+def _currency(given: str | None) -> Iterator[Guess]:
+    if given is None:
+        said = (
+            "assumed, since nothing in the files tells it; limits and offers are made in it, so "
+            "change it if you lend in another"
+        )
+        yield Guess("currency", DEFAULT_CURRENCY, said)
+        return
     table = PolicySettings().rate_ceiling_file
-    if given is not None and given not in {ceiling.currency for ceiling in rate_ceilings(table)}:
+    if given in {ceiling.currency for ceiling in rate_ceilings(table)}:
+        yield Guess("currency", given, "as given; prices, costs and limits are in it")
+    else:
         said = f"as given; data/{table} states no legal ceiling of rates in it: add the row"
-        return Guess("currency", given, said, blocking=True)
-    if given is not None:
-        return Guess("currency", given, "as given; prices, costs and limits are in it")
-    said = (
-        "assumed, since nothing in the files tells it; limits and offers are made in it, so change "
-        "it if you lend in another"
-    )
-    return Guess("currency", _DEFAULT_CURRENCY, said)
+        yield Guess("currency", given, said, blocking=True)
+    if given != DEFAULT_CURRENCY:
+        said = (
+            f"its default amounts are {DEFAULT_CURRENCY} and no exchange rate is assumed: state "
+            f"currency and amounts in {given}; costs per hectare in {given} go to a table of your "
+            "own (crops.yields.cost_file)"
+        )
+        yield Guess("lending.policy", None, said, blocking=True)
 
 
 def _dates(given: Mapping[str, str | None]) -> dict[str, object]:
@@ -181,9 +191,9 @@ def _said(page: Page, folder: Path, kept: Path | None) -> list[str]:
     if kept is not None:
         lines.append(f"The configuration that stood there is kept as {kept}.")
     lines += [
-        "Costs per hectare and the limits of the policy are orders of magnitude, not yours: set",
-        "them before lending. A real county needs a key of its own for the farmers' pseudonyms:",
-        "make it once and keep it, with another key every farmer becomes somebody else.",
+        *textwrap.wrap(ASSUMED, _WIDTH),
+        "A real county needs a key of its own for the farmers' pseudonyms: make it once and keep",
+        "it, with another key every farmer becomes somebody else.",
     ]
     lines += ["Next:", *(f"  {command}" for command in page.commands)]
     if missing:

@@ -11,24 +11,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fieldline.lending.settings import PolicySettings
 from fieldline.workflows.config.county import CountyInputs
 from fieldline.workflows.config.write import yaml_scalar
 from fieldline.workflows.init.guess import Guess
+from fieldline.workflows.inputs.absent import ABSENT_COSTS
 
 _WIDTH = 98
-#: Optional inputs: an example of what to write, and what their absence costs.
-_OPTIONAL: Mapping[str, tuple[str, str]] = {
-    "boundary": ("boundary.geojson", "parcels outside the county are not noticed"),
-    "weather": ("weather.csv", "no hazard indices"),
-    "weather_cells": ("weather_cells.csv", "weather must be keyed by parcel_id"),
-    "survey": ("survey_{season}.csv", "crops cannot be told and parcels are not valued"),
-    "registry": ("registry_{season}.csv", "evidence rests on declared and seen alone"),
-    "applications": ("applications_{season}.csv", "other debt is unknown, a person decides"),
-    "loan_history": ("loan_history.csv", "there is no default model, a person decides"),
-    "prices": ("prices.csv", "parcels are not valued"),
-    "county_yields": ("county_yields.csv", "the yield estimate has no county to lean on"),
-    "protected": ("protected.geojson", "farming in protected areas is not noticed"),
-}
+DEFAULT_CURRENCY: str = PolicySettings.model_fields["currency"].default
+"""Currency of the default policy: what a county lends in where nobody says another."""
+ASSUMED = (
+    "Costs per hectare are SIMULATED (region sim of data/crop_calendars.csv), and the amounts of "
+    "the policy and the scales of finance are orders of magnitude: none of them is yours, so set "
+    "them before lending."
+)
+"""What a person must hear before the first offer."""
+_EXAMPLES: Mapping[str, str] = {
+    "boundary": "boundary.geojson", "weather": "weather.csv", "weather_cells": "weather_cells.csv",
+    "survey": "survey_{season}.csv", "registry": "registry_{season}.csv",
+    "applications": "applications_{season}.csv", "loan_history": "loan_history.csv",
+    "prices": "prices.csv", "county_yields": "county_yields.csv",
+    "protected": "protected.geojson",
+}  # fmt: skip
+"""Optional inputs that are offered to fill in, with an example of what to write."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,11 @@ class Page:
     guesses: Sequence[Guess]
     commands: Sequence[str]
     """What to type next, in order."""
+
+    @property
+    def currency(self) -> str:
+        """Currency of the county."""
+        return next(str(guess.value) for guess in self.guesses if guess.place == "currency")
 
 
 def county_yaml(page: Page) -> str:
@@ -88,13 +98,18 @@ def _lines(page: Page) -> Iterator[str]:
 
 
 def _policy(page: Page) -> Iterator[str]:
+    yield from _comment(ASSUMED, 0)
+    yield f"# crops: {{yields: {{cost_file: costs.csv, cost_region: {page.county}}}}}"
+    if page.currency == DEFAULT_CURRENCY:
+        yield "# lending: {policy: {max_limit: 300000, min_limit: 500}}"
+        return
     yield from _comment(
-        "Costs per hectare and limits come from the default and are orders of magnitude, not yours "
-        "(region `sim` of data/crop_calendars.csv is simulated): set them before lending.",
+        f"The policy's default amounts are {DEFAULT_CURRENCY} and no exchange rate is assumed: the "
+        f"county does not run before each is stated in {page.currency}.",
         0,
     )
-    yield f"# crops: {{yields: {{cost_region: {page.county}}}}}"
-    yield "# lending: {policy: {max_limit: 300000, min_limit: 500}}"
+    yield from ("# lending:", "#   policy:", f"#     currency: {page.currency}")
+    yield from (f"#     {name}:" for name in PolicySettings.AMOUNTS)
 
 
 def _scenes(page: Page) -> Iterator[str]:
@@ -118,9 +133,9 @@ def _inputs(page: Page) -> Iterator[str]:
         yield from _told(guess, 8)
     yield from _entry(page, "inputs.parcel_crs", 6)
     yield from _entry(page, "inputs.catalog", 6, page.catalog)
-    for name, (example, without) in _OPTIONAL.items():
+    for name, example in _EXAMPLES.items():
         described = (CountyInputs.model_fields[name].description or "").rstrip(".")
-        yield from _comment(f"{described}. Without it: {without}.", 6)
+        yield from _comment(f"{described}. Without it: {ABSENT_COSTS[name]}.", 6)
         yield f"      # {name}: {yaml_scalar(example)}"
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import expit
 
 from fieldline.workflows.simulate import papers
-from fieldline.workflows.simulate.markets import CURRENCY
+from fieldline.workflows.simulate.markets import in_currency
 from fieldline.workflows.simulate.settings import SimulateSettings
 
 Floats = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ def _intercept(score: Floats, rate: float) -> float:
 
 @dataclass(frozen=True)
 class Borrowers:
-    """What the lender knew of each loan, arrays of shape (loans,), money in currency units."""
+    """What the lender knew of each loan, arrays of shape (loans,), money in yuan."""
 
     year: Ints
     area: Floats
@@ -101,7 +101,7 @@ def _borrowers(settings: SimulateSettings, rng: np.random.Generator) -> Borrower
 
 
 def loan_history(settings: SimulateSettings) -> pd.DataFrame:
-    """Draw the loan history with the columns of the contract, money in currency units.
+    """Draw the loan history with the columns of the contract, money in the settings' currency.
 
     Returns:
         One row per loan, sorted by `loan_id`; `defaulted` is 0 or 1.
@@ -127,14 +127,14 @@ def loan_history(settings: SimulateSettings) -> pd.DataFrame:
             "disbursed_on": [day.isoformat() for day in out],
             "due_on": [(day + _TENOR).isoformat() for day in out],
             "closed_on": _closed(out, overrun),
-            "principal": principal.round(2),
-            "currency": CURRENCY,
+            "principal": in_currency(principal.round(2), settings),
+            "currency": settings.currency,
             "evidence_area_ha": known.area.round(4),
-            "income_q10": known.q10.round(2),
-            "income_q50": known.q50.round(2),
-            "debt_service": known.debt.round(2),
-            "household_need": known.need,
-            "off_farm_income": known.off_farm,
+            "income_q10": in_currency(known.q10.round(2), settings),
+            "income_q50": in_currency(known.q50.round(2), settings),
+            "debt_service": in_currency(known.debt.round(2), settings),
+            "household_need": in_currency(known.need, settings),
+            "off_farm_income": in_currency(known.off_farm, settings),
             "stability": known.stability.round(4),
             "hazard_index": known.hazard.round(2),
             "conflicts": known.conflicts,

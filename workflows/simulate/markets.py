@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fieldline.pipeline.records.money import exponent
 from fieldline.workflows.simulate.cultivars import Cultivar, planted
 from fieldline.workflows.simulate.settings import SimulateSettings
 
-#: The simulated county lies in China; its papers and prices are in yuan.
-CURRENCY = "CNY"
+_PRICE_DECIMALS = 9
+"""Unit prices may be finer than the least coin; this only takes the noise off a product."""
 _PERSISTENCE, _STEP_SD = 0.965, 0.028
 _MONTHS_AFTER = 3
 
@@ -32,8 +34,39 @@ def _series(
     return np.asarray(cultivar.price_cny_kg * np.exp(walk + season))
 
 
+def in_currency(
+    yuan: npt.NDArray[Any] | pd.Series[Any], settings: SimulateSettings
+) -> npt.NDArray[Any]:
+    """Return amounts of the simulated economy as its papers state them.
+
+    Args:
+        yuan: Amounts drawn, yuan.
+        settings: Currency and factor.
+
+    Returns:
+        Amounts in the currency, rounded to its minor unit; whole numbers where it has no smaller
+        ones.
+    """
+    amounts = np.asarray(yuan)
+    if settings.units_per_yuan is None:
+        return amounts
+    digits = exponent(settings.currency)
+    stated = np.round(amounts * float(settings.units_per_yuan), digits)
+    return stated if digits else stated.astype(np.int64)
+
+
+def _unit_prices(
+    yuan: npt.NDArray[np.float64], settings: SimulateSettings
+) -> npt.NDArray[np.float64]:
+    if settings.units_per_yuan is None:
+        return yuan
+    return np.asarray((yuan * float(settings.units_per_yuan)).round(_PRICE_DECIMALS))
+
+
 def prices(settings: SimulateSettings) -> pd.DataFrame:
     """Return columns `crop, date, price, currency, unit, source`; a month is dated by its last day.
+
+    Prices are in the currency of the settings.
 
     The series goes on for three months after the last season, so that the as-of rule has something
     to leave out.
@@ -47,9 +80,9 @@ def prices(settings: SimulateSettings) -> pd.DataFrame:
             {
                 "crop": cultivar.code,
                 "date": months.strftime("%Y-%m-%d"),
-                "price": _series(cultivar, months, rng).round(3),
-                "currency": CURRENCY,
-                "unit": f"{CURRENCY}/kg",
+                "price": _unit_prices(_series(cultivar, months, rng).round(3), settings),
+                "currency": settings.currency,
+                "unit": f"{settings.currency}/kg",
                 "source": "simulated",
             }
         )
@@ -70,6 +103,6 @@ def price_book(table: pd.DataFrame) -> PriceBook:
 
 
 def price_on(book: PriceBook, crop: str, day: dt.date) -> float:
-    """Return the last price of a crop on or before a day, CNY/kg."""
+    """Return the last price of a crop on or before a day, currency units per kg."""
     days, series = book[crop]
     return float(series[bisect_right(days, day.isoformat()) - 1])

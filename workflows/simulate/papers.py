@@ -22,7 +22,7 @@ from fieldline.workflows.simulate.appearance import FieldTraits
 from fieldline.workflows.simulate.cultivars import Cultivar
 from fieldline.workflows.simulate.growth import FieldGrowth, harvest_date
 from fieldline.workflows.simulate.land import Land
-from fieldline.workflows.simulate.markets import CURRENCY, PriceBook, price_on
+from fieldline.workflows.simulate.markets import PriceBook, in_currency, price_on
 from fieldline.workflows.simulate.people import People, person
 from fieldline.workflows.simulate.rings import Claim
 from fieldline.workflows.simulate.settings import SeasonSpan, SimulateSettings
@@ -36,7 +36,7 @@ _CUT_SD = 0.05
 _FLOOD_YIELD, _FROST_YIELD = 0.5, 0.85
 _FROST_TAU = (0.6, 0.9)
 #: Work off the farm: chance that a household has it, shrinking with its land (ha), and the yearly
-#: earnings of one worker, currency units; order of magnitude of rural wages.
+#: earnings of one worker, yuan; order of magnitude of rural wages.
 _OFF_FARM_CHANCE, _OFF_FARM_LAND_HA = 0.92, 8.0
 _WAGE, _WAGE_LOG_SD, _WORKER_SHARE = 22_000.0, 0.45, 0.5
 _NO_DEBT, _DEBT_SHAPE, _DEBT_SCALE = 0.5, 1.5, 900.0
@@ -74,20 +74,20 @@ def realise(
 
 def truth_table(
     claims: list[Claim], ids: list[str], ground: Ground, cultivars: tuple[Cultivar, ...],
-    prices: PriceBook, declared: list[str],
+    prices: PriceBook, declared: list[str], settings: SimulateSettings,
 ) -> pd.DataFrame:  # fmt: skip
     """Return the truth per claim.
 
     `planted_area_m2` is the claimant's own crop inside the ring: nothing for a parcel that belongs
     to another, for a greenhouse or for fake farming. `income_minor` is that area's yield at the
-    harvest month's price minus the crop's cash cost, in fen.
+    harvest month's price minus the crop's cash cost, in minor units of `currency`.
     """
     fields = ground.land.polygons[ground.land.fields]
     rows = []
     for claim, parcel, said in zip(claims, ids, declared, strict=True):
         own = claim.field >= 0 and claim.kind != rings.SAME_PARCEL
         planted = claim.ring.intersection(fields[claim.field]).area if own else 0.0
-        crop, tonnes, day, income = _harvest(claim, ground, cultivars, prices, planted)
+        crop, tonnes, day, income = _harvest(claim, ground, cultivars, prices, planted, settings)
         rows.append(
             {
                 "parcel_id": parcel,
@@ -97,6 +97,7 @@ def truth_table(
                 "yield_t_ha": tonnes,
                 "harvest_date": day,
                 "income_minor": income,
+                "currency": settings.currency,
                 "overdrawn": claim.kind == rings.OVERDRAWN,
                 "wrong_crop": claim.field >= 0 and said != crop,
                 "same_parcel": claim.kind == rings.SAME_PARCEL,
@@ -112,6 +113,7 @@ def _harvest(
     cultivars: tuple[Cultivar, ...],
     prices: PriceBook,
     planted: float,
+    settings: SimulateSettings,
 ) -> tuple[str, float | None, dt.date | None, int]:
     if claim.field < 0:
         crop = "other" if claim.land_use == "village" else claim.land_use
@@ -119,10 +121,10 @@ def _harvest(
     cultivar = cultivars[ground.crop[claim.field]]
     tonnes = float(ground.yields[claim.field])
     day = harvest_date(ground.growth.sow_day[claim.field], ground.growth.length[claim.field])
-    cost = float(calendar(cultivar.code, "sim").cash_cost_per_ha)
+    cost = float(calendar(cultivar.code, "sim").cash_cost_per_ha * (settings.units_per_yuan or 1))
     per_ha = tonnes * 1000 * price_on(prices, cultivar.code, day) - cost
     income = per_ha * planted / 10_000
-    return cultivar.code, round(tonnes, 4), day, round(income * minor_units(CURRENCY))
+    return cultivar.code, round(tonnes, 4), day, round(income * minor_units(settings.currency))
 
 
 def declare(
@@ -235,9 +237,10 @@ def registry_table(
 
 
 def applications_table(
-    claims: list[Claim], people: People, span: SeasonSpan, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Return one application per farmer who drew a parcel."""
+    claims: list[Claim], people: People, span: SeasonSpan, settings: SimulateSettings,
+    rng: np.random.Generator,
+) -> pd.DataFrame:  # fmt: skip
+    """Return one application per farmer who drew a parcel, in the currency of the settings."""
     rows = np.array([c.farmer for c in claims])
     area = np.bincount(rows, [c.ring.area for c in claims], minlength=len(people.farmers)) / 10_000
     chosen = np.flatnonzero(area > 0)
@@ -249,11 +252,12 @@ def applications_table(
     frame = people.farmers.iloc[chosen][
         ["farmer_id", "household_id", "household_size"]
     ].reset_index(drop=True)
-    frame["requested_amount"] = (asked / 100).round() * 100
-    frame["annual_debt_service"] = debt.round(2)
     # A generator of its own: what is told of wages moves no other paper.
-    frame["off_farm_income"] = _stated_wages(frame, area[chosen], rng.spawn(1)[0])
-    frame["currency"] = CURRENCY
+    wages = _stated_wages(frame, area[chosen], rng.spawn(1)[0])
+    frame["requested_amount"] = in_currency((asked / 100).round() * 100, settings)
+    frame["annual_debt_service"] = in_currency(debt.round(2), settings)
+    frame["off_farm_income"] = in_currency(wages, settings)
+    frame["currency"] = settings.currency
     frame["prior_loans"] = prior
     frame["prior_late"] = rng.binomial(prior, 0.12)
     frame["guarantor_id"] = people.farmers["guarantor_id"].iloc[chosen].to_numpy()
@@ -262,13 +266,13 @@ def applications_table(
 
 
 def other_debts(count: int, rng: np.random.Generator) -> Floats:
-    """Draw the yearly service of other debts, currency units; half of the farmers have none."""
+    """Draw the yearly service of other debts, yuan; half of the farmers have none."""
     some = rng.random(count) >= _NO_DEBT
     return np.where(some, rng.gamma(_DEBT_SHAPE, _DEBT_SCALE, count), 0.0)
 
 
 def off_farm_income(heads: Ints, area_ha: Floats, rng: np.random.Generator) -> Floats:
-    """Draw yearly household income from work off the farm, currency units.
+    """Draw yearly household income from work off the farm, yuan.
 
     Half of a household's heads work, each for a wage; the more land, the more likely that all of
     them work on it.

@@ -69,6 +69,7 @@ TRUTH = TableSchema(
         Column("yield_t_ha", pa.float64(), "Market yield", "t/ha", nullable=True, minimum=0),
         Column("harvest_date", pa.date32(), "Harvest; may follow the season's end", nullable=True),
         Column("income_minor", pa.int64(), "Planted area x yield x price - cash cost", "minor"),
+        Column("currency", pa.string(), "ISO 4217 code"),
         Column("overdrawn", pa.bool_(), "Ring reaches beyond the field by intent"),
         Column("wrong_crop", pa.bool_(), "Declared crop is not the planted one"),
         Column("same_parcel", pa.bool_(), "Claims a field that belongs to another claimant"),
@@ -221,8 +222,9 @@ class Papers:
             tile.claims, ground, world.cultivars, world.settings.lies.wrong_crop, rng
         )
         truth = papers.truth_table(
-            tile.claims, tile.ids, ground, world.cultivars, price_book(world.prices), declared
-        )
+            tile.claims, tile.ids, ground, world.cultivars, price_book(world.prices), declared,
+            world.settings,
+        )  # fmt: skip
         self._truth[name].write(truth)
         drawn = papers.parcels_table(
             tile.claims, tile.ids, ground, declared, shapes, world.settings, rng
@@ -236,7 +238,7 @@ class Papers:
         )
         self._append(registry, f"registry_{name}.csv")
         self._append(
-            papers.applications_table(tile.claims, tile.people, span, rng),
+            papers.applications_table(tile.claims, tile.people, span, world.settings, rng),
             f"applications_{name}.csv",
         )
         self._append(

@@ -7,11 +7,16 @@ Owns every number a person may turn; agronomic parameters of a crop are rows of
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from itertools import pairwise
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from fieldline.pipeline.records.money import in_force
 from fieldline.pipeline.records.settings import Section
+
+YUAN = "CNY"
+"""The simulated county lies in China: its economy is drawn in yuan, whatever its papers say."""
 
 
 class SeasonSpan(Section):
@@ -100,7 +105,7 @@ class LoanSettings(Section):
     default_rate: float = Field(default=0.07, gt=0, lt=0.5)
     """Mean default rate."""
     need_per_head: int = Field(default=6000, ge=0)
-    """Yearly subsistence need per household member, currency units."""
+    """Yearly subsistence need per household member, yuan."""
 
 
 class SimulateSettings(Section):
@@ -108,6 +113,11 @@ class SimulateSettings(Section):
 
     parcels: int = Field(default=600, ge=200, le=1_000_000)
     """Parcels drawn by farmers in each season."""
+    currency: str = YUAN
+    """Currency of every paper and price; the county must lend in it."""
+    units_per_yuan: Decimal | None = Field(default=None, gt=0)
+    """What a yuan of the simulated economy is in another currency: a factor on every amount, and no
+    exchange rate of any day. Empty for the yuan itself."""
     seed: int = Field(default=20240930, ge=0)
     """Random seed; equal settings give byte-identical files."""
     seasons: dict[str, SeasonSpan] = Field(
@@ -139,6 +149,20 @@ class SimulateSettings(Section):
     """Lies and imperfect papers."""
     loan_history: LoanSettings = LoanSettings()
     """Loan history."""
+
+    @field_validator("currency")
+    @classmethod
+    def _in_force(cls, currency: str) -> str:
+        return in_force(currency)
+
+    @model_validator(mode="after")
+    def _factor_of_another_currency(self) -> SimulateSettings:
+        if (self.currency == YUAN) != (self.units_per_yuan is None):
+            raise ValueError(
+                f"currency is {self.currency} and units_per_yuan is {self.units_per_yuan}; state "
+                f"units_per_yuan for any currency but {YUAN}, and for {YUAN} leave it empty"
+            )
+        return self
 
     @model_validator(mode="after")
     def _consecutive(self) -> SimulateSettings:

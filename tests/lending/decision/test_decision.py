@@ -168,13 +168,13 @@ def test_lines_above_the_policy_cap_go_to_a_person(case: Case) -> None:
     assert decide_case(small).limit_policy_minor == 400_000
 
 
-def test_unvalued_parcels_tell_the_outcome_and_its_remedy(case: Case) -> None:
+def test_unvalued_parcels_tell_the_outcome(case: Case) -> None:
     found = decide_case(with_parcel(case, valued_crop=None, outcomes=("too_cloudy",)))
     assert (found.access, found.reasons[0].code) == ("review", "review_not_valued")
     assert "too few clear satellite dates" in found.reasons[0].english
 
 
-def test_a_farmer_whose_outlines_were_all_refused_hears_the_remedy(case: Case) -> None:
+def test_a_farmer_whose_outlines_were_all_refused_is_declined_with_that_reason(case: Case) -> None:
     none = case.farmer.model_copy(update={"income_q10_minor": 0, "household_need_minor": 0})
     refused = changed(case, parcels=(), refusals=("too_cloudy",), farmer=none)
     found = decide_case(refused)

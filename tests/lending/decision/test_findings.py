@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from fieldline.lending.codes import NOT_THE_FARMERS, farmer_remedy
 from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case, ParcelCase
+from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding
+from fieldline.pipeline.records.outcomes import outcome_codes
+from fieldline.pipeline.records.reference import table_rows
 
 MU = Decimal("666.67")
 
@@ -67,7 +72,7 @@ def test_a_farmer_without_outlines_hears_how_many_and_why(case: Case) -> None:
     assert found.values == {
         "value": "3", "extra": "no outcome is on record", "remedy": "Ask the lender",
     }  # fmt: skip
-    assert found.chinese == {"extra": "没有记录"}
+    assert found.chinese == {"extra": "没有记录", "remedy": "请咨询贷款机构"}
 
 
 def test_a_crop_conflict_names_both_crops_in_both_languages(case: Case) -> None:
@@ -94,7 +99,34 @@ def test_land_without_a_value_is_counted_and_its_worst_outcome_told(case: Case) 
     assert (found.code, found.values["value"]) == ("review_not_valued", "2")
     assert found.values["extra"].startswith("too few clear satellite dates")
     assert found.chinese["extra"] != found.values["extra"]
-    assert not found.values["remedy"].endswith(".")
+    assert found.values["remedy"] == NOT_THE_FARMERS.english
+    assert found.chinese["remedy"] == NOT_THE_FARMERS.chinese
+
+
+@pytest.mark.parametrize("outcome", sorted(outcome_codes()))
+def test_no_remedy_of_the_operator_reaches_the_farmer(case: Case, outcome: str) -> None:
+    none = case.farmer.model_copy(update={"income_q10_minor": 0, "household_need_minor": 0})
+    refused = case.model_copy(update={"parcels": (), "refusals": (outcome,), "farmer": none})
+    unvalued = parcels(case, {"valued_crop": None, "outcomes": (outcome,)})
+    operators = outcome_codes()[outcome].remedy
+    for decision in (decide_case(refused), decide_case(unvalued)):
+        first = decision.reasons[0]
+        assert first.code in ("no_parcel_accepted", "review_not_valued")
+        assert farmer_remedy(outcome).english in first.english
+        assert farmer_remedy(outcome).chinese in first.chinese
+        assert operators not in first.english or operators == farmer_remedy(outcome).english
+        for text in (first.english, first.chinese):
+            assert not re.search(
+                r"\w+\.csv|\b(inputs|observe|scenes|crops|lending)\.|rerun|YAML", text
+            )
+
+
+def test_what_a_farmer_is_told_to_do_belongs_to_a_known_outcome() -> None:
+    for row in table_rows("farmer_remedies.csv"):
+        assert row["code"] in outcome_codes()
+        assert row["english"]
+        assert row["chinese"]
+        assert not row["english"].endswith(".")
 
 
 def test_one_parcel_with_a_value_is_enough(case: Case) -> None:

@@ -35,7 +35,8 @@ def test_a_trace_names_what_made_it(case: Case) -> None:
         "tables": {
             name: table_hash(name)
             for name in (
-                "application_texts.csv", "crops.csv", "evidence_codes.csv", "outcome_codes.csv",
+                "application_texts.csv", "crops.csv", "evidence_codes.csv", "farmer_remedies.csv",
+                "outcome_codes.csv",
                 "rate_ceilings.csv", "reason_codes.csv", "scale_of_finance.csv",
             )
         },
@@ -57,11 +58,20 @@ def test_no_version_of_the_code_enters_the_identity(
 
 def test_the_first_format_reads_as_it_was_written(case: Case) -> None:
     found = decide_case(case)
-    first = canonical({"case": case.model_dump(exclude={"rules"}), "result": found.to_dict()})
+    later = {"rules": True, "policy": {"currency", "scale_file"}}
+    first = canonical({"case": case.model_dump(exclude=later), "result": found.to_dict()})
     stored = read_trace(first)
     assert (stored.format, stored.versions) == (1, {})
     assert stored.told == found.reasons
     assert replay(first) == found
+
+
+def test_a_record_of_another_currency_without_a_policy_currency_replays(case: Case) -> None:
+    # As the first releases wrote it: the amounts of the policy were the county's, whatever it was.
+    kept = case.model_copy(update={"currency": "KWD"})
+    found = decide_case(kept)
+    assert content(kept)["case"]["policy"].keys().isdisjoint({"currency", "scale_file"})
+    assert replay(trace_of(kept, found)).limit_minor == found.limit_minor
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"format":[]}', '{"format":2}'])

@@ -10,6 +10,7 @@ from fieldline.lending.decision.tariffs import Scale, ceiling_on, rate_ceilings,
 from fieldline.pipeline.records.errors import UserError
 
 TABLE = "rate_ceilings.csv"
+SCALES = "scale_of_finance.csv"
 
 
 @pytest.mark.parametrize(
@@ -47,16 +48,18 @@ def test_every_ceiling_has_a_source() -> None:
 
 def test_scale_of_finance_falls_back_to_the_template() -> None:
     day = dt.date(2024, 9, 30)
-    assert scale_on("maize", "CNY", day, None) == Scale(50_000, "table")
+    assert scale_on(SCALES, "maize", "CNY", day, None) == Scale(50_000, "table")
     # 1500.00 per ha is 100.00 per mu
-    assert scale_on("maize", "KES", day, 150_000) == Scale(10_000, "crop_template")
-    assert scale_on("maize", "KES", day, None) == Scale(0, "unknown")
+    assert scale_on(SCALES, "maize", "KES", day, 150_000) == Scale(10_000, "crop_template")
+    assert scale_on(SCALES, "maize", "KES", day, None) == Scale(0, "unknown")
 
 
 def test_a_scale_of_finance_counts_from_its_first_day_and_not_before() -> None:
     first = dt.date(2015, 1, 1)
-    assert scale_on("maize", "CNY", first, None) == Scale(50_000, "table")
-    assert scale_on("maize", "CNY", first - dt.timedelta(days=1), None) == Scale(0, "unknown")
+    assert scale_on(SCALES, "maize", "CNY", first, None) == Scale(50_000, "table")
+    assert scale_on(SCALES, "maize", "CNY", first - dt.timedelta(days=1), None) == Scale(
+        0, "unknown"
+    )
 
 
 def test_a_table_that_does_not_exist_is_named() -> None:
@@ -68,7 +71,7 @@ def test_the_ceiling_is_the_newest_known_whatever_the_order_of_rows(tmp_path: Pa
     rows = [
         "KES,2022-01-01,x,0.1,2,0.03,s",
         "KES,2020-01-01,x,0.1,1,0,s",
-        "ABC,2021-01-01,x,1,1,0,s",
+        "USD,2021-01-01,x,1,1,0,s",
     ]
     head = "currency,valid_from,rule,base_rate,multiple,add,source"
     own = tmp_path / "own.csv"

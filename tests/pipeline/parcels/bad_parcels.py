@@ -160,7 +160,7 @@ def _place_kinds(plot: Plot, outside: tuple[float, float]) -> list[Row]:
     swapped = [[lat, lon] for lon, lat in square(x, y)]
     metric = square(600_000.0, 5_300_000.0, 80.0)
     rows = [
-        Row("swapped", "latlon_swapped", polygon(swapped)),
+        Row("swapped", "axes_swapped", polygon(swapped)),
         Row("metres", "wrong_crs", polygon(metric)),
         Row("outside", "outside_county", polygon(square(*outside))),
     ]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import (
+    Money,
     ceil_to_step,
     floor_to_step,
     from_minor,
@@ -18,6 +19,7 @@ from fieldline.pipeline.records.money import (
     to_minor,
     written,
 )
+from fieldline.pipeline.records.reference import table_rows
 
 
 @pytest.mark.parametrize(
@@ -51,10 +53,42 @@ def test_the_exponents_of_iso_4217() -> None:
     assert [minor_units(c) for c in ("XOF", "UGX", "KES", "IQD", "UYW")] == [1, 1, 100, 1000, 10000]
 
 
-@pytest.mark.parametrize("code", ["XYZ", "XAU", "DEM", "cny", ""])
-def test_a_code_that_nobody_pays_in_is_refused(code: str) -> None:
-    with pytest.raises(UserError, match="is no currency of ISO 4217: give a code in force"):
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("XYZ", "'XYZ' is no currency of ISO 4217: give a code in force, such as CNY."),
+        ("XAU", "'XAU' is no currency of ISO 4217: give a code in force, such as CNY."),
+        ("", "'' is no currency of ISO 4217: give a code in force, such as CNY."),
+        ("cny", "'cny' is no currency code as ISO 4217 writes it: write CNY."),
+        ("KWD ", "'KWD ' is no currency code as ISO 4217 writes it: write KWD."),
+        ("DEM", "'DEM' is a currency that is no longer in force: use EUR, with every amount and"),
+        ("BGN", "'BGN' is a currency that is no longer in force: use EUR, with every amount and"),
+        ("ZWL", "'ZWL' is a currency that is no longer in force: use ZWG, with every amount and"),
+    ],
+)
+def test_a_code_that_nobody_pays_in_is_refused_with_what_to_use(code: str, sentence: str) -> None:
+    with pytest.raises(UserError) as refused:
         to_minor(Decimal(1), code)
+    assert str(refused.value).startswith(sentence)
+
+
+def test_every_withdrawn_code_leads_to_one_in_force() -> None:
+    rows = table_rows("historic_currencies.csv")
+    assert len({row["code"] for row in rows}) == len(rows) > 40
+    for row in rows:
+        assert minor_units(row["now"]) >= 1
+        with pytest.raises(UserError, match="no longer in force"):
+            minor_units(row["code"])
+
+
+def test_money_of_two_currencies_never_meets() -> None:
+    price = Money.of(Decimal("12.345"), "KWD")
+    assert (price.minor, price.amount, str(price)) == (12_345, Decimal("12.345"), "KWD 12.345")
+    assert price.minor_in("KWD") == 12_345
+    with pytest.raises(UserError, match=r"KWD 12\.345 cannot be reckoned in VND: state the amount"):
+        price.minor_in("VND")
+    with pytest.raises(UserError, match="is no currency"):
+        Money(1, "XYZ")
 
 
 def test_one_rounding_down_and_one_up() -> None:

@@ -1,0 +1,192 @@
+"""Whose money a configuration speaks: currencies that differ are refused, assumptions are named."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fieldline.lending.settings import PolicySettings
+from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.checks import check_config
+from fieldline.workflows.config.load import load_config
+from fieldline.workflows.config.model import Config
+from fieldline.workflows.inputs.absent import ABSENT_COSTS
+from fieldline.workflows.money_checks import assumptions, policy_problems, tariff_problems
+from fieldline.workflows.plan import Plan
+from fieldline.workflows.preflight import preflight
+
+DINARS = {
+    "currency": "KWD", "max_limit": "12900", "min_limit": "21.5", "limit_step": "4.3",
+    "exposure_cap_household": "17200", "exposure_cap_farmer": "15050",
+    "household_need_per_head": "258",
+}  # fmt: skip
+CEILINGS = "currency,valid_from,rule,base_rate,multiple,add,source\n"
+COSTS = "crop,region,cash_cost_per_ha,currency\nmaize,north,266.6,KWD\n"
+
+
+def real(
+    folder: Path, currency: str, policy: dict[str, Any] | None = None, **yields: Any
+) -> Config:
+    """Load a real county with prices, laid over the default as a lender's file is."""
+    county = {
+        "title": "X",
+        "currency": currency,
+        "inputs": {"parcels": "p.gpkg", "catalog": "c.json", "prices": "prices.csv"},
+        "seasons": {"2024": {"start": "2023-10-01", "end": "2024-09-30", "as_of": "2024-09-30"}},
+    }
+    document: dict[str, Any] = {"counties": ["X"], "seasons": ["2024"], "county": {"X": county}}
+    document |= {"lending": {"policy": policy}} if policy else {}
+    document |= {"crops": {"yields": yields}} if yields else {}
+    path = folder / "county.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return load_config([path])
+
+
+def own(folder: Path, name: str, text: str) -> str:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def dinars(folder: Path, ceilings: str = "KWD,2020-01-01,own,0.3,1,0,s\n", **yields: Any) -> Config:
+    table = own(folder, "ceilings.csv", CEILINGS + ceilings)
+    return real(folder, "KWD", DINARS | {"rate_ceiling_file": table}, **yields)
+
+
+def test_a_policy_of_another_currency_than_the_county_s_is_refused(tmp_path: Path) -> None:
+    config = real(tmp_path, "KWD")
+    (problem,) = policy_problems(config)
+    said = str(problem)
+    assert said.startswith(
+        "county X lends in KWD and lending.policy states its amounts in CNY (no "
+    )
+    assert all(
+        name in said for name in ("set lending.policy.currency to KWD", *PolicySettings.AMOUNTS)
+    )
+    assert said in [str(found) for found in preflight(config)]
+    with pytest.raises(UserError, match="county X lends in KWD"):
+        Plan(config)  # what plain Snakemake reads
+
+
+def test_amounts_of_the_default_are_not_inherited_by_another_currency(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="currency is KWD and the default amounts are CNY") as why:
+        real(tmp_path, "KWD", {"currency": "KWD", "max_limit": "12900", "limit_step": "100"})
+    assert "state min_limit, exposure_cap_household, exposure_cap_farmer, household" in str(
+        why.value
+    )
+    assert "(got" not in str(why.value)
+    # A figure that happens to be the default's may be meant: it only has to be said.
+    assert dinars(tmp_path).lending.policy.limit_step == Decimal("4.3")
+    assert real(tmp_path, "KWD", DINARS | {"limit_step": "100"}).lending.policy.limit_step == 100
+
+
+def test_a_policy_in_code_inherits_no_yuan_either() -> None:
+    with pytest.raises(ValueError, match="state max_limit, min_limit"):
+        PolicySettings(currency="JPY")
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"currency": "XYZ"}, "'XYZ' is no currency of ISO 4217"),
+        ({"currency": "kwd"}, "write KWD"),
+        ({"limit_step": "0.0005"}, "limit_step 0.0005 has more decimals than KWD has (3)"),
+    ],
+)
+def test_amounts_that_the_currency_cannot_hold_are_refused(
+    tmp_path: Path, changed: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        real(tmp_path, "KWD", DINARS | changed)
+    assert sentence in str(refused.value)
+
+
+def test_every_amount_of_the_policy_says_its_unit_and_no_other_setting_does() -> None:
+    told = {
+        name
+        for name, field in PolicySettings.model_fields.items()
+        if "units of `currency`" in " ".join((field.description or "").split())
+    }
+    assert told == set(PolicySettings.AMOUNTS)
+
+
+def test_a_missing_ceiling_is_said_before_the_run(tmp_path: Path) -> None:
+    config = dinars(tmp_path, "KWD,2025-01-01,own,0.3,1,0,s\n", cost_region=None)
+    (problem,) = tariff_problems(config)
+    assert str(problem).startswith("county X: ")
+    assert "no rate ceiling for KWD on 2024-09-30: add the row" in str(problem)
+
+
+def test_costs_in_another_currency_are_refused_and_own_ones_taken(tmp_path: Path) -> None:
+    (problem,) = tariff_problems(dinars(tmp_path))
+    assert "the county reckons in KWD and region 'sim' of crop_calendars.csv" in str(problem)
+    assert "states its costs in CNY: add rows in KWD to a table of your own" in str(problem)
+    costs = own(tmp_path, "costs.csv", COSTS)
+    assert list(tariff_problems(dinars(tmp_path, cost_file=costs, cost_region="north"))) == []
+    (unknown,) = tariff_problems(dinars(tmp_path, cost_file=costs, cost_region="south"))
+    assert "has no costs of region 'south': set crops.yields.cost_region to one of north" in str(
+        unknown
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("KWD,soon,own,0.3,1,0,s", "ceilings.csv, row 1: valid_from is 'soon': write a date like"),
+        ("KWD,2020-01-01,own,a,1,0,s", "ceilings.csv, row 1: base_rate is 'a': write a plain"),
+        ("DEM,2020-01-01,own,0.3,1,0,s", "row 1: 'DEM' is a currency that is no longer in force"),
+    ],
+)
+def test_a_bad_value_of_an_own_table_names_its_row(tmp_path: Path, row: str, sentence: str) -> None:
+    (problem,) = tariff_problems(dinars(tmp_path, row + "\n", cost_region=None))
+    assert sentence in str(problem)
+
+
+def test_an_own_table_without_a_column_is_refused(tmp_path: Path) -> None:
+    table = own(tmp_path, "ceilings.csv", "currency,valid_from\nKWD,2020-01-01\n")
+    config = real(tmp_path, "KWD", DINARS | {"rate_ceiling_file": table}, cost_region=None)
+    (problem,) = tariff_problems(config)
+    assert "ceilings.csv lacks the columns ['rule', 'base_rate', 'multiple'" in str(problem)
+
+
+def test_what_is_assumed_of_a_real_county_is_named_and_own_tables_are_not(tmp_path: Path) -> None:
+    yuan = assumptions(real(tmp_path, "CNY"), "X")
+    assert yuan[0].startswith("costs per hectare are SIMULATED (region sim of crop_calendars.csv)")
+    assert yuan[1].startswith("scales of finance are an order of magnitude (scale_of_finance.csv)")
+    assert len(yuan) == 2  # the ceiling in CNY is law
+    costs = own(tmp_path, "costs.csv", COSTS)
+    assert assumptions(dinars(tmp_path, cost_file=costs, cost_region="north"), "X") == []
+    assert assumptions(load_config(), "SIM001") == []
+
+
+def test_the_day_of_the_ceiling_is_each_season_s_own(tmp_path: Path) -> None:
+    config = dinars(tmp_path, "KWD,2024-09-30,assumption,0.3,1,0,s\n", cost_region=None)
+    assert list(tariff_problems(config)) == []
+    costs, said = assumptions(config, "X")
+    assert costs.startswith("no costs are stated (crops.yields.cost_region is empty)")
+    assert said.startswith("the ceiling of rates in KWD is an assumption")
+    assert config.county["X"].seasons["2024"].as_of == dt.date(2024, 9, 30)
+
+
+def test_config_check_names_assumptions_and_absences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 32)
+    real(tmp_path, "CNY")
+    for name in ("p.gpkg", "c.json", "prices.csv"):
+        (tmp_path / name).touch()
+    assert check_config(tmp_path / "county.yaml", as_json=False) == 0
+    said = capsys.readouterr().out
+    assert "X: loan_history is not given: there is no default model, so a person decides.\n" in said
+    assert "X: costs per hectare are SIMULATED (region sim of crop_calendars.csv)" in said
+    assert check_config(tmp_path / "county.yaml", as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["absent"]["X"]["loan_history"] == ABSENT_COSTS["loan_history"]
+    assert "prices" not in document["absent"]["X"]
+    assert len(document["assumed"]["X"]) == 2
