@@ -107,6 +107,9 @@ def test_a_boundary_speaks_for_a_shift_that_nobody_stated(tmp_path: Path) -> Non
 def test_outlines_in_wgs84_raise_no_suspicion() -> None:
     inside = np.array([*outlines(20, east=115.998), *outlines(20, east=115.802)])
     assert shift_sign(inside, COUNTY) is None
-    strays = np.array([*inside, *outlines(2, east=116.002)])
-    assert shift_sign(strays, COUNTY) is None
+    # Two over the border are strays, three agree; twenty that a shift would lose speak against it.
+    eastern = [*outlines(20, east=115.998), *outlines(2, east=116.002)]
+    assert shift_sign(np.array(eastern), COUNTY) is None
+    assert shift_sign(np.array([*eastern, *outlines(1, east=116.003)]), COUNTY) is not None
+    assert shift_sign(np.array([*inside, *outlines(3, east=116.002)]), COUNTY) is None
     assert shift_sign(np.array(outlines(9, east=115.9)), shapely.box(11, 48, 12, 49)) is None
