@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fieldline.pipeline.inputs.schema import Problem
 from fieldline.pipeline.parcels.intake import Check, check_files
 from fieldline.pipeline.parcels.parcel_files import Choices
 from fieldline.pipeline.records.errors import UserError
@@ -25,6 +26,7 @@ from fieldline.workflows.inputs.account import FileAccount, Known, row_counts
 from fieldline.workflows.inputs.tables import TABLES, Circumstances, account_for
 
 _ROWS_SHOWN = 5
+_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,11 @@ def _tell(checked: Checked) -> None:
         print(f"cannot be read: {sentence}")
     _tell_parcels(checked.parcels)
     for account in checked.accounts:
-        _tell_account(account)
+        _tell_codes(account, stopping=True)
+    for account in checked.accounts:
+        _tell_codes(account, stopping=False)
+        for remark in account.remarks:
+            print(f"{account.input} {account.path.name}: {remark}")
     _totals(checked)
     for name, costs in checked.absent.items():
         print(f"{name} is not given: {costs}")
@@ -173,37 +179,37 @@ def _tell_parcels(parcels: pd.DataFrame) -> None:
     for outcome, rows in parcels[parcels["effect"] == "stop"].groupby("outcome"):
         code = outcome_codes()[str(outcome)]
         named = ", ".join(f"{r.row} ({r.parcel_id})" for r in rows.head(_ROWS_SHOWN).itertuples())
-        print(f"parcels: {len(rows):,} refused, {code.english}: row {named}; {code.remedy}")
+        print(f"parcels: {len(rows):,} refused: {code.english} (row {named}); {code.remedy}")
 
 
-def _tell_account(account: FileAccount) -> None:
-    counts = row_counts(account)
-    for code_name in (name for name in counts if name != OK):
-        code = outcome_codes()[code_name]
-        found = [p for p in account.problems if p.code == code_name]
-        named = "; ".join(
-            f"row {p.row}"
-            + (f" {p.column}" if p.column else "")
-            + (f" {p.value!r}" if p.value else "")
-            for p in found[:_ROWS_SHOWN]
-        )
-        word = "refused" if code.effect == "stop" else "not used"
+def _tell_codes(account: FileAccount, *, stopping: bool) -> None:
+    for name in (name for name in row_counts(account) if name != OK):
+        code = outcome_codes()[name]
+        if (code.effect == "stop") is not stopping:
+            continue
+        found = [problem for problem in account.problems if problem.code == name]
+        word = "refused" if stopping else "not used"
+        more = "; ..." if len(found) > _ROWS_SHOWN else ""
+        rows = "; ".join(_cell(problem) for problem in found[:_ROWS_SHOWN])
         print(
-            f"{account.input} {account.path.name}: {len(found):,} of {account.rows:,} {word}, "
-            f"{code.english} ({named}{'; ...' if len(found) > _ROWS_SHOWN else ''}); {code.remedy}"
+            f"{account.input} {account.path.name}: {len(found):,} of {account.rows:,} {word}: "
+            f"{code.english} ({rows}{more}); {code.remedy}"
         )
-    for remark in account.remarks:
-        print(f"{account.input} {account.path.name}: {remark}")
+
+
+def _cell(problem: Problem) -> str:
+    value = repr(problem.value) if problem.value else ""
+    return " ".join(part for part in (f"row {problem.row}", problem.column, value) if part)
 
 
 def _totals(checked: Checked) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="what the files hold", title_justify="left")
+    table = Table(box=None)
     for name in ("input", "file", "rows", "used", "refused", "joins nothing", "set aside", "as"):
-        right = name in ("rows", "used", "refused", "joins nothing", "set aside")
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+        text = name in ("input", "file", "as")
+        table.add_column(name, justify="left" if text else "right", no_wrap=True)
     stopped = int((checked.parcels["effect"] == "stop").sum())
     rows = len(checked.parcels)
     table.add_row("parcels", "", f"{rows:,}", f"{rows - stopped:,}", f"{stopped:,}", "", "", "")
@@ -211,4 +217,4 @@ def _totals(checked: Checked) -> None:
         numbers = (a.rows, a.used, a.refused, a.unmatched, a.set_aside)
         shown = [f"{number:,}" for number in numbers]
         table.add_row(a.input, a.path.name, *shown, a.encoding)
-    Console().print(table)
+    Console(width=_WIDTH).print(table)
