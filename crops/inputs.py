@@ -7,6 +7,7 @@ them decide which rows count.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
@@ -27,16 +28,32 @@ def _yield_column(description: str, *, needed: bool) -> InputColumn:
 
 
 def implausible_yields(table: pd.DataFrame) -> list[Problem]:
-    """Return the yields that the row's crop cannot reach: another unit, or a slip.
+    """Return the county yields that the row's crop cannot reach: another unit, or a slip.
 
     Args:
         table: Columns `crop` and `yield_t_ha`; bounds are those of `data/crops.csv`.
     """
-    bounds = {code: (c.min_plausible_t_ha, c.max_plausible_t_ha) for code, c in crops().items()}
-    low = table["crop"].map({code: b[0] for code, b in bounds.items()}).to_numpy(dtype=float)
-    high = table["crop"].map({code: b[1] for code, b in bounds.items()}).to_numpy(dtype=float)
+    low = table["crop"].map({code: c.min_plausible_t_ha for code, c in crops().items()})
     values = table["yield_t_ha"].to_numpy(dtype=float)
-    wrong = (values <= 0) | (values < low) | (values > high)
+    return _implausible(values, _above(table) | (values < low.to_numpy(dtype=float)))
+
+
+def implausible_cuts(table: pd.DataFrame) -> list[Problem]:
+    """Return the crop cuts that the row's crop cannot reach.
+
+    A field may fail where a county's mean cannot, so a small cut is believed: leaving disasters
+    out would teach the yield model that there are none.
+    """
+    return _implausible(table["yield_t_ha"].to_numpy(dtype=float), _above(table))
+
+
+def _above(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    high = table["crop"].map({code: c.max_plausible_t_ha for code, c in crops().items()})
+    return np.asarray(table["yield_t_ha"].to_numpy(dtype=float) > high.to_numpy(dtype=float))
+
+
+def _implausible(values: npt.NDArray[np.float64], wrong: npt.NDArray[np.bool_]) -> list[Problem]:
+    wrong = wrong | (values <= 0)
     return [
         Problem(int(row) + 1, "yield_t_ha", "input_implausible", f"{values[row]:g} t/ha")
         for row in np.flatnonzero(wrong)
@@ -73,7 +90,6 @@ PRICES = InputSchema(
                     needed=True),
         InputColumn("source", "text", "Who published it; shown beside every value"),
     ),
-    absent="no parcel has a price, so nothing can be valued and nothing offered",
     key=("crop", "date"),
     rules=(_not_above_zero,),
 )  # fmt: skip
@@ -90,7 +106,6 @@ COUNTY_YIELDS = InputSchema(
                       "data/crops.csv; the header or the cell must state its unit", needed=True),
         InputColumn("source", "text", "Who published it; shown beside every yield"),
     ),
-    absent="no crop has a yield to start from, so nothing can be valued and nothing offered",
     key=("crop", "year"),
     rules=(implausible_yields,),
 )  # fmt: skip
@@ -103,15 +118,14 @@ SURVEY = InputSchema(
         InputColumn("crop", "crop", "Crop that stood there, by code or name of data/crops.csv or "
                     "crop_names.csv", required=True, needed=True),
         InputColumn("surveyed_on", "date", "Day of the visit", required=True, needed=True),
-        _yield_column("Crop cut in market mass, where one was taken, within the crop's range of "
-                      "data/crops.csv; outside it the cut is left out and the crop kept",
+        _yield_column("Crop cut in market mass, where one was taken, above zero and not above "
+                      "the crop's range of data/crops.csv; else the cut is left out, the crop kept",
                       needed=False),
         InputColumn("measured_on", "date", "Day of the crop cut; needed where there is one"),
     ),
-    absent="crops are learnt from labelled series alone and yields from no crop cut",
     key=("parcel_id", "surveyed_on"),
     joins="parcel_id",
-    rules=(implausible_yields, _undated_cuts),
+    rules=(implausible_cuts, _undated_cuts),
 )  # fmt: skip
 
 LABELLED = InputSchema(
@@ -125,7 +139,6 @@ LABELLED = InputSchema(
                     named_as=("declared_crop",)),
         InputColumn("date", "date", "Day of the observation", required=True, needed=True),
     ),
-    absent="crops are learnt from this county's surveys alone",
     key=("sample_id", "date"),
     open_ended=True,
 )  # fmt: skip

@@ -73,7 +73,6 @@ REGISTRY = InputSchema(
             required=True, needed=True,
         ),
     ),
-    absent="evidence rests on what was declared and seen alone",
     key=("parcel_id", "recorded_on"),
     joins="parcel_id",
     rules=(_known_use,),
@@ -126,7 +125,6 @@ APPLICATIONS = InputSchema(
             required=True, needed=True,
         ),
     ),
-    absent="no other debt and no household is known, so a person decides everything",
     key=("farmer_id", "applied_on"),
     joins="farmer_id",
     rules=(_late_of_loans,),
@@ -218,7 +216,6 @@ LOANS = InputSchema(
             required=True, needed=True,
         ),
     ),
-    absent="there is no default model, so a person decides everything",
     key=("loan_id",),
     rules=(_late_of_loans, _some_principal, _some_end, _loan_dates),
 )  # fmt: skip
@@ -238,6 +235,5 @@ PROTECTED = InputSchema(
         InputColumn("valid_to", "date", "Last day in force; blank: it stays in force"),
         InputColumn("source", "text", "Who says so"),
     ),
-    absent="farming in protected areas is not noticed",
     rules=(_force,),
 )

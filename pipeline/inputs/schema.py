@@ -89,8 +89,6 @@ class InputSchema:
     title: str
     """What it is, for people."""
     columns: tuple[InputColumn, ...]
-    absent: str
-    """What it costs a county not to have it."""
     key: tuple[str, ...] = ()
     """Columns that should tell its rows apart."""
     joins: str = ""

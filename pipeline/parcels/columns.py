@@ -42,7 +42,6 @@ PARCELS = InputSchema(
         ),
         InputColumn("geometry", "text", "Outline as WKT or hexadecimal WKB (tables only)"),
     ),
-    absent="there is nothing to look at",
     key=("parcel_id",),
 )  # fmt: skip
 """Columns of a parcel file; `geometry` is asked of tables only."""

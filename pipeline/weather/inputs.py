@@ -40,7 +40,6 @@ WEATHER = InputSchema(
         _measured("et0_mm", "Reference evapotranspiration", "mm", "length"),
         _measured("wind_m_s", "Wind speed at 2 m", "m/s", "speed"),
     ),
-    absent="no parcel has hazard indices, so drought, heat, frost and flood move no yield",
     key=("cell_id", "date"),
     joins="cell_id",
 )  # fmt: skip
@@ -55,6 +54,5 @@ CELLS = InputSchema(
         InputColumn("lat", "number", "Latitude (WGS84)", unit="degrees", required=True,
                     needed=True, minimum=-90.0, maximum=90.0, quantity="degrees"),
     ),
-    absent="weather must be by parcel_id",
     key=("cell_id",),
 )  # fmt: skip

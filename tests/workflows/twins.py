@@ -85,7 +85,8 @@ def clean(simulated: Path, name: str) -> pd.DataFrame:
     """Return a table of the simulated county as text, areas in mu with two decimals."""
     if name == "parcels":
         frame = gpd.read_file(simulated / "parcels_2024.gpkg")
-        outlines = shapely.to_wkt(frame.geometry.to_numpy(), rounding_precision=-1)
+        wkt = shapely.to_wkt(frame.geometry.to_numpy(), rounding_precision=-1)
+        outlines = [f"SRID=4326;{text}" for text in wkt]
         kept = frame.drop(columns=["geometry", "name", "phone", "id_number"])
         return pd.DataFrame(kept).assign(geometry=outlines).astype("str")
     season = "_2024" if name in ("registry", "applications", "survey") else ""

@@ -31,7 +31,6 @@ LAND = InputSchema(
         InputColumn("crop", "crop", "Crop", named_as=("declared_crop",)),
         InputColumn("recorded_on", "date", "Day of record", required=True, needed=True),
     ),
-    absent="nothing is compared with a registry",
 )  # fmt: skip
 ROWS = [
     ("00123", "2600.5", "341122198001011234", "玉米", "2024-04-21"),
@@ -190,7 +189,9 @@ def test_a_number_that_two_offices_read_differently_is_settled_by_the_file(tmp_p
 
 def test_an_open_number_of_which_one_reading_is_possible_is_that(tmp_path: Path) -> None:
     schema = InputSchema(
-        "cells", "cells", (InputColumn("lon", "number", "", minimum=-180, maximum=180),), absent=""
+        "cells",
+        "cells",
+        (InputColumn("lon", "number", "", minimum=-180, maximum=180),),
     )
     (tmp_path / "c.csv").write_text("lon;x\n115.900;1\n", encoding="utf-8")
     assert read_input(tmp_path / "c.csv", schema).frame["lon"].tolist() == [115.9]
@@ -377,7 +378,6 @@ PAPERS = InputSchema(
         InputColumn("currency", "currency", "Currency"),
         InputColumn("requested_amount", "money", "Request", "currency"),
     ),
-    absent="nothing is known",
 )
 
 
