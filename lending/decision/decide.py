@@ -45,6 +45,10 @@ _CENTIARE = Decimal("0.01")
 Codes = dict[str, list[tuple[str, str, str]]]
 
 
+#: In which encoding names were saved changes nothing that is decided, nor what an offer is called.
+_OF_ENCODING = ("text_decoded",)
+
+
 def outcome_index(parts: Sequence[Path], owners: dict[str, str]) -> tuple[Codes, Codes]:
     """Return (stage, code, detail) other than `ok` by parcel, and those of farmers by farmer.
 
@@ -56,9 +60,8 @@ def outcome_index(parts: Sequence[Path], owners: dict[str, str]) -> tuple[Codes,
     by_farmer: Codes = defaultdict(list)
     for part in parts:
         frame = read_table(part, ["stage", "parcel_id", "farmer_id", "outcome", "detail"])
-        for stage, parcel, farmer, code, text in frame[frame["outcome"] != OK].itertuples(
-            index=False, name=None
-        ):
+        told = frame[~frame["outcome"].isin((OK, *_OF_ENCODING))]
+        for stage, parcel, farmer, code, text in told.itertuples(index=False, name=None):
             if parcel in owners:
                 by_parcel[parcel].append((stage, code, text))
             elif farmer:
