@@ -19,6 +19,10 @@ from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.inputs.schema import Problem
 from fieldline.pipeline.records.reference import table_rows
 
+_READ = (
+    "household_id", "household_size", "requested_amount", "annual_debt_service", "off_farm_income",
+    "prior_loans", "prior_late", "problem",
+)  # fmt: skip
 _SHORT = re.compile(r"(\w+)=(\w+)(?: value=(.*))?", re.DOTALL)
 
 
@@ -52,8 +56,10 @@ def applications_of(
     names = list(farmers)
     filed: dict[str, dict[Any, Any]] = {}
     if table is not None:
-        own = table[table.index.isin(names)]
-        filed = dict(zip(own.index.tolist(), own.to_dict("records"), strict=True))
+        own = table.loc[table.index.isin(names), list(_READ)]
+        cells = (own[column].astype("object").tolist() for column in _READ)
+        rows = (dict(zip(_READ, row, strict=True)) for row in zip(*cells, strict=True))
+        filed = dict(zip(own.index.tolist(), rows, strict=True))
     return {name: read_application(filed.get(name), name, policy) for name in names}
 
 

@@ -6,7 +6,6 @@ and season under one key, and nobody without the key can go back or try out name
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 from collections.abc import Callable
@@ -65,7 +64,7 @@ def pseudonymiser(privacy: PrivacySettings, kind: Kind = "farmer") -> Callable[[
 
     def pseudonym(reference: str) -> str:
         message = f"{kind}:{reference.strip()}".encode("utf-8", "surrogatepass")
-        digest = hmac.new(key, message, hashlib.sha256).hexdigest()
+        digest = hmac.digest(key, message, "sha256").hex()
         return _PREFIX[kind] + digest[:_DIGITS]
 
     return pseudonym
