@@ -46,23 +46,16 @@ class Plan:
         config: The run; its results folder is where Snakemake works.
         outside: Marks a file outside that folder (Snakemake's `local`): where results lie in a
             storage of their own, it is read in place.
-        after: Marks a file that is waited for and whose change redoes nothing (`ancient`).
 
     Raises:
         UserError: The policy's amounts are in another currency than a county's.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        outside: Callable[[str], str] = str,
-        after: Callable[[str], str] = str,
-    ) -> None:
+    def __init__(self, config: Config, outside: Callable[[str], str] = str) -> None:
         for problem in policy_problems(config):
             raise problem
         self.config = config
         self._outside = outside
-        self._after = after
         self.results = Path(os.path.realpath(config.results))
 
     def targets(self) -> list[str]:
@@ -105,8 +98,6 @@ class Plan:
 
     def _input(self, stage: Stage, read: Read) -> InputFunction | str | list[str]:
         match read:
-            case Artifact(name, after=True):
-                return self._after(f"{FOLDER}/{name}")
             case Artifact(name, earlier=False):
                 return f"{FOLDER}/{name}"
             case Artifact(name):

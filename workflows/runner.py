@@ -28,6 +28,7 @@ from fieldline.pipeline.records.errors import (
 )
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.inputs.county_tables import unreadable_tables
 from fieldline.workflows.job import SENTENCE
 from fieldline.workflows.preflight import preflight
 from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
@@ -103,6 +104,8 @@ def _selected(
     config = load_config(config_files, chosen)
     for problem in preflight(config):
         raise problem
+    for sentence in unreadable_tables(config):
+        raise UserError.sentence(sentence)
     return config
 
 

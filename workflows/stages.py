@@ -18,8 +18,6 @@ class Artifact:
     name: str
     earlier: bool = False
     """Whether it is read from every earlier season (oldest first) instead of this one."""
-    after: bool = False
-    """Whether the stage only waits for it: what it holds changes nothing there."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ class Stage:
     """What one row of its outcomes is about: `parcel`, `scene`, `farmer` or `file`."""
     mem_mb: int = 2000
     """Memory that it claims from the scheduler."""
+    priority: int = 0
+    """Among stages that are ready, those of the highest priority run first."""
     threads: str = ""
     """Section whose `threads` setting it uses; one thread where empty."""
 
@@ -114,6 +114,7 @@ STAGES: tuple[Stage, ...] = (
             "table_columns": "county.inputs.columns", "layouts": "layouts", "privacy": "privacy",
         },
         about="file",
+        priority=10,
     ),
     Stage(
         "scenes",
@@ -121,7 +122,6 @@ STAGES: tuple[Stage, ...] = (
         "Scenes from the archive",
         reads={
             "catalog": Source("catalog"), "parcels": Artifact("parcels.parquet"),
-            "tables": Artifact("inputs.parquet", after=True),
         },
         makes={"out": "scenes.parquet"},
         settings={"season": "season", "scenes": "county.scenes"},
@@ -372,8 +372,6 @@ def stages_table() -> str:
 
 def _told(read: Read) -> str:
     match read:
-        case Artifact(name, after=True):
-            return f"(waits for `{name}`)"
         case Artifact(name, earlier):
             return f"`{name}`" + (" of earlier seasons" if earlier else "")
         case Source(name, earlier):

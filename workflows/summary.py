@@ -38,6 +38,8 @@ class RunSummary:
     stopped: int
     findings: tuple[str, ...] = ()
     """Sentences on why the run as a whole failed its purpose, exit code 3."""
+    files: tuple[str, ...] = ()
+    """A sentence for each input file of which rows were refused or join nothing."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,19 @@ def summarise_outcomes(county: str, season: str, folder: Path, *, threshold: flo
     parcels = int((frame["stage"] == "intake").sum())
     findings = (*_stopped(stopped, parcels, threshold), *_unfit(folder, counts))
     counts = counts.reset_index(drop=True)
-    return RunSummary(county, season, folder, counts, parcels, stopped, findings)
+    files = tuple(_told_of_files(folder / "inputs.parquet"))
+    return RunSummary(county, season, folder, counts, parcels, stopped, findings, files)
+
+
+def _told_of_files(path: Path) -> Iterator[str]:
+    """Yield what of each input file could not be used; an older run has no such account."""
+    if not path.exists():
+        return
+    for row in read_table(path).to_dict("records"):
+        told = {"refused": "refused", "unmatched": "naming nothing that the county knows"}
+        parts = [f"{row[name]:,} {what}" for name, what in told.items() if row[name]]
+        if parts:
+            yield f"{row['input']} {row['file']}: {' and '.join(parts)}, of {row['rows']:,} rows"
 
 
 def _stopped(stopped: int, parcels: int, threshold: float) -> Iterator[str]:
@@ -143,6 +157,8 @@ def print_summary(summary: Summary, *, as_json: bool = False) -> None:
         return
     for run in summary.runs:
         _print_table(run)
+        for sentence in run.files:
+            print(f"{run.county} {run.season}: {sentence}; see `fieldline inputs check`.")
     for line in told_of_inputs(summary.absent, summary.assumed):
         print(line)
 
@@ -172,6 +188,7 @@ def _as_dict(run: RunSummary) -> dict[str, object]:
         "parcels": run.parcels,
         "stopped": run.stopped,
         "findings": list(run.findings),
+        "files": list(run.files),
         "outcomes": run.counts.to_dict("records"),
         "offers": str(run.folder / "offers.csv"),
         "report": str(run.folder / "report.html"),

@@ -1,4 +1,4 @@
-"""Writes what is generated: the default YAML, the JSON schema and two tables of the docs.
+"""Writes what is generated: the default YAML, the JSON schema, a page and two tables of the docs.
 
 The YAML carries each field's description as a comment. A test regenerates both and compares them
 with the files in the tree, so model, defaults and schema cannot drift apart.
@@ -21,12 +21,14 @@ from fieldline.workflows.config.county import County, CountyInputs
 from fieldline.workflows.config.load import DEFAULT
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.absent import absent_table
+from fieldline.workflows.inputs.page import inputs_page
 from fieldline.workflows.stages import stages_table
 
 SCHEMA = DEFAULT.with_name("schema.json")
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 ARCHITECTURE = _DOCS / "architecture.md"
 COUNTY_PAGE = _DOCS / "run-a-county.md"
+INPUTS_PAGE = _DOCS / "inputs.md"
 _ABSENT_OPENING = "<!-- written by `fieldline config write` from workflows/config/county.py -->"
 _ABSENT_CLOSING = "<!-- end of the table of absences -->"
 _OPENING = "<!-- written by `fieldline config write` from workflows/stages.py -->"
@@ -93,6 +95,7 @@ def write_defaults() -> None:
     if ARCHITECTURE.exists():
         write_text(ARCHITECTURE, with_stages(ARCHITECTURE.read_text(encoding="utf-8")))
         write_text(COUNTY_PAGE, with_absences(COUNTY_PAGE.read_text(encoding="utf-8")))
+        write_text(INPUTS_PAGE, inputs_page())
 
 
 def with_stages(page: str) -> str:

@@ -23,7 +23,8 @@ from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.absent import absent_inputs
 from fieldline.workflows.inputs.account import FileAccount, Known, row_counts
-from fieldline.workflows.inputs.tables import TABLES, Circumstances, account_for
+from fieldline.workflows.inputs.county_tables import circumstances, tables_of
+from fieldline.workflows.inputs.tables import account_for
 
 _ROWS_SHOWN = 5
 _WIDTH = 120
@@ -82,8 +83,7 @@ def _refuse_unknown(config: Config, county: str, season: str) -> None:
 def look(config: Config, county: str, season: str) -> Checked:
     """Read every file of a county and season."""
     unreadable: list[str] = []
-    given = {name: config.input_paths(county, season, name) for name in TABLES}
-    paths = {name: found[0] for name, found in given.items() if found}
+    paths = tables_of(config, county, season)
     known: dict[str, Known] = {}
     parcels = pd.DataFrame(columns=["row", "parcel_id", "outcome", "effect", "detail"])
     try:
@@ -91,7 +91,7 @@ def look(config: Config, county: str, season: str) -> Checked:
         parcels, known = check.rows, _known(check)
     except UserError as error:
         unreadable.append(str(error))
-    around = _circumstances(config, county, season, known)
+    around = circumstances(config, county, season, known)
     accounts = []
     for name, path in paths.items():
         try:
@@ -100,20 +100,6 @@ def look(config: Config, county: str, season: str) -> Checked:
             unreadable.append(str(error))
     absent = absent_inputs(config.county[county])
     return Checked(tuple(accounts), parcels, tuple(unreadable), absent)
-
-
-def _circumstances(
-    config: Config, county: str, season: str, known: dict[str, Known]
-) -> Circumstances:
-    defined = config.county[county]
-    layouts = {
-        "prices": defined.inputs.prices_format,
-        "labelled_series": defined.inputs.labelled_series_format,
-    }
-    days = defined.seasons[season]
-    return Circumstances(
-        days.as_of, days.end.year, defined.currency, defined.inputs.columns, layouts, known
-    )
 
 
 def _parcels(config: Config, county: str, season: str) -> Check:

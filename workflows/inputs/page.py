@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema
 from fieldline.pipeline.records.reference import table_rows
-from fieldline.workflows.inputs.absent import absent_table
+from fieldline.workflows.inputs.absent import ABSENT_COSTS
 from fieldline.workflows.inputs.tables import SCHEMAS
 
 _KINDS = {
@@ -44,13 +44,15 @@ def inputs_page() -> str:
     lines = [_HEAD]
     for schema in SCHEMAS:
         lines += _table(schema)
-    lines += ["## What the absence of a file costs", "", absent_table()]
     return "\n".join(lines)
 
 
 def _table(schema: InputSchema) -> Iterator[str]:
     yield f"## `{schema.name}`: {schema.title}"
     yield ""
+    if schema.name in ABSENT_COSTS:
+        yield f"Without it: {ABSENT_COSTS[schema.name]}."
+        yield ""
     yield "| column | kind | unit | needed | range | what | common names |"
     yield "|---|---|---|---|---|---|---|"
     for column in schema.columns:
@@ -72,7 +74,9 @@ def _range(column: InputColumn) -> str:
     low, high = column.minimum, column.maximum
     if low is None and high is None:
         return ""
-    return f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}"
+    if high is None:
+        return f"from {low:g}"
+    return f"up to {high:g}" if low is None else f"{low:g} to {high:g}"
 
 
 def _common(column: InputColumn) -> list[str]:

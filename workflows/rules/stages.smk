@@ -15,6 +15,7 @@ for stage in STAGES:
         container:
             IMAGE
         threads: PLAN.threads(stage)
+        priority: stage.priority
         resources:
             mem_mb=stage.mem_mb,
         params:

@@ -1,0 +1,63 @@
+"""The tables of a configured county and season, and whether they can be read.
+
+Owns the step from the configuration to files and to what decides about their rows; looks at no
+outline, so that a run can ask it first and at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.config.model import Config
+from fieldline.workflows.inputs.account import Known
+from fieldline.workflows.inputs.tables import TABLES, Circumstances, account_for
+
+
+def unreadable_tables(config: Config) -> Iterator[str]:
+    """Yield a sentence for each table of a run that cannot be read, before anything is reckoned.
+
+    Tables that a simulated county still has to make are left out.
+    """
+    told: set[Path] = set()
+    for county, season in config.runs():
+        around = circumstances(config, county, season, {})
+        paths = {name: path for name, path in tables_of(config, county, season).items()
+                 if path.is_file()}  # fmt: skip
+        for name, path in paths.items():
+            if path in told:
+                continue
+            told.add(path)
+            try:
+                account_for(name, path, paths, around)
+            except UserError as error:
+                yield str(error)
+
+
+def tables_of(config: Config, county: str, season: str) -> dict[str, Path]:
+    """Return the file of each table that a county gives for a season, by input."""
+    given = {name: config.input_paths(county, season, name) for name in TABLES}
+    return {name: found[0] for name, found in given.items() if found}
+
+
+def circumstances(
+    config: Config, county: str, season: str, known: dict[str, Known]
+) -> Circumstances:
+    """Return what decides about the rows of a county's tables.
+
+    Args:
+        config: The run.
+        county: County id.
+        season: Season name.
+        known: By column name, which of its values the county knows.
+    """
+    defined = config.county[county]
+    layouts = {
+        "prices": defined.inputs.prices_format,
+        "labelled_series": defined.inputs.labelled_series_format,
+    }
+    days = defined.seasons[season]
+    return Circumstances(
+        days.as_of, days.end.year, defined.currency, defined.inputs.columns, layouts, known
+    )
