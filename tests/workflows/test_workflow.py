@@ -10,10 +10,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from fieldline.workflows.inputs.absent import absent_table
 
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.write import with_absences, with_stages
+from fieldline.workflows.inputs.absent import absent_table
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.provenance import tables_of
 from fieldline.workflows.stages import (
