@@ -114,28 +114,39 @@ def _read_parquet(path: Path) -> Cells:
     _refuse_doubles(path, table.column_names)
     if table.num_rows == 0:
         raise UserError(f"{path} holds no row", "export it again with its rows")
-    plain = {
-        name: _plain(column) for name, column in zip(table.column_names, table.columns, strict=True)
-    }
-    kept = {name: column for name, column in plain.items() if column is not None}
+    columns = zip(table.column_names, table.columns, strict=True)
+    kept = {name: plain_array(column.chunks, column.type) for name, column in columns
+            if _holds_values(column.type)}  # fmt: skip
     return Cells(path, tuple(kept), tuple(kept.values()), "parquet", "")
 
 
-def _plain(column: pa.ChunkedArray) -> pa.Array | None:
-    """Return a column as one array of text, numbers, dates or booleans; None for other types."""
-    kind = column.type
+def _holds_values(kind: pa.DataType) -> bool:
+    """Whether a column's type is one of text, numbers, days or yes and no."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    known = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
+             pa.types.is_null, pa.types.is_boolean, pa.types.is_temporal, pa.types.is_decimal,
+             pa.types.is_integer, pa.types.is_floating)  # fmt: skip
+    return any(is_kind(kind) for is_kind in known)
+
+
+def plain_array(parts: Sequence[pa.Array], kind: pa.DataType | None = None) -> pa.Array:
+    """Return a column as one array of text, numbers, days or booleans.
+
+    Args:
+        parts: Its pieces.
+        kind: Its type, where there may be no piece. Values of other types are missing.
+    """
+    kind = parts[0].type if kind is None else kind
+    column = pa.chunked_array(parts, type=kind)
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
-    if pa.types.is_null(kind):
-        column, kind = column.cast(pa.string()), pa.string()
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        column, kind = column.cast(pa.string()), pa.string()
-    if pa.types.is_decimal(kind):
-        column, kind = column.cast(pa.string()), pa.string()
-    known = pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)
-    if not (known or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        return None
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=kind)
+    if not _holds_values(kind):
+        return pa.nulls(len(column), pa.string())
+    as_text = (pa.types.is_null, pa.types.is_large_string, pa.types.is_string_view,
+               pa.types.is_decimal)  # fmt: skip
+    if any(is_kind(kind) for is_kind in as_text):
+        column = column.cast(pa.string())
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=column.type)
 
 
 def _first_line(error: Exception) -> str:

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fieldline.pipeline.inputs.cells import Cells, number_text
 from fieldline.pipeline.inputs.names import claimants
 from fieldline.pipeline.inputs.read import InputTable, Reading, interpret
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema
-from fieldline.pipeline.records.encodings import legacy_encoding, recover
+from fieldline.pipeline.records.encodings import REPLACEMENT, legacy_encoding, recover
 from fieldline.pipeline.records.units import M2_PER_HA, M2_PER_MU
 
 PARCELS = InputSchema(
@@ -54,10 +55,23 @@ def layer_cells(source: Path, columns: Mapping[str, Sequence[Any]]) -> Cells:
         source: Named in errors.
         columns: Values of any kind by the file's own names; bytes that are no UTF-8 as surrogates.
     """
-    texts = {name: [_text(value) for value in values] for name, values in columns.items()}
+    typed = {name: column for name, column in columns.items() if isinstance(column, pa.Array)}
+    texts = {n: [_text(value) for value in c] for n, c in columns.items() if n not in typed}
     readable, notes, encoding = readable_columns(texts)
-    arrays = tuple(pa.array(column, type=pa.string()) for column in readable.values())
-    return Cells(source, tuple(readable), arrays, encoding, "", notes=notes)
+    arrays = {name: pa.array(column, type=pa.string()) for name, column in readable.items()}
+    for column in typed.values():
+        notes |= damaged_rows(column)
+    every = tuple({**typed, **arrays}[name] for name in columns)
+    return Cells(source, tuple(columns), every, encoding, "", notes=notes)
+
+
+def damaged_rows(column: pa.Array) -> dict[int, str]:
+    """Return rows whose text holds the character that stands for one that was lost."""
+    if not pa.types.is_string(column.type):
+        return {}
+    lost = pc.match_substring(column, REPLACEMENT).fill_null(False)
+    rows = np.flatnonzero(lost.to_numpy(zero_copy_only=False)).tolist()
+    return dict.fromkeys(rows, "text_damaged")
 
 
 Texts = dict[str, list[str | None]]

@@ -24,6 +24,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from fieldline.pipeline.inputs.cells import plain_array
 from fieldline.pipeline.parcels.crs import horizontal
 from fieldline.pipeline.parcels.layers import Layer
 from fieldline.pipeline.parcels.shapes import Shapes, shapes_from_wkb
@@ -98,7 +99,7 @@ def _infos(source: Path, readable: Path, legacy: bool) -> list[_Info]:
 
 
 def _read_layer(source: Path, info: _Info, legacy: bool, unread: Sequence[str]) -> Layer:
-    cells: dict[str, list[Any]] = {}
+    cells: dict[str, list[pa.Array]] = {}
     outlines: list[tuple[Shapes, None]] = []
     meta: dict[str, Any] = {}
     for batch in _batches(source, info.name, legacy, meta):
@@ -107,11 +108,12 @@ def _read_layer(source: Path, info: _Info, legacy: bool, unread: Sequence[str]) 
             if name == geometry:
                 outlines.append((shapes_from_wkb(column.to_pylist()), None))
             else:
-                cells.setdefault(name, []).extend(_values(column, legacy))
+                cells.setdefault(name, []).append(column)
     names = _readable(list(cells)) if legacy else list(cells)
+    columns = [_legacy_values(parts) if legacy else plain_array(parts) for parts in cells.values()]
     crs, own_crs = _crs(meta["crs"])
     return Layer(
-        columns=dict(zip(names, cells.values(), strict=True)),
+        columns=dict(zip(names, columns, strict=True)),
         shapes=Shapes.joined(outlines) if outlines else Shapes(np.empty(0, dtype=object), {}),
         crs=crs,
         name=info.name,
@@ -136,16 +138,18 @@ def _batches(
         ) from error
 
 
-def _values(column: pa.Array, legacy: bool) -> list[Any]:
-    """Return the cells, equal texts as one object: villages and crops repeat in every row."""
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        return [None] * len(column)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+def _legacy_values(parts: Sequence[pa.Array]) -> list[Any]:
+    """Return the cells of a Shapefile, bytes of an unknown encoding as surrogates.
+
+    Equal texts are one object: villages and crops repeat in every row.
+    """
+    column = plain_array(parts)
+    if not pa.types.is_string(column.type):
         return list(column.to_pylist())
     coded = pc.dictionary_encode(column, null_encoding="encode")
     texts = coded.dictionary.to_pylist()
     table = np.empty(len(texts), dtype=object)
-    table[:] = [_raw_bytes(text) if legacy and text else text for text in texts]
+    table[:] = [_raw_bytes(text) if text else text for text in texts]
     return list(table[coded.indices.to_numpy(zero_copy_only=False)])
 
 

@@ -28,7 +28,7 @@ from fieldline.pipeline.parcels.schemas import FARMERS
 from fieldline.pipeline.parcels.screening import Screened, screen
 from fieldline.pipeline.parcels.settings import IntakeSettings
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.outcomes import OK, Outcome, outcome_codes, write_outcomes
+from fieldline.pipeline.records.outcomes import OK, outcome_codes, write_outcome_columns
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.reference import crop_named
 from fieldline.pipeline.records.settings import PrivacySettings
@@ -93,12 +93,13 @@ def run_intake(
     for sentence in screened.said:
         _LOG.info(sentence)
     frame = screened.frame
-    frame["pseudonym"] = [pseudonym(ref) if ref else "" for ref in frame["farmer_id"]]
+    places, people = pd.factorize(frame["farmer_id"])
+    frame["pseudonym"] = np.array([*map(pseudonym, people), ""], dtype=object)[places]
     store_persons(vault, county, season, _persons(frame))
     collection = f"{county}_{season}"
     write_parcels(_parcel_frame(screened, collection), collection, parcels)
     write_table(_farmer_frame(screened), FARMERS, farmers)
-    write_outcomes(_outcomes(screened), outcomes)
+    write_outcome_columns(_outcomes(screened), outcomes)
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def check_files(
     screened = _screen_files(sources, choices, settings, boundary)
     ledger, codes = screened.ledger, outcome_codes()
     ids = screened.frame["row_id"].tolist()
-    outcomes = [ledger.outcome(row) for row in range(len(ids))]
+    outcomes = ledger.outcomes()
     known = [codes.get(outcome) for outcome in outcomes]
     rows = pd.DataFrame(
         {
@@ -151,7 +152,7 @@ def check_files(
             "parcel_id": ids,
             "outcome": outcomes,
             "effect": [code.effect if code else OK for code in known],
-            "detail": [ledger.detail(row) for row in range(len(ids))],
+            "detail": ledger.details(),
             "meaning": [code.english if code else "" for code in known],
             "remedy": [code.remedy if code else "" for code in known],
         }
@@ -216,7 +217,7 @@ def _parcel_frame(screened: Screened, collection: str) -> gpd.GeoDataFrame:
             "metrics:area": screened.area_m2[rows].astype(np.float32),
             "metrics:perimeter": screened.perimeter_m[rows].astype(np.float32),
             "determination:method": _DRAWN_BY_HAND,
-            "repair": [screened.ledger.repairs(int(row)) for row in rows],
+            "repair": screened.ledger.all_repairs()[rows],
         },
         geometry=screened.geometries[rows],
         crs="EPSG:4326",
@@ -241,10 +242,11 @@ def _farmer_frame(screened: Screened) -> pd.DataFrame:
     )
 
 
-def _outcomes(screened: Screened) -> list[Outcome]:
-    ledger = screened.ledger
-    pairs = zip(screened.frame["row_id"], screened.frame["pseudonym"], strict=True)
-    return [
-        Outcome(STAGE, parcel, farmer, ledger.outcome(row), ledger.detail(row))
-        for row, (parcel, farmer) in enumerate(pairs)
-    ]
+def _outcomes(screened: Screened) -> dict[str, list[str]]:
+    return {
+        "stage": [STAGE] * len(screened.frame),
+        "parcel_id": screened.frame["row_id"].tolist(),
+        "farmer_id": screened.frame["pseudonym"].tolist(),
+        "outcome": screened.ledger.outcomes(),
+        "detail": screened.ledger.details(),
+    }

@@ -5,7 +5,7 @@ Owns the common shape of a file before anybody said which of its columns is whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ from fieldline.pipeline.parcels.shapes import Shapes
 class Layer:
     """Rows of one file, or of one layer of it, in file order."""
 
-    columns: dict[str, list[Any]]
-    """Cells by the file's own column name."""
+    columns: Mapping[str, Sequence[Any]]
+    """Cells by the file's own column name: Arrow arrays where the format types its columns and says
+    its encoding, lists of values elsewhere."""
     shapes: Shapes
     """One outline per row."""
     crs: CRS | None

@@ -67,6 +67,20 @@ class Ledger:
             return self._refusals[row]
         return next(iter(self._noted(row)), OK)
 
+    def outcomes(self) -> list[str]:
+        """Return the outcome code of every row, in order."""
+        codes = [OK] * len(self.alive)
+        for row in (*self._notes, *self._refusals):
+            codes[row] = self.outcome(row)
+        return codes
+
+    def details(self) -> list[str]:
+        """Return the numbers behind the outcome of every row, in order."""
+        texts = [""] * len(self.alive)
+        for row in {*self._numbers, *self._notes, *self._refusals}:
+            texts[row] = self.detail(row)
+        return texts
+
     def detail(self, row: int) -> str:
         """Return the numbers behind the outcome, with the input row (from 1) where not plain ok."""
         numbers = dict(self._numbers.get(row, {}))
@@ -83,6 +97,13 @@ class Ledger:
     def repairs(self, row: int) -> str:
         """Return the geometry repairs of a row, separated by spaces."""
         return " ".join(code for code in self._noted(row) if code in REPAIRS)
+
+    def all_repairs(self) -> npt.NDArray[np.object_]:
+        """Return the geometry repairs of every row, in order."""
+        texts = np.full(len(self.alive), "", dtype=object)
+        for row in self._notes:
+            texts[row] = self.repairs(row)
+        return texts
 
     def _noted(self, row: int) -> list[str]:
         found = self._notes.get(row)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from pyproj import CRS
 
 from fieldline.pipeline.inputs.cells import Cells, read_cells
@@ -90,11 +91,18 @@ def read_raw_parcels(source: Path, outline: str | None = None) -> RawParcels:
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for layer in layers:
         for name, column in columns.items():
-            column += layer.columns.get(name) or [None] * len(layer.shapes)
+            column += _cells_of(layer, name)
     readable = _columns(layer_cells(source, columns))
     one = len(layers) == 1
     shapes = Shapes.joined([(layer.shapes, None if one else layer.crs) for layer in layers])
     return RawParcels(readable, shapes, layers[0].crs, layers[0].ids is not None)
+
+
+def _cells_of(layer: Layer, name: str) -> list[Any]:
+    column = layer.columns.get(name)
+    if column is None:
+        return [None] * len(layer.shapes)
+    return list(column.to_pylist() if isinstance(column, pa.Array) else column)
 
 
 def csv_columns(source: Path) -> dict[str, list[str | None]] | None:

@@ -85,6 +85,9 @@ def screen(
 
 def _identify(frame: pd.DataFrame, ledger: Ledger) -> list[str]:
     """Give every row a unique id; refuse rows that name no parcel, no farmer or a taken id."""
+    numbers = frame["parcel_id"].tolist()
+    if len(set(numbers)) == len(numbers) and not _lacking(frame):
+        return numbers
     seen: set[str] = set()
     ids: list[str] = []
     told = zip(frame["parcel_id"], frame["farmer_id"], frame["refused"], strict=True)
@@ -105,6 +108,12 @@ def _identify(frame: pd.DataFrame, ledger: Ledger) -> list[str]:
         seen.add(identity)
         ids.append(identity)
     return ids
+
+
+def _lacking(frame: pd.DataFrame) -> bool:
+    """Whether any row names no parcel or no farmer, or is refused by what its cells hold."""
+    blank = frame[["parcel_id", "farmer_id"]].isna().to_numpy().any()
+    return bool(blank) or bool((frame["refused"] != "").any())
 
 
 def _refuse_unreadable(file: ParcelFile, ledger: Ledger) -> None:

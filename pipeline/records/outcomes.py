@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -88,10 +88,25 @@ def outcome_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
         SchemaError: A code that is not registered.
     """
     rows = list(outcomes)
-    for row in rows:
-        if row.outcome != OK and row.outcome not in outcome_codes():
-            raise SchemaError(f"outcome {row.outcome!r} is not in data/outcome_codes.csv")
+    _refuse_unregistered(row.outcome for row in rows)
     return pd.DataFrame([vars(row) for row in rows], columns=OUTCOMES.names).astype("str")
+
+
+def write_outcome_columns(columns: Mapping[str, Sequence[str]], path: Path) -> None:
+    """Write one stage's outcomes given column by column, for stages of very many rows.
+
+    Raises:
+        SchemaError: A code that is not registered, or two rows of one key.
+    """
+    frame = pd.DataFrame(columns)
+    _refuse_unregistered(frame["outcome"].unique())
+    write_table(frame, OUTCOMES, path)
+
+
+def _refuse_unregistered(codes: Iterable[str]) -> None:
+    for code in codes:
+        if code != OK and code not in outcome_codes():
+            raise SchemaError(f"outcome {code!r} is not in data/outcome_codes.csv")
 
 
 def write_outcomes(outcomes: Iterable[Outcome], path: Path) -> None:

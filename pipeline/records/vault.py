@@ -11,7 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from fieldline.pipeline.records.errors import UserError
@@ -51,7 +51,10 @@ def store_persons(path: Path, county: str, season: str, persons: Sequence[Person
     Raises:
         UserError: The file cannot be written or is not a vault.
     """
-    rows = sorted(astuple(person) for person in persons)
+    rows = sorted(
+        ((p.farmer_id, p.farmer_ref, p.name, p.phone, p.id_number) for p in persons),
+        key=lambda row: row[:2],
+    )
     with _connection(path) as connection:
         connection.execute(_SCHEMA)
         connection.execute("DELETE FROM persons WHERE county = ? AND season = ?", (county, season))
