@@ -115,7 +115,7 @@ def _read_parquet(path: Path) -> Cells:
     if table.num_rows == 0:
         raise UserError(f"{path} holds no row", "export it again with its rows")
     columns = zip(table.column_names, table.columns, strict=True)
-    kept = {name: plain_array(column.chunks, column.type) for name, column in columns
+    kept = {name: _valid_text(plain_array(column.chunks, column.type)) for name, column in columns
             if _holds_values(column.type)}  # fmt: skip
     return Cells(path, tuple(kept), tuple(kept.values()), "parquet", "")
 
@@ -147,6 +147,18 @@ def plain_array(parts: Sequence[pa.Array], kind: pa.DataType | None = None) -> p
     if any(is_kind(kind) for is_kind in as_text):
         column = column.cast(pa.string())
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=column.type)
+
+
+def _valid_text(column: pa.Array) -> pa.Array:
+    """Return text of UTF-8 alone; bytes that are none become the character for lost ones."""
+    if not pa.types.is_string(column.type):
+        return column
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = column.cast(pa.binary()).to_pylist()
+        return pa.array([None if t is None else t.decode("utf-8", "replace") for t in raw])
+    return column
 
 
 def _first_line(error: Exception) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -110,7 +110,7 @@ def _read_layer(source: Path, info: _Info, legacy: bool, unread: Sequence[str]) 
             else:
                 cells.setdefault(name, []).append(column)
     names = _readable(list(cells)) if legacy else list(cells)
-    columns = [_legacy_values(parts) if legacy else plain_array(parts) for parts in cells.values()]
+    columns = [_legacy_values(parts) if legacy else _values(parts) for parts in cells.values()]
     crs, own_crs = _crs(meta["crs"])
     return Layer(
         columns=dict(zip(names, columns, strict=True)),
@@ -136,6 +136,19 @@ def _batches(
         raise UserError(
             f"layer {layer} of {source} cannot be read to its end", "export the file again"
         ) from error
+
+
+def _values(parts: Sequence[pa.Array]) -> Sequence[Any]:
+    """Return the cells of a format that promises UTF-8; bytes that are none as surrogates."""
+    column = plain_array(parts)
+    if not pa.types.is_string(column.type):
+        return cast("Sequence[Any]", column)
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = column.cast(pa.binary()).to_pylist()
+        return [None if text is None else text.decode(ENCODING, ERRORS) for text in raw]
+    return cast("Sequence[Any]", column)
 
 
 def _legacy_values(parts: Sequence[pa.Array]) -> list[Any]:

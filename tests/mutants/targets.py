@@ -28,6 +28,7 @@ class Target:
 _DECISION = "tests/lending/decision"
 _EVIDENCE = "tests/lending/evidence"
 _IMAGERY = "tests/pipeline/imagery"
+_INPUTS = "tests/pipeline/inputs"
 _WHOLE = (f"{_DECISION}/test_decision.py", f"{_DECISION}/test_decide.py")
 
 
@@ -44,6 +45,16 @@ TARGETS = (
         (f"{_EVIDENCE}/test_claims.py",),
         (f"{_EVIDENCE}/test_crosscheck.py",),
     ),
+    *(
+        Target(f"pipeline/inputs/{noun}.py", (f"{_INPUTS}/test_numbers.py",), (_INPUTS,))
+        for noun in ("numbers", "dates", "amounts")
+    ),
+    Target(
+        "pipeline/inputs/values.py",
+        (f"{_INPUTS}/test_read.py",),
+        (_INPUTS, "tests/lending/test_sources.py"),
+    ),
+    Target("lending/rows.py", ("tests/lending/test_rows.py",), ("tests/lending/test_sources.py",)),
     Target("crops/series.py", ("tests/crops/test_series.py",), ("tests/crops/growth",)),
     Target(
         "pipeline/imagery/scenes.py",

@@ -38,12 +38,33 @@ def test_a_number_that_leaves_no_choice_is_read(text: str, right: str) -> None:
     assert value(text) == Decimal(right)
 
 
-@pytest.mark.parametrize("text", ["", " ", "-", "—", "N/A", "nan", "NULL", "无", "　"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "　", "-", "--", "---", "—", "——", "–", "/", "\\", ".", "..", "*", "?", "N/A",
+        "na", "n.a.", "#N/A", "nan", "NULL", "None", "nil", "(null)", "<NA>", "\\N", "k.A.",
+        "keine", "无", "空", "暂无", "缺失",
+    ],
+)  # fmt: skip
 def test_what_people_write_for_nothing_is_blank(text: str) -> None:
     assert written(text) is None
 
 
-@pytest.mark.parametrize("text", ["abc", "1.2.3", "1,23,4", "12-13", "3亩5分", "1.2,3.4", "##"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abc",
+        "1.2.3",
+        "1,23,4",
+        "12-13",
+        "3亩5分",
+        "1.2,3.4",
+        "##",
+        "(5)",
+        "1.234,567.890",
+        "1,234.567,8",
+    ],
+)
 def test_what_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(NotANumberError) as refused:
         value(text)
@@ -73,6 +94,10 @@ def test_three_digits_behind_one_mark_are_settled_by_the_file_or_refused(
         (["12.345"], ";", None),
         (["12.345"], ",", "."),
         (["3.9", "3,9"], ";", None),
+        (["abc", "3,9"], ";", ","),
+        (["12,34,567.8"], ";", "."),
+        (["1.234,5"], ";", ","),
+        (["8,000,000"], ";", "."),
         (["7", "text"], ";", None),
     ],
 )
@@ -138,6 +163,38 @@ def test_a_day_is_read_as_written_whatever_its_time_and_zone(text: str) -> None:
 def test_what_is_no_day_of_this_age_is_refused(text: str) -> None:
     with pytest.raises(NotADateError):
         day(text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("1930-01-01", dt.date(1930, 1, 1)), ("2100-01-01", dt.date(2100, 1, 1)),
+        ("3. Mär 2024", dt.date(2024, 3, 3)), ("3. Mrz. 2024", dt.date(2024, 3, 3)),
+        ("3. Mai 2024", dt.date(2024, 5, 3)), ("3. Okt 2024", dt.date(2024, 10, 3)),
+        ("3. Dez 2024", dt.date(2024, 12, 3)), ("3 January 2024", dt.date(2024, 1, 3)),
+        ("Dec 31, 2024", dt.date(2024, 12, 31)),
+    ],
+)  # fmt: skip
+def test_the_first_and_last_days_and_named_months_are_read(text: str, right: dt.date) -> None:
+    assert day(text, None) == right
+
+
+@pytest.mark.parametrize("text", ["1929-12-31", "2100-01-02", "3 Foo 2024"])
+def test_a_day_before_the_first_or_after_the_last_is_refused(text: str) -> None:
+    with pytest.raises(NotADateError, match=text):
+        day(text, None)
+
+
+@pytest.mark.parametrize(
+    ("cells", "order"),
+    [
+        (["13/12/2024"], "dmy"), (["13/01/2024"], "dmy"), (["12/13/2024"], "mdy"),
+        (["01/13/2024"], "mdy"), (["12/12/2024"], None), (["12.11.2024"], "dmy"),
+        (["14/13/2024"], None), (["2024-01-13"], None),
+    ],
+)  # fmt: skip
+def test_only_a_number_above_12_tells_day_from_month(cells: list[str], order: str | None) -> None:
+    assert settle_order(cells) == order
 
 
 def test_slashes_follow_the_dates_of_the_column_that_leave_no_choice() -> None:
