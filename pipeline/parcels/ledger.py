@@ -18,6 +18,7 @@ from fieldline.pipeline.records.outcomes import OK, detail
 NOTES = (
     "map_shift_suspected", "axes_swapped", "overlap", "self_crossing", "multipart", "part_dropped",
     "simplified", "ring_closed", "unknown_crop", "unreadable_area", "text_damaged", "text_decoded",
+    "farmer_names_differ",
 )  # fmt: skip
 #: Notes that say the geometry was changed.
 REPAIRS = ("axes_swapped", "self_crossing", "part_dropped", "simplified", "ring_closed")

@@ -67,6 +67,7 @@ def screen(
     ledger = Ledger(len(file.frame), file.places)
     frame = file.frame.copy()
     frame["row_id"] = _identify(frame, ledger)
+    _judge_people(frame, ledger)
     _refuse_unreadable(file, ledger)
     geometries = to_lonlat(file, ledger, boundary, settings)
     _repair(geometries, ledger, settings)
@@ -108,6 +109,24 @@ def _identify(frame: pd.DataFrame, ledger: Ledger) -> list[str]:
         seen.add(identity)
         ids.append(identity)
     return ids
+
+
+def _judge_people(frame: pd.DataFrame, ledger: Ledger) -> None:
+    """Refuse rows whose farmer's number stands for several people: they must not become one.
+
+    Two national id numbers are two people. Two names without one may be a slip or a couple, so the
+    rows go on and the doubt is told.
+    """
+    for column, note in (("id_number", False), ("name", True)):
+        people = frame[["farmer_id", column]].dropna().drop_duplicates()
+        people = people[people["farmer_id"].duplicated(keep=False)]
+        counts = people["farmer_id"].value_counts().to_dict()
+        for row in np.flatnonzero(frame["farmer_id"].isin(list(counts)).to_numpy()).tolist():
+            count = counts[frame["farmer_id"].iloc[row]]
+            if note:
+                ledger.note(row, "farmer_names_differ", names=count)
+            else:
+                ledger.refuse(row, "farmer_conflict", people=count)
 
 
 def _lacking(frame: pd.DataFrame) -> bool:

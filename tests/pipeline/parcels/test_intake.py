@@ -337,3 +337,28 @@ def test_two_files_of_one_county_are_read_as_one(tmp_path: Path) -> None:
     assert crs[0] is not None
     assert crs[0].is_geographic
     assert crs[1] == "EPSG:32650"
+
+
+def people(tmp_path: Path, rows: list[tuple[str, str, str]]) -> list[str]:
+    """Return the outcome of parcels by farmer's number, name and national id number."""
+    lines = ["parcel_id,farmer_id,name,id_number,geometry"]
+    for place, (farmer, name, number) in enumerate(rows):
+        west = 11.0 + place / 1000
+        ring = (
+            f"POLYGON(({west} 48,{west + 5e-4} 48,{west + 5e-4} 48.0005,{west} 48.0005,{west} 48))"
+        )
+        lines.append(f'P{place},{farmer},{name},{number},"{ring}"')
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = check_file(path, columns={}, crs="EPSG:4326", boundary=None, settings=IntakeSettings())
+    return found["outcome"].tolist()
+
+
+def test_one_number_for_two_people_is_refused_and_never_one_farmer(tmp_path: Path) -> None:
+    rows = [
+        ("1", "Wang", "A1"), ("1", "Li", "B2"), ("1", "Wang", ""), ("2", "Zhao", "C3"),
+        ("2", "Zhao", "C3"), ("3", "Sun", ""), ("3", "Sunn", ""), ("4", "", ""),
+    ]  # fmt: skip
+    assert people(tmp_path, rows) == [
+        *["farmer_conflict"] * 3, "ok", "ok", *["farmer_names_differ"] * 2, "ok",
+    ]  # fmt: skip
