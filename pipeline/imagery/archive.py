@@ -91,6 +91,9 @@ class SceneItem:
     """When it could be known: its last acquisition (`end_datetime`) or its publication. A monthly
     composite holds pixels up to its end; before that day nobody could have it."""
     versions: Versions = field(default_factory=Versions)
+    """When it was made and told."""
+    simulated: bool = False
+    """Whether it says of itself that it is simulated."""
 
     def find(self, band: str) -> Asset | None:
         """Return the asset of a band by key, other key, then a stated name that is unique."""
@@ -150,6 +153,7 @@ def parse_item(
         origin=_origin(properties),
         known_since=known,
         versions=_versions(properties, baseline),
+        simulated=properties.values.get("fieldline:simulated") is True,
     )
     return _with_assets(named, item, None if folder is None else str(folder), wanted)
 

@@ -69,6 +69,7 @@ def kept_document(
         "datetime": item.datetime.isoformat().replace("+00:00", "Z"),
         "eo:cloud_cover": item.cloud_cover,
         "s2:processing_baseline": item.baseline,
+        "fieldline:simulated": item.simulated or None,
         "proj:transform": item.origin
         and [_PIXEL, 0.0, item.origin[0], 0.0, -_PIXEL, item.origin[1]],
     }

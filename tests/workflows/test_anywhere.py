@@ -104,7 +104,7 @@ def test_a_changed_reference_table_or_release_redoes_what_reads_it(
     assert planned(tmp_path, config) == ["decide", "offers", "report"]
     monkeypatch.delenv("OTHER_TABLE")
     monkeypatch.setenv("OTHER_RELEASE", "1")
-    assert planned(tmp_path, config)[:3] == ["simulate_SIM001", "intake", "scenes"]
+    assert planned(tmp_path, config)[:3] == ["simulate_SIM001", "intake", "inputs"]
 
 
 def test_a_missing_input_is_named_before_anything_runs(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_changed_price_reruns_yield_and_later_only(tiny_run: ChainRun) -> None
     finally:
         prices.write_bytes(prices.read_bytes()[:-1])
         os.utime(prices, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert rules == {"yield", "profile", "decide", "offers", "report"}
+    assert rules == {"inputs", "yield", "profile", "decide", "offers", "report"}
 
 
 def test_a_changed_setting_reruns_the_stage_that_reads_it(tiny_run: ChainRun) -> None:
@@ -219,4 +219,4 @@ def test_a_user_error_inside_a_stage_is_one_sentence(tiny_run: ChainRun, tmp_pat
     assert result.returncode == 2, result.stdout + result.stderr
     sentence = result.stderr.strip().splitlines()[-1]
     assert sentence.startswith("fieldline: ")
-    assert "has no column parcel_id" in sentence
+    assert "has no column farmer_id" in sentence

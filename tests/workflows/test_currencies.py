@@ -107,12 +107,13 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
     run_profile(
         **made, hazards=run.folder / "hazards.parquet", history=run.folder / "history.parquet",
         applications=folder / "applications.csv", privacy=config.privacy_of("SIM001"),
+        table_columns={},
         out=folder / "profiles.parquet", outcomes=folder / "outcomes" / "profile.parquet",
     )  # fmt: skip
     run_decide(
         **made, profiles=folder / "profiles.parquet", loan_history=folder / "loans.csv",
         parts=[_outcomes(run, folder, name) for name in _before("decide")],
-        risk=config.lending.risk, out=folder / "decisions.parquet",
+        risk=config.lending.risk, out=folder / "decisions.parquet", table_columns={},
         card=folder / "models" / "pd.json", outcomes=folder / "outcomes" / "decide.parquet",
     )  # fmt: skip
     run_offers(

@@ -161,7 +161,7 @@ def test_a_csv_in_gbk_is_mapped_and_its_degrees_are_taken_as_wgs84(tmp_path: Pat
     source = csv(tmp_path / "outlines.csv", columns, encoding="gbk")
     said = init(tmp_path / "county", source)
     found = columns_of(tmp_path / "county")
-    assert found == {"geometry": "边界", "parcel_id": "地块编号", "farmer_id": "农户编号"}
+    assert found == {"parcel_id": "地块编号", "farmer_id": "农户编号"}
     inputs = loaded(tmp_path / "county").county["county"].inputs
     assert inputs.parcel_crs == "EPSG:4326"
     assert any("GCJ-02" in line for line in said)

@@ -55,7 +55,8 @@ def test_each_stage_function_takes_the_names_of_its_row_and_no_position(stage: S
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda s: s.name)
 def test_each_stage_reads_what_a_stage_above_it_makes(stage: Stage) -> None:
-    above = {name for earlier in stages_before(stage.name) for name in earlier.makes.values()}
+    before = stages_before(stage.name)
+    above = {name for earlier in before for name in (*earlier.makes.values(), earlier.outcomes)}
     for read in stage.reads.values():
         names = read.names if isinstance(read, Artifacts) else ()
         names = (read.name,) if isinstance(read, Artifact) else names
