@@ -176,8 +176,8 @@ def limits(case: Case, caps: Caps) -> Iterator[Finding]:
 def _binding(case: Case, caps: Caps) -> Finding:
     money, least = case.currency, caps.least
     if least == caps.capacity:
-        free = max(Decimal(0), case.farmer.means(money).free)
-        values = {"value": shown_amount(free, money), "threshold": f"{case.policy.dscr_min}"}
+        harvest = max(Decimal(0), case.farmer.means(money).harvest_left)
+        values = {"value": shown_amount(harvest, money), "threshold": f"{case.policy.dscr_min}"}
         return Finding("limit_capacity", values)
     if least == caps.need:
         return _need(case, caps)

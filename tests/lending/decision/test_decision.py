@@ -34,11 +34,11 @@ def codes(case: Case) -> list[str]:
 
 def test_an_approval_by_hand(case: Case) -> None:
     found = decide_case(case)
-    # price: (.05 + .04 x .55) / .96 = .075 exactly
-    assert found.annual_rate == Decimal("0.0750")
-    # need: 10 mu x 500 x 1.3 = 6500; capacity: 6000 / (1.25 x (1 + .075 x 330/360)) = 4491.23
+    # price: (.05 x 330 + .04 x .55 x 360) / (330 x .96) = .07708..., up to .0771
+    assert found.annual_rate == Decimal("0.0771")
+    # need: 10 mu x 500 x 1.3 = 6500; capacity: 6000 / (1.25 x (1 + .0771 x 330/360)) = 4483.15
     assert found.limit_need_minor == 650_000
-    assert found.limit_capacity_minor == 449_123
+    assert found.limit_capacity_minor == 448_315
     assert (found.access, found.limit_minor) == ("approve", 440_000)
     assert [reason.code for reason in found.reasons] == ["limit_capacity"]
     assert "CNY 6,000" in found.reasons[0].english
@@ -103,11 +103,11 @@ def test_no_capacity_says_what_would_change_it(case: Case) -> None:
 
 
 def test_a_price_above_the_ceiling_is_declined_not_cut(case: Case) -> None:
-    # (.05 + .15 x .55) / .85 = .1559 > .134
+    # (.05 x 330 + .15 x .55 x 360) / (330 x .85) = .1648; (1 + .1648 x 330/360)^(365/330) = 1.1684
     found = decide_case(changed(case, "risk", pd=Decimal("0.15")))
     assert (found.access, found.limit_minor) == ("decline", 0)
     assert found.reasons[0].code == "price_above_ceiling"
-    assert "15.59%" in found.reasons[0].english
+    assert "16.84%" in found.reasons[0].english
     assert "13.40%" in found.reasons[0].english
 
 
@@ -249,7 +249,7 @@ def test_the_chance_from_which_a_person_decides_counts_itself(case: Case) -> Non
 
 
 def test_the_chance_from_which_access_is_declined_counts_itself(case: Case) -> None:
-    # .16 / .8 = .2 is below a ceiling of 50 %
+    # (.05 x 330 + .11 x 360) / (330 x .8) = .2125 is below a ceiling of 50 %
     dear = changed(case, "ceiling", rate=Decimal("0.5"))
     at = decide_case(changed(dear, "risk", pd=Decimal("0.2"), challenger=Decimal("0.2")))
     assert at.access == "decline"
@@ -300,7 +300,7 @@ def test_blocked_ground_adds_no_need_and_other_caps_are_kept(case: Case) -> None
 
 
 def test_a_chance_is_told_of_a_hundred_farmers(case: Case) -> None:
-    # (.05 + .6 x .55) / .4 = .95 is below a ceiling of 200 %
+    # (.05 x 330 + .33 x 360) / (330 x .4) = 1.025, over a year 1.081, is below 200 %
     lax = changed(changed(case, "ceiling", rate=Decimal(2)), "policy", pd_review=0.6, pd_decline=1)
     found = decide_case(changed(lax, "risk", pd=Decimal("0.6"), challenger=Decimal("0.6")))
     assert found.access == "review"
