@@ -114,17 +114,25 @@ def _judge(
 ) -> tuple[Access, list[Finding]]:
     """Return access and its findings, most important first."""
     stops = [*findings.vetoes(case)]
-    if not any(findings.unlike_loans(case)):
+    if _price_may_stop(case):
         stops += _price_stops(case, price)
-    if stops:
-        return "decline", [*stops, *_doubts(case, caps)]
     doubts = _doubts(case, caps)
+    if stops:
+        return "decline", stops if RULES[case.rules].stops_alone else [*stops, *doubts]
     if doubts:
-        return "review", doubts
-    bounds = list(findings.limits(case, caps))
+        return "review", [*doubts, *findings.left_out(case)]
+    bounds = [*findings.limits(case, caps), *findings.left_out(case)]
     if limit < case.policy.min_limit:
         return "decline", [_below_minimum(case, limit), *bounds]
     return "approve", bounds
+
+
+def _price_may_stop(case: Case) -> bool:
+    """Whether risk and price are reason enough to decline."""
+    rules = RULES[case.rules]
+    if rules.person_first and case.application in ("no_application", "bad_application"):
+        return False
+    return rules.edge_holds or not any(findings.unlike_loans(case))
 
 
 def _price_stops(case: Case, price: Price | None) -> Iterator[Finding]:

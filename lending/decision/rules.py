@@ -1,4 +1,4 @@
-"""Rules: the formulas of price and capacity by version, so that an old decision is decided as then.
+"""Rules: what price, capacity and stops are by version, so that an old case is decided as then.
 
 Owns what differs between versions; what all versions share is `lending.decision.decision`. The
 formulas of today are `pricing` and `limit`; those of a closed version are kept here as they were,
@@ -26,6 +26,15 @@ class Rules:
     highest_rate: Callable[[Decimal, PolicySettings], Decimal]
     """Legal ceiling and policy to the highest rate of the product."""
     capacity: Capacity
+    by_parcel: bool
+    """A blocked parcel is left out and the farmer judged on the rest, not stopped for it."""
+    edge_holds: bool
+    """An applicant worse than any loan learnt from is declined where the price is above the
+    ceiling, as at the edge of what was learnt; otherwise a worse fact would lift a decline."""
+    person_first: bool
+    """Without a usable application the price stops nobody: a person asks for it first."""
+    stops_alone: bool
+    """A decline names what declined it, never what a person would have settled."""
 
 
 def _first_price(pd: Decimal, policy: PolicySettings) -> Price:
@@ -46,7 +55,13 @@ def _first_capacity(means: Means, rate: Decimal, policy: PolicySettings) -> Deci
 
 
 RULES: dict[int, Rules] = {
-    1: Rules(_first_price, _ceiling_itself, _first_capacity),
-    2: Rules(annual_price, highest_rate, capacity_cap),
-}
+    1: Rules(
+        _first_price, _ceiling_itself, _first_capacity,
+        by_parcel=False, edge_holds=False, person_first=False, stops_alone=False,
+    ),
+    2: Rules(
+        annual_price, highest_rate, capacity_cap,
+        by_parcel=True, edge_holds=True, person_first=True, stops_alone=True,
+    ),
+}  # fmt: skip
 """The rules by the version that a case names; none is ever taken away."""

@@ -228,15 +228,79 @@ def test_more_debt_never_raises_the_limit(case: Case, income: int, debt: int, mo
     assert limits[1] <= limits[0]
 
 
-def test_an_applicant_unlike_any_loan_goes_to_a_person_not_to_a_price(case: Case) -> None:
-    costly = {"pd": Decimal("0.6"), "challenger": Decimal("0.6")}
-    # beyond 100 by more than a quarter of 110
-    for hazard, access in ((127.0, "decline"), (128.0, "review")):
-        features = {**case.risk.features, "hazard_index": hazard}
-        risk = case.risk.model_copy(update={**costly, "features": features})
-        found = decide_case(case.model_copy(update={"risk": risk}))
-        assert found.access == access
-        assert ("review_unlike_loans" in [r.code for r in found.reasons]) == (access == "review")
+@pytest.mark.parametrize(
+    ("rules", "chance", "hazard", "access"),
+    [
+        # beyond 100 by more than a quarter of 110 is unlike any loan
+        (2, "0.04", 127.0, "approve"),
+        (2, "0.04", 128.0, "review"),
+        (2, "0.6", 127.0, "decline"),
+        (2, "0.6", 128.0, "decline"),
+        # by the first rules the worse value lifted the decline
+        (1, "0.6", 127.0, "decline"),
+        (1, "0.6", 128.0, "review"),
+    ],
+)
+def test_an_applicant_unlike_any_loan_is_never_better_off_for_it(
+    case: Case, rules: int, chance: str, hazard: float, access: str
+) -> None:
+    features = {**case.risk.features, "hazard_index": hazard}
+    pd = Decimal(chance)
+    update = {"pd": pd, "challenger": pd, "features": features}
+    risk = case.risk.model_copy(update=update)
+    found = decide_case(case.model_copy(update={"risk": risk, "rules": rules}))
+    assert found.access == access
+    assert ("review_unlike_loans" in [r.code for r in found.reasons]) == (access == "review")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("protected_overlap", "3.0 mu of it lie in a protected area"),
+        ("holder_conflict", "Parcel b (10.0 mu) was left out: the registry names another holder"),
+        ("claim_refuted", "Parcel b (10.0 mu) was left out: another applicant claimed it too"),
+    ],
+)
+def test_one_blocked_parcel_is_left_out_and_the_farmer_judged_on_the_rest(
+    case: Case, code: str, told: str
+) -> None:
+    blocked = case.parcels[0].model_copy(update={
+        "parcel_id": "b", "effect": "block", "codes": (code, "crop_conflict"),
+        "protected_m2": Decimal(2000), "crop_basis": "cheapest_of_set",
+    })  # fmt: skip
+    both = changed(case, parcels=(*case.parcels, blocked))
+    found, alone = decide_case(both), decide_case(case)
+    assert (found.access, found.limit_minor) == ("approve", alone.limit_minor)
+    assert [r.code for r in found.reasons] == ["limit_capacity", f"left_out_{code}"]
+    assert told in found.reasons[1].english
+    old = decide_case(both.model_copy(update={"rules": 1}))
+    assert (old.access, old.reasons[0].code) == ("decline", f"veto_{code}")
+
+
+def test_who_has_nothing_but_blocked_ground_is_declined_for_each_parcel(case: Case) -> None:
+    park, held = (
+        case.parcels[0].model_copy(update={"parcel_id": code, "effect": "block", "codes": (code,)})
+        for code in ("protected_overlap", "holder_conflict")
+    )
+    found = decide_case(changed(case, parcels=(park, held)))
+    assert found.access == "decline"
+    assert [r.code for r in found.reasons] == ["veto_protected_overlap", "veto_holder_conflict"]
+
+
+@pytest.mark.parametrize("application", ["no_application", "bad_application"])
+def test_without_a_usable_application_no_price_declines(case: Case, application: str) -> None:
+    dear = changed(case, "risk", pd=Decimal("0.5"), challenger=Decimal("0.5"))
+    found = decide_case(changed(dear, application=application, application_detail="x=-1"))
+    assert (found.access, found.limit_minor) == ("review", 0)
+    assert found.reasons[0].code == f"review_{application}"
+    assert decide_case(dear).access == "decline"
+
+
+def test_a_decline_never_says_that_a_person_decides(case: Case) -> None:
+    dear = changed(case, "risk", pd=Decimal("0.5"), challenger=Decimal("0.1"))
+    both = with_parcel(dear, codes=("crop_conflict",), effect="review")
+    assert codes(both) == ["price_above_ceiling", "risk_of_default"]
+    assert "review_crop_conflict" in codes(both.model_copy(update={"rules": 1}))
 
 
 def test_the_chance_from_which_a_person_decides_counts_itself(case: Case) -> None:
