@@ -119,10 +119,11 @@ def _judge(
     doubts = _doubts(case, caps)
     if stops:
         return "decline", stops if RULES[case.rules].stops_alone else [*stops, *doubts]
-    if doubts:
-        return "review", [*doubts, *findings.left_out(case)]
     bounds = [*findings.limits(case, caps), *findings.left_out(case)]
-    if limit < case.policy.min_limit:
+    small = limit < case.policy.min_limit
+    if doubts and not (small and RULES[case.rules].minimum_first and _of_risk_alone(doubts)):
+        return "review", [*doubts, *findings.left_out(case)]
+    if small:
         return "decline", [_below_minimum(case, limit), *bounds]
     return "approve", bounds
 
@@ -159,6 +160,14 @@ def _doubts(case: Case, caps: Caps) -> list[Finding]:
     if float(pd) >= case.policy.pd_review:
         found.extend(_risk(case, case.policy.pd_review))
     return found
+
+
+_OF_RISK = ("review_unlike_loans", "review_models_disagree", "risk_")
+
+
+def _of_risk_alone(doubts: list[Finding]) -> bool:
+    """Whether a person could settle nothing here that would make the line larger."""
+    return all(finding.code.startswith(_OF_RISK) for finding in doubts)
 
 
 def _risk(case: Case, threshold: float) -> list[Finding]:

@@ -33,6 +33,9 @@ class Rules:
     ceiling, as at the edge of what was learnt; otherwise a worse fact would lift a decline."""
     person_first: bool
     """Without a usable application the price stops nobody: a person asks for it first."""
+    minimum_first: bool
+    """A line below the least is declined whatever is doubted of the risk: a doubt of the risk would
+    otherwise lift a decline."""
     stops_alone: bool
     """A decline names what declined it, never what a person would have settled."""
 
@@ -57,11 +60,13 @@ def _first_capacity(means: Means, rate: Decimal, policy: PolicySettings) -> Deci
 RULES: dict[int, Rules] = {
     1: Rules(
         _first_price, _ceiling_itself, _first_capacity,
-        by_parcel=False, edge_holds=False, person_first=False, stops_alone=False,
+        by_parcel=False, edge_holds=False, person_first=False, minimum_first=False,
+        stops_alone=False,
     ),
     2: Rules(
         annual_price, highest_rate, capacity_cap,
-        by_parcel=True, edge_holds=True, person_first=True, stops_alone=True,
+        by_parcel=True, edge_holds=True, person_first=True, minimum_first=True,
+        stops_alone=True,
     ),
 }  # fmt: skip
 """The rules by the version that a case names; none is ever taken away."""

@@ -296,6 +296,17 @@ def test_without_a_usable_application_no_price_declines(case: Case, application:
     assert decide_case(dear).access == "decline"
 
 
+def test_a_line_below_the_least_stays_declined_when_the_risk_is_worse(case: Case) -> None:
+    small = changed(case, "farmer", requested_minor=49_999)
+    doubtful = changed(small, "risk", pd=Decimal("0.10"), challenger=Decimal("0.10"))
+    assert codes(small) == codes(doubtful) == ["limit_below_minimum", "limit_request"]
+    assert decide_case(doubtful).access == "decline"
+    assert decide_case(doubtful.model_copy(update={"rules": 1})).access == "review"
+    # what a person may settle about the land is settled first
+    odd = with_parcel(doubtful, codes=("crop_conflict",), effect="review")
+    assert decide_case(odd).access == "review"
+
+
 def test_a_decline_never_says_that_a_person_decides(case: Case) -> None:
     dear = changed(case, "risk", pd=Decimal("0.5"), challenger=Decimal("0.1"))
     both = with_parcel(dear, codes=("crop_conflict",), effect="review")

@@ -1,4 +1,4 @@
-"""A worse fact never gives a higher limit or a lower price, over the whole rule of both."""
+"""A worse fact never gives a better answer, a higher limit or a lower price, over the whole."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ product = st.fixed_dictionaries({
     "tenor_days": st.integers(30, 366), "day_basis": st.sampled_from([360, 365]),
     "dscr_min": st.sampled_from([Decimal("1.05"), Decimal("1.25"), Decimal(2)]),
 })  # fmt: skip
+ANSWERS = ("decline", "review", "approve")
 WORSE = {"harvest": -1, "need": 1, "debt": 1, "cost": 1, "pd": 1}
 
 
@@ -83,6 +84,7 @@ def test_a_worse_fact_never_gets_more_or_cheaper_money(
     assert after.limit_minor <= before.limit_minor
     assert after.limit_capacity_minor <= before.limit_capacity_minor
     assert possible(after) <= possible(before)
+    assert ANSWERS.index(after.access) <= ANSWERS.index(before.access)
     assert (after.annual_rate or 0) >= (before.annual_rate or 0)
 
 
