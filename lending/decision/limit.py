@@ -100,7 +100,7 @@ def capacity_cap(means: Means, rate: Decimal, policy: PolicySettings) -> Decimal
     """
     due = policy.dscr_min * tenor_factor(rate, policy)
     left, costs = means.harvest_left, means.crop_costs
-    if left <= 0 or left < costs:
+    if left < costs:
         return _ZERO
     if left >= due * costs:
         return left / due
