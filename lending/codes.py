@@ -27,7 +27,7 @@ class EvidenceCode:
     code: str
     effect: Effect
     """`none` noted, `lower` smaller area or cheaper crop counts, `review` a person decides,
-    `block` the parcel counts for nothing and the offer stops."""
+    `block` the parcel counts for nothing, and stops a farmer who has no other."""
     conflict: bool
     """Whether the farmer's own statement was found wrong: what the default model counts. A doubt of
     the image model, a stale register or another's claim is none."""

@@ -42,6 +42,7 @@ PROFILES = TableSchema(
         Column("income_q10_minor", _MONEY, "q10 of gross income minus crop cost, joint draws", "minor"),
         Column("income_q50_minor", _MONEY, "Median of the same", "minor"),
         Column("income_q90_minor", _MONEY, "q90 of the same", "minor"),
+        Column("crop_cost_minor", _MONEY, "Crop cost that the income is net of", "minor", minimum=0),
         Column("debt_service_minor", _MONEY, "Other yearly debt service", "minor", minimum=0),
         Column("off_farm_minor", _MONEY, "Off-farm income that counts", "minor", nullable=True, minimum=0),
         Column("debt_elsewhere_minor", _MONEY, "Part of the debt service that off-farm income pays", "minor", minimum=0),

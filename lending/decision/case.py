@@ -19,9 +19,9 @@ from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.money import from_minor
 
-RULES_TODAY = 1
+RULES_TODAY = 2
 """Version of the rules that new cases are decided by. Whoever changes what a case gives raises it
-and keeps the old rule in `lending.decision.replay.RULES`; new words are no new rules."""
+and keeps the old rule in `lending.decision.rules.RULES`; new words are no new rules."""
 
 
 class _Record(BaseModel):
@@ -67,6 +67,8 @@ class PartyCase(_Record):
     """Part of the debt service that off-farm income pays."""
     household_need_minor: int
     requested_minor: int | None
+    crop_cost_minor: int = 0
+    """Growing costs that the income is net of."""
 
     def means(self, currency: str) -> Means:
         """Return the same in units of the currency."""
@@ -75,6 +77,7 @@ class PartyCase(_Record):
             from_minor(self.household_need_minor, currency),
             from_minor(self.debt_service_minor, currency),
             from_minor(self.debt_elsewhere_minor, currency),
+            from_minor(self.crop_cost_minor, currency),
         )
 
 
@@ -86,6 +89,7 @@ class RiskCase(_Record):
     problem: str
     """Why there is no model."""
     pd: Decimal | None
+    """Probability of default within the product's tenor."""
     challenger: Decimal | None
     margin: float | None
     bias: float | None
@@ -126,7 +130,7 @@ class Case(_Record):
     ceiling: CeilingCase
     policy: PolicySettings
     rules: int = RULES_TODAY
-    """Version of the rules that decide it, a key of `lending.decision.replay.RULES`."""
+    """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 
     @property
     def decision_id(self) -> str:

@@ -30,8 +30,9 @@ from fieldline.lending.decision.judge import Judge, train_judge
 from fieldline.lending.decision.replay import trace_of
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
 from fieldline.lending.inputs import LOANS
-from fieldline.lending.risk.default_model import PdModel, Prediction
+from fieldline.lending.risk.default_model import Prediction
 from fieldline.lending.risk.features import of_profiles
+from fieldline.lending.risk.term import pd_within
 from fieldline.lending.schemas import DECISIONS
 from fieldline.lending.settings import PolicySettings, RiskSettings
 from fieldline.pipeline.inputs.read import Reading
@@ -125,7 +126,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
     free = _free_by_household(people)
     found = ceiling_on(policy.rate_ceiling_file, folder.currency, folder.as_of)
     ceiling = CeilingCase(**{name: getattr(found, name) for name in CeilingCase.model_fields})
-    risks = risk_cases(people, judge)
+    risks = risk_cases(people, judge, policy.tenor_days)
     return [
         Case(
             farmer_id=row["party_id"],
@@ -179,6 +180,7 @@ def _party(row: dict[Any, Any]) -> PartyCase:
         debt_elsewhere_minor=row["debt_elsewhere_minor"],
         household_need_minor=row["household_need_minor"],
         requested_minor=None if pd.isna(requested) else int(requested),
+        crop_cost_minor=row["crop_cost_minor"],
     )
 
 
@@ -214,10 +216,15 @@ def _text(value: Any) -> str | None:
     return None if pd.isna(value) else str(value)
 
 
-def risk_cases(people: pd.DataFrame, judge: Judge) -> list[RiskCase]:
+def risk_cases(people: pd.DataFrame, judge: Judge, days: int) -> list[RiskCase]:
     """Return what the model says of every farmer with a valued parcel.
 
     A farmer without any is not judged: the reason is the missing value, not a risk.
+
+    Args:
+        people: PROFILES rows of farmers.
+        judge: Default model.
+        days: Tenor of the product, to which the probabilities are brought.
     """
     table = of_profiles(people)
     features = table.astype("object").where(table.notna(), None).to_dict("records")
@@ -226,26 +233,29 @@ def risk_cases(people: pd.DataFrame, judge: Judge) -> list[RiskCase]:
         [None] * len(people) if model is None else model.predict(table)
     )
     return [
-        _risk(row, prediction if valued else None, model, judge.problem if valued else "")
+        _risk(row, prediction, judge, days) if valued else _unjudged(row, "")
         for row, prediction, valued in zip(
             features, predictions, people["parcels_valued"] > 0, strict=True
         )
     ]
 
 
-def _risk(
-    features: dict[Any, Any], said: Prediction | None, model: PdModel | None, problem: str
-) -> RiskCase:
+def _unjudged(features: dict[Any, Any], problem: str) -> RiskCase:
+    return RiskCase(
+        model="", problem=problem, pd=None, challenger=None, margin=None, bias=None,
+        features=features, contributions={}, cohort={},
+    )  # fmt: skip
+
+
+def _risk(features: dict[Any, Any], said: Prediction | None, judge: Judge, days: int) -> RiskCase:
+    model = judge.model
     if said is None or model is None:
-        return RiskCase(
-            model="", problem=problem, pd=None, challenger=None, margin=None, bias=None,
-            features=features, contributions={}, cohort={},
-        )  # fmt: skip
+        return _unjudged(features, judge.problem)
     return RiskCase(
         model=model.label,
         problem="",
-        pd=Decimal(f"{said.pd:.6f}"),
-        challenger=Decimal(f"{said.challenger:.6f}"),
+        pd=pd_within(Decimal(f"{said.pd:.6f}"), judge.loan_days, days),
+        challenger=pd_within(Decimal(f"{said.challenger:.6f}"), judge.loan_days, days),
         margin=said.margin,
         bias=said.bias,
         features=features,

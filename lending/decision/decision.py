@@ -16,14 +16,14 @@ from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.limit import (
     Caps,
-    capacity_cap,
     exposure_cap,
     growing_cost,
     need_cap,
     posted_limit,
 )
-from fieldline.lending.decision.pricing import Price, annual_price, within_ceiling
+from fieldline.lending.decision.pricing import Price, within_ceiling
 from fieldline.lending.decision.reasons import Finding, Reason, risk_findings, tell
+from fieldline.lending.decision.rules import RULES
 from fieldline.pipeline.records.money import from_minor, shown_amount, to_minor
 
 Access = Literal["approve", "review", "decline"]
@@ -51,9 +51,9 @@ class Decision:
 
 
 def decide_case(case: Case) -> Decision:
-    """Decide one case."""
+    """Decide one case by the rules that it names: price first, from the risk; then the caps."""
     price = price_of(case)
-    caps = caps_of(case, case.ceiling.rate if price is None else price.annual_rate)
+    caps = caps_of(case, highest_rate_of(case) if price is None else price.annual_rate)
     limit = posted_limit(caps, case.policy)
     access, found = _judge(case, price, caps, limit)
     return Decision(
@@ -74,12 +74,18 @@ def decide_case(case: Case) -> Decision:
 def price_of(case: Case) -> Price | None:
     """Return the price of a case; None where no model gave a PD below one."""
     pd = case.risk.pd
-    return annual_price(pd, case.policy) if pd is not None and pd < 1 else None
+    return RULES[case.rules].price(pd, case.policy) if pd is not None and pd < 1 else None
+
+
+def highest_rate_of(case: Case) -> Decimal:
+    """Return the highest rate that a line of the case may bear by law."""
+    return RULES[case.rules].highest_rate(case.ceiling.rate, case.policy)
 
 
 def caps_of(case: Case, rate: Decimal) -> Caps:
     """Return the four caps of a case at a yearly rate."""
     policy, farmer, money = case.policy, case.farmer, case.currency
+    capacity = RULES[case.rules].capacity
     areas = [
         (parcel.evidence_area_m2, from_minor(parcel.scale_minor_per_mu, money))
         for parcel in case.parcels
@@ -89,7 +95,7 @@ def caps_of(case: Case, rate: Decimal) -> Caps:
     requested = None if asked is None else from_minor(asked, money)
     return Caps(
         need=need_cap(growing_cost(areas), requested, policy),
-        capacity=capacity_cap(farmer.means(money), rate, policy),
+        capacity=capacity(farmer.means(money), rate, policy),
         policy=policy.max_limit,
         exposure=exposure_cap(
             farmer.means(money),
@@ -98,6 +104,7 @@ def caps_of(case: Case, rate: Decimal) -> Caps:
             from_minor(case.household_free_minor, money),
             rate,
             policy,
+            capacity,
         ),
     )
 
@@ -107,17 +114,26 @@ def _judge(
 ) -> tuple[Access, list[Finding]]:
     """Return access and its findings, most important first."""
     stops = [*findings.vetoes(case)]
-    if not any(findings.unlike_loans(case)):
+    if _price_may_stop(case):
         stops += _price_stops(case, price)
-    if stops:
-        return "decline", [*stops, *_doubts(case, caps)]
     doubts = _doubts(case, caps)
-    if doubts:
-        return "review", doubts
-    bounds = list(findings.limits(case, caps))
-    if limit < case.policy.min_limit:
+    if stops:
+        return "decline", stops if RULES[case.rules].stops_alone else [*stops, *doubts]
+    bounds = [*findings.limits(case, caps), *findings.left_out(case)]
+    small = limit < case.policy.min_limit
+    if doubts and not (small and RULES[case.rules].minimum_first and _of_risk_alone(doubts)):
+        return "review", [*doubts, *findings.left_out(case)]
+    if small:
         return "decline", [_below_minimum(case, limit), *bounds]
     return "approve", bounds
+
+
+def _price_may_stop(case: Case) -> bool:
+    """Whether risk and price are reason enough to decline."""
+    rules = RULES[case.rules]
+    if rules.person_first and case.application in ("no_application", "bad_application"):
+        return False
+    return rules.edge_holds or not any(findings.unlike_loans(case))
 
 
 def _price_stops(case: Case, price: Price | None) -> Iterator[Finding]:
@@ -125,7 +141,7 @@ def _price_stops(case: Case, price: Price | None) -> Iterator[Finding]:
     if risk.pd is None:
         return
     if price is None or not within_ceiling(price, case.ceiling.rate):
-        rate = "100%" if price is None else f"{price.annual_rate:.2%}"
+        rate = "100%" if price is None else f"{price.effective_rate:.2%}"
         ceiling = f"{case.ceiling.rate:.2%}"
         yield Finding("price_above_ceiling", {"value": rate, "threshold": ceiling})
         yield from _risk(case, policy.pd_decline)
@@ -144,6 +160,14 @@ def _doubts(case: Case, caps: Caps) -> list[Finding]:
     if float(pd) >= case.policy.pd_review:
         found.extend(_risk(case, case.policy.pd_review))
     return found
+
+
+_OF_RISK = ("review_unlike_loans", "review_models_disagree", "risk_")
+
+
+def _of_risk_alone(doubts: list[Finding]) -> bool:
+    """Whether a person could settle nothing here that would make the line larger."""
+    return all(finding.code.startswith(_OF_RISK) for finding in doubts)
 
 
 def _risk(case: Case, threshold: float) -> list[Finding]:

@@ -54,6 +54,8 @@ FIRST: dict[str, tuple[str, ...]] = {
 
 ABSENT: dict[str, dict[str, Any]] = {
     CASE: {"rules": 1},
+    "farmer": {"crop_cost_minor": 0},
+    "household": {"crop_cost_minor": 0},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:
     # the rule reads the case's. CNY is what its default amounts were meant in.
     "policy": {"currency": "CNY", "scale_file": None},

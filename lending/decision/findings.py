@@ -14,6 +14,7 @@ from fieldline.lending.codes import evidence_codes, farmer_remedy
 from fieldline.lending.decision.case import Case, ParcelCase
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding, shown_feature
+from fieldline.lending.decision.rules import RULES
 from fieldline.lending.profile.applications import in_words
 from fieldline.lending.risk.features import FEATURES
 from fieldline.pipeline.records.money import floor_to_step, from_minor, shown, shown_amount
@@ -25,11 +26,12 @@ _LOWERED = {"area_overdrawn", "area_conflict_registry", "own_overlap"}
 
 
 def vetoes(case: Case) -> Iterator[Finding]:
-    """Yield what stops the offer whatever its price: blocked ground, no outline, no capacity."""
-    for parcel in case.parcels:
-        for code in parcel.codes:
-            if evidence_codes()[code].effect == "block":
-                yield _veto(code, parcel)
+    """Yield what stops the offer whatever its price: blocked ground, no outline, no capacity.
+
+    Blocked ground stops a farmer who has no other (by the first rules any farmer who has some).
+    """
+    if len(_judged(case)) == len(case.parcels):
+        yield from _blocked(case, "veto")
     free = case.farmer.means(case.currency).free
     if not case.parcels:
         yield _refused(case)
@@ -37,11 +39,25 @@ def vetoes(case: Case) -> Iterator[Finding]:
         yield _no_capacity(case)
 
 
-def _veto(code: str, parcel: ParcelCase) -> Finding:
-    values = {"parcel": parcel.parcel_id}
-    if code != "protected_overlap":
-        return _of_area(f"veto_{code}", [parcel.evidence_area_m2], values)
-    return _of_area("veto_protected_overlap", [parcel.protected_m2], values)
+def left_out(case: Case) -> Iterator[Finding]:
+    """Yield the blocked parcels that do not count where the farmer is judged on the rest."""
+    if len(_judged(case)) < len(case.parcels):
+        yield from _blocked(case, "left_out")
+
+
+def _judged(case: Case) -> tuple[ParcelCase, ...]:
+    """Return the parcels that a farmer is judged on: all, or those that are not blocked."""
+    free = tuple(parcel for parcel in case.parcels if parcel.effect != "block")
+    return free if free and RULES[case.rules].by_parcel else case.parcels
+
+
+def _blocked(case: Case, kind: str) -> Iterator[Finding]:
+    for parcel in case.parcels:
+        for code in parcel.codes:
+            if evidence_codes()[code].effect == "block":
+                protected = code == "protected_overlap"
+                area = parcel.protected_m2 if protected else parcel.evidence_area_m2
+                yield _of_area(f"{kind}_{code}", [area], {"parcel": parcel.parcel_id})
 
 
 def _refused(case: Case) -> Finding:
@@ -66,7 +82,7 @@ def _no_capacity(case: Case) -> Finding:
 
 def reviews(case: Case, caps: Caps) -> Iterator[Finding]:
     """Yield what a person must settle before an offer."""
-    for parcel in case.parcels:
+    for parcel in _judged(case):
         for code in parcel.codes:
             if evidence_codes()[code].effect == "review":
                 yield _parcel_review(code, parcel)
@@ -168,7 +184,7 @@ def limits(case: Case, caps: Caps) -> Iterator[Finding]:
             {"value": found[0], "threshold": declared[0]},
             {"value": found[1], "threshold": declared[1]},
         )
-    unsure = [p.evidence_area_m2 for p in case.parcels if p.crop_basis == "cheapest_of_set"]
+    unsure = [p.evidence_area_m2 for p in _judged(case) if p.crop_basis == "cheapest_of_set"]
     if unsure:
         yield _of_area("crop_cheapest", unsure, {})
 
@@ -176,8 +192,8 @@ def limits(case: Case, caps: Caps) -> Iterator[Finding]:
 def _binding(case: Case, caps: Caps) -> Finding:
     money, least = case.currency, caps.least
     if least == caps.capacity:
-        free = max(Decimal(0), case.farmer.means(money).free)
-        values = {"value": shown_amount(free, money), "threshold": f"{case.policy.dscr_min}"}
+        harvest = max(Decimal(0), case.farmer.means(money).harvest_left)
+        values = {"value": shown_amount(harvest, money), "threshold": f"{case.policy.dscr_min}"}
         return Finding("limit_capacity", values)
     if least == caps.need:
         return _need(case, caps)

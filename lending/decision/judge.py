@@ -21,6 +21,7 @@ from fieldline.lending.risk.default_model import (
     train_pd,
 )
 from fieldline.lending.risk.features import of_loans
+from fieldline.lending.risk.term import days_of_loans
 from fieldline.lending.settings import PolicySettings, RiskSettings
 from fieldline.lending.sources import read_loans
 from fieldline.pipeline.inputs.read import Reading
@@ -32,6 +33,8 @@ class Judge:
 
     model: PdModel | None
     problem: str = ""
+    loan_days: int | None = None
+    """Tenor of the loans learnt from, within which the model's defaults fell; None if unknown."""
 
     def document(self, applicants: pd.DataFrame) -> dict[str, Any]:
         """Return models/pd.json: card first, then everything needed to serve the model again.
@@ -47,6 +50,7 @@ class Judge:
             "trained": True,
             "version": self.model.label,
             "used": not self.problem,
+            "loan_days": self.loan_days,
             "population_shift": population_shift(self.model, applicants),
         }
         return {"card": {**stored.pop("card"), **card, "problem": self.problem}, "model": stored}
@@ -83,4 +87,4 @@ def train_judge(
         return Judge(None, problem)
     model = train_pd(loans, risk)
     skill = "" if model.card["has_skill"] else f"auc={model.card['boosting']['auc']:.2f}"
-    return Judge(model, skill)
+    return Judge(model, skill, days_of_loans(history))

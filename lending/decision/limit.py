@@ -1,12 +1,12 @@
 """Limit: four caps, the least of them, rounded down once.
 
-Owns the arithmetic of need, capacity, policy and exposure in `Decimal`. Rate and limit depend on
-each other only through the price of the tenor: the limit uses the rate that was priced before it.
+Owns the arithmetic of need, capacity, policy and exposure in `Decimal`. The rate depends on the
+risk alone and is priced first; the limit then uses that rate, and nothing leads back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -30,11 +30,22 @@ class Means:
     """Other yearly debt service."""
     debt_elsewhere: Decimal = _ZERO
     """Part of it that off-farm income pays."""
+    crop_costs: Decimal = _ZERO
+    """Growing costs that `income_q10` is net of, and that a line may pay."""
 
     @property
     def free(self) -> Decimal:
-        """Income of a poor year that is left for this line; may be negative."""
+        """Income of a poor year that is left after all costs; may be negative."""
         return self.income_q10 - self.need - (self.debt - self.debt_elsewhere)
+
+    @property
+    def harvest_left(self) -> Decimal:
+        """What a poor year's harvest leaves after household and other debts, its costs unpaid."""
+        return self.free + self.crop_costs
+
+
+Capacity = Callable[[Means, Decimal, PolicySettings], Decimal]
+"""A rule of capacity: means, yearly rate and policy to the most that can be repaid."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,24 @@ def need_cap(growing: Decimal, requested: Decimal | None, policy: PolicySettings
 
 
 def capacity_cap(means: Means, rate: Decimal, policy: PolicySettings) -> Decimal:
-    """Return the cap by capacity: free income of a poor year / (DSCR x (1 + r t))."""
-    return max(_ZERO, means.free) / (policy.dscr_min * tenor_factor(rate, policy))
+    """Return the cap by capacity: what a poor year's harvest can repay with the safety factor.
+
+    With k = DSCR x (1 + r t), costs C and A left of the harvest before them, it is the largest line
+    L with k L + max(0, C - L) <= A: the line comes back k times, and only the growing costs that it
+    does not pay are paid beside it.
+
+    Args:
+        means: What the farmer or household has.
+        rate: Yearly rate of the line.
+        policy: Least debt service coverage and tenor.
+    """
+    due = policy.dscr_min * tenor_factor(rate, policy)
+    left, costs = means.harvest_left, means.crop_costs
+    if left < costs:
+        return _ZERO
+    if left >= due * costs:
+        return left / due
+    return (left - costs) / (due - 1)
 
 
 def exposure_cap(
@@ -87,6 +114,7 @@ def exposure_cap(
     free_of_all: Decimal,
     rate: Decimal,
     policy: PolicySettings,
+    capacity: Capacity = capacity_cap,
 ) -> Decimal:
     """Return the cap by exposure of farmer and household.
 
@@ -98,13 +126,14 @@ def exposure_cap(
             lent twice when another's need or debt eats into it.
         rate: Yearly rate.
         policy: Caps.
+        capacity: Rule of the household's capacity.
     """
     own = policy.exposure_cap_farmer - means.debt
     shared = (policy.exposure_cap_household - household.debt) / farmers
     pooled = own
     if free_of_all > 0:
         part = max(_ZERO, means.free) / free_of_all
-        pooled = capacity_cap(household, rate, policy) * part
+        pooled = capacity(household, rate, policy) * part
     cap = min(own, shared, pooled) if farmers > 1 else min(own, shared)
     return max(_ZERO, cap)
 

@@ -2,7 +2,8 @@
 
 Owns the format of a trace and a reader for every format ever written. Access, numbers and reason
 codes must come out as stored; the words of reasons lie beside them as they were told and are never
-held against today's. A reader and a rule are added here and none is ever taken away.
+held against today's. A reader is added here, a rule in `lending.decision.rules`, and none is ever
+taken away.
 """
 
 from __future__ import annotations
@@ -18,15 +19,13 @@ from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.decision import Decision, decide_case
 from fieldline.lending.decision.document import document
 from fieldline.lending.decision.reasons import Reason
+from fieldline.lending.decision.rules import RULES
 from fieldline.lending.decision.versions import table_versions, versions_of
 from fieldline.pipeline.records.canonical import canonical, content_hash
 from fieldline.pipeline.records.errors import UserError
 
 FORMAT = 2
 """Format of the traces written today."""
-
-RULES: dict[int, Callable[[Case], Decision]] = {1: decide_case}
-"""The rules by the version that a case names."""
 
 _COMPARED = (
     "access", "pd", "pd_challenger", "annual_rate", "limit_need_minor", "limit_capacity_minor",
@@ -117,7 +116,9 @@ def replay(trace: str) -> Decision:
     stored = read_trace(trace)
     try:
         case = Case.of(stored.case)
-        decision = _rule(stored, case)(case)
+        if case.rules not in RULES:
+            raise _unlike(stored, [f"this version has no rules {case.rules}"])
+        decision = decide_case(case)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -129,12 +130,6 @@ def replay(trace: str) -> Decision:
         changed = [f"{name} has changed since" for name in _changed_tables(stored, case)]
         raise _unlike(stored, [*differences, *changed])
     return replace(decision, decision_id=stored.decision_id, reasons=stored.told)
-
-
-def _rule(stored: Stored, case: Case) -> Callable[[Case], Decision]:
-    if case.rules not in RULES:
-        raise _unlike(stored, [f"this version has no rules {case.rules}"])
-    return RULES[case.rules]
 
 
 def _differences(stored: Stored, decision: Decision) -> Iterator[str]:

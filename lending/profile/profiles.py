@@ -50,6 +50,8 @@ class Party:
     crops: set[str] = field(default_factory=set)
     valued: int = 0
     draws: Draws = field(default_factory=lambda: np.zeros(1))
+    crop_cost_minor: int = 0
+    """Crop cost that the draws are net of."""
     conflicts: int = 0
     stability: tuple[float, float] = (0.0, 0.0)
     """Area-weighted sum and area of the known values."""
@@ -128,6 +130,8 @@ def _farmer_party(
         crops={value.crop for value in valued},
         valued=len(valued),
         draws=model.total(valued),
+        # Rounded down: what is not known to have been deducted is not added back.
+        crop_cost_minor=int(sum(value.area_ha * value.cost_minor_ha for value in valued)),
         conflicts=sum(conflicting(codes) for codes in own["codes"]),
         stability=_weighted(usable, "stability"),
         hazard=_weighted(usable, "hazard_index"),
@@ -180,6 +184,7 @@ def household_party(members: Sequence[Party]) -> Party:
         crops=set().union(*(m.crops for m in members)),
         valued=sum(m.valued for m in members),
         draws=np.sum([m.draws for m in members], axis=0),
+        crop_cost_minor=sum(m.crop_cost_minor for m in members),
         conflicts=sum(m.conflicts for m in members),
         stability=_added([m.stability for m in members]),
         hazard=_added([m.hazard for m in members]),
@@ -223,6 +228,7 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "income_q10_minor": low,
         "income_q50_minor": middle,
         "income_q90_minor": high,
+        "crop_cost_minor": party.crop_cost_minor,
         "debt_service_minor": party.application.debt_minor,
         "off_farm_minor": party.off_farm_minor,
         "debt_elsewhere_minor": party.elsewhere_minor,

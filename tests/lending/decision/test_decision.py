@@ -34,11 +34,11 @@ def codes(case: Case) -> list[str]:
 
 def test_an_approval_by_hand(case: Case) -> None:
     found = decide_case(case)
-    # price: (.05 + .04 x .55) / .96 = .075 exactly
-    assert found.annual_rate == Decimal("0.0750")
-    # need: 10 mu x 500 x 1.3 = 6500; capacity: 6000 / (1.25 x (1 + .075 x 330/360)) = 4491.23
+    # price: (.05 x 330 + .04 x .55 x 360) / (330 x .96) = .07708..., up to .0771
+    assert found.annual_rate == Decimal("0.0771")
+    # need: 10 mu x 500 x 1.3 = 6500; capacity: 6000 / (1.25 x (1 + .0771 x 330/360)) = 4483.15
     assert found.limit_need_minor == 650_000
-    assert found.limit_capacity_minor == 449_123
+    assert found.limit_capacity_minor == 448_315
     assert (found.access, found.limit_minor) == ("approve", 440_000)
     assert [reason.code for reason in found.reasons] == ["limit_capacity"]
     assert "CNY 6,000" in found.reasons[0].english
@@ -103,11 +103,11 @@ def test_no_capacity_says_what_would_change_it(case: Case) -> None:
 
 
 def test_a_price_above_the_ceiling_is_declined_not_cut(case: Case) -> None:
-    # (.05 + .15 x .55) / .85 = .1559 > .134
+    # (.05 x 330 + .15 x .55 x 360) / (330 x .85) = .1648; (1 + .1648 x 330/360)^(365/330) = 1.1684
     found = decide_case(changed(case, "risk", pd=Decimal("0.15")))
     assert (found.access, found.limit_minor) == ("decline", 0)
     assert found.reasons[0].code == "price_above_ceiling"
-    assert "15.59%" in found.reasons[0].english
+    assert "16.84%" in found.reasons[0].english
     assert "13.40%" in found.reasons[0].english
 
 
@@ -228,15 +228,90 @@ def test_more_debt_never_raises_the_limit(case: Case, income: int, debt: int, mo
     assert limits[1] <= limits[0]
 
 
-def test_an_applicant_unlike_any_loan_goes_to_a_person_not_to_a_price(case: Case) -> None:
-    costly = {"pd": Decimal("0.6"), "challenger": Decimal("0.6")}
-    # beyond 100 by more than a quarter of 110
-    for hazard, access in ((127.0, "decline"), (128.0, "review")):
-        features = {**case.risk.features, "hazard_index": hazard}
-        risk = case.risk.model_copy(update={**costly, "features": features})
-        found = decide_case(case.model_copy(update={"risk": risk}))
-        assert found.access == access
-        assert ("review_unlike_loans" in [r.code for r in found.reasons]) == (access == "review")
+@pytest.mark.parametrize(
+    ("rules", "chance", "hazard", "access"),
+    [
+        # beyond 100 by more than a quarter of 110 is unlike any loan
+        (2, "0.04", 127.0, "approve"),
+        (2, "0.04", 128.0, "review"),
+        (2, "0.6", 127.0, "decline"),
+        (2, "0.6", 128.0, "decline"),
+        # by the first rules the worse value lifted the decline
+        (1, "0.6", 127.0, "decline"),
+        (1, "0.6", 128.0, "review"),
+    ],
+)
+def test_an_applicant_unlike_any_loan_is_never_better_off_for_it(
+    case: Case, rules: int, chance: str, hazard: float, access: str
+) -> None:
+    features = {**case.risk.features, "hazard_index": hazard}
+    pd = Decimal(chance)
+    update = {"pd": pd, "challenger": pd, "features": features}
+    risk = case.risk.model_copy(update=update)
+    found = decide_case(case.model_copy(update={"risk": risk, "rules": rules}))
+    assert found.access == access
+    assert ("review_unlike_loans" in [r.code for r in found.reasons]) == (access == "review")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("protected_overlap", "3.0 mu of it lie in a protected area"),
+        ("holder_conflict", "Parcel b (10.0 mu) was left out: the registry names another holder"),
+        ("claim_refuted", "Parcel b (10.0 mu) was left out: another applicant claimed it too"),
+    ],
+)
+def test_one_blocked_parcel_is_left_out_and_the_farmer_judged_on_the_rest(
+    case: Case, code: str, told: str
+) -> None:
+    blocked = case.parcels[0].model_copy(update={
+        "parcel_id": "b", "effect": "block", "codes": (code, "crop_conflict"),
+        "protected_m2": Decimal(2000), "crop_basis": "cheapest_of_set",
+    })  # fmt: skip
+    both = changed(case, parcels=(*case.parcels, blocked))
+    found, alone = decide_case(both), decide_case(case)
+    assert (found.access, found.limit_minor) == ("approve", alone.limit_minor)
+    assert [r.code for r in found.reasons] == ["limit_capacity", f"left_out_{code}"]
+    assert told in found.reasons[1].english
+    old = decide_case(both.model_copy(update={"rules": 1}))
+    assert (old.access, old.reasons[0].code) == ("decline", f"veto_{code}")
+
+
+def test_who_has_nothing_but_blocked_ground_is_declined_for_each_parcel(case: Case) -> None:
+    park, held = (
+        case.parcels[0].model_copy(update={"parcel_id": code, "effect": "block", "codes": (code,)})
+        for code in ("protected_overlap", "holder_conflict")
+    )
+    found = decide_case(changed(case, parcels=(park, held)))
+    assert found.access == "decline"
+    assert [r.code for r in found.reasons] == ["veto_protected_overlap", "veto_holder_conflict"]
+
+
+@pytest.mark.parametrize("application", ["no_application", "bad_application"])
+def test_without_a_usable_application_no_price_declines(case: Case, application: str) -> None:
+    dear = changed(case, "risk", pd=Decimal("0.5"), challenger=Decimal("0.5"))
+    found = decide_case(changed(dear, application=application, application_detail="x=-1"))
+    assert (found.access, found.limit_minor) == ("review", 0)
+    assert found.reasons[0].code == f"review_{application}"
+    assert decide_case(dear).access == "decline"
+
+
+def test_a_line_below_the_least_stays_declined_when_the_risk_is_worse(case: Case) -> None:
+    small = changed(case, "farmer", requested_minor=49_999)
+    doubtful = changed(small, "risk", pd=Decimal("0.10"), challenger=Decimal("0.10"))
+    assert codes(small) == codes(doubtful) == ["limit_below_minimum", "limit_request"]
+    assert decide_case(doubtful).access == "decline"
+    assert decide_case(doubtful.model_copy(update={"rules": 1})).access == "review"
+    # what a person may settle about the land is settled first
+    odd = with_parcel(doubtful, codes=("crop_conflict",), effect="review")
+    assert decide_case(odd).access == "review"
+
+
+def test_a_decline_never_says_that_a_person_decides(case: Case) -> None:
+    dear = changed(case, "risk", pd=Decimal("0.5"), challenger=Decimal("0.1"))
+    both = with_parcel(dear, codes=("crop_conflict",), effect="review")
+    assert codes(both) == ["price_above_ceiling", "risk_of_default"]
+    assert "review_crop_conflict" in codes(both.model_copy(update={"rules": 1}))
 
 
 def test_the_chance_from_which_a_person_decides_counts_itself(case: Case) -> None:
@@ -249,7 +324,7 @@ def test_the_chance_from_which_a_person_decides_counts_itself(case: Case) -> Non
 
 
 def test_the_chance_from_which_access_is_declined_counts_itself(case: Case) -> None:
-    # .16 / .8 = .2 is below a ceiling of 50 %
+    # (.05 x 330 + .11 x 360) / (330 x .8) = .2125 is below a ceiling of 50 %
     dear = changed(case, "ceiling", rate=Decimal("0.5"))
     at = decide_case(changed(dear, "risk", pd=Decimal("0.2"), challenger=Decimal("0.2")))
     assert at.access == "decline"
@@ -300,7 +375,7 @@ def test_blocked_ground_adds_no_need_and_other_caps_are_kept(case: Case) -> None
 
 
 def test_a_chance_is_told_of_a_hundred_farmers(case: Case) -> None:
-    # (.05 + .6 x .55) / .4 = .95 is below a ceiling of 200 %
+    # (.05 x 330 + .33 x 360) / (330 x .4) = 1.025, over a year 1.081, is below 200 %
     lax = changed(changed(case, "ceiling", rate=Decimal(2)), "policy", pd_review=0.6, pd_decline=1)
     found = decide_case(changed(lax, "risk", pd=Decimal("0.6"), challenger=Decimal("0.6")))
     assert found.access == "review"

@@ -43,17 +43,23 @@ def test_what_old_records_mean_never_changes() -> None:
     # This table only grows; an entry that changed would give old decisions another meaning.
     assert ABSENT == {
         "case": {"rules": 1},
+        "farmer": {"crop_cost_minor": 0},
+        "household": {"crop_cost_minor": 0},
         "policy": {"currency": "CNY", "scale_file": None},
     }
 
 
 def test_the_document_by_hand(case: Case) -> None:
     found = document(case)
-    assert found.keys() == set(FIRST[CASE])
+    assert found.keys() == {*FIRST[CASE], "rules"}
+    assert found["rules"] == 2
     assert found["policy"]["max_limit"] == case.policy.max_limit
     assert found["parcels"][0]["protected_m2"] == 0
     assert case.decision_id == content_hash(found)
-    later = {"rules": True, "policy": {"currency", "scale_file"}}
+    nothing_new = {"crop_cost_minor"}
+    later = {
+        "farmer": nothing_new, "household": nothing_new, "policy": {"currency", "scale_file"},
+    }  # fmt: skip
     assert canonical(found) == canonical(case.model_dump(exclude=later))
 
 
@@ -83,12 +89,22 @@ def test_a_changed_default_is_another_case_and_old_records_keep_theirs(
 
 def test_parts_within_a_list_are_completed_too(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(documents.ABSENT, "parcels", {"leased": False})
-    full = completed(document(case), Case)
+    kept = document(case.model_copy(update={"rules": 1}))
+    full = completed(kept, Case)
     assert [parcel["leased"] for parcel in full["parcels"]] == [False]
+    assert "rules" not in kept
     assert full["rules"] == 1
 
 
 def test_other_rules_are_another_case(case: Case) -> None:
-    other = case.model_copy(update={"rules": 2})
+    other = case.model_copy(update={"rules": 3})
     assert other.decision_id != case.decision_id
-    assert document(other)["rules"] == 2
+    assert document(other)["rules"] == 3
+
+
+def test_growing_costs_enter_the_identity_where_there_are_any(case: Case) -> None:
+    farmer = case.farmer.model_copy(update={"crop_cost_minor": 1})
+    other = case.model_copy(update={"farmer": farmer})
+    assert document(other)["farmer"]["crop_cost_minor"] == 1
+    assert "crop_cost_minor" not in document(other)["household"]
+    assert other.decision_id != case.decision_id

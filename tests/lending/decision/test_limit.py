@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,54 @@ def test_capacity_by_hand() -> None:
     means = Means(Decimal(20000), Decimal(6000), Decimal(1000))
     assert abs(capacity_cap(means, RATE, POLICY) - Decimal("9369.369369")) < Decimal("1e-5")
     assert capacity_cap(Means(Decimal(5), Decimal(6), Decimal(0)), RATE, POLICY) == 0
+
+
+def means_of(harvest: int, need: int, debt: int, costs: int) -> Means:
+    return Means(*map(Decimal, (harvest - costs, need, debt)), crop_costs=Decimal(costs))
+
+
+@pytest.mark.parametrize(
+    ("harvest", "need", "debt", "costs", "expected"),
+    [
+        # k = 1.25 x (1 + .12 x 330/360) = 1.3875 throughout
+        # 20,000 - 6,000 - 1,000 = 13,000 is left and 1.3875 x 4,000 is less: 13,000 / k
+        (20_000, 6_000, 1_000, 4_000, "9369.369369"),
+        # 6,000 is left for costs of 5,000: (6,000 - 5,000) / .3875; the rest of the costs is own
+        # money: 2,580.65 comes back as 3,580.65 with its safety, 2,419.35 is paid beside it
+        (12_000, 5_000, 1_000, 5_000, "2580.645161"),
+        # what is left pays the costs to the last coin, or not even them
+        (11_000, 5_000, 1_000, 5_000, "0"),
+        (10_999, 5_000, 1_000, 5_000, "0"),
+        # at k C the two meet: 13,875 / k = 10,000
+        (13_875, 0, 0, 10_000, "10000"),
+    ],
+)
+def test_capacity_takes_off_only_the_costs_that_the_line_does_not_pay(
+    harvest: int, need: int, debt: int, costs: int, expected: str
+) -> None:
+    found = capacity_cap(means_of(harvest, need, debt, costs), RATE, POLICY)
+    assert abs(found - Decimal(expected)) < Decimal("1e-5")
+
+
+@given(
+    st.integers(-200, 800), st.integers(0, 1500), st.integers(0, 1500), st.integers(0, 1500),
+    st.integers(0, 30), st.sampled_from(["1", "1.1", "1.25", "2"]),
+)  # fmt: skip
+def test_capacity_is_the_largest_line_that_a_poor_year_repays(
+    free: int, need: int, debt: int, costs: int, percent: int, cover: str
+) -> None:
+    harvest = costs + need + debt + free
+    policy = POLICY.model_copy(update={"dscr_min": Decimal(cover), "tenor_days": 360})
+    rate = Decimal(percent) / 100
+    found = capacity_cap(means_of(harvest, need, debt, costs), rate, policy)
+    # Every whole line, in hundredths of the currency's unit so that nothing is rounded.
+    due = (100 + percent) * int(100 * Decimal(cover))
+    repayable = [
+        line
+        for line in range(3001)
+        if line * due + 10_000 * max(0, costs - line) <= 10_000 * (harvest - need - debt)
+    ]
+    assert int(found + Decimal("1e-15")) == max(repayable, default=0)
 
 
 def test_one_farmer_household_has_its_own_caps() -> None:
@@ -79,12 +128,13 @@ def test_limit_never_exceeds_any_cap(
     assert 0 <= found <= min(need, capacity, policy, exposure)
 
 
-@given(st.lists(st.tuples(money, positive, positive), min_size=2, max_size=4))
+@given(st.lists(st.tuples(money, positive, positive, positive), min_size=2, max_size=4))
 def test_members_together_never_borrow_more_than_the_household_can(
-    rows: list[tuple[Decimal, Decimal, Decimal]],
+    rows: list[tuple[Decimal, Decimal, Decimal, Decimal]],
 ) -> None:
-    members = [Means(*row) for row in rows]
-    household = Means(*(sum(column, Decimal(0)) for column in zip(*rows, strict=True)))
+    members = [Means(*row[:3], crop_costs=row[3]) for row in rows]
+    income, need, debt, costs = (sum(column, Decimal(0)) for column in zip(*rows, strict=True))
+    household = Means(income, need, debt, crop_costs=costs)
     spare = sum((max(Decimal(0), m.free) for m in members), Decimal(0))
     total = sum(
         min(

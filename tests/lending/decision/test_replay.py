@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +15,8 @@ from fieldline.lending.decision import reasons
 from fieldline.lending.decision import replay as replays
 from fieldline.lending.decision.case import Case, policy_hash
 from fieldline.lending.decision.decision import decide_case
-from fieldline.lending.decision.replay import RULES, read_trace, replay, trace_of
+from fieldline.lending.decision.replay import read_trace, replay, trace_of
+from fieldline.lending.decision.rules import RULES
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.reference import table_hash
@@ -57,8 +59,12 @@ def test_no_version_of_the_code_enters_the_identity(
 
 
 def test_the_first_format_reads_as_it_was_written(case: Case) -> None:
+    case = case.model_copy(update={"rules": 1})
     found = decide_case(case)
-    later = {"rules": True, "policy": {"currency", "scale_file"}}
+    later = {
+        "rules": True, "farmer": {"crop_cost_minor"}, "household": {"crop_cost_minor"},
+        "policy": {"currency", "scale_file"},
+    }  # fmt: skip
     first = canonical({"case": case.model_dump(exclude=later), "result": found.to_dict()})
     stored = read_trace(first)
     assert (stored.format, stored.versions) == (1, {})
@@ -86,19 +92,41 @@ def test_a_trace_of_a_later_version_is_said(case: Case) -> None:
 
 
 def test_rules_of_a_later_version_are_said(case: Case) -> None:
-    later = case.model_copy(update={"rules": 2})
-    with pytest.raises(UserError, match="this version has no rules 2"):
-        replay(trace_of(later, decide_case(later)))
+    later = case.model_copy(update={"rules": 3})
+    with pytest.raises(UserError, match="this version has no rules 3"):
+        replay(trace_of(later, decide_case(case)))
 
 
 def test_each_case_is_decided_by_its_own_rules(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    def generous(case: Case) -> Any:
-        return replace(decide_case(case), limit_minor=500_000)
+    def generous(*_: Any) -> Decimal:
+        return Decimal(5000)
 
-    monkeypatch.setitem(RULES, 2, generous)
-    later = case.model_copy(update={"rules": 2})
-    assert replay(trace_of(later, generous(later))).limit_minor == 500_000
+    monkeypatch.setitem(RULES, 3, replace(RULES[2], capacity=generous))
+    later = case.model_copy(update={"rules": 3})
+    assert replay(trace_of(later, decide_case(later))).limit_minor == 500_000
     assert replay(trace_of(case, decide_case(case))).limit_minor == 440_000
+
+
+def test_the_first_rules_mix_the_year_with_the_tenor_as_they_did(case: Case) -> None:
+    farmer = case.farmer.model_copy(update={"crop_cost_minor": 300_000})
+    old, new = (
+        decide_case(case.model_copy(update={"rules": rules, "farmer": farmer})) for rules in (1, 2)
+    )
+    # (.05 + .04 x .55) / .96 = .075; 6,000 / (1.25 x (1 + .075 x 330/360)) = 4,491.23
+    assert (old.annual_rate, old.limit_capacity_minor) == (Decimal("0.0750"), 449_123)
+    # (.05 x 330 + .022 x 360) / (330 x .96) = .07708; k = 1.25 x (1 + .0771 x 330/360) = 1.33834;
+    # 9,000 of the harvest is left before costs of 3,000: 9,000 / k = 6,724.73
+    assert (new.annual_rate, new.limit_capacity_minor) == (Decimal("0.0771"), 672_473)
+
+
+def test_both_versions_of_the_rules_replay_side_by_side(case: Case) -> None:
+    farmer = case.farmer.model_copy(update={"crop_cost_minor": 300_000})
+    for rules in (1, 2):
+        kept = case.model_copy(update={"rules": rules, "farmer": farmer})
+        assert replay(trace_of(kept, decide_case(kept))) == decide_case(kept)
+    text = trace_of(kept, decide_case(kept))
+    with pytest.raises(UserError, match=r"annual_rate is stored as .* and comes out as"):
+        replay(text.replace('"rules":2', '"rules":1'))
 
 
 def test_a_case_with_an_unknown_field_is_said(case: Case) -> None:
