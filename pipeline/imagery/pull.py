@@ -139,21 +139,20 @@ class _Pull:
         asked = self._asked(asset)
         if is_verified(path, asked):
             return
-        _record(path).unlink(missing_ok=True)
-        path.unlink(missing_ok=True)  # of another window or half a file: it must not be read
         try:
-            remote = RemoteFile(session, self.source.address_for_reading(asset.href))
-        except WebError as fault:
-            raise PullError(asset.key, fault.reason, fault.attempts) from fault
-        except requests.RequestException as error:  # an address that is none
-            raise PullError(asset.key, type(error).__name__, 1) from error
-        try:
-            _write(path, asked, remote, asset.key, self.grid)
+            _clear(path)
+            _write(path, asked, self._remote(session, asset), asset.key, self.grid)
         except OSError as error:
             raise UserError(
                 f"{path} cannot be written ({error.strerror or error})",
                 "free or mount disk space for the results folder and run again",
             ) from error
+
+    def _remote(self, session: requests.Session, asset: Asset) -> RemoteFile:
+        try:
+            return RemoteFile(session, self.source.address_for_reading(asset.href))
+        except WebError as fault:
+            raise PullError(asset.key, fault.reason, fault.attempts) from fault
 
     def _asked(self, asset: Asset) -> str:
         """Return what tells one request from another, as one word: address and county."""
@@ -170,6 +169,14 @@ def is_verified(path: Path, asked: str) -> bool:
         return bool(record["sha256"] == _checksum(path))
     except (OSError, ValueError, LookupError, TypeError):
         return False
+
+
+def _clear(path: Path) -> None:
+    """Remove a file that is not what is asked for, which nobody may read, and a killed pull's."""
+    for old in (path, _record(path)):
+        old.unlink(missing_ok=True)
+        for half in old.parent.glob(f".{old.name}.*.tmp"):
+            half.unlink(missing_ok=True)
 
 
 def _record(path: Path) -> Path:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import requests
 
-from fieldline.pipeline.imagery.web import WebError
+from fieldline.pipeline.imagery.web import WebError, ask
 
 _BLOCK = 64 * 1024
 """Bytes read at least; the header of a COG fits in the first."""
@@ -83,7 +83,7 @@ class RemoteFile:
     def _fetch(self, start: int, end: int) -> tuple[bytes, int]:
         """Return the bytes of a range and the size of the whole file."""
         wanted = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
-        answer = self._session.get(self._address, headers=wanted)
+        answer = ask(self._session, self._address, headers=wanted)
         if answer.status_code == requests.codes.ok:  # the server knows no ranges
             return answer.content[start:end], len(answer.content)
         if answer.status_code != requests.codes.partial_content:

@@ -59,6 +59,18 @@ def patient_session(settings: PullSettings) -> requests.Session:
     return session
 
 
+def ask(session: requests.Session, address: str, **how: Any) -> requests.Response:
+    """Return the answer of one GET, whatever its status.
+
+    Raises:
+        WebError: There is none, or the address is none that can be asked (`s3://`).
+    """
+    try:
+        return session.get(address, **how)
+    except requests.RequestException as error:
+        raise WebError(address, type(error).__name__) from error
+
+
 class _PatientAdapter(HTTPAdapter):
     """Sends one request until it is answered, refused for good or given up."""
 

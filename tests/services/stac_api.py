@@ -11,6 +11,7 @@ import datetime as dt
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,6 +69,10 @@ class StacApi:
     """Method and path with query of every request."""
     sent: int = 0
     """Bytes of files that were sent."""
+    pause: float = 0.0
+    """Seconds before a file is answered."""
+    signed: bool = False
+    """Whether files are given to signed addresses only (`{root}/sign?href=...`)."""
     port: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -96,6 +101,8 @@ class StacApi:
             item["links"] = [{"rel": "self", "href": own, "type": "application/geo+json"}]
             for asset in item["assets"].values():
                 name = Path(asset["href"]).name
+                if "://" in asset["href"]:
+                    continue
                 asset["href"] = f"http://127.0.0.1:{self.port}/files/{name}"
             found.append(item)
         return found
@@ -181,6 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(collection)
         elif path == "/search":
             self._json(self._found(asked))
+        elif path == "/sign":
+            self._json({"href": f"{asked['href']}?sig=valid"})
         else:
             self._json({"code": "NotFound"}, 404)
 
@@ -215,6 +224,10 @@ class _Handler(BaseHTTPRequestHandler):
         return {"rel": "next", "href": f"{href}?{urlencode({**asked, 'token': token})}"}
 
     def _file(self, path: Path, fault: Fault | None) -> None:
+        time.sleep(self.service.pause)
+        if self.service.signed and "sig=valid" not in self.path:
+            self._answer(403, b"not signed", "text/plain")
+            return
         if not path.is_file():
             self._answer(404, b"no such file", "text/plain")
             return

@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 import requests
 from pystac.errors import STACError
 from pystac_client import Client
+from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from fieldline.pipeline.imagery.catalog import FoundItems, ItemSource
 from fieldline.pipeline.imagery.grid import Bounds
 from fieldline.pipeline.imagery.settings import PullSettings
-from fieldline.pipeline.imagery.web import WebError, patient_session
+from fieldline.pipeline.imagery.web import WebError, ask, patient_session
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 
@@ -30,7 +31,7 @@ _REMEDY = "give the root of the provider's STAC API as inputs.catalog"
 _DAY = dt.timedelta(days=1)
 _OFFERED = 20  # names that a sentence may list
 #: What pystac-client raises on an answer of the wrong shape, its own errors aside.
-_NOT_STAC = (STACError, LookupError, TypeError, AttributeError, ValueError)
+_NOT_STAC = (STACError, ClientTypeError, LookupError, TypeError, AttributeError, ValueError)
 
 
 class StacSource:
@@ -71,7 +72,7 @@ class StacSource:
         """
         if not self._sign:
             return href
-        answer = self._session.get(self._sign, params={"href": href})
+        answer = ask(self._session, self._sign, params={"href": href})
         if not answer.ok:
             raise WebError(self._sign, f"http_{answer.status_code}")
         try:

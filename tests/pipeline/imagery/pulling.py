@@ -51,10 +51,10 @@ def county(folder: Path) -> Path:
 def choose(folder: Path, remote: str | None, catalog: Path | None = None, **changes: Any) -> Path:
     """Run the scenes stage; return the results folder."""
     results = folder / "results"
-    given = {"season": SEASON, "scenes": SCENES, "pull": QUICK, **changes}
+    given = {"season": SEASON, "scenes": SCENES, "pull": QUICK, "parcels": county(folder)}
     run_scenes(
-        catalog=catalog, parcels=county(folder), out=results / "scenes.parquet",
-        outcomes=results / "chosen.parquet", remote=remote, grid=GRID, **given,
+        catalog=catalog, out=results / "scenes.parquet",
+        outcomes=results / "chosen.parquet", remote=remote, grid=GRID, **{**given, **changes},
     )  # fmt: skip
     return results
 
