@@ -119,12 +119,15 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "scenes",
         "fieldline.pipeline.imagery.scenes:run_scenes",
-        "Scenes from the archive",
+        "Scenes from the archive or a provider",
         reads={
             "catalog": Source("catalog"), "parcels": Artifact("parcels.parquet"),
         },
         makes={"out": "scenes.parquet"},
-        settings={"season": "season", "scenes": "county.scenes"},
+        settings={
+            "season": "season", "scenes": "county.scenes", "grid": "county.grid", "pull": "pull",
+            "remote": "county.inputs.remote_catalog",
+        },
         about="scene",
     ),
     Stage(

@@ -17,13 +17,13 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
-from rasterio.enums import ColorInterp
 from rasterio.errors import CRSError, RasterioError
 from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.grid import Bounds, Grid
 from fieldline.pipeline.imagery.masks import clear_pixels, mask_asset
+from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS, unusable
 from fieldline.pipeline.imagery.resample import (
     FileGeometry,
     Lookup,
@@ -35,13 +35,6 @@ from fieldline.pipeline.imagery.scenes import SceneDay
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.errors import ProviderError
 
-#: GDAL options of every read. One decode thread, for the threads are ours; no directory listing
-#: at each open; a small block cache, because windows follow the tiles and no tile is read twice.
-GDAL_OPTIONS = {
-    "GDAL_NUM_THREADS": "1",
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_CACHEMAX": 64 * 2**20,
-}
 _WIDEST = 60.0  # degrees; a swath of any land satellite stays far below, except at the poles
 _OPEN_ITEMS = 8  # bounds open files on days of hundreds of chips; wall-to-wall days have 1 to 4
 
@@ -243,13 +236,13 @@ class _BandFile:
         try:
             self._dataset = rasterio.open(asset.href)
             crs = self._dataset.crs
-            unusable = "no_crs" if crs is None else _unusable(self._dataset)
+            reason = "no_crs" if crs is None else unusable(self._dataset)
             words = "" if crs is None else crs.to_wkt()
         except (RasterioError, CRSError) as error:
             raise self.failure(type(error).__name__) from error
-        if unusable is not None:
+        if reason is not None:
             self._dataset.close()
-            raise self.failure(unusable)
+            raise self.failure(reason)
         self._nodata = self._dataset.nodata
         self.geometry = FileGeometry(
             words, self._dataset.transform, self._dataset.height, self._dataset.width
@@ -272,18 +265,6 @@ class _BandFile:
     def failure(self, reason: str) -> SceneReadError:
         """Return the error of this file, to be raised."""
         return SceneReadError(self._item_id, self.asset.key, reason)
-
-
-def _unusable(dataset: Any) -> str | None:
-    """Return why the first band of a file is not one band of reflectance on a map."""
-    transform = dataset.transform
-    if transform.is_degenerate or transform.is_identity:
-        return "no_geotransform"  # identity is what GDAL answers where there is none
-    if dataset.dtypes[0].startswith("complex"):
-        return "complex_numbers"
-    if any(meaning != ColorInterp.alpha for meaning in dataset.colorinterp[1:]):
-        return "several_bands"
-    return None
 
 
 def _box(item: SceneItem, grid: Grid) -> Bounds:

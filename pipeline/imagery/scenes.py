@@ -1,9 +1,9 @@
 """The scenes of a season: which items of the archive count, and which fall on the same day.
 
 Owns the choice (season, as-of date, footprint, bands, radiometry, cloud) with one outcome per
-item, and the grouping into solar days. Opens a raster only where the item's words about its offset
-have to be held against its pixels; what was chosen is kept (`scene_table`), so that a rerun and a
-replay read the same scenes.
+item, and the grouping into solar days. A provider's scenes are pulled once their words allow them;
+a raster is opened only where the item's words about its offset have to be held against its pixels.
+What was chosen is kept (`scene_table`), so that a rerun and a replay read the same scenes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.imagery.addresses import DocumentError
 from fieldline.pipeline.imagery.archive import SceneItem, Versions, item_id, parse_item
-from fieldline.pipeline.imagery.catalog import BrokenLink, ItemSource, find_items
+from fieldline.pipeline.imagery.catalog import BrokenLink, ItemSource
 from fieldline.pipeline.imagery.fields import FieldError
+from fieldline.pipeline.imagery.grid import Bounds, county_grid
 from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, is_suspect, offset_conflict
+from fieldline.pipeline.imagery.pull import FOLDER as PULL_FOLDER
+from fieldline.pipeline.imagery.pull import PullError, WantedScene, pull_scenes
 from fieldline.pipeline.imagery.radiometry import baseline_order
 from fieldline.pipeline.imagery.scene_table import (
     kept_document,
@@ -34,7 +37,10 @@ from fieldline.pipeline.imagery.scene_table import (
     with_defaults,
     write_items,
 )
-from fieldline.pipeline.imagery.settings import SceneSettings
+from fieldline.pipeline.imagery.settings import GridSettings, PullSettings, SceneSettings
+from fieldline.pipeline.imagery.sources.archive import ArchiveSource
+from fieldline.pipeline.imagery.sources.source import remote_source
+from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
 
@@ -79,35 +85,87 @@ class _Choice:
 
 def run_scenes(
     *,
-    catalog: Path,
+    catalog: Path | None,
     parcels: Path,
     season: Season,
     scenes: SceneSettings,
     out: Path,
     outcomes: Path,
+    remote: str | None = None,
+    grid: GridSettings | None = None,
+    pull: PullSettings | None = None,
 ) -> None:
     """Choose the scenes of a season and write them as stac-geoparquet.
 
     Args:
-        catalog: `catalog.json` of a static STAC archive.
+        catalog: `catalog.json` of a static STAC archive; None where `remote` is given.
         parcels: `parcels.parquet`.
         season: Dates of the season and the as-of date.
         scenes: Collection, bands, mask and cloud limit.
         out: `scenes.parquet`; asset addresses are relative to its folder.
         outcomes: One row per item of the collection, item id in `parcel_id`.
+        remote: A provider instead (`sources.source`); its scenes are pulled to a folder beside
+            `out`.
+        grid: The county's grid, to which they are cut.
+        pull: How they are fetched.
 
     Raises:
-        UserError: The catalog cannot be read or holds no such collection.
+        UserError: The catalog or API cannot be read or holds no such collection.
     """
-    area = _Area(gpd.read_parquet(parcels))
-    found = find_items(catalog, scenes.collection)
-    chooser = _Chooser(area, season, scenes, out.parent.resolve())
-    choices = _distinct([chooser.choose(source) for source in found.sources])
-    choices += [_lost(link) for link in found.broken]
+    outlines = gpd.read_parquet(parcels)
+    chooser = _Chooser(_Area(outlines), season, scenes, out.parent.resolve())
+    if remote is not None:
+        choices = _pulled(remote, outlines, chooser, grid or GridSettings(), pull or PullSettings())
+    elif catalog is not None:
+        choices = _of_archive(catalog, outlines, chooser)
+    else:
+        raise UserError("the county has no catalog", "set inputs.catalog")
     write_items([c.kept for c in choices if c.kept is not None], out)
     write_outcomes(
         [Outcome(STAGE, c.name, "", c.code, c.detail) for c in _named(choices)], outcomes
     )
+
+
+def _of_archive(catalog: Path, outlines: gpd.GeoDataFrame, chooser: _Chooser) -> list[_Choice]:
+    source = ArchiveSource(catalog, chooser.scenes.collection)
+    found = source.search(_bounds(outlines), chooser.season)
+    choices = _distinct([chooser.choose(source) for source in found.sources])
+    return choices + [_lost(link) for link in found.broken]
+
+
+def _bounds(outlines: gpd.GeoDataFrame) -> Bounds:
+    west, south, east, north = map(float, outlines.total_bounds)
+    return west, south, east, north
+
+
+def _pulled(
+    remote: str, outlines: gpd.GeoDataFrame, chooser: _Chooser, grid: GridSettings,
+    settings: PullSettings,
+) -> list[_Choice]:  # fmt: skip
+    """Search a provider, pull what its items' words allow, then judge what lies on disk."""
+    county = county_grid(outlines, grid)
+    source = remote_source(remote, chooser.scenes, settings)
+    found = source.search(_bounds(outlines), chooser.season)
+    read = [chooser.by_words(source) for source in found.sources]
+    choices = _distinct([choice for choice, _ in read])
+    wanted = {
+        place: WantedScene(found.sources[place], item)
+        for place, (_, item) in enumerate(read)
+        if item is not None and choices[place].code == OK
+    }
+    bands, folder = wanted_assets(chooser.scenes), chooser.folder / PULL_FOLDER
+    pulled = pull_scenes([*wanted.values()], source, bands, county, folder, settings)
+    for place, scene in zip(wanted, pulled, strict=True):
+        choices[place] = _with_fault(chooser.choose(scene.source), scene.fault)
+    return choices
+
+
+def _with_fault(choice: _Choice, fault: PullError | None) -> _Choice:
+    """Name a scene that did not come; it stays in the table, so that its date counts as lost."""
+    if fault is None or choice.code != OK:
+        return choice
+    words = detail(asset=_word(fault.asset), reason=fault.reason, attempts=fault.attempts)
+    return replace(choice, code="scene_provider_error", detail=words)
 
 
 def read_scene_days(scenes_parquet: Path) -> list[SceneDay]:
@@ -184,31 +242,37 @@ class _Chooser:
     """Judges one document after the other by the same season, county and settings."""
 
     def __init__(self, area: _Area, season: Season, scenes: SceneSettings, folder: Path) -> None:
-        self._area, self._season, self._scenes, self._folder = area, season, scenes, folder
+        self._area, self.season, self.scenes, self.folder = area, season, scenes, folder
 
     def choose(self, source: ItemSource) -> _Choice:
-        document: object = None
-        try:
-            document = source.read()
-            item = parse_item(document, source.folder, wanted_assets(self._scenes))
-            item = with_defaults(item, self._scenes)
-        except DocumentError as error:
-            words = detail(document=_word(source.name), reason=error.reason)
-            return _Choice(Path(source.name).name, "scene_invalid_item", words)
-        except FieldError as error:
-            name = _name_of(document) or Path(source.name).name
-            return _Choice(name, *_invalid(error, source.name))
-        code, words = self._verdict(item, source)
-        if code != OK:
-            return _Choice(item.id, code, words, item.versions)
+        """Judge an item by its words and, where they are doubtful, by its pixels."""
+        choice, item = self.by_words(source)
+        if item is None:
+            return choice
         conflict, said = self._offset(item)
         if conflict:
             return _Choice(item.id, "scene_offset_conflict", conflict, item.versions)
-        kept = kept_document(item, source.address, self._scenes, self._folder)
-        return _Choice(item.id, OK, " ".join([words, *said]), item.versions, kept)
+        kept = kept_document(item, source.address, self.scenes, self.folder)
+        return replace(choice, detail=" ".join([choice.detail, *said]), kept=kept)
+
+    def by_words(self, source: ItemSource) -> tuple[_Choice, SceneItem | None]:
+        """Judge an item without opening a raster; return it too where it may be used."""
+        document: object = None
+        try:
+            document = source.read()
+            item = parse_item(document, source.folder, wanted_assets(self.scenes))
+            item = with_defaults(item, self.scenes)
+        except DocumentError as error:
+            words = detail(document=_word(source.name), reason=error.reason)
+            return _Choice(Path(source.name).name, "scene_invalid_item", words), None
+        except FieldError as error:
+            name = _name_of(document) or Path(source.name).name
+            return _Choice(name, *_invalid(error, source.name)), None
+        code, words = self._verdict(item, source)
+        return _Choice(item.id, code, words, item.versions), item if code == OK else None
 
     def _verdict(self, item: SceneItem, source: ItemSource) -> tuple[str, str]:
-        season, limit = self._season, self._scenes.max_cloud_percent
+        season, limit = self.season, self.scenes.max_cloud_percent
         day, known = solar_day(item.datetime, self._area.longitude), item.known_since.date()
         if not season.start <= day <= season.end:
             return "scene_outside_season", detail(date=day)
@@ -221,14 +285,14 @@ class _Chooser:
         return self._verdict_on_assets(item, source)
 
     def _verdict_on_assets(self, item: SceneItem, source: ItemSource) -> tuple[str, str]:
-        wanted = {name: item.find(name) for name in wanted_assets(self._scenes)}
+        wanted = {name: item.find(name) for name in wanted_assets(self.scenes)}
         missing = [name for name, asset in wanted.items() if asset is None]
         if missing:
             return "scene_missing_band", detail(bands=",".join(missing))
         for asset in wanted.values():
             if asset is not None and asset.fault is not None:
                 return _invalid(asset.fault, source.name)
-        bands = {band: item.find(band) for band in self._scenes.bands}
+        bands = {band: item.find(band) for band in self.scenes.bands}
         silent = [band for band, asset in bands.items() if asset and not asset.radiometry.complete]
         if silent:
             return "scene_no_radiometry", detail(bands=",".join(silent))
@@ -236,14 +300,14 @@ class _Chooser:
 
     def _offset(self, item: SceneItem) -> tuple[str, list[str]]:
         """Return the words of a conflict, or those of an offset that the item's flag settled."""
-        if is_suspect(item, self._scenes):
+        if is_suspect(item, self.scenes):
             parcels = self._area.sample(item.footprint, SAMPLED_PARCELS)
-            found = offset_conflict(item, parcels, self._scenes)
+            found = offset_conflict(item, parcels, self.scenes)
             if found is not None:
                 return detail(**vars(found)), []
         stated = {
             asset.radiometry.stated_offset
-            for band in self._scenes.bands
+            for band in self.scenes.bands
             if (asset := item.find(band)) is not None
         }
         said = sorted(offset for offset in stated if offset is not None)

@@ -1,4 +1,4 @@
-"""Settings of grid, scenes, masks and the coverage engine."""
+"""Settings of grid, scenes, masks, the pull from a provider and the coverage engine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SceneSettings(Section):
     """Where scenes come from and which of their assets are read."""
 
     collection: str = "sentinel-2-l2a"
-    """Collection id inside the catalog."""
+    """Collection id inside the catalog, or of the provider's API."""
     bands: tuple[str, ...] = S2_BANDS
     """Band assets to observe, by Sentinel-2 name."""
     mask: MaskSettings = MaskSettings()
@@ -48,6 +48,22 @@ class SceneSettings(Section):
     """Scale of bands whose item states none; empty refuses such items (never guessed by date)."""
     default_offset: float | None = None
     """Offset of bands whose item states none, e.g. -0.1 where DN 1000 is zero; empty refuses."""
+
+
+class PullSettings(Section):
+    """How scenes are fetched from a provider; nothing of it is used for an archive on disk."""
+
+    connections: int = Field(4, ge=1, le=64)
+    """Scenes fetched at once. Public archives of Sentinel-2 allow 4 connections and more."""
+    attempts: int = Field(5, ge=1, le=20)
+    """Requests made of one answer before the scene is given up for this run."""
+    first_wait_s: float = Field(0.5, gt=0)
+    """Wait before the second attempt, seconds; doubled each time and shortened by up to half at
+    random, so that many scenes do not come back at once."""
+    longest_wait_s: float = Field(60.0, gt=0)
+    """Longest wait, seconds. A provider that asks for more (`Retry-After`) is left alone."""
+    timeout_s: float = Field(30.0, gt=0)
+    """Silence after which a request counts as failed, seconds."""
 
 
 class ClearSettings(Section):

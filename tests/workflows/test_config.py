@@ -81,6 +81,15 @@ def test_real_county_files_are_valid(path: Path) -> None:
         ({"lending": {"policy": {"max_limit": -5}}}, "`lending.policy.max_limit`"),
         ({"lending": {"policy": {"min_limit": 400_000}}}, "min_limit 400000 lies above max_limit"),
         ({"county": {"SIM001": {"inputs": {"catalog": "https://x/catalog.json"}}}}, "on disk"),
+        ({"county": {"SIM001": {"inputs": {"catalog": "s3://x/y"}}}}, "root of a STAC API"),
+        (
+            {"county": {"SIM001": {"inputs": {"catalog": "stac:earthserch"}}}},
+            "'earthserch' is no known provider; write one of stac:earth-search",
+        ),
+        (
+            {"county": {"SIM001": {"inputs": {"catalog": "https://me:secret@x/v1"}}}},
+            "leave them out (got 'https://***@x/v1')",
+        ),
         (
             {"privacy": {"demo_key": True}, "county": {"SIM001": {"simulated": False}}},
             "county 'SIM001' is real and `privacy.demo_key` is true",
@@ -92,6 +101,16 @@ def test_mistakes_are_named_with_the_remedy(document: dict[str, object], sentenc
     with pytest.raises(UserError, match=r".") as caught:
         validate(merge(default, document))
     assert sentence in str(caught.value)
+
+
+def test_a_catalog_at_a_provider_is_no_file(tmp_path: Path) -> None:
+    for given in ("https://stac.example.org/v1", "stac:earth-search"):
+        file = tmp_path / "mine.yaml"
+        file.write_text(f"county: {{SIM001: {{inputs: {{catalog: '{given}'}}}}}}\n")
+        config = load_config([file])
+        assert config.county["SIM001"].inputs.remote_catalog == given
+        assert config.input_paths("SIM001", "2024", "catalog") == []
+    assert load_config().county["SIM001"].inputs.remote_catalog is None
 
 
 def test_counties_and_seasons_may_be_a_comma_list() -> None:

@@ -344,7 +344,10 @@ def _wrong(name: str, folder: Path) -> tuple[Path, str | None, dict[str, Any]]:
         ("kind", "is of unknown kind '.py': use one of .csv"),
         ("unreadable", "is not JSON (line 1): export the file again as GeoJSON"),
         ("points", "none of the 1 rows of"),
-        ("remote", "is a remote catalog, and Fieldline reads local static catalogs only: download"),
+        (
+            "remote",
+            "is not on disk, and `fieldline init` looks at local static catalogs only: leave",
+        ),
         ("no catalog", "nowhere.json does not exist: give the catalog.json"),
         ("no bands", "has a red and a near-infrared Sentinel-2 band"),
         ("another place", "none of the 6 scenes of"),

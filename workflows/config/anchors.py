@@ -15,6 +15,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from fieldline.pipeline.imagery.sources.providers import is_provider
 from fieldline.pipeline.records.settings import StoreUrl, TableName
 
 _SQLITE = "sqlite:///"
@@ -68,7 +69,8 @@ def _is_section(kind: Any) -> bool:
 
 
 def _path(value: Any, folder: Path) -> Any:
-    if not isinstance(value, str | Path) or "://" in str(value) or str(value).startswith("{"):
+    elsewhere = is_provider(str(value)) or str(value).startswith("{")
+    if not isinstance(value, str | Path) or elsewhere:
         return value
     return os.path.normpath(folder / Path(value).expanduser())
 

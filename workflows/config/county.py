@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.imagery.sources.providers import is_provider, provider_of
 from fieldline.pipeline.records.money import in_force
 from fieldline.pipeline.records.settings import Season, Section
 
@@ -38,8 +39,9 @@ class CountyInputs(Section):
     parcel_prefixes: dict[str, str] = Field(default_factory=dict)
     """Prefix of the parcel ids by file or layer name, e.g. `dongcun.geojson: D-`, where two files
     count from 1; registry and survey must then use the prefixed ids."""
-    catalog: Path
-    """Static STAC catalog.json of the scene archive."""
+    catalog: Path | str
+    """Static STAC catalog.json of the scene archive; or the https:// root of a STAC API, or `stac:`
+    and the name of a provider (`stac:earth-search`), whose scenes are then pulled."""
     boundary: Annotated[Path | None, Absence("parcels outside the county are not noticed")] = None
     """County boundary; parcels outside are refused."""
     weather: Annotated[Path | None, Absence("there are no hazard indices")] = None
@@ -100,13 +102,16 @@ class CountyInputs(Section):
 
     @field_validator("catalog", mode="before")
     @classmethod
-    def _on_disk(cls, value: object) -> object:
-        if "://" in str(value):
-            raise ValueError(
-                "a catalog is a catalog.json on disk, remote catalogs are not read yet; mirror the "
-                "scenes and give the path of the local catalog"
-            )
-        return value
+    def _on_disk_or_provider(cls, value: object) -> object:
+        if isinstance(value, str) and is_provider(value.strip()):
+            provider_of(value.strip())
+            return value.strip()
+        return Path(value) if isinstance(value, str) else value
+
+    @property
+    def remote_catalog(self) -> str | None:
+        """The provider that scenes are pulled from; None where the catalog is on disk."""
+        return self.catalog if isinstance(self.catalog, str) else None
 
     @field_validator("parcels", mode="before")
     @classmethod

@@ -165,7 +165,8 @@ def _explain(error: ValidationError) -> UserError:
     message = first["msg"].removeprefix("Value error, ")
     if not place:
         return UserError(message, "correct the selection or the YAML")
-    got = "" if _is_whole(first["input"]) else f" (got {first['input']!r:.60})"
+    value = re.sub(r"://[^/@]*@", "://***@", repr(first["input"]))  # a password is not repeated
+    got = "" if _is_whole(first["input"]) else f" (got {value:.60})"
     return UserError(f"`{'.'.join(place)}`: {message}{got}", "correct it in the YAML")
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from fieldline.crops.settings import CropsSettings
 from fieldline.lending.settings import LendingSettings
-from fieldline.pipeline.imagery.settings import ObserveSettings
+from fieldline.pipeline.imagery.settings import ObserveSettings, PullSettings
 from fieldline.pipeline.parcels.settings import IntakeSettings
 from fieldline.pipeline.records.settings import PrivacySettings, Section, StoreUrl
 from fieldline.pipeline.weather.settings import WeatherSettings
@@ -43,6 +43,8 @@ class Config(Section):
     """Pseudonyms and the personal vault."""
     intake: IntakeSettings = IntakeSettings()
     """Intake."""
+    pull: PullSettings = PullSettings()
+    """Scenes of a provider."""
     observe: ObserveSettings = ObserveSettings()
     """Coverage engine."""
     weather: WeatherSettings = WeatherSettings()
@@ -125,11 +127,14 @@ class Config(Section):
         return ordered[: ordered.index(season)]
 
     def input_paths(self, county: str, season: str, name: str) -> list[Path]:
-        """Return the paths of a county file with its placeholders filled in; none if absent."""
+        """Return the paths of a county file with its placeholders filled in; none if absent.
+
+        A catalog at a provider is no file.
+        """
         value = getattr(self.county[county].inputs, name)
         paths = value if isinstance(value, tuple) else (value,)
         places = {"county": county, "season": season, "results": self.results}
-        return [Path(str(path).format(**places)) for path in paths if path is not None]
+        return [Path(str(path).format(**places)) for path in paths if isinstance(path, Path)]
 
     def database_url(self) -> str:
         """Return the store's URL, the embedded SQLite file unless configured."""

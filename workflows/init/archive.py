@@ -33,7 +33,7 @@ _NEAR_INFRARED = ("B08", "B8A")
 _MASKS = ("clm", "cloud_mask", "cloudmask", "cloud-mask", "cldmask", "clouds")
 _YEAR = dt.timedelta(days=365)
 _MONTH = dt.timedelta(days=30)
-_GET_LOCAL = "download the county's scenes as a static catalog and give its catalog.json"
+_REMOTE = "leave --catalog out and write a STAC API's root as inputs.catalog of the new file"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def local_catalog(given: str) -> Path:
     """
     if "://" in given or given.startswith("/vsi"):
         raise UserError(
-            f"{given} is a remote catalog, and Fieldline reads local static catalogs only",
-            _GET_LOCAL,
+            f"{given} is not on disk, and `fieldline init` looks at local static catalogs only",
+            _REMOTE,
         )
     path = Path(given)
     path = path / "catalog.json" if path.is_dir() else path
