@@ -12,7 +12,7 @@ from pathlib import Path
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.account import Known
-from fieldline.workflows.inputs.tables import TABLES, Circumstances, account_for
+from fieldline.workflows.inputs.tables import TABLES, Circumstances, read_as_declared
 
 
 def unreadable_tables(config: Config) -> Iterator[str]:
@@ -30,7 +30,7 @@ def unreadable_tables(config: Config) -> Iterator[str]:
                 continue
             told.add(path)
             try:
-                account_for(name, path, paths, around)
+                read_as_declared(name, path, around)
             except UserError as error:
                 yield str(error)
 

@@ -129,14 +129,24 @@ def account_for(
     Raises:
         UserError: The file cannot be read, or lacks a column.
     """
-    table = TABLES[name]
-    if _has_own_layout(name, path, around.layouts):
+    table, read = TABLES[name], read_as_declared(name, path, around)
+    if read is None:
         remark = "read by its own layout, whose rows are the publisher's"
         return FileAccount(name, path, 0, (), (remark,), around.layouts[name], {})
-    read = table.read(path, around.reading(table.schema))
     if name == WEATHER.name:
         return account_of(read, lambda t: _weather(t, paths, around), {})
     return account_of(read, lambda t: table.rows(t, around), around.known)
+
+
+def read_as_declared(name: str, path: Path, around: Circumstances) -> InputTable | None:
+    """Read a table of a county; None where its layout is a publisher's own.
+
+    Raises:
+        UserError: The file cannot be read, or lacks a column.
+    """
+    if _has_own_layout(name, path, around.layouts):
+        return None
+    return TABLES[name].read(path, around.reading(TABLES[name].schema))
 
 
 def _has_own_layout(name: str, path: Path, layouts: Mapping[str, str]) -> bool:
