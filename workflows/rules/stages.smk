@@ -12,10 +12,10 @@ for stage in STAGES:
             PLAN.log(stage.name),
         benchmark:
             PLAN.benchmark(stage.name)
+        priority: stage.priority
         container:
             IMAGE
         threads: PLAN.threads(stage)
-        priority: stage.priority
         resources:
             mem_mb=stage.mem_mb,
         params:
