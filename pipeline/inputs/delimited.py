@@ -24,7 +24,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from fieldline.pipeline.inputs.text import Text, read_text
-from fieldline.pipeline.records.encodings import REPLACEMENT, legacy_encoding, recover
+from fieldline.pipeline.records.encodings import (
+    ENCODING,
+    REPLACEMENT,
+    legacy_encoding,
+    recover,
+    recover_columns,
+)
 from fieldline.pipeline.records.errors import UserError
 
 HeaderScore = Callable[[Sequence[str]], int]
@@ -32,7 +38,6 @@ HeaderScore = Callable[[Sequence[str]], int]
 
 _DELIMITERS = ",;\t|"
 _HEADER_LINES = 10
-_LOST = REPLACEMENT.encode()
 _CHUNK = 1 << 24
 #: Above this share of rows with too many cells it is the file that is wrong, not its rows.
 _MOSTLY = 0.5
@@ -82,7 +87,8 @@ def read_delimited(path: Path, score: HeaderScore) -> Delimited:
         found = _slow(path, text.settled(), layout)
     else:
         notes = _not_ascii(columns) if text.legacy else {}
-        notes |= _damaged(columns) if _LOST in text.data else {}
+        for column in columns if REPLACEMENT.encode() in text.data else ():
+            notes |= damaged_rows(column)
         none = np.empty(0, dtype=np.int64)
         found = Delimited(layout.names, columns, text.encoding, layout.delimiter, none, notes)
     if not len(found.columns[0]):
@@ -189,14 +195,13 @@ def _not_ascii(columns: Sequence[pa.Array]) -> dict[int, str]:
     return rows
 
 
-def _damaged(columns: Sequence[pa.Array]) -> dict[int, str]:
-    """Return rows with the character that stands for one that was lost."""
-    rows: dict[int, str] = {}
-    for column in columns:
-        lost = pc.match_substring(column, _LOST.decode()).fill_null(False)
-        found = np.flatnonzero(lost.to_numpy(zero_copy_only=False))
-        rows.update(dict.fromkeys(found.tolist(), "text_damaged"))
-    return rows
+def damaged_rows(column: pa.Array) -> dict[int, str]:
+    """Return rows whose text holds the character that stands for one that was lost."""
+    if not pa.types.is_string(column.type):
+        return {}
+    lost = pc.match_substring(column, REPLACEMENT).fill_null(False)
+    rows = np.flatnonzero(lost.to_numpy(zero_copy_only=False)).tolist()
+    return dict.fromkeys(rows, "text_damaged")
 
 
 def _slow(path: Path, text: Text, layout: _Layout) -> Delimited:
@@ -211,34 +216,17 @@ def _slow(path: Path, text: Text, layout: _Layout) -> Delimited:
             f"{len(rows[wide[0]])}, as most rows have more",
             'put cells that hold the separator (an outline, 1,234) in quotes "..." and save again',
         )
-    cells = [[row[place] if place < len(row) else "" for row in rows] for place in range(width)]
-    notes, encoding = _recover(cells, text.encoding)
-    columns = [
-        pa.array([c if c.strip() else None for c in column], pa.string()) for column in cells
-    ]
+    cells = [[_filled(row, place) for row in rows] for place in range(width)]
+    notes, legacy = recover_columns(cells)
+    encoding = legacy if legacy != ENCODING else text.encoding
+    columns = [pa.array(column, type=pa.string()) for column in cells]
     return Delimited(
         layout.names, columns, encoding, layout.delimiter, np.array(wide, np.int64), notes
     )
 
 
-def _recover(cells: list[list[str]], encoding: str) -> tuple[dict[int, str], str]:
-    """Make mixed cells readable in place.
-
-    Returns:
-        Rows whose text was decoded or is damaged, and what the odd ones were in.
-    """
-    odd = [cell for column in cells for cell in column if not cell.isascii()]
-    legacy, whole = legacy_encoding(odd)
-    notes: dict[int, str] = {}
-    for column in cells if odd else ():
-        for row, cell in enumerate(column):
-            if cell.isascii():
-                continue
-            decoded = recover(cell, legacy, whole)
-            column[row] = decoded.text
-            if decoded.note and notes.get(row) != "text_damaged":
-                notes[row] = decoded.note
-    return notes, legacy if "text_decoded" in notes.values() else encoding
+def _filled(row: Sequence[str], place: int) -> str | None:
+    return row[place] if place < len(row) and row[place].strip() else None
 
 
 def _refuse_open_quote(path: Path, rows: Sequence[Sequence[str]], layout: _Layout) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fieldline.pipeline.inputs.cells import Cells, number_text
+from fieldline.pipeline.inputs.delimited import damaged_rows
 from fieldline.pipeline.inputs.names import claimants
 from fieldline.pipeline.inputs.read import InputTable, Reading, interpret
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema
-from fieldline.pipeline.records.encodings import REPLACEMENT, legacy_encoding, recover
+from fieldline.pipeline.records.encodings import recover_columns
 from fieldline.pipeline.records.units import M2_PER_HA, M2_PER_MU
 
 PARCELS = InputSchema(
@@ -57,46 +57,12 @@ def layer_cells(source: Path, columns: Mapping[str, Sequence[Any]]) -> Cells:
     """
     typed = {name: column for name, column in columns.items() if isinstance(column, pa.Array)}
     texts = {n: [_text(value) for value in c] for n, c in columns.items() if n not in typed}
-    readable, notes, encoding = readable_columns(texts)
-    arrays = {name: pa.array(column, type=pa.string()) for name, column in readable.items()}
+    notes, encoding = recover_columns(list(texts.values()))
+    arrays = {name: pa.array(column, type=pa.string()) for name, column in texts.items()}
     for column in typed.values():
         notes |= damaged_rows(column)
     every = tuple({**typed, **arrays}[name] for name in columns)
     return Cells(source, tuple(columns), every, encoding, "", notes=notes)
-
-
-def damaged_rows(column: pa.Array) -> dict[int, str]:
-    """Return rows whose text holds the character that stands for one that was lost."""
-    if not pa.types.is_string(column.type):
-        return {}
-    lost = pc.match_substring(column, REPLACEMENT).fill_null(False)
-    rows = np.flatnonzero(lost.to_numpy(zero_copy_only=False)).tolist()
-    return dict.fromkeys(rows, "text_damaged")
-
-
-Texts = dict[str, list[str | None]]
-
-
-def readable_columns(columns: Texts) -> tuple[Texts, dict[int, str], str]:
-    """Settle the encoding of a file's text.
-
-    Returns:
-        The columns readable, a note (`text_decoded`, `text_damaged`) by row, and the encoding.
-    """
-    odd = [cell for column in columns.values() for cell in column if cell and not cell.isascii()]
-    legacy, whole_file = legacy_encoding(odd)
-    notes: dict[int, str] = {}
-    encoding = "utf-8"
-    for column in columns.values() if odd else ():
-        for row, cell in enumerate(column):
-            if cell is None or cell.isascii():
-                continue
-            decoded = recover(cell, legacy, whole_file)
-            column[row] = decoded.text
-            if decoded.note and notes.get(row) != "text_damaged":
-                notes[row] = decoded.note
-                encoding = legacy if decoded.note == "text_decoded" else encoding
-    return columns, notes, encoding
 
 
 def _text(value: Any) -> str | None:

@@ -7,7 +7,7 @@ raises: one bad name must not stop a county.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,6 +64,30 @@ def recover(cell: str, legacy: Legacy, whole_file: bool) -> Decoded:
     if not _broken(cell):
         return Decoded(cell)
     return Decoded(raw.decode(ENCODING, "replace"), "text_damaged")
+
+
+def recover_columns(columns: Sequence[list[str | None]]) -> tuple[dict[int, str], str]:
+    """Make the cells of a table readable in place, its legacy encoding settled by all of them.
+
+    Args:
+        columns: Cells by column, decoded with `surrogateescape`; missing ones None.
+
+    Returns:
+        By row, `text_decoded` or `text_damaged`; and what the decoded cells were in, `utf-8` where
+        none had to be.
+    """
+    odd = [cell for column in columns for cell in column if cell and not cell.isascii()]
+    legacy, whole_file = legacy_encoding(odd)
+    notes: dict[int, str] = {}
+    for column in columns if odd else ():
+        for row, cell in enumerate(column):
+            if cell is None or cell.isascii():
+                continue
+            decoded = recover(cell, legacy, whole_file)
+            column[row] = decoded.text
+            if decoded.note and notes.get(row) != "text_damaged":
+                notes[row] = decoded.note
+    return notes, legacy if "text_decoded" in notes.values() else ENCODING
 
 
 def decode_whole(data: bytes) -> Decoded:
