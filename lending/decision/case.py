@@ -19,7 +19,7 @@ from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.money import from_minor
 
-RULES_TODAY = 2
+RULES_TODAY = 3
 """Version of the rules that new cases are decided by. Whoever changes what a case gives raises it
 and keeps the old rule in `lending.decision.rules.RULES`; new words are no new rules."""
 

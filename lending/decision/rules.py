@@ -57,16 +57,19 @@ def _first_capacity(means: Means, rate: Decimal, policy: PolicySettings) -> Deci
     return max(Decimal(0), means.free) / (policy.dscr_min * tenor_factor(rate, policy))
 
 
+_SECOND = Rules(
+    annual_price, highest_rate, capacity_cap,
+    by_parcel=True, edge_holds=True, person_first=True, minimum_first=True,
+    stops_alone=True,
+)  # fmt: skip
+
 RULES: dict[int, Rules] = {
     1: Rules(
         _first_price, _ceiling_itself, _first_capacity,
         by_parcel=False, edge_holds=False, person_first=False, minimum_first=False,
         stops_alone=False,
     ),
-    2: Rules(
-        annual_price, highest_rate, capacity_cap,
-        by_parcel=True, edge_holds=True, person_first=True, minimum_first=True,
-        stops_alone=True,
-    ),
+    2: _SECOND,
+    3: _SECOND,
 }  # fmt: skip
 """The rules by the version that a case names; none is ever taken away."""
