@@ -99,7 +99,7 @@ def test_parts_within_a_list_are_completed_too(case: Case, monkeypatch: pytest.M
 def test_other_rules_are_another_case(case: Case) -> None:
     other = case.model_copy(update={"rules": 2})
     assert other.decision_id != case.decision_id
-    assert document(other)["rules"] == 3
+    assert document(other)["rules"] == 2
 
 
 def test_growing_costs_enter_the_identity_where_there_are_any(case: Case) -> None:
