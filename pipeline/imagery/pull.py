@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,20 +19,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import requests
 
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.catalog import ItemSource
 from fieldline.pipeline.imagery.copies import Request, clear, is_verified, parts_of, write_copy
+from fieldline.pipeline.imagery.grid import county_grid
 from fieldline.pipeline.imagery.layout import Cover, LayoutError, read_layout
 from fieldline.pipeline.imagery.limits import Meter
 from fieldline.pipeline.imagery.masks import mask_asset
 from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.remote_file import RemoteFile
 from fieldline.pipeline.imagery.scene_table import wanted_assets
-from fieldline.pipeline.imagery.settings import PullSettings, SceneSettings
-from fieldline.pipeline.imagery.sources.source import SceneSource
+from fieldline.pipeline.imagery.settings import GridSettings, PullSettings, SceneSettings
+from fieldline.pipeline.imagery.sources.providers import provider_of
+from fieldline.pipeline.imagery.sources.source import SceneSource, remote_source
+from fieldline.pipeline.imagery.tariffs import tariff_of
 from fieldline.pipeline.imagery.web import WebError, patient_session
+from fieldline.pipeline.imagery.windows import places_of
 from fieldline.pipeline.records.errors import ProviderError, UserError
 
 FOLDER = "scenes"
@@ -116,6 +122,30 @@ class Pull:
             return Request(asset.href, whole=False)
         stated = asset.radiometry.nodata
         return Request(asset.href, whole=stated is None, nodata=stated or None)
+
+
+def pull_of(
+    remote: str, outlines: gpd.GeoDataFrame, scenes: SceneSettings, grid: GridSettings,
+    settings: PullSettings, folder: Path,
+) -> Pull:  # fmt: skip
+    """Return what a county asks of a provider.
+
+    Args:
+        remote: The provider (`sources.providers`).
+        outlines: Parcel polygons, EPSG:4326.
+        scenes: Collection, bands and mask.
+        grid: The county's grid.
+        settings: How scenes are fetched.
+        folder: Folder of the county and season.
+
+    Raises:
+        UserError: The county has no parcel, or the address means no provider.
+    """
+    cover = Cover(places_of(outlines, county_grid(outlines, grid), settings.margin_m))
+    source = remote_source(remote, scenes, settings)
+    tariff = tariff_of(provider_of(remote).name, settings.tariff)
+    meter = Meter(settings.budget, tariff, time.monotonic() + settings.run_deadline_s)
+    return Pull(source, scenes, cover, folder / FOLDER, settings, meter)
 
 
 def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:

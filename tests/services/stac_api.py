@@ -35,7 +35,8 @@ class Fault:
 
     kind: str
     """`429`, `500`, `503`, `404`...: that status; `truncated`: half a body; `html`: a page of HTML
-    with status 200; `dropped`: the connection is closed without an answer."""
+    with status 200; `dropped`: the connection is closed without an answer; `drip`: the body comes
+    in pieces of 64 bytes, 20 a second."""
     path: str = r"\.tif$"
     times: int = 10**9
     """How often it happens before the service is well again."""
@@ -240,9 +241,22 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = 206, whole[start : end + 1]
             headers["Content-Range"] = f"bytes {start}-{end}/{len(whole)}"
         cut = len(body) // 2 if fault is not None and fault.kind == "truncated" else None
+        if fault is not None and fault.kind == "drip":
+            self._drip(status, body, headers)
+            return
         self._answer(status, body, "image/tiff", headers, cut)
         with self.service.lock:
             self.service.sent += len(body) if cut is None else cut
+
+    def _drip(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """Send a body piece by piece until it ends or nobody listens."""
+        self._answer(status, body, "image/tiff", headers, cut=0)
+        try:
+            for start in range(0, len(body), 64):
+                self.wfile.write(body[start : start + 64])
+                time.sleep(0.05)
+        except OSError:
+            return
 
     def _json(self, document: dict[str, Any], status: int = 200) -> None:
         self._answer(status, json.dumps(document).encode(), "application/json")
