@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -116,8 +117,7 @@ def serving(api: StacApi) -> Iterator[StacApi]:
     class Handler(_Handler):
         service = api
 
-    server = ThreadingHTTPServer(("127.0.0.1", api.port), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", api.port), Handler)
     api.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -127,6 +127,15 @@ def serving(api: StacApi) -> Iterator[StacApi]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away; anything else is a defect of the double."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
