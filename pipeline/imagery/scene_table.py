@@ -41,6 +41,8 @@ def wanted_assets(scenes: SceneSettings) -> tuple[str, ...]:
 
 def with_defaults(item: SceneItem, scenes: SceneSettings) -> SceneItem:
     """Return the item with the configured scale and offset where its bands state none."""
+    if scenes.default_scale is None and scenes.default_offset is None:
+        return item
     filled = {}
     for band in scenes.bands:
         asset = item.find(band)

@@ -73,6 +73,8 @@ class StacApi:
     """Bytes of files that were sent."""
     pause: float = 0.0
     """Seconds before a file is answered."""
+    rate: float | None = None
+    """Bytes a second of one connection; None sends as fast as it can."""
     signed: bool = False
     """Whether files are given to signed addresses only (`{root}/sign?href=...`)."""
     port: int = 0
@@ -241,14 +243,18 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.is_file():
             self._answer(404, b"no such file", "text/plain")
             return
-        whole = path.read_bytes()
-        headers = {"ETag": f'"{len(whole)}-{path.stat().st_mtime_ns}"', "Accept-Ranges": "bytes"}
+        size = path.stat().st_size
+        headers = {"ETag": f'"{size}-{path.stat().st_mtime_ns}"', "Accept-Ranges": "bytes"}
         found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        status, body = 200, whole
+        status, start, end = 200, 0, size - 1
         if found is not None:
-            start, end = int(found[1]), min(int(found[2] or len(whole)), len(whole) - 1)
-            status, body = 206, whole[start : end + 1]
-            headers["Content-Range"] = f"bytes {start}-{end}/{len(whole)}"
+            status, start, end = 206, int(found[1]), min(int(found[2] or size), size - 1)
+            headers["Content-Range"] = f"bytes {start}-{end}/{size}"
+        with path.open("rb") as file:
+            file.seek(start)
+            body = file.read(end + 1 - start)
+        if self.service.rate is not None:
+            time.sleep(len(body) / self.service.rate)
         cut = len(body) // 2 if fault is not None and fault.kind == "truncated" else None
         if fault is not None and fault.kind == "drip":
             self._drip(status, body, headers)
