@@ -439,7 +439,8 @@ def test_an_unseen_parcel_without_papers_is_all_unknown() -> None:
 
 def test_what_was_seen_and_registered_is_brought_to_its_parcel() -> None:
     fields = pd.DataFrame({
-        "parcel_id": ["a"], "seen_area_m2": [9000.0], "planted_fraction": [0.9], "pixels": [90.0], "method": ["unmixed"],
+        "parcel_id": ["a"], "seen_area_m2": [9000.0], "planted_fraction": [0.9], "pixels": [90.0],
+        "method": ["green"],
     })  # fmt: skip
     crops = pd.DataFrame({
         "parcel_id": ["a", "b"], "crop": ["maize", "rice"], "probability": [0.9, 0.8],
@@ -455,8 +456,8 @@ def test_what_was_seen_and_registered_is_brought_to_its_parcel() -> None:
     found = facts_of(parcels, fields=fields, crops=crops, registry=registry)
     assert list(found) == ["a", "b"]
     assert found["a"] == ParcelFacts(
-        "a", "ann", 10_000.0, None, "maize", 9000.0, 0.9, 90.0, "maize", 0.9, ("maize", "rice"),
-        True, 8000.0, "ann", None, dt.date(2024, 1, 1),
+        "a", "ann", 10_000.0, None, "maize", 9000.0, 0.9, 90.0, True, "maize", 0.9,
+        ("maize", "rice"), True, 8000.0, "ann", None, dt.date(2024, 1, 1),
     )  # fmt: skip
     # a model that cannot tell names no plausible crop, and it never learnt soybean
     assert found["b"] == ParcelFacts(
