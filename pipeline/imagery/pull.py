@@ -33,8 +33,10 @@ from fieldline.pipeline.imagery.catalog import ItemSource
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS, unusable
 from fieldline.pipeline.imagery.remote_file import RemoteFile
+from fieldline.pipeline.imagery.rendering import render_scene
 from fieldline.pipeline.imagery.settings import PullSettings
-from fieldline.pipeline.imagery.sources.source import SceneSource
+from fieldline.pipeline.imagery.sources.source import RemoteSource, RenderingSource
+from fieldline.pipeline.imagery.verified_file import clear, is_verified, write_record
 from fieldline.pipeline.imagery.web import WebError, patient_session
 from fieldline.pipeline.records.errors import ProviderError, UserError
 from fieldline.pipeline.records.tables import atomic_path
@@ -76,7 +78,7 @@ class PulledScene:
 
 def pull_scenes(
     wanted: Sequence[WantedScene],
-    source: SceneSource,
+    source: RemoteSource,
     bands: Sequence[str],
     grid: Grid,
     folder: Path,
@@ -99,7 +101,8 @@ def pull_scenes(
         UserError: The folder cannot be written.
     """
     pull = _Pull(source, tuple(bands), grid, folder, settings)
-    with ThreadPoolExecutor(max_workers=settings.connections) as pool:
+    allowed = source.provider.connections or settings.connections
+    with ThreadPoolExecutor(max_workers=min(settings.connections, allowed)) as pool:
         waiting = [pool.submit(pull.scene, scene) for scene in wanted]
         try:
             return [result.result() for result in waiting]
@@ -111,7 +114,7 @@ def pull_scenes(
 class _Pull:
     """One pull; shared by its threads, never changed."""
 
-    source: SceneSource
+    source: RemoteSource
     bands: tuple[str, ...]
     grid: Grid
     folder: Path
@@ -123,14 +126,36 @@ class _Pull:
         assets = {asset.key: asset for asset in found.values() if asset is not None}
         paths = {key: self._path(scene.item.id, asset) for key, asset in assets.items()}
         local = replace(scene.source, document=_relocated(scene.source.read(), paths))
-        with patient_session(self.settings) as session:
-            for key, asset in assets.items():
-                try:
-                    self._file(session, asset, paths[key])
-                except PullError as fault:
-                    _log.warning("%s: %s", scene.item.id, fault)
-                    return PulledScene(local, fault)
+        with patient_session(self.settings, self.source.provider.retry_after_per_s) as session:
+            session.auth = self.source.auth
+            try:
+                if isinstance(self.source, RenderingSource):
+                    self._rendered(self.source, session, scene.item, paths)
+                else:
+                    for key, asset in assets.items():
+                        self._file(session, asset, paths[key])
+            except PullError as fault:
+                _log.warning("%s: %s", scene.item.id, fault)
+                return PulledScene(local, fault)
         return PulledScene(local)
+
+    def _rendered(
+        self,
+        source: RenderingSource,
+        session: requests.Session,
+        item: SceneItem,
+        paths: Mapping[str, Path],
+    ) -> None:
+        """Have the files rendered that are not there yet."""
+        asked = {key: (path, self._asked(item.assets[key])) for key, path in paths.items()}
+        wanted = {key: place for key, place in asked.items() if not is_verified(*place)}
+        try:
+            if wanted:
+                render_scene(source, session, item, wanted, self.grid)
+        except WebError as fault:
+            raise PullError("window", fault.reason, fault.attempts) from fault
+        except OSError as error:
+            raise _unwritable(next(iter(paths.values())), error) from error
 
     def _path(self, item_id: str, asset: Asset) -> Path:
         return self.folder / _file_name(item_id) / f"{_file_name(asset.key)}.tif"
@@ -140,13 +165,10 @@ class _Pull:
         if is_verified(path, asked):
             return
         try:
-            _clear(path)
+            clear(path)
             _write(path, asked, self._remote(session, asset), asset.key, self.grid)
         except OSError as error:
-            raise UserError(
-                f"{path} cannot be written ({error.strerror or error})",
-                "free or mount disk space for the results folder and run again",
-            ) from error
+            raise _unwritable(path, error) from error
 
     def _remote(self, session: requests.Session, asset: Asset) -> RemoteFile:
         try:
@@ -160,32 +182,11 @@ class _Pull:
         return hashlib.sha256(words.encode()).hexdigest()
 
 
-def is_verified(path: Path, asked: str) -> bool:
-    """Whether a file is what was asked for, to the last byte."""
-    try:
-        record = json.loads(_record(path).read_text(encoding="utf-8"))
-        if record["asked"] != asked or record["size"] != path.stat().st_size:
-            return False
-        return bool(record["sha256"] == _checksum(path))
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
-
-
-def _clear(path: Path) -> None:
-    """Remove a file that is not what is asked for, which nobody may read, and a killed pull's."""
-    for old in (path, _record(path)):
-        old.unlink(missing_ok=True)
-        for half in old.parent.glob(f".{old.name}.*.tmp"):
-            half.unlink(missing_ok=True)
-
-
-def _record(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path} cannot be written ({error.strerror or error})",
+        "free or mount disk space for the results folder and run again",
+    )
 
 
 def _file_name(name: str) -> str:
@@ -206,11 +207,7 @@ def _write(path: Path, asked: str, remote: RemoteFile, asset: str, grid: Grid) -
         pixels = _copy(temporary, remote, asset, grid)
         if _pixels(temporary) != pixels:
             raise PullError(asset, "copy_differs", 1)
-        record = {
-            "asked": asked, "size": temporary.stat().st_size, "sha256": _checksum(temporary),
-        }  # fmt: skip
-    with atomic_path(_record(path)) as temporary:
-        temporary.write_text(json.dumps(record), encoding="utf-8")
+    write_record(path, asked)
 
 
 def _copy(target: Path, remote: RemoteFile, asset: str, grid: Grid) -> str:

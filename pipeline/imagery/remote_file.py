@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import requests
 
+from fieldline.pipeline.imagery.accounts import AccountError
 from fieldline.pipeline.imagery.web import WebError, ask
 
 _BLOCK = 64 * 1024
@@ -57,7 +58,9 @@ class RemoteFile:
             return self._read(start, end)
         except WebError as fault:
             self.fault = fault
-            return b""
+        except AccountError:  # told by the next file that is opened, where GDAL cannot swallow it
+            self.fault = WebError(self._address, "account_refused")
+        return b""
 
     def _read(self, start: int, end: int) -> bytes:
         numbers = range(start // _BLOCK, (end - 1) // _BLOCK + 1)

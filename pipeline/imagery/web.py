@@ -50,10 +50,15 @@ def bare(address: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
-def patient_session(settings: PullSettings) -> requests.Session:
-    """Return a session whose every answer is whole and whose every request is retried."""
+def patient_session(settings: PullSettings, retry_after_per_s: float = 1.0) -> requests.Session:
+    """Return a session whose every answer is whole and whose every request is retried.
+
+    Args:
+        settings: Attempts, waits and silence.
+        retry_after_per_s: What the server's `Retry-After` counts in a second.
+    """
     session = requests.Session()
-    adapter = _PatientAdapter(settings)
+    adapter = _PatientAdapter(settings, retry_after_per_s)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -74,9 +79,9 @@ def ask(session: requests.Session, address: str, **how: Any) -> requests.Respons
 class _PatientAdapter(HTTPAdapter):
     """Sends one request until it is answered, refused for good or given up."""
 
-    def __init__(self, settings: PullSettings) -> None:
+    def __init__(self, settings: PullSettings, retry_after_per_s: float) -> None:
         super().__init__()
-        self._settings = settings
+        self._settings, self._per_s = settings, retry_after_per_s
 
     def send(
         self,
@@ -105,7 +110,7 @@ class _PatientAdapter(HTTPAdapter):
                 reason = _reason(error)
             if reason is None and answer is not None:
                 return answer
-            asked = None if answer is None else retry_after(answer.headers)
+            asked = None if answer is None else retry_after(answer.headers, self._per_s)
             if attempt == limit or (asked or 0.0) > self._settings.longest_wait_s:
                 raise WebError(address, str(reason), attempt)
             _log.info("%s: %s, attempt %d of %d", bare(address), reason, attempt, limit)
@@ -117,11 +122,16 @@ class _PatientAdapter(HTTPAdapter):
         return min(longest, self._settings.longest_wait_s) * random.uniform(0.5, 1.0)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, stated as seconds or as a date."""
+def retry_after(headers: Mapping[str, str], per_s: float = 1.0) -> float | None:
+    """Return the seconds that an answer asks to wait, stated as a number or as a date.
+
+    Args:
+        headers: Of the answer.
+        per_s: What the number counts in a second; Sentinel Hub states milliseconds.
+    """
     stated = headers.get("Retry-After", "").strip()
     if stated.isdigit():
-        return float(stated)
+        return float(stated) / per_s
     try:
         moment = parsedate_to_datetime(stated)
     except (TypeError, ValueError):

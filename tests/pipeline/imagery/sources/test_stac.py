@@ -8,6 +8,7 @@ import geopandas as gpd
 import pytest
 
 from fieldline.pipeline.imagery.remote_file import RemoteFile
+from fieldline.pipeline.imagery.sources.providers import Provider
 from fieldline.pipeline.imagery.sources.stac import StacSource
 from fieldline.pipeline.imagery.web import WebError, patient_session
 from fieldline.pipeline.records.errors import UserError
@@ -30,7 +31,7 @@ def api(tmp_path: Path) -> Iterator[StacApi]:
 def found(
     api: StacApi, box: tuple[float, float, float, float] = BOX, **season: object
 ) -> list[str]:
-    source = StacSource(api.root, "", "tiny", QUICK)
+    source = StacSource(Provider("api", "stac", api.root), "tiny", QUICK)
     asked = Season(**{**SEASON.model_dump(), **season})  # type: ignore[arg-type]
     return [item.name for item in source.search(box, asked).sources]
 
@@ -131,7 +132,7 @@ def test_one_odd_item_costs_one_scene(tmp_path: Path) -> None:
 def test_addresses_are_signed_when_they_are_read(api: StacApi) -> None:
     api.signed = True
     href = f"http://127.0.0.1:{api.port}/files/S2_0_B04.tif"
-    source = StacSource(api.root, f"{api.root}/sign", "tiny", QUICK)
+    source = StacSource(Provider("api", "stac", api.root, f"{api.root}/sign"), "tiny", QUICK)
     with patient_session(QUICK) as session:
         with pytest.raises(WebError, match="http_403"):
             RemoteFile(session, href)

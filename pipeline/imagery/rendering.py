@@ -1,0 +1,197 @@
+"""Windows that a service renders, written as the files that a pull of files would leave.
+
+Owns the cutting of a county into windows that the service takes, the checks of what it renders and
+one file per band from it; asks for nothing itself. The one idea: a rendered window says by its data
+mask where there is a pixel, so a missing one can never pass for a dark one, nor an empty answer for
+a scene without clouds or fields.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import requests
+import shapely
+from pyproj import CRS, Transformer
+from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
+from shapely.geometry import box
+from shapely.geometry.base import BaseGeometry
+
+from fieldline.pipeline.imagery.archive import SceneItem
+from fieldline.pipeline.imagery.grid import Grid
+from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
+from fieldline.pipeline.imagery.sources.source import RenderingSource
+from fieldline.pipeline.imagery.verified_file import clear, is_verified, write_record
+from fieldline.pipeline.imagery.web import WebError
+from fieldline.pipeline.records.tables import atomic_path
+
+_PARTS = "windows"
+"""Folder of rendered windows, until the scene is whole."""
+_TILE = 256
+_EDGE_M = 500.0
+"""Land around a footprint that is asked for too: catalogs round footprints."""
+_NUMBERS = np.dtype("uint16")
+_FRACTION = 1e-6  # of a pixel
+
+
+def render_scene(
+    source: RenderingSource,
+    session: requests.Session,
+    item: SceneItem,
+    wanted: Mapping[str, tuple[Path, str]],
+    grid: Grid,
+) -> None:
+    """Have bands of a scene rendered and write each as a verified file.
+
+    Args:
+        source: Who renders.
+        session: Signed for it.
+        item: The scene; its assets state the number that means missing.
+        wanted: File of each asset, and the word for what is asked.
+        grid: The county's grid.
+
+    Raises:
+        WebError: A window does not come, or is not what was asked for.
+        OSError: A file cannot be written.
+    """
+    footprint = _on_map(item.footprint, grid.crs)
+    west, south, east, north = footprint.buffer(_EDGE_M).bounds
+    window = grid.window_of((west, south, east, north))
+    if window is None:
+        raise WebError(source.provider.root, "footprint_beside_the_county")
+    keys, whole = sorted(wanted), _part(grid, window)
+    folder = next(iter(wanted.values()))[0].parent / _PARTS
+    places = {}
+    for place in _places(whole, source.side):
+        part = _part(whole, place)
+        path = folder / f"{place.row_off}_{place.col_off}.tif"
+        asked = _asked(item, keys, part)
+        if not is_verified(path, asked):
+            answer = source.render(session, item, keys, part)
+            _check(answer, len(keys) + 1, part, footprint, source.provider.root)
+            _keep(path, asked, answer)
+        places[path] = place
+    _assemble(item, keys, wanted, whole, places)
+    shutil.rmtree(folder)
+
+
+def _on_map(footprint: BaseGeometry, crs: str) -> BaseGeometry:
+    moved = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    return shapely.transform(
+        shapely.segmentize(footprint, 0.05),
+        lambda places: np.column_stack(moved.transform(*places.T)),
+    )
+
+
+def _part(grid: Grid, window: Window) -> Grid:
+    corner = grid.transform @ type(grid.transform).translation(window.col_off, window.row_off)
+    return Grid(grid.crs, corner, int(window.height), int(window.width))
+
+
+def _places(grid: Grid, side: int) -> Iterator[Window]:
+    """Yield equal windows that a service renders, as few as there can be."""
+    high = math.ceil(grid.height / math.ceil(grid.height / side))
+    wide = math.ceil(grid.width / math.ceil(grid.width / side))
+    for row in range(0, grid.height, high):
+        for column in range(0, grid.width, wide):
+            yield Window(column, row, min(wide, grid.width - column), min(high, grid.height - row))
+
+
+def _asked(item: SceneItem, keys: Sequence[str], part: Grid) -> str:
+    words = [[item.assets[key].href for key in keys], part.crs, part.bounds]
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()
+
+
+def _check(answer: bytes, bands: int, part: Grid, footprint: BaseGeometry, root: str) -> None:
+    """Refuse an answer that is not the window asked for, to its last pixel."""
+    try:
+        with rasterio.Env(**GDAL_OPTIONS), MemoryFile(answer) as memory, memory.open() as file:
+            wrong = _wrong(file, bands, part)
+            if wrong is None:
+                mask = file.read()[-1]
+    except RasterioError as error:
+        raise WebError(root, "not_an_image") from error
+    if wrong is not None:
+        raise WebError(root, wrong)
+    if not np.isin(mask, (0, 1)).all():
+        raise WebError(root, "no_data_mask")
+    if not mask.any() and footprint.buffer(-_EDGE_M).contains(box(*part.bounds)):
+        raise WebError(root, "empty_answer")
+
+
+def _wrong(file: Any, bands: int, part: Grid) -> str | None:
+    if file.count != bands:
+        return f"{file.count}_bands"
+    if set(file.dtypes) != {_NUMBERS.name}:
+        return f"dtype_{file.dtypes[0]}"
+    if (file.height, file.width) != (part.height, part.width):
+        return "another_size"
+    if file.crs is None or CRS.from_user_input(file.crs) != CRS.from_user_input(part.crs):
+        return "another_crs"
+    step = part.resolution * _FRACTION
+    return None if file.transform.almost_equals(part.transform, step) else "another_place"
+
+
+def _keep(path: Path, asked: str, answer: bytes) -> None:
+    clear(path)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(answer)
+    write_record(path, asked)
+
+
+def _assemble(
+    item: SceneItem,
+    keys: Sequence[str],
+    wanted: Mapping[str, tuple[Path, str]],
+    whole: Grid,
+    places: Mapping[Path, Window],
+) -> None:
+    """Write one file for each band from the windows, missing pixels as the asset states them."""
+    with rasterio.Env(**GDAL_OPTIONS), ExitStack() as renamed, ExitStack() as opened:
+        files = []
+        for key in keys:
+            path, _ = wanted[key]
+            clear(path)
+            temporary = renamed.enter_context(atomic_path(path))
+            profile = _profile(whole, item.assets[key].radiometry.nodata)
+            files.append(opened.enter_context(rasterio.open(temporary, "w", **profile)))
+        for path, place in places.items():
+            with rasterio.open(path) as part:
+                for rows in _strips(part.height):
+                    _copy(part, files, place, rows)
+    for path, asked in wanted.values():
+        write_record(path, asked)
+
+
+def _copy(part: Any, files: Sequence[Any], place: Window, rows: tuple[int, int]) -> None:
+    start, count = rows
+    numbers = part.read(window=Window(0, start, part.width, count))
+    there = numbers[-1] > 0
+    target = Window(place.col_off, place.row_off + start, part.width, count)
+    for file, band in zip(files, numbers[:-1], strict=True):
+        file.write(np.where(there, band, _NUMBERS.type(file.nodata)), 1, window=target)
+
+
+def _strips(height: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, height, _TILE):
+        yield start, min(_TILE, height - start)
+
+
+def _profile(grid: Grid, nodata: float | None) -> dict[str, Any]:
+    return {
+        "driver": "GTiff", "count": 1, "dtype": _NUMBERS.name, "crs": grid.crs,
+        "nodata": nodata, "transform": grid.transform, "height": grid.height, "width": grid.width,
+        "tiled": True, "blockysize": _TILE, "blockxsize": _TILE, "compress": "deflate",
+        "bigtiff": "if_safer",
+    }  # fmt: skip
