@@ -25,15 +25,17 @@ from pyproj import CRS, Transformer
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
-from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.imagery.archive import SceneItem
 from fieldline.pipeline.imagery.grid import Grid
+from fieldline.pipeline.imagery.limits import Guard
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.sources.source import RenderingSource
+from fieldline.pipeline.imagery.tariffs import processing_units
 from fieldline.pipeline.imagery.verified_file import clear, is_verified, write_record
 from fieldline.pipeline.imagery.web import WebError
+from fieldline.pipeline.imagery.windows import Boxes
 from fieldline.pipeline.records.tables import atomic_path
 
 _PARTS = "windows"
@@ -41,48 +43,61 @@ _PARTS = "windows"
 _TILE = 256
 _EDGE_M = 500.0
 """Land around a footprint that is asked for too: catalogs round footprints."""
+_INNER = 0.02
+"""Of a footprint's side: its edge, on which a window may truly be empty."""
 _NUMBERS = np.dtype("uint16")
 _FRACTION = 1e-6  # of a pixel
 
 
-def render_scene(
+def rendered_scene(
     source: RenderingSource,
     session: requests.Session,
+    guard: Guard,
     item: SceneItem,
-    wanted: Mapping[str, tuple[Path, str]],
+    paths: Mapping[str, Path],
     grid: Grid,
+    boxes: Boxes,
 ) -> None:
-    """Have bands of a scene rendered and write each as a verified file.
+    """Have the bands of a scene rendered that are not there yet, each as a verified file.
 
     Args:
         source: Who renders.
         session: Signed for it.
+        guard: Allows processing units.
         item: The scene; its assets state the number that means missing.
-        wanted: File of each asset, and the word for what is asked.
+        paths: File of each asset.
         grid: The county's grid.
+        boxes: Land that is needed, in the grid's CRS.
 
     Raises:
         WebError: A window does not come, or is not what was asked for.
+        OutOfTimeError: Its turn comes too late.
+        BudgetError: It would exceed the budget.
         OSError: A file cannot be written.
     """
     footprint = _on_map(item.footprint, grid.crs)
-    west, south, east, north = footprint.buffer(_EDGE_M).bounds
-    window = grid.window_of((west, south, east, north))
-    if window is None:
+    windows = _windows(grid, footprint, boxes, source.side)
+    if not windows:
         raise WebError(source.provider.root, "footprint_beside_the_county")
-    keys, whole = sorted(wanted), _part(grid, window)
-    folder = next(iter(wanted.values()))[0].parent / _PARTS
+    words = {key: _asked(item, [key], [_part(grid, window) for window in windows]) for key in paths}
+    keys = sorted(key for key in paths if not is_verified(paths[key], words[key]))
+    if not keys:
+        return
+    folder = paths[keys[0]].parent / _PARTS
     places = {}
-    for place in _places(whole, source.side):
-        part = _part(whole, place)
-        path = folder / f"{place.row_off}_{place.col_off}.tif"
-        asked = _asked(item, keys, part)
+    for window in windows:
+        part = _part(grid, window)
+        path = folder / f"{window.row_off}_{window.col_off}.tif"
+        asked = _asked(item, keys, [part])
         if not is_verified(path, asked):
+            guard.spend(processing_units(part.height, part.width, len(keys)))
             answer = source.render(session, item, keys, part)
             _check(answer, len(keys) + 1, part, footprint, source.provider.root)
             _keep(path, asked, answer)
-        places[path] = place
-    _assemble(item, keys, wanted, whole, places)
+        places[path] = window
+    _assemble(item, {key: paths[key] for key in keys}, grid, places)
+    for key in keys:
+        write_record(paths[key], words[key])
     shutil.rmtree(folder)
 
 
@@ -99,17 +114,33 @@ def _part(grid: Grid, window: Window) -> Grid:
     return Grid(grid.crs, corner, int(window.height), int(window.width))
 
 
-def _places(grid: Grid, side: int) -> Iterator[Window]:
-    """Yield equal windows that a service renders, as few as there can be."""
+def _windows(grid: Grid, footprint: BaseGeometry, boxes: Boxes, side: int) -> list[Window]:
+    """Return the windows of the grid to be rendered: none where no land is needed or shown.
+
+    The grid is cut into equal parts, as few as the service's size allows; of each, the box of what
+    is needed in it is asked for.
+    """
+    shown = shapely.box(*footprint.buffer(_EDGE_M).bounds)
     high = math.ceil(grid.height / math.ceil(grid.height / side))
     wide = math.ceil(grid.width / math.ceil(grid.width / side))
+    found = []
     for row in range(0, grid.height, high):
         for column in range(0, grid.width, wide):
-            yield Window(column, row, min(wide, grid.width - column), min(high, grid.height - row))
+            size = min(wide, grid.width - column), min(high, grid.height - row)
+            part = shapely.box(*grid.window_bounds(Window(column, row, *size))) & shown
+            inside = np.asarray(shapely.intersection(shapely.box(*boxes.T), part))
+            needed = inside[shapely.area(inside) > 0]
+            if needed.size:
+                west, south, east, north = map(float, shapely.total_bounds(needed))
+                window = grid.window_of((west, south, east, north))
+                if window is not None:
+                    found.append(window)
+    return found
 
 
-def _asked(item: SceneItem, keys: Sequence[str], part: Grid) -> str:
-    words = [[item.assets[key].href for key in keys], part.crs, part.bounds]
+def _asked(item: SceneItem, keys: Sequence[str], parts: Sequence[Grid]) -> str:
+    places = [[part.crs, part.bounds] for part in parts]
+    words = [[item.assets[key].href for key in keys], places]
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()
 
 
@@ -126,7 +157,8 @@ def _check(answer: bytes, bands: int, part: Grid, footprint: BaseGeometry, root:
         raise WebError(root, wrong)
     if not np.isin(mask, (0, 1)).all():
         raise WebError(root, "no_data_mask")
-    if not mask.any() and footprint.buffer(-_EDGE_M).contains(box(*part.bounds)):
+    inner = footprint.buffer(-min(_EDGE_M, _INNER * math.sqrt(footprint.area)))
+    if not mask.any() and inner.contains(shapely.box(*part.bounds)):
         raise WebError(root, "empty_answer")
 
 
@@ -151,27 +183,20 @@ def _keep(path: Path, asked: str, answer: bytes) -> None:
 
 
 def _assemble(
-    item: SceneItem,
-    keys: Sequence[str],
-    wanted: Mapping[str, tuple[Path, str]],
-    whole: Grid,
-    places: Mapping[Path, Window],
+    item: SceneItem, paths: Mapping[str, Path], grid: Grid, places: Mapping[Path, Window]
 ) -> None:
     """Write one file for each band from the windows, missing pixels as the asset states them."""
     with rasterio.Env(**GDAL_OPTIONS), ExitStack() as renamed, ExitStack() as opened:
         files = []
-        for key in keys:
-            path, _ = wanted[key]
+        for key, path in sorted(paths.items()):
             clear(path)
             temporary = renamed.enter_context(atomic_path(path))
-            profile = _profile(whole, item.assets[key].radiometry.nodata)
+            profile = _profile(grid, item.assets[key].radiometry.nodata)
             files.append(opened.enter_context(rasterio.open(temporary, "w", **profile)))
         for path, place in places.items():
             with rasterio.open(path) as part:
                 for rows in _strips(part.height):
                     _copy(part, files, place, rows)
-    for path, asked in wanted.values():
-        write_record(path, asked)
 
 
 def _copy(part: Any, files: Sequence[Any], place: Window, rows: tuple[int, int]) -> None:
@@ -193,5 +218,5 @@ def _profile(grid: Grid, nodata: float | None) -> dict[str, Any]:
         "driver": "GTiff", "count": 1, "dtype": _NUMBERS.name, "crs": grid.crs,
         "nodata": nodata, "transform": grid.transform, "height": grid.height, "width": grid.width,
         "tiled": True, "blockysize": _TILE, "blockxsize": _TILE, "compress": "deflate",
-        "bigtiff": "if_safer",
+        "sparse_ok": True, "bigtiff": "if_safer",
     }  # fmt: skip

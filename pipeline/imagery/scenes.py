@@ -9,6 +9,7 @@ What was chosen is kept (`scene_table`), so that a rerun and a replay read the s
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -26,9 +27,11 @@ from fieldline.pipeline.imagery.archive import SceneItem, Versions, item_id, par
 from fieldline.pipeline.imagery.catalog import BrokenLink, ItemSource
 from fieldline.pipeline.imagery.fields import FieldError
 from fieldline.pipeline.imagery.grid import Bounds, county_grid
+from fieldline.pipeline.imagery.layout import Cover
+from fieldline.pipeline.imagery.limits import Meter
 from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, is_suspect, offset_conflict
 from fieldline.pipeline.imagery.pull import FOLDER as PULL_FOLDER
-from fieldline.pipeline.imagery.pull import PullError, WantedScene, pull_scenes
+from fieldline.pipeline.imagery.pull import Pull, PullError, WantedScene, pull_scenes
 from fieldline.pipeline.imagery.radiometry import baseline_order
 from fieldline.pipeline.imagery.scene_table import (
     kept_document,
@@ -39,7 +42,10 @@ from fieldline.pipeline.imagery.scene_table import (
 )
 from fieldline.pipeline.imagery.settings import GridSettings, PullSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.archive import ArchiveSource
+from fieldline.pipeline.imagery.sources.providers import provider_of
 from fieldline.pipeline.imagery.sources.source import remote_source
+from fieldline.pipeline.imagery.tariffs import tariff_of
+from fieldline.pipeline.imagery.windows import places_of
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
@@ -143,21 +149,44 @@ def _pulled(
     settings: PullSettings,
 ) -> list[_Choice]:  # fmt: skip
     """Search a provider, pull what its items' words allow, then judge what lies on disk."""
-    county = county_grid(outlines, grid)
-    source = remote_source(remote, chooser.scenes, settings)
-    found = source.search(_bounds(outlines), chooser.season)
-    read = [chooser.by_words(source) for source in found.sources]
-    choices = _distinct([choice for choice, _ in read])
-    wanted = {
-        place: WantedScene(found.sources[place], item)
-        for place, (_, item) in enumerate(read)
-        if item is not None and choices[place].code == OK
-    }
-    bands, folder = wanted_assets(chooser.scenes), chooser.folder / PULL_FOLDER
-    pulled = pull_scenes([*wanted.values()], source, bands, county, folder, settings)
+    pull = pull_of(remote, outlines, chooser.scenes, grid, settings, chooser.folder)
+    found = pull.source.search(_bounds(outlines), chooser.season)
+    choices, wanted = _by_words(found.sources, chooser)
+    pulled = pull_scenes(pull, [*wanted.values()])
     for place, scene in zip(wanted, pulled, strict=True):
         choices[place] = _with_fault(chooser.choose(scene.source), scene.fault)
     return choices
+
+
+def pull_of(
+    remote: str, outlines: gpd.GeoDataFrame, scenes: SceneSettings, grid: GridSettings,
+    settings: PullSettings, folder: Path,
+) -> Pull:  # fmt: skip
+    """Return what a county asks of a provider.
+
+    Raises:
+        UserError: The county has no parcel, or the address means no provider.
+    """
+    county = county_grid(outlines, grid)
+    cover = Cover(places_of(outlines, county, settings.margin_m))
+    source = remote_source(remote, scenes, settings)
+    tariff = tariff_of(provider_of(remote).name, settings.tariff)
+    meter = Meter(settings.budget, tariff, time.monotonic() + settings.run_deadline_s)
+    return Pull(source, scenes, county, cover, folder / PULL_FOLDER, settings, meter)
+
+
+def _by_words(
+    sources: Sequence[ItemSource], chooser: _Chooser
+) -> tuple[list[_Choice], dict[int, WantedScene]]:
+    """Judge items by their words alone; return those that may be used by their place too."""
+    read = [chooser.by_words(source) for source in sources]
+    choices = _distinct([choice for choice, _ in read])
+    wanted = {
+        place: WantedScene(sources[place], item)
+        for place, (_, item) in enumerate(read)
+        if item is not None and choices[place].code == OK
+    }
+    return choices, wanted
 
 
 def _with_fault(choice: _Choice, fault: PullError | None) -> _Choice:

@@ -16,40 +16,40 @@ from fieldline.pipeline.records.tables import atomic_path
 def is_verified(path: Path, asked: str) -> bool:
     """Whether a file is what was asked for, to the last byte."""
     try:
-        record = json.loads(_record(path).read_text(encoding="utf-8"))
+        record = json.loads(record_of(path).read_text(encoding="utf-8"))
         if record["asked"] != asked or record["size"] != path.stat().st_size:
             return False
-        return bool(record["sha256"] == _checksum(path))
+        return bool(record["sha256"] == checksum(path))
     except (OSError, ValueError, LookupError, TypeError):
         return False
 
 
-def write_record(path: Path, asked: str, written: Path | None = None) -> None:
+def write_record(path: Path, asked: str) -> None:
     """Leave the record of a file beside it.
 
     Args:
         path: The file.
         asked: What was asked for, as one word.
-        written: Where it lies for now, before it is renamed to `path`.
     """
-    place = written or path
-    record = {"asked": asked, "size": place.stat().st_size, "sha256": _checksum(place)}
-    with atomic_path(_record(path)) as temporary:
+    record = {"asked": asked, "size": path.stat().st_size, "sha256": checksum(path)}
+    with atomic_path(record_of(path)) as temporary:
         temporary.write_text(json.dumps(record), encoding="utf-8")
 
 
 def clear(path: Path) -> None:
     """Remove a file that is not what is asked for, which nobody may read, and a killed pull's."""
-    for old in (path, _record(path)):
+    for old in (path, record_of(path)):
         old.unlink(missing_ok=True)
         for half in old.parent.glob(f".{old.name}.*.tmp"):
             half.unlink(missing_ok=True)
 
 
-def _record(path: Path) -> Path:
+def record_of(path: Path) -> Path:
+    """Return the path of a file's record."""
     return path.with_suffix(".json")
 
 
-def _checksum(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

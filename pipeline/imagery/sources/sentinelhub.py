@@ -69,7 +69,7 @@ class SentinelHubSource:
             )
         self.provider = provider
         self.auth = BearerAuth(Tokens(provider, known, settings), provider.root)
-        self._session = patient_session(settings, provider.retry_after_per_s)
+        self._session = patient_session(settings, None, provider.retry_after_per_s)
         self._session.auth = self.auth
         self._spent: WebError | None = None
 

@@ -50,7 +50,7 @@ class StacSource:
     ) -> None:
         self.provider, self.auth = provider, auth
         self._root, self._sign, self._collection = provider.root, provider.sign, collection
-        self._session = patient_session(settings, provider.retry_after_per_s)
+        self._session = patient_session(settings, None, provider.retry_after_per_s)
         self._io = StacApiIO()
         self._io.session = self._session
 

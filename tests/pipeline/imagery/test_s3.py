@@ -11,6 +11,7 @@ import requests
 from rasterio.shutil import copy as copy_raster
 
 from fieldline.pipeline.imagery.accounts import Account, AccountError
+from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.remote_file import RemoteFile
 from fieldline.pipeline.imagery.s3 import S3Auth, https_address, sign
@@ -68,7 +69,8 @@ def opened(store: S3Store, name: str, account: Account = KEYS) -> RemoteFile:
     provider = Provider("cdse", "stac", "", account="cdse", s3=store.host)
     session = patient_session(QUICK)
     session.auth = S3Auth(provider, account)
-    return RemoteFile(session, https_address(f"s3://{BUCKET}/{name}", store.host))
+    address = https_address(f"s3://{BUCKET}/{name}", store.host)
+    return RemoteFile(session, lambda: address, RangeStore(store.folder / f"{name}.parts"))
 
 
 @pytest.mark.parametrize("kind", ["tif", "jp2"])
@@ -116,13 +118,13 @@ def test_a_file_that_is_not_there_is_a_fault_of_that_file(store: S3Store) -> Non
         opened(store, "B05.tif")
 
 
-def test_keys_that_are_taken_back_while_a_file_is_read_are_a_fault_of_it(store: S3Store) -> None:
+def test_keys_that_are_taken_back_while_a_file_is_read_are_said(store: S3Store) -> None:
     remote = opened(store, "plain.tif")
     body = b"<Error><Code>InvalidAccessKeyId</Code></Error>"
     store.faults = [Fault("403", path="", body=body)]
     assert remote.read(500_000, 10) == b""
-    assert remote.fault is not None
-    assert remote.fault.reason == "account_refused"
+    with pytest.raises(AccountError, match="are refused by"):
+        remote.check()
 
 
 def test_missing_keys_name_where_to_put_them(store: S3Store) -> None:
