@@ -23,6 +23,7 @@ import requests
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.catalog import ItemSource
 from fieldline.pipeline.imagery.copies import Request, is_verified, parts_of, write_copy
+from fieldline.pipeline.imagery.emptiness import is_empty, on_map, surely_shows
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.layout import Cover, LayoutError, read_layout
 from fieldline.pipeline.imagery.limits import Guard, Meter, OutOfTimeError
@@ -161,6 +162,7 @@ def _scene(pull: Pull, scene: WantedScene) -> PulledScene:
             else:
                 for file in files:
                     _file(pull, session, file)
+                    _check_not_empty(pull, scene.item, file)
         except PullError as fault:
             _log.warning("%s: %s", scene.item.id, fault)
             return PulledScene(local, fault)
@@ -217,6 +219,20 @@ def _fetch(pull: Pull, session: requests.Session, file: WantedFile) -> None:
             store.clear()  # what cannot be read may be right when it is fetched again
             raise
         store.clear()
+
+
+def _check_not_empty(pull: Pull, item: SceneItem, file: WantedFile) -> None:
+    """Refuse a file without a pixel where the scene says that it shows a parcel.
+
+    Raises:
+        PullError: The file is such a one; it is removed, so that nobody reads it as cloud.
+    """
+    if not is_empty(file.path, file.asset.radiometry.nodata):
+        return
+    places = pull.cover.places
+    if surely_shows(on_map(item.footprint, places.crs), places.boxes):
+        clear(file.path)
+        raise PullError(file.asset.key, "empty_answer", 1)
 
 
 @contextmanager

@@ -21,13 +21,14 @@ import numpy as np
 import rasterio
 import requests
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.imagery.archive import SceneItem
+from fieldline.pipeline.imagery.emptiness import on_map, surely_shows
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.limits import Guard
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
@@ -43,8 +44,6 @@ _PARTS = "windows"
 _TILE = 256
 _EDGE_M = 500.0
 """Land around a footprint that is asked for too: catalogs round footprints."""
-_INNER = 0.02
-"""Of a footprint's side: its edge, on which a window may truly be empty."""
 _NUMBERS = np.dtype("uint16")
 _FRACTION = 1e-6  # of a pixel
 
@@ -75,7 +74,7 @@ def rendered_scene(
         BudgetError: It would exceed the budget.
         OSError: A file cannot be written.
     """
-    footprint = _on_map(item.footprint, grid.crs)
+    footprint = on_map(item.footprint, grid.crs)
     windows = _windows(grid, footprint, boxes, source.side)
     if not windows:
         raise WebError(source.provider.root, "footprint_beside_the_county")
@@ -99,14 +98,6 @@ def rendered_scene(
     for key in keys:
         write_record(paths[key], words[key])
     shutil.rmtree(folder)
-
-
-def _on_map(footprint: BaseGeometry, crs: str) -> BaseGeometry:
-    moved = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
-    return shapely.transform(
-        shapely.segmentize(footprint, 0.05),
-        lambda places: np.column_stack(moved.transform(*places.T)),
-    )
 
 
 def _part(grid: Grid, window: Window) -> Grid:
@@ -157,8 +148,7 @@ def _check(answer: bytes, bands: int, part: Grid, footprint: BaseGeometry, root:
         raise WebError(root, wrong)
     if not np.isin(mask, (0, 1)).all():
         raise WebError(root, "no_data_mask")
-    inner = footprint.buffer(-min(_EDGE_M, _INNER * math.sqrt(footprint.area)))
-    if not mask.any() and inner.contains(shapely.box(*part.bounds)):
+    if not mask.any() and surely_shows(footprint, np.array([part.bounds])):
         raise WebError(root, "empty_answer")
 
 

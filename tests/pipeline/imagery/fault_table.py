@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from rasterio.shutil import copy as copy_raster
 
 from fieldline.pipeline.imagery.accounts import variable
@@ -92,7 +93,7 @@ class Row:
     seconds: float = 0.0
     """Of the run that was struck."""
     parcels: int = 0
-    """Parcels that observations name."""
+    """Parcels that have an outcome."""
     dates: int = 0
     """Parcel-dates observed."""
     missing_values: int = 0
@@ -141,7 +142,11 @@ def _another_body(kind: str) -> _Strike:
         other = path.with_suffix(".other")
         path.rename(other)
         if kind == "wrong_dtype":
-            copy_raster(other, path, driver="GTiff", dtype="complex64")
+            with rasterio.open(other) as file:
+                profile = {**file.profile, "driver": "GTiff", "dtype": "complex64"}
+                numbers = file.read().astype("complex64")
+            with rasterio.open(path, "w", **profile) as file:
+                file.write(numbers)
         else:
             scene = scenes(1)[0]
             empty = {name: np.zeros_like(values) for name, values in scene.bands.items()}
@@ -321,11 +326,12 @@ def _outcome(row: Row, folder: Path, results: Path) -> Row:
     said = told(results / "chosen.parquet")
     observe(folder)
     rows = read_table(results / "observations.parquet")
-    words = told(results / "observed.parquet")["a"][1]
+    observed = told(results / "observed.parquet")
+    words = observed["a"][1]
     lost = [part.partition("=")[2] for part in words.split() if part.startswith("lost_dates=")]
     return replace(
         row, outcome=said[STRUCK][0], detail=said[STRUCK][1],
-        parcels=rows["parcel_id"].nunique(), dates=len(rows),
+        parcels=len({"a", "b"} & set(observed)), dates=len(rows),
         missing_values=int(rows[["B02_mean", "B04_mean"]].isna().to_numpy().sum()),
         lost_dates=int(lost[0]) if lost else 0,
     )  # fmt: skip
