@@ -20,6 +20,7 @@ from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
+from fieldline.pipeline.imagery.acquisitions import acquisition_of
 from fieldline.pipeline.imagery.addresses import resolve
 from fieldline.pipeline.imagery.bands import contradicts, spellings
 from fieldline.pipeline.imagery.fields import FieldError, Fields
@@ -94,6 +95,8 @@ class SceneItem:
     """When it was made and told."""
     simulated: bool = False
     """Whether it says of itself that it is simulated."""
+    acquisition: str | None = None
+    """Satellite, start of the datatake and tile: the same for every product of the image."""
 
     def find(self, band: str) -> Asset | None:
         """Return the asset of a band by key, other key, then a stated name that is unique."""
@@ -154,6 +157,7 @@ def parse_item(
         known_since=known,
         versions=_versions(properties, baseline),
         simulated=properties.values.get("fieldline:simulated") is True,
+        acquisition=acquisition_of(item_id(document), properties.values),
     )
     return _with_assets(named, item, None if folder is None else str(folder), wanted)
 

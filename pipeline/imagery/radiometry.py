@@ -21,7 +21,7 @@ _BASELINE_KEYS = ("s2:processing_baseline", "sentinel:processing_baseline", "pro
 #: Whether 1000 was taken off the digital numbers already; the first two are Earth Search's, v1, v0.
 _APPLIED_KEYS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 _UNOFFICIAL = (99, 99)
-_SHIFTED_SINCE = (4, 0)
+SHIFTED_SINCE = (4, 0)
 """Baseline from which ESA's digital numbers hold 1000 more than reflectance x 10000."""
 _PRODUCT_BASELINE = re.compile(r"(\d{2})(\d{2})")
 _LEAST_SCALE = 1e-9
@@ -107,7 +107,7 @@ def radiometry_of(
     nodata = _nodata(places)
     if applied:
         return Radiometry(scale, 0.0, nodata, offset or None, bool(offset))
-    shifted = baseline_order(baseline) >= _SHIFTED_SINCE
+    shifted = baseline_order(baseline) >= SHIFTED_SINCE
     return Radiometry(scale, offset, nodata, None, applied is False and offset == 0 and shifted)
 
 
