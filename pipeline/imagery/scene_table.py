@@ -7,7 +7,7 @@ is not needed is left where it was (`links` says where).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,14 +112,25 @@ def kept_document(
     }
 
 
-def write_items(documents: Sequence[dict[str, Any]], out: Path) -> None:
-    """Write kept documents in order of time and id; none gives an empty table."""
+def write_items(
+    documents: Sequence[dict[str, Any]], out: Path, notes: Mapping[str, str] | None = None
+) -> None:
+    """Write kept documents in order of time and id; none gives an empty table.
+
+    Args:
+        documents: As `kept_document` returns them.
+        out: `scenes.parquet`.
+        notes: What else the file says of itself.
+    """
     ordered = sorted(documents, key=lambda d: (d["properties"]["datetime"], d["id"]))
     with atomic_path(out) as temporary:
         if ordered:
             sga.to_parquet(sga.parse_stac_items_to_arrow(ordered), temporary)
         else:
             pq.write_table(pa.table({"id": pa.array([], pa.string())}), temporary)
+        table = pq.read_table(temporary)
+        metadata = {**(table.schema.metadata or {}), **(notes or {})}
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
 def read_items(scenes_parquet: Path) -> list[SceneItem]:

@@ -25,6 +25,7 @@ from fieldline.pipeline.imagery.catalog import BrokenLink, ItemSource
 from fieldline.pipeline.imagery.choice import Choice, distinct, named
 from fieldline.pipeline.imagery.fields import FieldError
 from fieldline.pipeline.imagery.grid import Bounds, county_grid
+from fieldline.pipeline.imagery.lineage import Lineage
 from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, is_suspect, offset_conflict
 from fieldline.pipeline.imagery.pull import FOLDER as PULL_FOLDER
 from fieldline.pipeline.imagery.pull import PullError, WantedScene, pull_scenes
@@ -107,7 +108,8 @@ def run_scenes(
         choices = _of_archive(catalog, outlines, chooser)
     else:
         raise UserError("the county has no catalog", "set inputs.catalog")
-    write_items([c.kept for c in choices if c.kept is not None], out)
+    lineage = Lineage.of(scenes, grid or GridSettings())
+    write_items([c.kept for c in choices if c.kept is not None], out, lineage.notes())
     write_outcomes([Outcome(STAGE, c.name, "", c.code, c.detail) for c in named(choices)], outcomes)
 
 
