@@ -27,6 +27,7 @@ from fieldline.pipeline.imagery.fields import FieldError
 from fieldline.pipeline.imagery.grid import Bounds, county_grid
 from fieldline.pipeline.imagery.lineage import Lineage
 from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, is_suspect, offset_conflict
+from fieldline.pipeline.imagery.plausibility import Look, implausible, look_at
 from fieldline.pipeline.imagery.pull import FOLDER as PULL_FOLDER
 from fieldline.pipeline.imagery.pull import PullError, WantedScene, pull_scenes
 from fieldline.pipeline.imagery.radiometry import baseline_order
@@ -47,6 +48,7 @@ from fieldline.pipeline.records.settings import Season
 STAGE = "scenes"
 _DEGREES_PER_HOUR = 15.0
 _FEW = 256  # parcels asked first
+LOOKED_PARCELS = 8  # by every scene: enough for the bounds, and half of what a doubt is worth
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def run_scenes(
         choices = _of_archive(catalog, outlines, chooser)
     else:
         raise UserError("the county has no catalog", "set inputs.catalog")
+    choices = _plausible(choices, chooser)
     lineage = Lineage.of(scenes, grid or GridSettings())
     write_items([c.kept for c in choices if c.kept is not None], out, lineage.notes())
     write_outcomes([Outcome(STAGE, c.name, "", c.code, c.detail) for c in named(choices)], outcomes)
@@ -118,6 +121,20 @@ def _of_archive(catalog: Path, outlines: gpd.GeoDataFrame, chooser: _Chooser) ->
     found = source.search(_bounds(outlines), chooser.season)
     choices = distinct([chooser.choose(source) for source in found.sources])
     return choices + [_lost(link) for link in found.broken]
+
+
+def _plausible(choices: Sequence[Choice], chooser: _Chooser) -> list[Choice]:
+    """Refuse chosen scenes whose pixels cannot be reflectances of fields."""
+    looks = [
+        chooser.look(c.item) if c.kept is not None and c.code == OK and c.item else None
+        for c in choices
+    ]
+    return [
+        choice
+        if found is None
+        else replace(choice, code="scene_implausible", detail=detail(**vars(found)), kept=None)
+        for choice, found in zip(choices, implausible(looks), strict=True)
+    ]
 
 
 def _bounds(outlines: gpd.GeoDataFrame) -> Bounds:
@@ -284,6 +301,10 @@ class _Chooser:
         if silent:
             return "scene_no_radiometry", detail(bands=",".join(silent))
         return OK, detail(cloud=item.cloud_cover, baseline=item.baseline)
+
+    def look(self, item: SceneItem) -> Look | None:
+        """Look at an item's pixels over a few of the parcels under it."""
+        return look_at(item, self._area.sample(item.footprint, LOOKED_PARCELS), self.scenes)
 
     def _offset(self, item: SceneItem) -> tuple[str, list[str]]:
         """Return the words of a conflict, or those of an offset that the item's flag settled."""
