@@ -144,6 +144,22 @@ def score(
     print_scores(scores, as_json=as_json)
 
 
+@app.command()
+def stac(
+    county: Annotated[str, typer.Option(help="County id.")] = "SIM001",
+    season: Annotated[str, typer.Option(help="Season.")] = "2024",
+    config: ConfigFiles = None,
+) -> None:
+    """List a county's products as a STAC collection beside its tables, with their provenance.
+
+    Example: fieldline stac --county SIM001 --season 2024
+    """
+    from fieldline.desk.report.stac import write_stac
+    from fieldline.workflows.config.load import load_config
+
+    print(write_stac(load_config(config or []).results / season / county))
+
+
 @parcels_app.command("check")
 def parcels_check(
     files: Annotated[

@@ -25,21 +25,16 @@ import fieldline
 from fieldline.pipeline.imagery import cube as module
 from fieldline.pipeline.imagery.coverage import block_sums, build_weights, moments
 from fieldline.pipeline.imagery.grid import county_grid
-from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.scenes import run_scenes
-from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.tables import read_table
+from tests.fieldline.seasons import BANDS, SETTINGS, SHAPES, observed_season
 from tests.pipeline.imagery.tiny_archive import (
-    EAGER,
     GRID,
     SEASON,
     TinyScene,
     X,
     Y,
     outlines,
-    pixel_box,
-    scene_settings,
-    write_archive,
     write_parcels,
 )
 
@@ -47,9 +42,6 @@ xr = pytest.importorskip("xarray")
 distributed = pytest.importorskip("distributed")
 
 EDGE = 90
-BANDS = ("B04", "B08")
-SETTINGS = scene_settings(*BANDS, mask=MaskSettings(kind="scl"))
-SHAPES = {"a": pixel_box(0.5, 0.5, 37.5, 80.2), "b": pixel_box(50.4, 20.1, 89.6, 89.5)}
 
 
 def scene(number: int, day: int, shift: int = 0, left: int = 0) -> TinyScene:
@@ -73,20 +65,7 @@ DAYS = [["S1"], ["S3", "S2"], ["S4"]]
 @pytest.fixture(scope="module")
 def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a county whose scenes were chosen and observed."""
-    base = tmp_path_factory.mktemp("cube")
-    folder = base / "results" / "2021" / "T"
-    parcels = write_parcels(folder / "parcels.parquet", SHAPES)
-    run_scenes(
-        catalog=write_archive(base / "archive", SCENES), parcels=parcels, season=SEASON,
-        scenes=SETTINGS, out=folder / "scenes.parquet", grid=GRID,
-        outcomes=folder / "outcomes" / "scenes.parquet",
-    )  # fmt: skip
-    run_observe(
-        scenes=folder / "scenes.parquet", parcels=parcels, grid=GRID, scene_settings=SETTINGS,
-        settings=EAGER, out=folder / "observations.parquet",
-        outcomes=folder / "outcomes" / "observe.parquet",
-    )  # fmt: skip
-    return folder
+    return observed_season(tmp_path_factory.mktemp("cube"), SCENES)
 
 
 def expected(base: Path, band: str) -> np.ndarray[Any, Any]:
