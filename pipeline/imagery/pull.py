@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,24 +19,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import requests
 
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.catalog import ItemSource
 from fieldline.pipeline.imagery.copies import Request, is_verified, parts_of, write_copy
 from fieldline.pipeline.imagery.emptiness import is_empty, on_map, surely_shows
-from fieldline.pipeline.imagery.grid import Grid
+from fieldline.pipeline.imagery.grid import Grid, county_grid
 from fieldline.pipeline.imagery.layout import Cover, LayoutError, read_layout
 from fieldline.pipeline.imagery.limits import Guard, Meter, OutOfTimeError
 from fieldline.pipeline.imagery.masks import mask_asset
 from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.remote_file import RemoteFile
-from fieldline.pipeline.imagery.rendering import rendered_scene
+from fieldline.pipeline.imagery.rendering import Rendering
 from fieldline.pipeline.imagery.scene_table import wanted_assets
-from fieldline.pipeline.imagery.settings import PullSettings, SceneSettings
-from fieldline.pipeline.imagery.sources.source import RemoteSource, RenderingSource
+from fieldline.pipeline.imagery.settings import GridSettings, PullSettings, SceneSettings
+from fieldline.pipeline.imagery.sources.providers import provider_of
+from fieldline.pipeline.imagery.sources.source import (
+    RemoteSource,
+    RenderingSource,
+    remote_source,
+)
+from fieldline.pipeline.imagery.tariffs import tariff_of
 from fieldline.pipeline.imagery.verified_file import clear
 from fieldline.pipeline.imagery.web import WebError, patient_session
+from fieldline.pipeline.imagery.windows import places_of
 from fieldline.pipeline.records.errors import ProviderError, UserError
 
 FOLDER = "scenes"
@@ -104,6 +113,26 @@ class Pull:
             for key, asset in assets.items()
         ]
 
+    @property
+    def connections(self) -> int:
+        """Scenes worked on at once: as many as both the settings and the provider allow."""
+        allowed = self.source.provider.connections or self.settings.connections
+        return min(self.settings.connections, allowed)
+
+    def session(self, guard: Guard) -> requests.Session:
+        """Return a session whose requests are signed for the source."""
+        per_s = self.source.provider.retry_after_per_s
+        session = patient_session(self.settings, guard, per_s)
+        session.auth = self.source.auth
+        return session
+
+    def rendering(self, item: SceneItem) -> Rendering | None:
+        """Return what a source that renders is asked of a scene; None where it gives files."""
+        if not isinstance(self.source, RenderingSource):
+            return None
+        paths = {file.asset.key: file.path for file in self.files(item)}
+        return Rendering(self.source, item, paths, self.grid, self.cover.places.boxes)
+
     def is_there(self, file: WantedFile) -> bool:
         """Whether a file's copy holds what is needed."""
         return is_verified(file.path, file.request, self.cover)
@@ -124,6 +153,31 @@ class Pull:
         return Request(asset.href, whole=stated is None, nodata=stated or None)
 
 
+def pull_of(
+    remote: str, outlines: gpd.GeoDataFrame, scenes: SceneSettings, grid: GridSettings,
+    settings: PullSettings, folder: Path,
+) -> Pull:  # fmt: skip
+    """Return what a county asks of a provider.
+
+    Args:
+        remote: The provider (`sources.providers`).
+        outlines: Parcel polygons, EPSG:4326.
+        scenes: Collection, bands and mask.
+        grid: The county's grid.
+        settings: How scenes are fetched.
+        folder: Folder of the county and season.
+
+    Raises:
+        UserError: The county has no parcel, or the address means no provider.
+    """
+    county = county_grid(outlines, grid)
+    cover = Cover(places_of(outlines, county, settings.margin_m))
+    source = remote_source(remote, scenes, settings)
+    tariff = tariff_of(provider_of(remote).name, settings.tariff)
+    meter = Meter(settings.budget, tariff, time.monotonic() + settings.run_deadline_s)
+    return Pull(source, scenes, county, cover, folder / FOLDER, settings, meter)
+
+
 def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:
     """Fetch what is not there yet of every wanted scene.
 
@@ -137,9 +191,7 @@ def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:
     Raises:
         UserError: The folder cannot be written, or the budget would be exceeded.
     """
-    mine = pull.settings.connections
-    allowed = min(mine, pull.source.provider.connections or mine)
-    with ThreadPoolExecutor(max_workers=allowed) as pool:
+    with ThreadPoolExecutor(max_workers=pull.connections) as pool:
         waiting = [pool.submit(_scene, pull, scene) for scene in wanted]
         try:
             return [result.result() for result in waiting]
@@ -153,12 +205,11 @@ def _scene(pull: Pull, scene: WantedScene) -> PulledScene:
     paths = {file.asset.key: file.path for file in files}
     local = replace(scene.source, document=_relocated(scene.source.read(), paths))
     guard = pull.meter.scene(pull.settings.scene_deadline_s)
-    per_s = pull.source.provider.retry_after_per_s
-    with patient_session(pull.settings, guard, per_s) as session:
-        session.auth = pull.source.auth
+    rendering = pull.rendering(scene.item)
+    with pull.session(guard) as session:
         try:
-            if isinstance(pull.source, RenderingSource):
-                _rendered(pull, pull.source, session, guard, scene.item, paths)
+            if rendering is not None:
+                _rendered(rendering, session, guard)
             else:
                 for file in files:
                     _file(pull, session, file)
@@ -169,14 +220,11 @@ def _scene(pull: Pull, scene: WantedScene) -> PulledScene:
     return PulledScene(local)
 
 
-def _rendered(
-    pull: Pull, source: RenderingSource, session: requests.Session, guard: Guard,
-    item: SceneItem, paths: Mapping[str, Path],
-) -> None:  # fmt: skip
+def _rendered(rendering: Rendering, session: requests.Session, guard: Guard) -> None:
     """Have the files of a scene rendered that are not there yet."""
     try:
-        with writing(next(iter(paths.values()))):
-            rendered_scene(source, session, guard, item, paths, pull.grid, pull.cover.places.boxes)
+        with writing(rendering.folder):
+            rendering.run(session, guard)
     except WebError as fault:
         raise PullError("window", fault.reason, fault.attempts) from fault
     except OutOfTimeError as fault:

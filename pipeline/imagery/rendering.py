@@ -14,6 +14,8 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,59 +47,97 @@ _TILE = 256
 _EDGE_M = 500.0
 """Land around a footprint that is asked for too: catalogs round footprints."""
 _NUMBERS = np.dtype("uint16")
+SAMPLE_BYTES = _NUMBERS.itemsize
+"""Bytes of one pixel of one band in an answer, before it is compressed."""
 _FRACTION = 1e-6  # of a pixel
 
 
-def rendered_scene(
-    source: RenderingSource,
-    session: requests.Session,
-    guard: Guard,
-    item: SceneItem,
-    paths: Mapping[str, Path],
-    grid: Grid,
-    boxes: Boxes,
-) -> None:
-    """Have the bands of a scene rendered that are not there yet, each as a verified file.
+@dataclass(frozen=True)
+class Rendering:
+    """What a source is asked of one scene."""
 
-    Args:
-        source: Who renders.
-        session: Signed for it.
-        guard: Allows processing units.
-        item: The scene; its assets state the number that means missing.
-        paths: File of each asset.
-        grid: The county's grid.
-        boxes: Land that is needed, in the grid's CRS.
+    source: RenderingSource
+    item: SceneItem
+    """Its assets state the number that means missing."""
+    paths: Mapping[str, Path]
+    """File of each asset."""
+    grid: Grid
+    """The county's grid."""
+    boxes: Boxes
+    """Land that is needed, in the grid's CRS."""
 
-    Raises:
-        WebError: A window does not come, or is not what was asked for.
-        OutOfTimeError: Its turn comes too late.
-        BudgetError: It would exceed the budget.
-        OSError: A file cannot be written.
-    """
-    footprint = on_map(item.footprint, grid.crs)
-    windows = _windows(grid, footprint, boxes, source.side)
-    if not windows:
-        raise WebError(source.provider.root, "footprint_beside_the_county")
-    words = {key: _asked(item, [key], [_part(grid, window) for window in windows]) for key in paths}
-    keys = sorted(key for key in paths if not is_verified(paths[key], words[key]))
-    if not keys:
-        return
-    folder = paths[keys[0]].parent / _PARTS
-    places = {}
-    for window in windows:
-        part = _part(grid, window)
-        path = folder / f"{window.row_off}_{window.col_off}.tif"
-        asked = _asked(item, keys, [part])
-        if not is_verified(path, asked):
-            guard.spend(processing_units(part.height, part.width, len(keys)))
-            answer = source.render(session, item, keys, part)
-            _check(answer, len(keys) + 1, part, footprint, source.provider.root)
-            _keep(path, asked, answer)
-        places[path] = window
-    _assemble(item, {key: paths[key] for key in keys}, grid, places)
-    for key in keys:
-        write_record(paths[key], words[key])
-    shutil.rmtree(folder)
+    @property
+    def folder(self) -> Path:
+        """Where rendered windows lie until the scene is whole."""
+        return next(iter(self.paths.values())).parent / _PARTS
+
+    @cached_property
+    def footprint(self) -> BaseGeometry:
+        """The scene's, in the grid's CRS."""
+        return on_map(self.item.footprint, self.grid.crs)
+
+    @cached_property
+    def windows(self) -> list[Window]:
+        """Windows of the grid that are asked for; none where no land is needed or shown."""
+        return _windows(self.grid, self.footprint, self.boxes, self.source.side)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Assets whose files are not there yet."""
+        paths = self.paths.items()
+        return sorted(key for key, path in paths if not is_verified(path, self._word(key)))
+
+    def to_come(self) -> list[Grid]:
+        """Return the windows that are still to be rendered."""
+        missing = [window for window in self.windows if not self._is_there(window)]
+        return [_part(self.grid, window) for window in missing] if self.keys else []
+
+    def run(self, session: requests.Session, guard: Guard) -> None:
+        """Have everything rendered that is not there yet, each band as a verified file.
+
+        Args:
+            session: Signed for the source.
+            guard: Allows processing units.
+
+        Raises:
+            WebError: A window does not come, or is not what was asked for.
+            OutOfTimeError: Its turn comes too late.
+            BudgetError: It would exceed the budget.
+            OSError: A file cannot be written.
+        """
+        root = self.source.provider.root
+        if not self.windows:
+            raise WebError(root, "footprint_beside_the_county")
+        if not self.keys:
+            return
+        for window in self.windows:
+            part = _part(self.grid, window)
+            if not self._is_there(window):
+                guard.spend(processing_units(part.height, part.width, len(self.keys)))
+                answer = self.source.render(session, self.item, self.keys, part)
+                _check(answer, len(self.keys) + 1, part, self.footprint, root)
+                _keep(self._place(window), self._asked(self.keys, [window]), answer)
+        wanted = {key: self.paths[key] for key in self.keys}
+        places = {self._place(window): window for window in self.windows}
+        _assemble(self.item, wanted, self.grid, places)
+        for key, path in wanted.items():
+            write_record(path, self._word(key))
+        shutil.rmtree(self.folder)
+
+    def _place(self, window: Window) -> Path:
+        return self.folder / f"{window.row_off}_{window.col_off}.tif"
+
+    def _is_there(self, window: Window) -> bool:
+        return is_verified(self._place(window), self._asked(self.keys, [window]))
+
+    def _word(self, key: str) -> str:
+        return self._asked([key], self.windows)
+
+    def _asked(self, keys: Sequence[str], windows: Sequence[Window]) -> str:
+        """Return what tells one request from another, as one word."""
+        places = [[self.grid.crs, self.grid.window_bounds(window)] for window in windows]
+        words = [[self.item.assets[key].href for key in keys], places]
+        return hashlib.sha256(json.dumps(words).encode()).hexdigest()
 
 
 def _part(grid: Grid, window: Window) -> Grid:
@@ -127,12 +167,6 @@ def _windows(grid: Grid, footprint: BaseGeometry, boxes: Boxes, side: int) -> li
                 if window is not None:
                     found.append(window)
     return found
-
-
-def _asked(item: SceneItem, keys: Sequence[str], parts: Sequence[Grid]) -> str:
-    places = [[part.crs, part.bounds] for part in parts]
-    words = [[item.assets[key].href for key in keys], places]
-    return hashlib.sha256(json.dumps(words).encode()).hexdigest()
 
 
 def _check(answer: bytes, bands: int, part: Grid, footprint: BaseGeometry, root: str) -> None:

@@ -65,6 +65,11 @@ class BudgetSettings(Section):
     money: Decimal | None = Field(None, ge=0)
     """Price of all that, in the currency of the provider's tariff."""
 
+    @property
+    def limits(self) -> bool:
+        """Whether anything is limited."""
+        return any(value is not None for value in dict(self).values())
+
 
 class TariffSettings(Section):
     """A contract's own rates and prices; an empty one is taken from data/provider_tariffs.csv."""

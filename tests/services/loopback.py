@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = b"<html><body>Please log in</body></html>"
-_DROPS = 20  # pieces of a body that drips
 
 
 @dataclass
@@ -28,7 +27,7 @@ class Fault:
     kind: str
     """`401`, `403`, `429`, `500`...: that status; `truncated`: half a body; `html`: a page of HTML
     with status 200; `dropped`: the connection is closed without an answer; `drip`: the body comes
-    in twenty pieces, `pause` seconds apart; any other word is left to the service."""
+    in pieces, `pause` seconds apart; any other word is left to the service."""
     path: str = r"\.tif$"
     times: int = 10**9
     """How often it happens before the service is well again."""
@@ -40,6 +39,8 @@ class Fault:
     body: bytes = b"busy"
     """What a status of this kind is told with."""
     pause: float = 0.05
+    piece: int = 64
+    """Bytes of a drop."""
     seen: dict[str, int] = field(default_factory=dict)
 
     def strikes(self, path: str) -> bool:
@@ -207,21 +208,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         kind = "" if fault is None else fault.kind
         sent = answer.body[: len(answer.body) // 2] if kind == "truncated" else answer.body
-        self._write(sent, fault.pause if fault is not None and kind == "drip" else None)
+        self._write(sent, fault if kind == "drip" else None)
         self.close_connection = self.close_connection or kind == "truncated"
         if pixels:
             with self.served.lock:
                 self.served.sent += len(sent)
 
-    def _write(self, body: bytes, pause: float | None) -> None:
-        if pause is None:
-            self.wfile.write(body)
-            return
-        step = max(1, len(body) // _DROPS)
+    def _write(self, body: bytes, drip: Fault | None) -> None:
+        step = len(body) or 1 if drip is None else drip.piece
         for start in range(0, len(body), step):
             self.wfile.write(body[start : start + step])
-            self.wfile.flush()
-            time.sleep(pause)
+            if drip is not None:
+                time.sleep(drip.pause)
 
 
 def ranged(asked: Request, whole: bytes, tag: str, kind: str) -> Response:

@@ -113,7 +113,16 @@ def _status(kind: str, times: int = 10**9, wait: float | None = None) -> _Strike
         body = source.bodies.get(kind, b"busy")
         status = "403" if body == _WITHDRAWN else kind
         source.pixels(on).faults = [
-            Fault(status, source.path, times, told_wait, after=source.skip, body=body, pause=0.01)
+            Fault(
+                status,
+                source.path,
+                times,
+                told_wait,
+                after=source.skip,
+                body=body,
+                pause=0.01,
+                piece=512,
+            )
         ]
 
     return strike

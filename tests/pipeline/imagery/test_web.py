@@ -99,3 +99,22 @@ def test_what_is_no_image_is_not_opened(tmp_path: Path) -> None:
         real = remote(session, f"http://127.0.0.1:{api.port}/files/a_B04.tif", tmp_path)
         with rasterio.open("a.tif", opener=real.opener()) as file:
             assert file.read(1).tolist() == [[5, 6], [7, 8]]
+
+
+def test_an_address_whose_signature_ran_out_is_signed_again(tmp_path: Path) -> None:
+    """As under a clock that goes wrong: what was signed for an hour is refused after a minute."""
+    service = archive(tmp_path)
+    (tmp_path / "files" / "long.tif").write_bytes(b"II*\0" + b"a" * 200_000)
+    with serving(service) as api, patient_session(PullSettings()) as session:
+        address = f"http://127.0.0.1:{api.port}/files/long.tif"
+        signed = iter([f"{address}?sig=valid", f"{address}?sig=valid&new"])
+        file = RemoteFile(session, lambda: next(signed), RangeStore(tmp_path / "long.parts"))
+        api.faults = [Fault("403", path="long", times=1)]
+        assert file.read(100_000, 5) == b"aaaaa"
+        asked = [path for _, path in api.requests]
+        assert [path.rpartition("?")[2] for path in asked] == [
+            "sig=valid", "sig=valid", "sig=valid&new",
+        ]  # fmt: skip
+        api.faults = [Fault("403", path="long", times=1)]
+        signed = iter([f"{address}?sig=valid&new"])
+        assert file.read(10, 5) == b"aaaaa"  # what is there needs no signature
