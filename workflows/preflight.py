@@ -40,9 +40,14 @@ def _inputs(config: Config) -> Iterator[UserError]:
         for part in (*config.earlier_seasons(county, season), season):
             for name in type(config.county[county].inputs).paths():
                 for path in config.input_paths(county, part, name):
-                    if path not in told and not path.is_file():
+                    if path not in told and not _readable(name, path):
                         told.add(path)
                         yield _missing(county, name, path)
+
+
+def _readable(name: str, path: Path) -> bool:
+    """Whether an input is a file; scenes may also be a folder of products."""
+    return path.is_file() or (name == "catalog" and path.is_dir())
 
 
 def _missing(county: str, name: str, path: Path) -> UserError:

@@ -20,9 +20,11 @@ from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
+from fieldline.pipeline.imagery.acquisitions import acquisition_of
 from fieldline.pipeline.imagery.addresses import resolve
 from fieldline.pipeline.imagery.bands import contradicts, spellings
 from fieldline.pipeline.imagery.fields import FieldError, Fields
+from fieldline.pipeline.imagery.missions import mission_of
 from fieldline.pipeline.imagery.radiometry import (
     Radiometry,
     baseline_of,
@@ -96,17 +98,24 @@ class SceneItem:
     """When it was made and told."""
     simulated: bool = False
     """Whether it says of itself that it is simulated."""
+    mission: str | None = None
+    """Mission that its pixels are from (`missions`), where it says so."""
+    offset_applied: bool | None = None
+    """Its flag that the offset is in the numbers already."""
+    acquisition: str | None = None
+    """Satellite, start of the datatake and tile: the same for every product of the image."""
 
     def find(self, band: str) -> Asset | None:
         """Return the asset of a band by key, other key, then a stated name that is unique."""
-        exact = self.assets.get(band)
+        known = spellings(band, self.mission)
+        exact = self.assets.get(band) if band.lower() in known else None
         if exact is not None:
             return exact
-        for spelling in spellings(band):
+        for spelling in known:
             asset = self._by_key.get(spelling)
             if asset is not None and not contradicts(band, asset.names):
                 return asset
-        for spelling in spellings(band):
+        for spelling in known:
             named = self._by_name.get(spelling, ())
             if len(named) == 1 and not contradicts(band, named[0].names):
                 return named[0]
@@ -156,6 +165,9 @@ def parse_item(
         known_since=known,
         versions=_versions(properties, baseline),
         simulated=properties.values.get("fieldline:simulated") is True,
+        mission=mission_of(item_id(document), item.raw("collection"), properties.values),
+        offset_applied=offset_applied(properties),
+        acquisition=acquisition_of(item_id(document), properties.values),
     )
     return _with_assets(named, item, None if folder is None else str(folder), wanted)
 
@@ -165,10 +177,7 @@ def _with_assets(
 ) -> SceneItem:
     found = None if wanted is None else [named.find(name) for name in wanted]
     chosen = named.assets.values() if found is None else [asset for asset in found if asset]
-    applied = offset_applied(item.fields("properties"))
-    read = {
-        asset.key: _read_asset(asset, item, folder, applied, named.baseline) for asset in chosen
-    }
+    read = {asset.key: _read_asset(asset, item, folder, named) for asset in chosen}
     return replace(named, assets={**named.assets, **read})
 
 
@@ -278,17 +287,17 @@ def _named_assets(item: Fields, properties: Fields) -> dict[str, Asset]:
     return assets
 
 
-def _read_asset(
-    named: Asset, item: Fields, folder: str | None, applied: bool | None, baseline: str | None
-) -> Asset:
+def _read_asset(named: Asset, item: Fields, folder: str | None, scene: SceneItem) -> Asset:
     if named.fault is not None:
         return named
     asset = item.fields("assets").fields(named.key)
     try:
         _one_band(asset, "raster:bands")
-        radiometry = radiometry_of(asset, applied, baseline)
-        size = _size(asset)
-        return replace(named, href=_href(asset, folder), radiometry=radiometry, size=size)
+        radiometry = radiometry_of(
+            asset, scene.offset_applied, scene.baseline, item.fields("properties")
+        )
+        href, size = _href(asset, folder), _size(asset)
+        return replace(named, href=href, radiometry=radiometry, size=size)
     except FieldError as fault:
         return replace(named, fault=fault)
 

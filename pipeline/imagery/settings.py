@@ -46,9 +46,11 @@ class SceneSettings(Section):
     max_cloud_percent: float = Field(100.0, ge=0, le=100)
     """Scenes above this `eo:cloud_cover` are left out and reported."""
     default_scale: float | None = Field(None, gt=0)
-    """Scale of bands whose item states none; empty refuses such items (never guessed by date)."""
+    """Scale of bands whose item states none; empty takes what the mission's producer defines for
+    the item's own baseline and refuses other items (never guessed by date)."""
     default_offset: float | None = None
-    """Offset of bands whose item states none, e.g. -0.1 where DN 1000 is zero; empty refuses."""
+    """Offset of bands whose item states none, e.g. -0.1 where DN 1000 is zero; empty as above. One
+    that differs from what the item's baseline defines is tried on the pixels."""
 
 
 class BudgetSettings(Section):
