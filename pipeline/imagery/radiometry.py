@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,7 @@ def baseline_of(properties: Fields) -> str | None:
     return None
 
 
+@cache
 def baseline_order(baseline: str | None) -> tuple[int, ...]:
     """Return a key that sorts baselines by age: unknown first, then 02.14, 04.00, 05.10.
 
@@ -160,7 +162,10 @@ def baseline_order(baseline: str | None) -> tuple[int, ...]:
 
 def _name(place: Fields, name: str) -> str | None:
     """Return how a field is spelled in a place: plain or with the extension's prefix."""
-    return next((key for key in (name, f"raster:{name}") if place.raw(key) is not None), None)
+    if place.raw(name) is not None:
+        return name
+    prefixed = f"raster:{name}"
+    return prefixed if place.raw(prefixed) is not None else None
 
 
 def _prefixed(item: Fields) -> dict[str, Any]:
