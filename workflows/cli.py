@@ -81,6 +81,22 @@ def run(
 
 
 @app.command()
+def plan(
+    county: Annotated[str, typer.Option(help="County id.")],
+    season: Annotated[str, typer.Option(help="Season.")],
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which scenes a run would take and what fetching them costs, before any is fetched.
+
+    Example: fieldline plan --county MINE --season 2024 --config mine.yaml
+    """
+    from fieldline.workflows.imagery_plan import plan_imagery
+
+    raise typer.Exit(plan_imagery(config or [], county, season, as_json=as_json))
+
+
+@app.command()
 def demo(cores: Cores = 2) -> None:
     """Run the embedded simulated county; the last line is the path of offers.csv.
 

@@ -26,7 +26,7 @@ def preflight(config: Config) -> Iterator[UserError]:
     yield from _inputs(config)
     yield from _simulator(config)
     yield from _keys(config)
-    yield from _dates(config)
+    yield from season_problems(config)
     yield from policy_problems(config)
     yield from tariff_problems(config)
     yield from _results(config.results)
@@ -78,7 +78,8 @@ def _keys(config: Config) -> Iterator[UserError]:
             return
 
 
-def _dates(config: Config) -> Iterator[UserError]:
+def season_problems(config: Config) -> Iterator[UserError]:
+    """Yield what is wrong with the dates of the selected seasons as of today."""
     today = dt.datetime.now(tz=dt.UTC).date()
     for county, name in config.runs():
         season = config.county[county].seasons[name]

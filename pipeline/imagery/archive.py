@@ -53,6 +53,8 @@ class Asset:
     names: frozenset[str]
     """Band names and common names stated for the asset."""
     radiometry: Radiometry
+    size: int | None = None
+    """`file:size`, bytes, where it is stated."""
     fault: FieldError | None = None
     """What is wrong with the asset's document; an asset that nobody asks for may stay wrong."""
 
@@ -281,7 +283,7 @@ def _named_assets(item: Fields, properties: Fields) -> dict[str, Asset]:
         try:
             assets[key] = Asset(key, "", _names(documents.fields(key), properties), _UNKNOWN)
         except FieldError as fault:
-            assets[key] = Asset(key, "", frozenset(), _UNKNOWN, fault)
+            assets[key] = Asset(key, "", frozenset(), _UNKNOWN, fault=fault)
     return assets
 
 
@@ -294,7 +296,8 @@ def _read_asset(named: Asset, item: Fields, folder: str | None, scene: SceneItem
         radiometry = radiometry_of(
             asset, scene.offset_applied, scene.baseline, item.fields("properties")
         )
-        return replace(named, href=_href(asset, folder), radiometry=radiometry)
+        size = _size(asset)
+        return replace(named, href=_href(asset, folder), radiometry=radiometry, size=size)
     except FieldError as fault:
         return replace(named, fault=fault)
 
@@ -304,6 +307,12 @@ def _href(asset: Fields, folder: str | None) -> str:
     if href is None:
         raise asset.error("href", "missing")
     return href if folder is None else resolve(href, folder)
+
+
+def _size(asset: Fields) -> int | None:
+    """Return `file:size`; a wrong one only makes a plan less exact."""
+    stated = asset.raw("file:size")
+    return stated if isinstance(stated, int) and stated > 0 else None
 
 
 def _names(asset: Fields, properties: Fields) -> frozenset[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ class Fault:
 
     kind: str
     """`429`, `500`, `503`, `404`...: that status; `truncated`: half a body; `html`: a page of HTML
-    with status 200; `dropped`: the connection is closed without an answer."""
+    with status 200; `dropped`: the connection is closed without an answer; `drip`: the body comes
+    in pieces of 64 bytes, 20 a second."""
     path: str = r"\.tif$"
     times: int = 10**9
     """How often it happens before the service is well again."""
@@ -115,8 +117,7 @@ def serving(api: StacApi) -> Iterator[StacApi]:
     class Handler(_Handler):
         service = api
 
-    server = ThreadingHTTPServer(("127.0.0.1", api.port), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", api.port), Handler)
     api.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -126,6 +127,15 @@ def serving(api: StacApi) -> Iterator[StacApi]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away; anything else is a defect of the double."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -240,9 +250,22 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = 206, whole[start : end + 1]
             headers["Content-Range"] = f"bytes {start}-{end}/{len(whole)}"
         cut = len(body) // 2 if fault is not None and fault.kind == "truncated" else None
+        if fault is not None and fault.kind == "drip":
+            self._drip(status, body, headers)
+            return
         self._answer(status, body, "image/tiff", headers, cut)
         with self.service.lock:
             self.service.sent += len(body) if cut is None else cut
+
+    def _drip(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """Send a body piece by piece until it ends or nobody listens."""
+        self._answer(status, body, "image/tiff", headers, cut=0)
+        try:
+            for start in range(0, len(body), 64):
+                self.wfile.write(body[start : start + 64])
+                time.sleep(0.05)
+        except OSError:
+            return
 
     def _json(self, document: dict[str, Any], status: int = 200) -> None:
         self._answer(status, json.dumps(document).encode(), "application/json")

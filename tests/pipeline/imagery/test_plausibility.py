@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from fieldline.pipeline.imagery.archive import SceneItem, parse_item
+from fieldline.pipeline.imagery.area import ParcelArea
 from fieldline.pipeline.imagery.plausibility import Look, implausible, look_at
-from fieldline.pipeline.imagery.scenes import LOOKED_PARCELS, _Area, run_scenes
+from fieldline.pipeline.imagery.scenes import LOOKED_PARCELS, run_scenes
 from fieldline.pipeline.imagery.settings import MaskSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.archive import archive_items
 from tests.pipeline.imagery.choosing import told
@@ -130,7 +131,7 @@ def test_another_places_ground_is_no_reference() -> None:
 def test_real_scenes_pass_and_real_scenes_made_wrong_do_not(real_data: Path) -> None:
     """Swiss scenes of 2022 with scene classes; cirrus on two dates is all that may be refused."""
     place = real_data / "stac" / "switzerland_2022"
-    area = _Area(gpd.read_file(place / "parcels.geojson").to_crs(4326))
+    area = ParcelArea(gpd.read_file(place / "parcels.geojson").to_crs(4326))
     scenes = SceneSettings(bands=("B02", "B03", "B04", "B8A", "B12"), mask=MaskSettings(kind="scl"))
     items = []
     for source in archive_items(place / "catalog.json", "sentinel-2-l2a").sources:
