@@ -296,8 +296,8 @@ def _read_asset(named: Asset, item: Fields, folder: str | None, scene: SceneItem
         radiometry = radiometry_of(
             asset, scene.offset_applied, scene.baseline, item.fields("properties")
         )
-        size = _size(asset)
-        return replace(named, href=_href(asset, folder), radiometry=radiometry, size=size)
+        href, size = _href(asset, folder), _size(asset)
+        return replace(named, href=href, radiometry=radiometry, size=size)
     except FieldError as fault:
         return replace(named, fault=fault)
 

@@ -29,6 +29,7 @@ from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.remote_file import RemoteFile
 from fieldline.pipeline.imagery.resample import FileGeometry
 from fieldline.pipeline.imagery.tile_table import TileTable, read_tile_table
+from fieldline.pipeline.imagery.verified_file import checksum, record_of
 from fieldline.pipeline.imagery.windows import Tiles, box_of
 from fieldline.pipeline.records.tables import atomic_path
 
@@ -72,22 +73,9 @@ def is_verified(path: Path, request: Request, cover: Cover) -> bool:
         whole = request.covers_gaps(record["nodata"])
         needed = cover.tiles(geometry, tuple(record["tile"]), whole=whole)
         held = _unpacked(record["tiles"], needed.shape)
-        return not (needed & ~held).any() and bool(record["sha256"] == _checksum(path))
+        return not (needed & ~held).any() and bool(record["sha256"] == checksum(path))
     except (OSError, ValueError, LookupError, TypeError, LayoutError):
         return False
-
-
-def clear(path: Path) -> None:
-    """Remove a copy that is not what is asked for, which nobody may read, and a killed pull's."""
-    for old in (path, record_of(path)):
-        old.unlink(missing_ok=True)
-        for half in old.parent.glob(f".{old.name}.*.tmp"):
-            half.unlink(missing_ok=True)
-
-
-def record_of(path: Path) -> Path:
-    """Return the path of a copy's record."""
-    return path.with_suffix(".json")
 
 
 def parts_of(path: Path) -> Path:
@@ -112,7 +100,7 @@ def write_copy(
             _copy_pixels(temporary, request, remote, layout, tiles)
         record = {
             "asked": request.word, "size": temporary.stat().st_size,
-            "sha256": _checksum(temporary), "crs": geometry.crs,
+            "sha256": checksum(temporary), "crs": geometry.crs,
             "transform": list(geometry.transform)[:6], "height": geometry.height,
             "width": geometry.width, "tile": list(layout.tile), "tiles": _packed(tiles),
             "nodata": None if layout.nodata is None else str(layout.nodata),
@@ -131,11 +119,6 @@ def _packed(tiles: Tiles) -> list[int]:
 def _unpacked(lengths: Sequence[int], shape: tuple[int, ...]) -> Tiles:
     flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
     return flat.reshape(shape)
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _profile(

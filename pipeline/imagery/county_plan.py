@@ -23,10 +23,11 @@ from fieldline.pipeline.imagery.layout import LayoutError, read_layout
 from fieldline.pipeline.imagery.limits import Use, check_budget
 from fieldline.pipeline.imagery.pull import Pull, WantedFile, WantedScene, writing
 from fieldline.pipeline.imagery.range_store import RangeStore
+from fieldline.pipeline.imagery.rendering import SAMPLE_BYTES, Rendering
 from fieldline.pipeline.imagery.scene_table import wanted_assets
 from fieldline.pipeline.imagery.settings import BudgetSettings, SceneSettings
-from fieldline.pipeline.imagery.tariffs import Tariff
-from fieldline.pipeline.imagery.web import WebError, patient_session
+from fieldline.pipeline.imagery.tariffs import Tariff, processing_units
+from fieldline.pipeline.imagery.web import WebError
 from fieldline.pipeline.imagery.windows import window_count
 
 
@@ -68,6 +69,8 @@ class ScenePlan:
     """Files of which only the size as a whole is known: their bytes are a bound."""
     unknown_files: int
     """Files of unknown size."""
+    units: float = 0.0
+    """Processing units of what is still to be rendered."""
 
 
 @dataclass(frozen=True)
@@ -109,13 +112,14 @@ def plan_pull(pull: Pull, wanted: Sequence[WantedScene], left_out: dict[str, int
     Raises:
         UserError: The folder cannot be written, or the budget does not allow the look itself.
     """
-    with ThreadPoolExecutor(max_workers=pull.settings.connections) as pool:
+    with ThreadPoolExecutor(max_workers=pull.connections) as pool:
         waiting = [pool.submit(_planned, pull, scene.item) for scene in wanted]
         try:
             scenes = tuple(result.result() for result in waiting)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return CountyPlan(scenes, left_out, pull.meter.tariff, pull.meter.used)
+    units = sum(scene.units for scene in scenes)
+    return CountyPlan(scenes, left_out, pull.meter.tariff, pull.meter.used, units)
 
 
 def check_plan(plan: CountyPlan, budget: BudgetSettings) -> None:
@@ -150,8 +154,26 @@ def _on_disk(asset: Asset) -> FilePlan:
 
 def _planned(pull: Pull, item: SceneItem) -> ScenePlan:
     guard = pull.meter.scene(pull.settings.scene_deadline_s)
-    with patient_session(pull.settings, guard) as session:
+    rendering = pull.rendering(item)
+    if rendering is not None:
+        return _rendered(item, rendering)
+    with pull.session(guard) as session:
         return _scene(item, [_file(pull, session, file) for file in pull.files(item)])
+
+
+def _rendered(item: SceneItem, rendering: Rendering) -> ScenePlan:
+    """Plan what a service renders: as many bytes as its answers hold before they are compressed."""
+    bands, parts = len(rendering.keys), rendering.to_come()
+    there = [path for key, path in rendering.paths.items() if key not in rendering.keys]
+    return ScenePlan(
+        id=item.id, date=item.datetime.date().isoformat(), cloud_percent=item.cloud_cover,
+        files=len(rendering.paths), files_there=len(there),
+        bytes_there=sum(path.stat().st_size for path in there),
+        bytes_to_come=sum(part.height * part.width * (bands + 1) * SAMPLE_BYTES for part in parts),
+        tiles=0, windows=len(rendering.windows), requests=len(parts), bound_files=bands,
+        unknown_files=0,
+        units=sum(processing_units(part.height, part.width, bands) for part in parts),
+    )  # fmt: skip
 
 
 def _scene(item: SceneItem, files: Sequence[FilePlan]) -> ScenePlan:

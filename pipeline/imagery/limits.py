@@ -155,6 +155,20 @@ class Meter:
             self.settle(expected, 0)
             raise OutOfTimeError("rate_limit_exceeds_deadline")
 
+    def spend(self, units: float, until: float) -> None:
+        """Allow processing units, waiting for their turn.
+
+        Raises:
+            BudgetError: They would exceed the budget.
+            OutOfTimeError: Their turn comes too late.
+        """
+        with self._lock:
+            wanted = self.used.plus(Use(units=units))
+            check_budget(wanted, self.budget, self.tariff)
+            self.used = wanted
+        if not self._units.take(units, until):
+            raise OutOfTimeError("rate_limit_exceeds_deadline")
+
     def settle(self, expected: int, arrived: int) -> None:
         """Count what a request brought instead of what was expected of it."""
         with self._lock:
@@ -176,6 +190,11 @@ class Guard:
         self.check_time()
         until = min(self.deadline, self.meter.run_deadline)
         self.meter.ask(expected, units, until)
+
+    def spend(self, units: float) -> None:
+        """Allow processing units (`Meter.spend`); requests that are repeated spend none."""
+        self.check_time()
+        self.meter.spend(units, min(self.deadline, self.meter.run_deadline))
 
     def settle(self, expected: int, arrived: int) -> None:
         """Count what came (`Meter.settle`)."""

@@ -24,18 +24,25 @@ import requests
 
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.catalog import ItemSource
-from fieldline.pipeline.imagery.copies import Request, clear, is_verified, parts_of, write_copy
-from fieldline.pipeline.imagery.grid import county_grid
+from fieldline.pipeline.imagery.copies import Request, is_verified, parts_of, write_copy
+from fieldline.pipeline.imagery.emptiness import is_empty, on_map, surely_shows
+from fieldline.pipeline.imagery.grid import Grid, county_grid
 from fieldline.pipeline.imagery.layout import Cover, LayoutError, read_layout
-from fieldline.pipeline.imagery.limits import Meter
+from fieldline.pipeline.imagery.limits import Guard, Meter, OutOfTimeError
 from fieldline.pipeline.imagery.masks import mask_asset
 from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.remote_file import RemoteFile
+from fieldline.pipeline.imagery.rendering import Rendering
 from fieldline.pipeline.imagery.scene_table import wanted_assets
 from fieldline.pipeline.imagery.settings import GridSettings, PullSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.providers import provider_of
-from fieldline.pipeline.imagery.sources.source import SceneSource, remote_source
+from fieldline.pipeline.imagery.sources.source import (
+    RemoteSource,
+    RenderingSource,
+    remote_source,
+)
 from fieldline.pipeline.imagery.tariffs import tariff_of
+from fieldline.pipeline.imagery.verified_file import clear
 from fieldline.pipeline.imagery.web import WebError, patient_session
 from fieldline.pipeline.imagery.windows import places_of
 from fieldline.pipeline.records.errors import ProviderError, UserError
@@ -86,8 +93,10 @@ class WantedFile:
 class Pull:
     """What a county asks of a source; shared by its threads, never changed."""
 
-    source: SceneSource
+    source: RemoteSource
     scenes: SceneSettings
+    grid: Grid
+    """The county's grid."""
     cover: Cover
     folder: Path
     """Folder that is written."""
@@ -103,6 +112,26 @@ class Pull:
             WantedFile(asset, folder / f"{_file_name(key)}.tif", self._request(item, asset))
             for key, asset in assets.items()
         ]
+
+    @property
+    def connections(self) -> int:
+        """Scenes worked on at once: as many as both the settings and the provider allow."""
+        allowed = self.source.provider.connections or self.settings.connections
+        return min(self.settings.connections, allowed)
+
+    def session(self, guard: Guard) -> requests.Session:
+        """Return a session whose requests are signed for the source."""
+        per_s = self.source.provider.retry_after_per_s
+        session = patient_session(self.settings, guard, per_s)
+        session.auth = self.source.auth
+        return session
+
+    def rendering(self, item: SceneItem) -> Rendering | None:
+        """Return what a source that renders is asked of a scene; None where it gives files."""
+        if not isinstance(self.source, RenderingSource):
+            return None
+        paths = {file.asset.key: file.path for file in self.files(item)}
+        return Rendering(self.source, item, paths, self.grid, self.cover.places.boxes)
 
     def is_there(self, file: WantedFile) -> bool:
         """Whether a file's copy holds what is needed."""
@@ -141,11 +170,12 @@ def pull_of(
     Raises:
         UserError: The county has no parcel, or the address means no provider.
     """
-    cover = Cover(places_of(outlines, county_grid(outlines, grid), settings.margin_m))
+    county = county_grid(outlines, grid)
+    cover = Cover(places_of(outlines, county, settings.margin_m))
     source = remote_source(remote, scenes, settings)
     tariff = tariff_of(provider_of(remote).name, settings.tariff)
     meter = Meter(settings.budget, tariff, time.monotonic() + settings.run_deadline_s)
-    return Pull(source, scenes, cover, folder / FOLDER, settings, meter)
+    return Pull(source, scenes, county, cover, folder / FOLDER, settings, meter)
 
 
 def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:
@@ -161,7 +191,7 @@ def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:
     Raises:
         UserError: The folder cannot be written, or the budget would be exceeded.
     """
-    with ThreadPoolExecutor(max_workers=pull.settings.connections) as pool:
+    with ThreadPoolExecutor(max_workers=pull.connections) as pool:
         waiting = [pool.submit(_scene, pull, scene) for scene in wanted]
         try:
             return [result.result() for result in waiting]
@@ -175,14 +205,30 @@ def _scene(pull: Pull, scene: WantedScene) -> PulledScene:
     paths = {file.asset.key: file.path for file in files}
     local = replace(scene.source, document=_relocated(scene.source.read(), paths))
     guard = pull.meter.scene(pull.settings.scene_deadline_s)
-    with patient_session(pull.settings, guard) as session:
-        for file in files:
-            try:
-                _file(pull, session, file)
-            except PullError as fault:
-                _log.warning("%s: %s", scene.item.id, fault)
-                return PulledScene(local, fault)
+    rendering = pull.rendering(scene.item)
+    with pull.session(guard) as session:
+        try:
+            if rendering is not None:
+                _rendered(rendering, session, guard)
+            else:
+                for file in files:
+                    _file(pull, session, file)
+                    _check_not_empty(pull, scene.item, file)
+        except PullError as fault:
+            _log.warning("%s: %s", scene.item.id, fault)
+            return PulledScene(local, fault)
     return PulledScene(local)
+
+
+def _rendered(rendering: Rendering, session: requests.Session, guard: Guard) -> None:
+    """Have the files of a scene rendered that are not there yet."""
+    try:
+        with writing(rendering.folder):
+            rendering.run(session, guard)
+    except WebError as fault:
+        raise PullError("window", fault.reason, fault.attempts) from fault
+    except OutOfTimeError as fault:
+        raise PullError("window", fault.reason, 0) from fault
 
 
 def _file(pull: Pull, session: requests.Session, file: WantedFile) -> None:
@@ -221,6 +267,20 @@ def _fetch(pull: Pull, session: requests.Session, file: WantedFile) -> None:
             store.clear()  # what cannot be read may be right when it is fetched again
             raise
         store.clear()
+
+
+def _check_not_empty(pull: Pull, item: SceneItem, file: WantedFile) -> None:
+    """Refuse a file without a pixel where the scene says that it shows a parcel.
+
+    Raises:
+        PullError: The file is such a one; it is removed, so that nobody reads it as cloud.
+    """
+    if not is_empty(file.path, file.asset.radiometry.nodata):
+        return
+    places = pull.cover.places
+    if surely_shows(on_map(item.footprint, places.crs), places.boxes):
+        clear(file.path)
+        raise PullError(file.asset.key, "empty_answer", 1)
 
 
 @contextmanager

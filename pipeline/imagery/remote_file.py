@@ -15,9 +15,9 @@ from typing import Any, Self
 
 import requests
 
-from fieldline.pipeline.imagery.limits import BudgetError
 from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.web import WebError, ask
+from fieldline.pipeline.records.errors import UserError
 
 BLOCK = 16 * 1024
 """Bytes read at least; the header of most COGs fits in the first."""
@@ -48,7 +48,7 @@ class RemoteFile:
         self._confirmed = False
         self.step = BLOCK
         """Bytes that a read is rounded to where it finds nothing fetched."""
-        self.fault: WebError | BudgetError | None = None
+        self.fault: WebError | UserError | None = None
         if store.size is None:
             self._fetch(0, BLOCK)
         head = store.get(0, min(BLOCK, self.size))
@@ -86,7 +86,7 @@ class RemoteFile:
             if self._store.missing(start, end):
                 self.fetch([(start // self.step * self.step, -(-end // self.step) * self.step)])
             return self._store.get(start, end)
-        except (WebError, BudgetError) as fault:
+        except (WebError, UserError) as fault:  # budget spent, or the account refused
             self.fault = fault
             return b""
 

@@ -56,15 +56,18 @@ def bare(address: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
-def patient_session(settings: PullSettings, guard: Guard | None = None) -> requests.Session:
+def patient_session(
+    settings: PullSettings, guard: Guard | None = None, retry_after_per_s: float = 1.0
+) -> requests.Session:
     """Return a session whose every answer is whole and whose every request is retried.
 
     Args:
         settings: Attempts and waits.
         guard: Rates, budget and deadline that its requests count against.
+        retry_after_per_s: What the server's `Retry-After` counts in a second.
     """
     session = requests.Session()
-    adapter = _PatientAdapter(settings, guard)
+    adapter = _PatientAdapter(settings, guard, retry_after_per_s)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -85,9 +88,11 @@ def ask(session: requests.Session, address: str, **how: Any) -> requests.Respons
 class _PatientAdapter(HTTPAdapter):
     """Sends one request until it is answered, refused for good or given up."""
 
-    def __init__(self, settings: PullSettings, guard: Guard | None) -> None:
+    def __init__(
+        self, settings: PullSettings, guard: Guard | None, retry_after_per_s: float
+    ) -> None:
         super().__init__()
-        self._settings, self._guard = settings, guard
+        self._settings, self._guard, self._per_s = settings, guard, retry_after_per_s
 
     def send(
         self,
@@ -120,7 +125,7 @@ class _PatientAdapter(HTTPAdapter):
                 raise WebError(address, error.reason, attempt) from error
             if reason is None and answer is not None:
                 return answer
-            asked = None if answer is None else retry_after(answer.headers)
+            asked = None if answer is None else retry_after(answer.headers, self._per_s)
             wait = self._wait(attempt) if asked is None else asked
             if attempt == limit or (asked or 0.0) > self._settings.longest_wait_s:
                 raise WebError(address, str(reason), attempt)
@@ -164,11 +169,16 @@ def _counted(request: requests.PreparedRequest, guard: Guard | None) -> Iterator
         guard.settle(expected, counted.bytes)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, stated as seconds or as a date."""
+def retry_after(headers: Mapping[str, str], per_s: float = 1.0) -> float | None:
+    """Return the seconds that an answer asks to wait, stated as a number or as a date.
+
+    Args:
+        headers: Of the answer.
+        per_s: What the number counts in a second; Sentinel Hub states milliseconds.
+    """
     stated = headers.get("Retry-After", "").strip()
     if stated.isdigit():
-        return float(stated)
+        return float(stated) / per_s
     try:
         moment = parsedate_to_datetime(stated)
     except (TypeError, ValueError):

@@ -104,9 +104,9 @@ def test_money_without_a_known_price_is_refused_with_the_remedy() -> None:
 
 
 def test_a_contracts_own_figures_go_before_the_tables() -> None:
-    listed = tariff_of("copernicus", TariffSettings())
+    listed = tariff_of("cdse", TariffSettings())
     assert (listed.requests_per_minute, listed.units_per_minute) == (300, 300)
-    own = tariff_of("copernicus", TariffSettings(price_per_unit=Decimal("0.01"), currency="EUR"))
+    own = tariff_of("cdse", TariffSettings(price_per_unit=Decimal("0.01"), currency="EUR"))
     assert (own.requests_per_minute, own.price(0, 250.0)) == (300, Decimal("2.50"))
     assert own.source == "pull.tariff"
     assert tariff_of("nobody.example.org", TariffSettings()).price(1, 0) is None
