@@ -203,8 +203,8 @@ def _holder_code(facts: ParcelFacts) -> str:
 def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
     """Yield what becomes of ground that other applicants claim too.
 
-    The committee's note settles a claim that the registry leaves open; a lease from a rival who
-    holds the ground opens one that it had settled.
+    The committee's note settles a claim that the registry leaves open; a lease from the rival who
+    holds the ground settles one that the registry decides for that rival.
     """
     if facts.own_overlap_m2 > 0:
         yield "own_overlap"
@@ -214,8 +214,10 @@ def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str
     refuted = facts.rival_holds and not holds and facts.registry_holder != facts.farmer_id
     if holds and not facts.rival_holds and not facts.let_to_rival:
         yield "claim_upheld"
-    elif refuted and facts.papers.lease is None:
-        yield "claim_refuted"
+    elif refuted:
+        lease = facts.papers.lease
+        leased = lease is not None and lease.landlord in facts.rival_farmers
+        yield "claim_settled" if leased else "claim_refuted"
     elif facts.papers.noted:
         yield "claim_settled"
     elif facts.papers.noted_other:

@@ -40,6 +40,8 @@ class ParcelFacts:
     """Whether the newest registry row cannot be read, or rows of its day contradict each other."""
     rivals: tuple[str, ...] = ()
     """Parcels of other applicants on the same ground."""
+    rival_farmers: frozenset[str] = frozenset()
+    """Their applicants."""
     disputed_m2: float = 0.0
     """Ground of this parcel that they claim too."""
     named_on_rival: bool = False

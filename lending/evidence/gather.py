@@ -93,6 +93,9 @@ def gather(
             registry_on=_day(record["recorded_on"].iloc[i]),
             registry_unclear=bool(unclear[i]),
             rivals=tuple(ids[j] for j in ground.rivals.get(i, [])),
+            rival_farmers=frozenset(
+                str(parcels["farmer_id"].iloc[j]) for j in ground.rivals.get(i, [])
+            ),
             disputed_m2=ground.disputed.get(i, 0.0),
             named_on_rival=any(
                 holders[j] == parcels["farmer_id"].iloc[i] for j in ground.rivals.get(i, [])

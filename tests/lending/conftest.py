@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from shapely.geometry import Polygon, box
 
@@ -33,7 +34,7 @@ from fieldline.pipeline.parcels.schemas import FARMERS, PARCEL_COLUMNS
 from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.settings import PrivacySettings
-from fieldline.pipeline.records.tables import TableSchema, read_table, write_table
+from fieldline.pipeline.records.tables import Column, TableSchema, read_table, write_table
 
 AS_OF = dt.date(2024, 9, 30)
 PRIVACY = PrivacySettings(demo_key=True)
@@ -63,6 +64,8 @@ class County:
     stopped: dict[str, str] = field(default_factory=dict)
     templates: dict[str, dict[str, dt.date]] = field(default_factory=dict)
     """Days of a crop's template by crop; crops without one are judged by growth alone."""
+    learnt: list[str] = field(default_factory=list)
+    """Crops that the crop model learnt; all of them where the list is empty."""
     as_of: dt.date = AS_OF
     currency: str = "CNY"
 
@@ -104,6 +107,12 @@ class County:
             "verified_on": "2024-09-15", "currency": self.currency,
         }  # fmt: skip
         self.documents.append({**row, **more})
+
+    @staticmethod
+    def shifted(shape: Polygon, metres: float, width: float = 1.0) -> Polygon:
+        """Return an outline moved east, or cut to a share of its width."""
+        west, south, east, north = shape.bounds
+        return box(west + metres, south, west + metres + (east - west) * width, north)
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -196,14 +205,18 @@ class County:
         self._table(HISTORY, [
             {
                 "seasons": 2, "idle_seasons": 0, "crops": [], "stability": p.get("stability", 0.9),
-                "regularity": 0.9, "thin_file": False,
+                "regularity": 0.9, "thin_file": p.get("thin_file", False),
             }
             for p in seen
         ], seen)  # fmt: skip
 
     def _crop_values(self, seen: list[dict[str, Any]]) -> None:
         """Write each crop's yield, price and cost as the first parcel that grows it has them."""
-        first = {p["seen_crop"]: p for p in reversed(seen) if p["yield_t_ha"] is not None}
+        first = {
+            p.get("valued_as", p["seen_crop"]): p
+            for p in reversed(seen)
+            if p["yield_t_ha"] is not None
+        }
         rows = [
             {
                 "crop": crop, "prior_t_ha": p["yield_t_ha"], "years_log_sd": 0.0, "own_log_sd": 0.0,
@@ -226,6 +239,10 @@ class County:
             for row, p in zip(rows, parcels, strict=True)
         ]
         frame = pd.DataFrame(full, columns=schema.names)
+        if schema is CROPS and self.learnt:
+            chances = [Column(f"p_{crop}", pa.float64(), "chance") for crop in self.learnt]
+            schema = replace(schema, columns=(*schema.columns, *chances))
+            frame = frame.assign(**{column.name: 0.5 for column in chances})
         write_table(frame, schema, self.path(f"{schema.name}.parquet"))
 
     def evidence(self) -> pd.DataFrame:
@@ -292,8 +309,8 @@ class County:
 def _yield_row(p: dict[str, Any]) -> dict[str, Any]:
     known = p["yield_t_ha"] is not None
     return {
-        "crop": p["seen_crop"] if known else None,
-        "crop_basis": "classified" if known else "none",
+        "crop": p.get("valued_as", p["seen_crop"]) if known else None,
+        "crop_basis": p.get("crop_basis", "classified") if known else "none",
         "yield_q50_t_ha": p["yield_t_ha"],
         "prior_source": "test",
         "shared_log_sd": p["shared_log_sd"] if known else None,
