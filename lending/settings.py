@@ -149,7 +149,7 @@ class PolicySettings(Section):
     guarantee_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
     """Share of a verified guarantee that raises what a line may be; assumption."""
     own_level_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
-    """Share of a parcel's departure from the county's yield that stays with it next season;
+    """Share of a parcel's departure from its neighbours' yield that stays with it next season;
     assumption."""
     next_year_spread: Decimal = Field(Decimal("1.2"), ge=1, le=3)
     """Spread of next season's county yield over that of the past years: the mean of few years errs

@@ -14,7 +14,7 @@ import pandas as pd
 
 from fieldline.crops.schemas import CROP_VALUES
 from fieldline.crops.value.priors import own_error
-from fieldline.pipeline.records.reference import Window, calendars
+from fieldline.pipeline.records.reference import calendars
 from fieldline.pipeline.records.settings import Season
 
 if TYPE_CHECKING:
@@ -57,14 +57,10 @@ def _days(crop: str, region: str | None, start: dt.date) -> dict[str, dt.date | 
     template = calendars().get((crop, region or ""))
     if template is None:
         return {"sown_by": None, "harvest_from": None, "harvest_by": None}
-    first, last = _window(template.harvest, start)
+    first = _after(template.harvest.start, start)
+    last = _after(template.harvest.end, first)
     return {"sown_by": _before(template.sowing.end, first), "harvest_from": first,
             "harvest_by": last}  # fmt: skip
-
-
-def _window(window: Window, start: dt.date) -> tuple[dt.date, dt.date]:
-    last = _after(window.end, start)
-    return _before(window.start, last), last
 
 
 def _after(month_day: tuple[int, int], day: dt.date) -> dt.date:

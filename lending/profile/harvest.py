@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -72,6 +72,26 @@ def _date(value: Any) -> dt.date | None:
     return None if pd.isna(value) else pd.Timestamp(value).date()
 
 
+@dataclass(frozen=True)
+class Norm:
+    """What this season's parcels of a crop say of the next."""
+
+    shift: float
+    """Median log departure from the county's prior: the year's, and no parcel's own."""
+    own_log_sd: float
+    """Median log error of a parcel, as crop cuts of this county showed it."""
+
+
+def county_norms(parcels: pd.DataFrame) -> dict[str, Norm]:
+    """Return the norm of every crop that any parcel of this season is valued by."""
+    names = ["yield_q50_t_ha", "prior_t_ha", "own_log_sd"]
+    known = parcels[parcels[names].notna().all(axis=1) & parcels["crop"].notna()]
+    known = known[(known["yield_q50_t_ha"] > 0) & (known["prior_t_ha"] > 0)]
+    shift = np.log(known["yield_q50_t_ha"].astype(float) / known["prior_t_ha"].astype(float))
+    medians = known.assign(shift=shift).groupby("crop")[["shift", "own_log_sd"]].median()
+    return {str(crop): Norm(*map(float, row)) for crop, row in medians.iterrows()}
+
+
 class Rotation:
     """Which crop follows which, learnt from what was seen on the county's parcels."""
 
@@ -125,11 +145,18 @@ def repayment_harvests(
         `HARVESTS` rows; a parcel without a harvest in the tenor, or whose crop nobody knows, has
         one row without a value.
     """
+    norms = county_norms(parcels)
+    known = {
+        crop: replace(value, own_log_sd=norms[crop].own_log_sd) if crop in norms else value
+        for crop, value in values.items()
+    }
     rows = [
         row
         for parcel in parcels.to_dict("records")
-        for row in _harvest_of({str(k): v for k, v in parcel.items()}, values, rotation, horizon,
-                               policy)
+        for row in _harvest_of(
+            {str(k): v for k, v in parcel.items()} | {"norm": norms.get(str(parcel["crop"]))},
+            known, rotation, horizon, policy,
+        )
     ]  # fmt: skip
     frame = pd.DataFrame(rows, columns=HARVESTS.names)
     whole = {"price_q50_minor": "Int64", "cost_per_ha_minor": "Int64"}
@@ -287,11 +314,12 @@ def _later(day: dt.date | None, years: int) -> dt.date | None:
 
 
 def _level(row: Mapping[str, Any], policy: PolicySettings) -> float:
-    """Return the part of a parcel's departure from the county's yield that stays with it."""
+    """Return the part of a parcel's departure from its neighbours' yield that stays with it."""
     own, prior = row["yield_q50_t_ha"], row["prior_t_ha"]
-    if pd.isna(own) or pd.isna(prior) or own <= 0 or prior <= 0:
+    norm: Norm | None = row["norm"]
+    if norm is None or pd.isna(own) or pd.isna(prior) or own <= 0 or prior <= 0:
         return 0.0
-    return float(policy.own_level_share) * float(np.log(own / prior))
+    return float(policy.own_level_share) * (float(np.log(own / prior)) - norm.shift)
 
 
 def _row(
