@@ -113,15 +113,20 @@ def _judge(
     case: Case, price: Price | None, caps: Caps, limit: Decimal
 ) -> tuple[Access, list[Finding]]:
     """Return access and its findings, most important first."""
+    rules = RULES[case.rules]
     stops = [*findings.vetoes(case)]
     if _price_may_stop(case):
         stops += _price_stops(case, price)
     doubts = _doubts(case, caps)
     if stops:
-        return "decline", stops if RULES[case.rules].stops_alone else [*stops, *doubts]
+        return "decline", stops if rules.stops_alone else [*stops, *doubts]
     bounds = [*findings.limits(case, caps), *findings.left_out(case)]
     small = limit < case.policy.min_limit
-    if doubts and not (small and RULES[case.rules].minimum_first and _of_risk_alone(doubts)):
+    if small and rules.minimum_stands:
+        doubts = _that_could_raise(doubts) or [*findings.unvalued_part(case, caps)]
+    elif small and rules.minimum_first and _of_risk_alone(doubts):
+        doubts = []
+    if doubts:
         return "review", [*doubts, *findings.left_out(case)]
     if small:
         return "decline", [_below_minimum(case, limit), *bounds]
@@ -154,12 +159,35 @@ def _doubts(case: Case, caps: Caps) -> list[Finding]:
     pd, other = case.risk.pd, case.risk.challenger
     if pd is None or other is None:
         return found
-    if abs(float(pd - other)) >= case.policy.challenger_gap:
+    if _models_at_odds(case, pd, other):
         values = {"value": f"{pd:.1%}", "threshold": f"{other:.1%}"}
         found.append(Finding("review_models_disagree", values))
     if float(pd) >= case.policy.pd_review:
         found.extend(_risk(case, case.policy.pd_review))
     return found
+
+
+def _models_at_odds(case: Case, pd: Decimal, other: Decimal) -> bool:
+    """Whether a person decides for what the challenger says.
+
+    A gap counts only above the threshold of the model itself: there the gap of two chances, one at
+    the threshold and one below it, is at least the setting's, and neither can leave by rising.
+    """
+    policy = case.policy
+    if RULES[case.rules].either_model:
+        return float(other) >= policy.pd_review + policy.challenger_gap
+    return abs(float(pd - other)) >= policy.challenger_gap
+
+
+_UNKNOWN = (
+    "review_not_valued", "review_no_application", "review_bad_application", "review_no_model",
+)  # fmt: skip
+"""Doubts about something unknown that may make a line larger once it is known. Land in dispute or
+unlike its declaration is none: it counts in full while it is doubted."""
+
+
+def _that_could_raise(doubts: list[Finding]) -> list[Finding]:
+    return doubts if any(finding.code in _UNKNOWN for finding in doubts) else []
 
 
 _OF_RISK = ("review_unlike_loans", "review_models_disagree", "risk_")

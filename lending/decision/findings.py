@@ -95,7 +95,7 @@ def reviews(case: Case, caps: Caps) -> Iterator[Finding]:
     if case.risk.problem:
         yield Finding("review_no_model")
     yield from unlike_loans(case)
-    if caps.without_policy > caps.policy:
+    if caps.without_policy > caps.policy and not RULES[case.rules].cap_lends:
         yield _above_cap(case, caps)
 
 
@@ -139,6 +139,17 @@ def _unvalued(case: Case) -> Iterator[Finding]:
     if usable and not any(parcel.counts for parcel in usable):
         codes = [code for parcel in usable for code in parcel.outcomes]
         yield _told_outcome("review_not_valued", len(usable), codes)
+
+
+def unvalued_part(case: Case, caps: Caps) -> Iterator[Finding]:
+    """Yield the parcels without a value where theirs could make a line that is too small larger."""
+    asked = case.farmer.requested_minor
+    others = [caps.policy, caps.exposure]
+    others += [] if asked is None else [from_minor(asked, case.currency)]
+    blank = [p for p in case.parcels if p.effect != "block" and not p.counts]
+    if blank and min(others) >= case.policy.min_limit:
+        codes = [code for parcel in blank for code in parcel.outcomes]
+        yield _told_outcome("review_not_valued", len(blank), codes)
 
 
 def _told_outcome(code: str, count: int, outcomes: Iterable[str]) -> Finding:

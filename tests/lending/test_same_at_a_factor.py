@@ -124,7 +124,7 @@ def test_the_yuan_county_meets_every_cap_and_every_answer(twins: dict[str, Twin]
     assert set(base["access"]) == {"approve", "review", "decline"}
     first = {codes[0] for codes in base["reason_codes"]}
     assert {"limit_need", "limit_request", "limit_capacity", "limit_exposure"} <= first
-    assert {"no_capacity", "limit_below_minimum", "review_above_cap"} <= first
+    assert {"no_capacity", "limit_below_minimum", "limit_policy"} <= first
     assert {"review_no_application"} <= first
 
 

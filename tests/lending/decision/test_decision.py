@@ -162,8 +162,8 @@ def test_models_that_disagree_go_to_a_person(case: Case) -> None:
     assert codes(changed(case, "risk", challenger=Decimal("0.30"))) == ["review_models_disagree"]
 
 
-def test_lines_above_the_policy_cap_go_to_a_person(case: Case) -> None:
-    small = changed(case, "policy", max_limit=Decimal(4000))
+def test_lines_above_the_policy_cap_went_to_a_person_by_the_second_rules(case: Case) -> None:
+    small = changed(case, "policy", max_limit=Decimal(4000)).model_copy(update={"rules": 2})
     assert codes(small) == ["review_above_cap"]
     assert decide_case(small).limit_policy_minor == 400_000
 
@@ -302,9 +302,19 @@ def test_a_line_below_the_least_stays_declined_when_the_risk_is_worse(case: Case
     assert codes(small) == codes(doubtful) == ["limit_below_minimum", "limit_request"]
     assert decide_case(doubtful).access == "decline"
     assert decide_case(doubtful.model_copy(update={"rules": 1})).access == "review"
-    # what a person may settle about the land is settled first
+    # land that counts in full while it is doubted cannot make the line larger
     odd = with_parcel(doubtful, codes=("crop_conflict",), effect="review")
-    assert decide_case(odd).access == "review"
+    assert decide_case(odd).access == "decline"
+    assert decide_case(odd.model_copy(update={"rules": 2})).access == "review"
+    blank = case.parcels[0].model_copy(update={"parcel_id": "b", "valued_crop": None})
+    poor = changed(case, "farmer", income_q10_minor=610_000)
+    assert codes(poor) == ["limit_below_minimum", "limit_capacity"]
+    unseen = changed(poor, parcels=(*case.parcels, blank))
+    assert decide_case(unseen).access == "review"
+    assert codes(unseen) == ["review_not_valued"]
+    # unless the line is small for what was asked
+    asked = changed(unseen, "farmer", requested_minor=40_000)
+    assert decide_case(asked).access == "decline"
 
 
 def test_a_decline_never_says_that_a_person_decides(case: Case) -> None:
@@ -334,7 +344,11 @@ def test_the_chance_from_which_access_is_declined_counts_itself(case: Case) -> N
 
 
 def test_models_disagree_from_the_gap_itself(case: Case) -> None:
-    at = decide_case(changed(case, "risk", challenger=Decimal("0.19")))
+    assert decide_case(changed(case, "risk", challenger=Decimal("0.2499"))).access == "approve"
+    at = decide_case(changed(case, "risk", challenger=Decimal("0.25")))
+    assert at.access == "review"
+    second = changed(case, "risk", challenger=Decimal("0.19")).model_copy(update={"rules": 2})
+    at = decide_case(second)
     assert at.access == "review"
     assert "4.0% and 19.0%" in at.reasons[0].english
     near = changed(case, "risk", pd=Decimal("0.08"), challenger=Decimal("0.09"))

@@ -134,9 +134,11 @@ def test_one_parcel_with_a_value_is_enough(case: Case) -> None:
     assert list(findings.reviews(parcels(case, {"effect": "block", "codes": ()}), caps())) == []
 
 
-def test_only_more_than_the_policy_cap_goes_to_a_person(case: Case) -> None:
-    assert list(findings.reviews(case, caps())) == []
+def test_more_than_the_policy_cap_went_to_a_person_by_the_second_rules(case: Case) -> None:
     rich = Caps(Decimal(9199), Decimal(9999), Decimal(9000), Decimal(9999))
+    assert list(findings.reviews(case, rich)) == []
+    case = case.model_copy(update={"rules": 2})
+    assert list(findings.reviews(case, caps())) == []
     (found,) = findings.reviews(case, rich)
     assert found.values == {"value": "CNY 9,100", "threshold": "CNY 9,000"}
 
