@@ -11,8 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from fieldline.lending.decision.case import Case
@@ -142,17 +144,30 @@ def judge() -> Judge:
     return judge_of()
 
 
+class Decided:
+    """Random farmers under three products with their decisions, drawn a thousand at a time."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        self._chunk = lru_cache(maxsize=3)(self._drawn)
+
+    def _drawn(self, number: int, size: int) -> list[tuple[Case, Decision]]:
+        policy = POLICIES[number % len(POLICIES)]
+        cases = population(size, 100 + number).cases(self.judge, policy)
+        return [(case, decide_case(case)) for case in cases]
+
+    def __iter__(self) -> Iterator[tuple[Case, Decision]]:
+        chunks = max(len(POLICIES), COUNT // 1000)
+        for number in range(chunks):
+            yield from self._chunk(number, COUNT // chunks)
+
+
 @pytest.fixture(scope="module")
-def decided(judge: Judge) -> list[tuple[Case, Decision]]:
-    """Random farmers under three products."""
-    return [
-        (case, decide_case(case))
-        for i, policy in enumerate(POLICIES)
-        for case in population(COUNT // len(POLICIES), 100 + i).cases(judge, policy)
-    ]
+def decided(judge: Judge) -> Decided:
+    return Decided(judge)
 
 
-def test_every_line_that_is_promised_comes_out(decided: list[tuple[Case, Decision]]) -> None:
+def test_every_line_that_is_promised_comes_out(decided: Decided) -> None:
     kept, broken = Counter[str](), []
     for case, decision in decided:
         for reason in decision.reasons:
@@ -167,7 +182,7 @@ def test_every_line_that_is_promised_comes_out(decided: list[tuple[Case, Decisio
     assert len(broken) <= 0.01 * kept.total(), broken[:5]
 
 
-def test_both_languages_promise_the_same(decided: list[tuple[Case, Decision]]) -> None:
+def test_both_languages_promise_the_same(decided: Decided) -> None:
     pairs = [p for _, d in decided for reason in d.reasons for p in promises(reason)]
     assert len(pairs) > COUNT / 10
     for way, english, chinese in pairs:
@@ -178,7 +193,7 @@ def test_both_languages_promise_the_same(decided: list[tuple[Case, Decision]]) -
 
 
 def test_the_chance_named_is_priced_within_the_ceiling(
-    decided: list[tuple[Case, Decision]],
+    decided: Decided,
 ) -> None:
     found = 0
     for case, decision in decided:
@@ -200,7 +215,7 @@ def test_the_chance_named_is_priced_within_the_ceiling(
     assert found > COUNT / 50
 
 
-def test_a_threshold_of_the_chance_is_where_it_begins(decided: list[tuple[Case, Decision]]) -> None:
+def test_a_threshold_of_the_chance_is_where_it_begins(decided: Decided) -> None:
     found = 0
     for case, decision in decided:
         for reason in decision.reasons:
@@ -217,15 +232,8 @@ def test_a_threshold_of_the_chance_is_where_it_begins(decided: list[tuple[Case, 
     assert found >= 5
 
 
-RISK = re.compile(r"([\d.-]+)%?")
-
-
-def test_a_risk_at_its_usual_value_is_lower(
-    judge: Judge, decided: list[tuple[Case, Decision]]
-) -> None:
+def test_a_risk_at_its_usual_value_is_lower(judge: Judge, decided: Decided) -> None:
     """The model itself is asked again with the feature at what is usual among those who repaid."""
-    import pandas as pd
-
     assert judge.model is not None
     asked: list[tuple[Case, str]] = []
     for case, decision in decided:
