@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldline.workflows.config.model import STORE, Config
+from fieldline.workflows.inputs.absent import absent_inputs
 from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
@@ -151,6 +152,7 @@ class Plan:
             "seasons": self._seasons_until,
             "privacy": lambda w: _plain(self.config.privacy_of(w.county)),
             "layouts": self._layouts,
+            "absent": lambda w: absent_inputs(self.config.county[w.county]),
             "vault": VAULT,
             "database": self._store(),
         }

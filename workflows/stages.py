@@ -304,9 +304,13 @@ STAGES: tuple[Stage, ...] = (
         "offers",
         "fieldline.lending.store.offers:run_offers",
         "Offers",
-        reads={"decisions": Artifact("decisions.parquet")},
+        reads={
+            "decisions": Artifact("decisions.parquet"), "parcels": Artifact("parcels.parquet"),
+            "evidence": Artifact("evidence.parquet"),
+        },
         makes={"offers": "offers.csv", "queue": "review_queue.csv"},
         settings={
+            "absent": "absent",
             "county": "county_id", "season": "season_name", "policy": "lending.policy",
             "database": "database",
         },

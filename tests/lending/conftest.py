@@ -60,6 +60,7 @@ class County:
     policy: PolicySettings = field(default_factory=PolicySettings)
     stopped: dict[str, str] = field(default_factory=dict)
     currency: str = "CNY"
+    absent: dict[str, str] = field(default_factory=dict)
 
     def add(
         self,
@@ -125,7 +126,7 @@ class County:
         rows = [
             {
                 "id": p["parcel_id"], "parcel_id": p["parcel_id"], "collection": "T_2024",
-                "farmer_id": pseudonym(p["farmer"]), "village": "v",
+                "farmer_id": pseudonym(p["farmer"]), "village": p.get("village", "v"),
                 "declared_crop": p["declared_crop"],
                 "declared_area_m2": p.get("declared_area", p["area"]),
                 "metrics:area": p["area"], "metrics:perimeter": 4 * p["area"] ** 0.5,
@@ -238,6 +239,8 @@ class County:
         """Post the decisions of the folder."""
         return run_offers(
             decisions=self.path("decisions.parquet"), county=county, season=season,
+            parcels=self.path("parcels.parquet"), evidence=self.path("evidence.parquet"),
+            absent=self.absent,
             policy=self.policy, database=database, offers=self.path("offers.csv"),
             queue=self.path("queue.csv"), outcomes=self.path("outcomes_offers.parquet"),
         )  # fmt: skip

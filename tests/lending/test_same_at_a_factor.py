@@ -178,13 +178,13 @@ def test_files_and_database_hold_the_decimals_of_the_currency(
     twins: dict[str, Twin], name_of: Any, currency: str, limit: str, stored: int
 ) -> None:
     folder, asked = twins[currency].folder, name_of("asked")
-    with (folder / "offers.csv").open(encoding="utf-8") as handle:
+    with (folder / "offers.csv").open(encoding="utf-8-sig") as handle:
         (row,) = [row for row in csv.DictReader(handle) if row["farmer_id"] == asked]
     assert (row["currency"], row["limit"]) == (currency, limit)
     query = "SELECT currency, limit_minor FROM offers WHERE farmer_id = ? AND status = 'live'"
     with closing(sqlite3.connect(folder / "store.sqlite")) as store:
         assert store.execute(query, (asked,)).fetchall() == [(currency, stored)]
-    with (folder / "queue.csv").open(encoding="utf-8") as handle:
+    with (folder / "queue.csv").open(encoding="utf-8-sig") as handle:
         for waiting in csv.DictReader(handle):
             _, _, decimals = waiting["possible_limit"].partition(".")
             assert 10 ** len(decimals) == minor_units(currency)
