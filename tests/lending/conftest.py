@@ -56,7 +56,7 @@ class County:
     protected: list[tuple[Polygon, str, str]] = field(default_factory=list)
     loans: pd.DataFrame | None = None
     evidence_settings: EvidenceSettings = field(default_factory=EvidenceSettings)
-    risk: RiskSettings = field(default_factory=lambda: RiskSettings(trees=10, folds=2))
+    risk: RiskSettings = field(default_factory=lambda: RiskSettings(trees=10, folds=2, search=0))
     policy: PolicySettings = field(default_factory=PolicySettings)
     stopped: dict[str, str] = field(default_factory=dict)
     currency: str = "CNY"
