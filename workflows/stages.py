@@ -305,14 +305,16 @@ STAGES: tuple[Stage, ...] = (
         "fieldline.lending.store.offers:run_offers",
         "Offers",
         reads={
-            "decisions": Artifact("decisions.parquet"), "parcels": Artifact("parcels.parquet"),
+            "decisions": Artifact("decisions.parquet"), "farmers": Artifact("farmers.parquet"),
+            "model": Artifact("models/pd.json"), "parcels": Artifact("parcels.parquet"),
             "evidence": Artifact("evidence.parquet"),
         },
         makes={"offers": "offers.csv", "queue": "review_queue.csv"},
         settings={
             "absent": "absent",
             "county": "county_id", "season": "season_name", "policy": "lending.policy",
-            "database": "database",
+            "settings": "lending.posting", "audit": "audit", "database": "database",
+            "acts": "acts",
         },
         about="farmer",
         mem_mb=1000,

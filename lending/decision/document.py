@@ -51,10 +51,11 @@ FIRST: dict[str, tuple[str, ...]] = {
         "draws", "seed",
     ),
 }  # fmt: skip
-"""Fields of the first format by part. Closed: whatever comes later goes to `ABSENT`."""
+"""Fields of the first format by part. Closed: whatever comes later goes to `ABSENT`, and a part
+that comes later has no field here."""
 
 ABSENT: dict[str, dict[str, Any]] = {
-    CASE: {"rules": 1},
+    CASE: {"rules": 1, "lines": (), "review": None},
     "farmer": {"crop_cost_minor": 0},
     "household": {"crop_cost_minor": 0},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:
@@ -107,7 +108,7 @@ def _text(value: Any, name: str) -> str:
 
 def _told(record: BaseModel, part: str) -> Iterator[tuple[str, Any]]:
     """Yield the fields that are stored: those of the first format, and later ones that say more."""
-    kind, first = type(record), FIRST[part]
+    kind, first = type(record), FIRST.get(part, ())
     for name in kind.model_fields:
         value = getattr(record, name)
         if name in first or not _says_nothing(value, kind, part, name):

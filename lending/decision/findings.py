@@ -199,8 +199,13 @@ def _binding(case: Case, caps: Caps) -> Finding:
     if least == caps.need:
         return _need(case, caps)
     if least == caps.exposure:
-        return _exposure(case, caps)
+        return _live_lines(case, caps) if case.lines else _exposure(case, caps)
     return told("limit_policy", threshold=amount(caps.policy, currency))
+
+
+def _live_lines(case: Case, caps: Caps) -> Finding:
+    taken = amount(case.live_lines(own=False), case.currency)
+    return told("limit_live_lines", value=taken, threshold=amount(caps.exposure, case.currency))
 
 
 def _exposure(case: Case, caps: Caps) -> Finding:

@@ -14,15 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.store import offers
-from fieldline.lending.store.audit import verify
+from fieldline.lending.store import posting as postings
 from fieldline.lending.store.database import AUDIT, METADATA, OFFERS, RUNS, open_database, posting
-from fieldline.lending.store.offers import Shelf, post
+from fieldline.lending.store.posting import Shelf, post
+from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
 
@@ -83,17 +82,13 @@ def database(server: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def decisions(county: Any, loans: Any) -> Path:
-    """Decisions of 1,000 farmers: copies of one, each under its own name."""
+def decisions(county: Any, loans: Any, copies_of: Any) -> Path:
+    """Decisions of 500 farmers."""
     county.loans = loans
     county.add("a", "ann", width=200)
     county.apply("ann")
-    frame = county.decide().reset_index(drop=True)
-    rows = pd.concat([frame] * 1000, ignore_index=True)
-    rows["farmer_id"] = [f"F{i:06d}" for i in range(1000)]
-    rows["decision_id"] = [f"D{i:06d}" for i in range(1000)]
     path: Path = county.path("many.parquet")
-    rows.to_parquet(path)
+    copies_of(county.decide().iloc[0], 500).to_parquet(path)
     return path
 
 
@@ -113,7 +108,7 @@ def test_the_migration_is_the_schema(database: str) -> None:
 def test_posting_twice_writes_once(database: str, decisions: Path) -> None:
     engine, frame = open_database(database), read_table(decisions)
     shelf = Shelf("A", "2024", "season-line")
-    assert post(engine, frame, shelf, PolicySettings()).written == 1000
+    assert post(engine, frame, shelf, PolicySettings()).written == 500
     again = post(engine, frame, shelf, PolicySettings())
     assert (again.written, again.superseded) == (0, 0)
     assert verify(engine).problems == ()
@@ -128,7 +123,7 @@ def test_the_chain_is_append_only(database: str) -> None:
 _CHILD = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from fieldline.lending.store.offers import Shelf, post
+    from fieldline.lending.store.posting import Shelf, post
     from fieldline.lending.settings import PolicySettings
     from fieldline.lending.store.database import open_database
     from fieldline.pipeline.records.tables import read_table
@@ -155,9 +150,9 @@ def child(database: str, decisions: Path, county: str) -> subprocess.Popen[str]:
 
 def test_two_counties_at_once_on_an_empty_database(database: str, decisions: Path) -> None:
     both = [child(database, decisions, county) for county in ("A", "B")]
-    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
     engine = open_database(database)
-    assert count(engine, OFFERS) == 2000
+    assert count(engine, OFFERS) == 1000
     assert verify(engine).problems == ()
 
 
@@ -170,7 +165,7 @@ def test_a_killed_posting_leaves_nothing_behind(database: str, decisions: Path) 
     process.wait(timeout=60)
     engine = open_database(database)
     post(engine, read_table(decisions), Shelf("A", "2024", "season-line"), PolicySettings())
-    assert count(engine, OFFERS) == 1000
+    assert count(engine, OFFERS) == 500
     assert count(engine, RUNS) == 1
     assert verify(engine).problems == ()
 
@@ -188,21 +183,21 @@ def test_a_server_that_stops_in_a_posting_is_said_and_nothing_stays(
 ) -> None:
     engine, frame = open_database(database), read_table(decisions)
     killer = open_database(database)
-    log = offers._log
+    log = postings._log
 
-    def cut(connection: sa.Connection, *rest: Any) -> None:
+    def cut(connection: sa.Connection, *rest: Any) -> Any:
         pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
         with killer.connect() as other:
             other.execute(sa.text(f"SELECT pg_terminate_backend({pid})"))
-        log(connection, *rest)
+        return log(connection, *rest)
 
-    monkeypatch.setattr(offers, "_log", cut)
+    monkeypatch.setattr(postings, "_log", cut)
     with pytest.raises(UserError, match=r"was stopped|cannot be opened"):
         post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings())
     monkeypatch.undo()
     assert count(killer, OFFERS) == count(killer, AUDIT) == 0
     killer.dispose()
-    assert post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings()).written == 1000
+    assert post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings()).written == 500
     assert verify(engine).problems == ()
 
 

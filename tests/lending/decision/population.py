@@ -17,8 +17,8 @@ import pandas as pd
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.decide import Folder, cases
 from fieldline.lending.decision.judge import Judge
-from fieldline.lending.risk.default_model import Loans, train_pd
-from fieldline.lending.risk.features import of_profiles
+from fieldline.lending.risk.default_model import Loans, fit_pd
+from fieldline.lending.risk.features import FEATURES, of_profiles
 from fieldline.lending.schemas import PROFILES
 from fieldline.lending.settings import PolicySettings, RiskSettings
 
@@ -175,4 +175,5 @@ def judge_of(loans: int = 4000, seed: int = 5) -> Judge:
     bad = (rng.random(loans) < 1 / (1 + np.exp(-odds))).to_numpy("float64")
     season = rng.choice(["2021", "2022", "2023"], loans)
     known = Loans(table, bad, rows["household_id"].to_numpy("str"), season)
-    return Judge(train_pd(known, RiskSettings(trees=60, folds=3)), loan_days=330)
+    settings = RiskSettings(trees=60, folds=3, search=0)
+    return Judge(fit_pd(known, settings, FEATURES), loan_days=330)
