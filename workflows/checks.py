@@ -58,7 +58,7 @@ def check_parcels(
     from fieldline.pipeline.parcels.intake import check_files
 
     config = load_config(config_files)
-    choices, boundary = _choices(config, county, files)
+    choices, boundary = choices_of(config, county, files)
     check = check_files(files, choices, boundary=boundary, settings=config.intake)
     rows: list[dict[Hashable, Any]] = check.rows.to_dict("records")
     if as_json:
@@ -68,7 +68,7 @@ def check_parcels(
     return exits.OK if not (check.rows["effect"] == "stop").any() else exits.FOUND
 
 
-def _choices(
+def choices_of(
     config: Config, county: str | None, files: Sequence[Path]
 ) -> tuple[Choices, Path | None]:
     """Return what a county says about its files, and its boundary; nothing where none is named."""

@@ -88,6 +88,22 @@ def run(
 
 
 @app.command()
+def plan(
+    county: Annotated[str, typer.Option(help="County id.")],
+    season: Annotated[str, typer.Option(help="Season.")],
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which scenes a run would take and what fetching them costs, before any is fetched.
+
+    Example: fieldline plan --county MINE --season 2024 --config mine.yaml
+    """
+    from fieldline.workflows.imagery_plan import plan_imagery
+
+    raise typer.Exit(plan_imagery(config or [], county, season, as_json=as_json))
+
+
+@app.command()
 def demo(cores: Cores = 2) -> None:
     """Run the embedded simulated county; the last line is the path of offers.csv.
 
@@ -149,6 +165,22 @@ def score(
 
     scores = score_county(load_config(config or []), county, season)
     print_scores(scores, as_json=as_json)
+
+
+@app.command()
+def stac(
+    county: Annotated[str, typer.Option(help="County id.")] = "SIM001",
+    season: Annotated[str, typer.Option(help="Season.")] = "2024",
+    config: ConfigFiles = None,
+) -> None:
+    """List a county's products as a STAC collection beside its tables, with their provenance.
+
+    Example: fieldline stac --county SIM001 --season 2024
+    """
+    from fieldline.desk.report.stac import write_stac
+    from fieldline.workflows.config.load import load_config
+
+    print(write_stac(load_config(config or []).results / season / county))
 
 
 @parcels_app.command("check")
