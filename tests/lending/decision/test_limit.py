@@ -231,4 +231,5 @@ def test_more_lines_elsewhere_never_lend_more(case: Case) -> None:
             for line in lines
         )
         assert many.limit_minor <= few.limit_minor
-        assert not own or many.limit_minor + amounts[1] <= max(many.limit_capacity_minor, amounts[1])
+        repaid = max(many.limit_capacity_minor, amounts[1])
+        assert not own or many.limit_minor + amounts[1] <= repaid
