@@ -160,7 +160,7 @@ def _judge(
     if stops:
         return "decline", stops if RULES[case.rules].stops_alone else [*stops, *doubts]
     bounds = [*findings.limits(case, caps), *findings.left_out(case)]
-    small = limit < case.policy.min_limit
+    small = limit < least_line(case)
     if doubts and not (small and RULES[case.rules].minimum_first and _of_risk_alone(doubts)):
         return "review", [*doubts, *findings.left_out(case)]
     if small:
@@ -219,11 +219,16 @@ def _risk(case: Case, threshold: float) -> list[Finding]:
     return [Finding("risk_of_default", values)]
 
 
+def least_line(case: Case) -> Decimal:
+    """Return the least line of a case: those who apply together share it."""
+    return case.policy.min_limit / case.joint_members
+
+
 def _below_minimum(case: Case, limit: Decimal) -> Finding:
     return Finding(
         "limit_below_minimum",
         {
             "value": shown_amount(limit, case.currency),
-            "threshold": shown_amount(case.policy.min_limit, case.currency),
+            "threshold": shown_amount(least_line(case), case.currency),
         },
     )

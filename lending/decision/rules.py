@@ -8,9 +8,10 @@ with their faults.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from fieldline.lending.decision.guarantees import guaranteed_capacity
 from fieldline.lending.decision.limit import Capacity, Means, capacity_cap
 from fieldline.lending.decision.pricing import Price, annual_price, highest_rate, tenor_factor
 from fieldline.lending.settings import PolicySettings
@@ -70,6 +71,6 @@ RULES: dict[int, Rules] = {
         stops_alone=False,
     ),
     2: _SECOND,
-    3: _SECOND,
+    3: replace(_SECOND, capacity=guaranteed_capacity),
 }  # fmt: skip
 """The rules by the version that a case names; none is ever taken away."""
