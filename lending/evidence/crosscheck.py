@@ -27,6 +27,7 @@ from fieldline.lending.settings import EvidenceSettings
 from fieldline.lending.sources import read_protected, read_registry
 from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
+from fieldline.pipeline.records.reference import crops as known_crops
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
 
@@ -138,7 +139,7 @@ def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) 
         yield "crop_not_yet_up"
     elif code == "no_crop_cycle" and facts.papers.photo:
         yield "crop_proven_unseen" if settings.photo_settles == "accept" else "crop_shown"
-    elif code == "crop_conflict" and proven:
+    elif code in ("crop_conflict", "never_bare") and proven:
         yield "crop_proven" if settings.photo_settles == "accept" else "crop_shown"
     elif code in _SETTLED_BY_PROOF and (proven or _first_proof(facts)):
         yield "crop_proven"
@@ -159,6 +160,8 @@ def _crop_code(facts: ParcelFacts, settings: EvidenceSettings) -> str:
     idle = facts.planted_fraction is not None and facts.planted_fraction < settings.idle_fraction
     if idle and facts.pixels >= settings.idle_min_pixels:
         return "no_crop_cycle"
+    if facts.green_throughout and _is_annual(facts.declared_crop):
+        return "never_bare"
     if facts.declared_crop is None or facts.seen_crop is None or not facts.prediction_set:
         return "crop_unknown"
     if facts.declared_crop in (facts.seen_crop, *facts.prediction_set):
@@ -167,6 +170,11 @@ def _crop_code(facts: ParcelFacts, settings: EvidenceSettings) -> str:
         return "crop_unlearnt"
     sure = (facts.probability or 0.0) >= settings.crop_conflict_probability
     return "crop_conflict" if sure else "crop_doubt"
+
+
+def _is_annual(crop: str | None) -> bool:
+    known = known_crops().get(crop) if crop else None
+    return known is not None and known.annual
 
 
 def _registry_codes(

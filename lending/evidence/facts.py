@@ -24,6 +24,8 @@ class ParcelFacts:
     """Planted area seen inside the ring."""
     planted_fraction: float | None = None
     pixels: float = 0.0
+    green_throughout: bool = False
+    """Whether the land stayed green over a whole season, as no yearly crop does."""
     seen_crop: str | None = None
     probability: float | None = None
     """Probability of the crop seen."""

@@ -137,6 +137,7 @@ def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
         "seen_area_m2": _number(seen["seen_area_m2"].iloc[i]),
         "planted_fraction": _number(seen["planted_fraction"].iloc[i]),
         "pixels": _number(seen["pixels"].iloc[i]) or 0.0,
+        "green_throughout": seen["method"].iloc[i] == "green",
         "seen_crop": _text(told["crop"].iloc[i]),
         "probability": _number(told["probability"].iloc[i]),
         "prediction_set": tuple(members) if tells and members is not None else (),
