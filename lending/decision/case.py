@@ -163,12 +163,12 @@ class Case(_Record):
     risk: RiskCase
     ceiling: CeilingCase
     policy: PolicySettings
-    joint_members: int = 1
-    """Farmers who apply together, this one included: they share the least line."""
     lines: tuple[LineCase, ...] = ()
     """Live lines of farmer and household under another county, season or product."""
     review: ReviewCase | None = None
     """A person's decision that stands for this evidence."""
+    joint_members: int = 1
+    """Farmers who apply together, this one included: they share the least line."""
     rules: int = RULES_TODAY
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 

@@ -54,7 +54,7 @@ FIRST: dict[str, tuple[str, ...]] = {
 that comes later has no field here."""
 
 ABSENT: dict[str, dict[str, Any]] = {
-    CASE: {"rules": 1, "joint_members": 1, "lines": (), "review": None},
+    CASE: {"rules": 1, "lines": (), "review": None, "joint_members": 1},
     "farmer": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
     "household": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:

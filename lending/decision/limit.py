@@ -150,9 +150,10 @@ def exposure_cap(
         capacity: Rule of the household's capacity.
         lines: What is live elsewhere.
     """
-    owed, owed_home = means.debt + means.guaranteeing, household.debt + household.guaranteeing
-    own = policy.exposure_cap_farmer - owed - lines.farmer
-    shared = (policy.exposure_cap_household - owed_home - lines.household) / farmers
+    own = policy.exposure_cap_farmer - means.debt - means.guaranteeing - lines.farmer
+    shared = (
+        policy.exposure_cap_household - household.debt - household.guaranteeing - lines.household
+    ) / farmers
     pooled = own
     if free_of_all > 0:
         part = max(_ZERO, means.free) / free_of_all

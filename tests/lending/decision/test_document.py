@@ -45,7 +45,7 @@ def test_every_field_is_of_the_first_format_or_has_a_fixed_absence() -> None:
 def test_what_old_records_mean_never_changes() -> None:
     # This table only grows; an entry that changed would give old decisions another meaning.
     assert ABSENT == {
-        "case": {"rules": 1, "joint_members": 1, "lines": (), "review": None},
+        "case": {"rules": 1, "lines": (), "review": None, "joint_members": 1},
         "farmer": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
         "household": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
         "policy": {
