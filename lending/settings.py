@@ -66,6 +66,9 @@ class RiskSettings(Section):
     """Loan histories shorter than this train no model; decisions go to review."""
     min_defaults: int = Field(30, ge=10)
     """Loan histories with fewer defaults train no model (the slope of calibration is unstable)."""
+    search: int = Field(4, ge=0, le=4)
+    """How many ways for trees to grow inner folds choose from; 0 takes the rounds, depth and so on
+    that follow as they stand."""
     trees: int = Field(150, ge=10)
     """Boosting rounds."""
     depth: int = Field(3, ge=1, le=8)
@@ -79,7 +82,7 @@ class RiskSettings(Section):
     l2: float = Field(1.0, ge=0)
     """Ridge penalty on leaf weights."""
     bins: int = Field(8, ge=2, le=20)
-    """Quantile bins per feature of the readable scorecard."""
+    """Most bins per feature of the scorecard, besides those of heavy and special values."""
     seed: int = 41
     """Random seed."""
 

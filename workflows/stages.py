@@ -313,10 +313,12 @@ STAGES: tuple[Stage, ...] = (
         "Offers",
         reads={
             "decisions": Artifact("decisions.parquet"), "farmers": Artifact("farmers.parquet"),
-            "model": Artifact("models/pd.json"),
+            "model": Artifact("models/pd.json"), "parcels": Artifact("parcels.parquet"),
+            "evidence": Artifact("evidence.parquet"),
         },
         makes={"offers": "offers.csv", "queue": "review_queue.csv"},
         settings={
+            "absent": "absent",
             "county": "county_id", "season": "season_name", "policy": "lending.policy",
             "settings": "lending.posting", "audit": "audit", "database": "database",
             "acts": "acts",

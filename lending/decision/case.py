@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from fieldline.lending.decision.document import completed, document
+from fieldline.lending.decision.document import completed, text
 from fieldline.lending.decision.limit import Means
 from fieldline.lending.settings import PolicySettings
-from fieldline.pipeline.records.canonical import content_hash
+from fieldline.pipeline.records.canonical import text_hash
 from fieldline.pipeline.records.money import from_minor
 
 RULES_TODAY = 3
@@ -184,7 +184,7 @@ class Case(_Record):
     @property
     def decision_id(self) -> str:
         """Hash of the stored form: inputs, model, policy and rules, and no version of code."""
-        return content_hash(document(self))
+        return text_hash(text(self))
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Case:
@@ -194,4 +194,4 @@ class Case(_Record):
 
 def policy_hash(policy: PolicySettings) -> str:
     """Return the content hash of a policy snapshot."""
-    return content_hash(document(policy, "policy"), 16)
+    return text_hash(text(policy, "policy"), 16)

@@ -62,7 +62,7 @@ class County:
     protected: list[tuple[Polygon, str, str]] = field(default_factory=list)
     loans: pd.DataFrame | None = None
     evidence_settings: EvidenceSettings = field(default_factory=EvidenceSettings)
-    risk: RiskSettings = field(default_factory=lambda: RiskSettings(trees=10, folds=2))
+    risk: RiskSettings = field(default_factory=lambda: RiskSettings(trees=10, folds=2, search=0))
     policy: PolicySettings = field(default_factory=PolicySettings)
     stopped: dict[str, str] = field(default_factory=dict)
     templates: dict[str, dict[str, dt.date]] = field(default_factory=dict)
@@ -71,6 +71,7 @@ class County:
     """Crops that the crop model learnt; all of them where the list is empty."""
     as_of: dt.date = AS_OF
     currency: str = "CNY"
+    absent: dict[str, str] = field(default_factory=dict)
 
     def add(
         self,
@@ -152,7 +153,7 @@ class County:
         rows = [
             {
                 "id": p["parcel_id"], "parcel_id": p["parcel_id"], "collection": "T_2024",
-                "farmer_id": pseudonym(p["farmer"]), "village": "v",
+                "farmer_id": pseudonym(p["farmer"]), "village": p.get("village", "v"),
                 "declared_crop": p["declared_crop"],
                 "declared_area_m2": p.get("declared_area", p["area"]),
                 "metrics:area": p["area"], "metrics:perimeter": 4 * p["area"] ** 0.5,
@@ -305,6 +306,8 @@ class County:
         """Post the decisions of the folder."""
         return run_offers(
             decisions=self.path("decisions.parquet"), county=county, season=season,
+            parcels=self.path("parcels.parquet"), evidence=self.path("evidence.parquet"),
+            absent=self.absent,
             policy=self.policy, database=database, offers=self.path("offers.csv"),
             queue=self.path("queue.csv"), outcomes=self.path("outcomes_offers.parquet"),
         )  # fmt: skip

@@ -69,5 +69,5 @@ def test_income_and_limit_are_of_the_size_that_the_price_gives(
     assert profiles.loc[("farmer", name_of("ann")), "income_q10_minor"] == income
     assert told in decisions.loc[name_of("ann"), "reasons"][0]
     county.offers(county.path("db.sqlite"))
-    (waiting,) = csv.DictReader(county.path("queue.csv").open(encoding="utf-8"))
+    (waiting,) = csv.DictReader(county.path("queue.csv").open(encoding="utf-8-sig"))
     assert (waiting["farmer_id"], waiting["possible_limit"]) == (name_of("bob"), possible)

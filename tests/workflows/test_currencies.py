@@ -121,7 +121,9 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
         card=folder / "models" / "pd.json", outcomes=folder / "outcomes" / "decide.parquet",
     )  # fmt: skip
     run_offers(
-        decisions=folder / "decisions.parquet", county="SIM001", season="2024", policy=policy,
+        decisions=folder / "decisions.parquet", parcels=run.folder / "parcels.parquet",
+        evidence=run.folder / "evidence.parquet", absent={}, county="SIM001", season="2024",
+        policy=policy,
         database=folder / "store.sqlite", offers=folder / "offers.csv",
         queue=folder / "review_queue.csv", outcomes=folder / "outcomes" / "offers.parquet",
     )  # fmt: skip
@@ -191,7 +193,7 @@ def test_the_county_is_decided_alike_in_another_currency(
     assert shown(total, currency) in page
     assert "CNY" not in page.split("<main>")[0]
     lent = {farmer: int(minor) for farmer, minor in found["limit_minor"].items() if minor}
-    with (tmp_path / "offers.csv").open(encoding="utf-8") as handle:
+    with (tmp_path / "offers.csv").open(encoding="utf-8-sig") as handle:
         rows = {row["farmer_id"]: row for row in csv.DictReader(handle)}
     assert {row["currency"] for row in rows.values()} == {currency}
     for farmer, minor in lent.items():

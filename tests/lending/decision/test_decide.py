@@ -143,7 +143,7 @@ def test_a_bad_application_is_told_in_words(county: Any) -> None:
 
 
 def test_farmers_of_one_household_share_its_caps(county: Any, name_of: Any, loans: Any) -> None:
-    county.risk = RiskSettings(trees=40)
+    county.risk = RiskSettings(trees=40, search=0)
     county.loans = loans
     for farmer, x in (("ann", 0), ("bob", 2000)):
         county.add(f"{farmer}1", farmer, x=x, width=400, height=400)

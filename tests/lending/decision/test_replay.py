@@ -40,7 +40,7 @@ def test_a_trace_names_what_made_it(case: Case) -> None:
             for name in (
                 "application_texts.csv", "crops.csv", "evidence_codes.csv", "farmer_remedies.csv",
                 "outcome_codes.csv",
-                "rate_ceilings.csv", "reason_codes.csv", "scale_of_finance.csv",
+                "rate_ceilings.csv", "reason_codes.csv", "reason_ways.csv", "scale_of_finance.csv",
             )
         },
     }  # fmt: skip
