@@ -68,7 +68,11 @@ class PartyCase(_Record):
     household_need_minor: int
     requested_minor: int | None
     crop_cost_minor: int = 0
-    """Growing costs that the income is net of."""
+    """Growing costs, rent and insurance that the income is net of."""
+    guaranteed_minor: int = 0
+    """Guaranteed by others."""
+    guaranteeing_minor: int = 0
+    """Guaranteed for others."""
 
     def means(self, currency: str) -> Means:
         """Return the same in units of the currency."""
@@ -78,6 +82,8 @@ class PartyCase(_Record):
             from_minor(self.debt_service_minor, currency),
             from_minor(self.debt_elsewhere_minor, currency),
             from_minor(self.crop_cost_minor, currency),
+            from_minor(self.guaranteed_minor, currency),
+            from_minor(self.guaranteeing_minor, currency),
         )
 
 
@@ -161,6 +167,8 @@ class Case(_Record):
     """Live lines of farmer and household under another county, season or product."""
     review: ReviewCase | None = None
     """A person's decision that stands for this evidence."""
+    joint_members: int = 1
+    """Farmers who apply together, this one included: they share the least line."""
     rules: int = RULES_TODAY
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 

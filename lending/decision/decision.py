@@ -16,6 +16,7 @@ from typing import Any
 from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import (
     Caps,
     LiveLines,
@@ -171,7 +172,7 @@ def _judge(
     if stops:
         return "decline", stops if rules.stops_alone else [*stops, *doubts]
     bounds = [*findings.limits(case, caps), *findings.left_out(case)]
-    small = limit < case.policy.min_limit
+    small = limit < least_line(case)
     if small and rules.minimum_stands:
         doubts = _that_could_raise(doubts) or [*findings.unvalued_part(case, caps)]
     elif small and rules.minimum_first and _of_risk_alone(doubts):
@@ -322,5 +323,5 @@ def _below_minimum(case: Case, limit: Decimal) -> Finding:
     return told(
         "limit_below_minimum",
         value=amount(limit, case.currency),
-        threshold=amount(case.policy.min_limit, case.currency),
+        threshold=amount(least_line(case), case.currency),
     )

@@ -55,12 +55,26 @@ FIRST: dict[str, tuple[str, ...]] = {
 that comes later has no field here."""
 
 ABSENT: dict[str, dict[str, Any]] = {
-    CASE: {"rules": 1, "lines": (), "review": None},
-    "farmer": {"crop_cost_minor": 0},
-    "household": {"crop_cost_minor": 0},
+    CASE: {"rules": 1, "lines": (), "review": None, "joint_members": 1},
+    "farmer": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
+    "household": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:
     # the rule reads the case's. CNY is what its default amounts were meant in.
-    "policy": {"currency": "CNY", "scale_file": None},
+    # What came with papers and the repayment harvest moved no decision before it.
+    "policy": {
+        "currency": "CNY",
+        "scale_file": None,
+        "off_farm_unproven_share": "1",
+        "rent_per_mu": "0",
+        "insurance_trigger": "1",
+        "insurance_share": "0",
+        "guarantee_share": "0",
+        "own_level_share": "0",
+        "next_year_spread": "1",
+        "declared_crop_share": "1",
+        "rotation_prior": 1.0,
+        "rotation_least": 0.0,
+    },
 }
 """Fields that came later, by part, with the value that a record without them had. Add a field with
 its default when it is born, and never change the entry again: it is what old records mean."""

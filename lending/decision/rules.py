@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from fieldline.lending.decision.guarantees import guaranteed_capacity
 from fieldline.lending.decision.limit import Capacity, Means, capacity_cap
 from fieldline.lending.decision.pricing import Price, annual_price, highest_rate, tenor_factor
 from fieldline.lending.settings import PolicySettings
@@ -75,7 +76,10 @@ _SECOND = Rules(
     stops_alone=True, either_model=False, cap_lends=False, minimum_stands=False, told_apart=False,
 )  # fmt: skip
 
-_THIRD = replace(_SECOND, either_model=True, cap_lends=True, minimum_stands=True, told_apart=True)
+_THIRD = replace(
+    _SECOND, capacity=guaranteed_capacity, either_model=True, cap_lends=True,
+    minimum_stands=True, told_apart=True,
+)  # fmt: skip
 
 RULES: dict[int, Rules] = {
     1: Rules(

@@ -29,6 +29,7 @@ WHOLE = ["income_q10", "income_q50", "debt_service", "household_need", "principa
 YUAN = {
     "max_limit": 40_000, "min_limit": 500, "exposure_cap_household": 60_000,
     "exposure_cap_farmer": 50_000, "limit_step": 100, "household_need_per_head": 6000,
+    "rent_per_mu": 300,
 }  # fmt: skip
 
 

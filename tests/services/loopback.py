@@ -101,6 +101,8 @@ class Service:
     """Bytes of bodies of pixels that were sent."""
     pause: float = 0.0
     """Seconds before a body of pixels is sent."""
+    rate: float | None = None
+    """Bytes a second of one connection; None sends as fast as it can."""
     port: int = 0
     most_at_once: int = 0
     """Most requests that were open at one moment."""
@@ -199,7 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, answer: Response, fault: Fault | None) -> None:
         pixels = answer.kind.startswith(("image/", "application/tar", "application/x-tar"))
         if pixels:
-            time.sleep(self.served.pause)
+            rate = self.served.rate
+            time.sleep(self.served.pause + (len(answer.body) / rate if rate else 0.0))
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.body)))

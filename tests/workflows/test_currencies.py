@@ -91,6 +91,7 @@ def value(
         earlier_crops=[before / "crops.parquet"], earlier_growth=[before / "growth.parquet"],
         earlier_hazards=[before / "hazards.parquet"], seasons=[seasons["2023"], seasons["2024"]],
         currency=currency, settings=settings, out=folder / "yields.parquet",
+        out_crops=folder / "crop_values.parquet",
         card=folder / "models" / "yield.json", outcomes=folder / "outcomes" / "yield.parquet",
         previous=[run.folder / "outcomes" / f"{name}.parquet" for name in ("intake", "observe")],
     )  # fmt: skip
@@ -101,17 +102,20 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
     as_of, currency = config.county["SIM001"].seasons["2024"].as_of, policy.currency
     made: dict[str, Any] = {
         "evidence": run.folder / "evidence.parquet", "farmers": run.folder / "farmers.parquet",
-        "yields": folder / "yields.parquet", "as_of": as_of, "currency": currency,
-        "policy": policy,
+        "as_of": as_of, "currency": currency, "policy": policy,
     }  # fmt: skip
     run_profile(
-        **made, hazards=run.folder / "hazards.parquet", history=run.folder / "history.parquet",
+        **made, yields=folder / "yields.parquet", crop_values=folder / "crop_values.parquet",
+        growth=run.folder / "growth.parquet", documents=None,
+        out_harvests=folder / "harvests.parquet", hazards=run.folder / "hazards.parquet",
+        history=run.folder / "history.parquet",
         applications=folder / "applications.csv", privacy=config.privacy_of("SIM001"),
         table_columns={},
         out=folder / "profiles.parquet", outcomes=folder / "outcomes" / "profile.parquet",
     )  # fmt: skip
     run_decide(
-        **made, profiles=folder / "profiles.parquet", loan_history=folder / "loans.csv",
+        **made, harvests=folder / "harvests.parquet", profiles=folder / "profiles.parquet",
+        loan_history=folder / "loans.csv",
         parts=[_outcomes(run, folder, name) for name in _before("decide")],
         risk=config.lending.risk, out=folder / "decisions.parquet", table_columns={},
         card=folder / "models" / "pd.json", outcomes=folder / "outcomes" / "decide.parquet",
