@@ -139,6 +139,11 @@ def refused(county: County) -> None:
     county.apply("ann")
 
 
+def joined(county: County) -> None:
+    for name in ("ann", "bob", "cat"):
+        county.hand_in("joint_application", farmer_id=name, document_id="J")
+
+
 def policy(**more: Any) -> Callable[[County], None]:
     def change(county: County) -> None:
         county.policy = county.policy.model_copy(update=more)
@@ -210,9 +215,8 @@ REASONS: dict[str, Remedy] = {
         built(stated(annual_debt_service="9000")), handed("income_proof", amount="40000")
     ),
     "limit_below_minimum": Remedy(
-        built(policy(min_limit=Decimal(6000))),
-        lambda c: next(c.hand_in("joint_application", farmer_id=name, document_id="J")
-                   for name in ("ann", "bob", "cat")),
+        built(policy(min_limit=Decimal(9000))),
+        joined,
     ),
     "review_not_valued": EVIDENCE["crop_unknown"],
     "review_no_application": Remedy(

@@ -26,8 +26,10 @@ RANK = {"decline": 0, "review": 1, "approve": 2}
 NOTHING = ("No action needed", "Nothing needed from you")
 NO_OFFER_OF_THE_FARMERS = {
     # What is done about them is the lender's, or time's: they ask nothing of anybody.
-    "review_models_disagree", "price_above_ceiling", "risk_hazard_index", "risk_of_default",
-    "limit_policy",
+    "review_models_disagree", "review_second_model", "price_above_ceiling", "risk_hazard_index",
+    "risk_of_default", "limit_policy", "person_approved",
+    # Live lines and people's decisions stand in the store; its own tests supply what they ask.
+    "limit_live_lines", "person_declined",
 }  # fmt: skip
 
 
