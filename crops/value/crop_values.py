@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fieldline.crops.schemas import CROP_VALUES
+from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.prices import crop_prices
 from fieldline.crops.value.priors import own_error
 from fieldline.pipeline.records.reference import calendars
 from fieldline.pipeline.records.settings import Season
@@ -20,18 +22,23 @@ from fieldline.pipeline.records.settings import Season
 if TYPE_CHECKING:
     from fieldline.crops.value.yields import Valuation
 
+_YEAR_DAYS = 365
+
 
 def crop_values(
-    valuation: Valuation, season: Season, region: str | None, price_days: int
+    valuation: Valuation, season: Season, settings: YieldSettings, series: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Return one `CROP_VALUES` row for each crop that has a prior, a price or a template.
 
     Args:
         valuation: Priors, prices and costs of the county.
         season: Season that is decided; templates are laid into it.
-        region: Region of the crop calendars; None where no template is known.
-        price_days: Days that the price error reaches.
+        settings: Region of the crop calendars and horizon of the price error.
+        series: Prices by month, to see how far they move in a year; None where there are none.
     """
+    region = settings.cost_region
+    year = settings.model_copy(update={"price_horizon_days": _YEAR_DAYS})
+    far = {} if series is None else crop_prices(series, season.as_of, year)
     priors, prices, costs = valuation.priors, valuation.prices, valuation.costs
     dated = {crop for crop, where in calendars() if where == region}
     rows = []
@@ -44,7 +51,8 @@ def crop_values(
             "own_log_sd": own_error(crop).own,
             "price_q50_minor": None if price is None else price.minor(valuation.currency),
             "price_log_sd": None if price is None else price.log_sd,
-            "price_days": price_days,
+            "price_log_sd_year": far[crop].log_sd if crop in far else None,
+            "price_days": settings.price_horizon_days,
             "cost_per_ha_minor": None if cost is None else cost.per_ha.minor_in(valuation.currency),
             **_days(crop, region, season.start),
             "currency": valuation.currency,

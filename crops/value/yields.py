@@ -138,17 +138,16 @@ def run_yields(
         learnt.to_csv(index=False, float_format="%.9g").encode(),
         settings.model_dump_json().encode(),
     )  # fmt: skip
-    known = {} if prices is None else crop_prices(
-        read_prices(prices, prices_format, currency, season.as_of,
-                    table_columns.get(PRICES.name, {})),
-        season.as_of, settings,
+    series = None if prices is None else read_prices(
+        prices, prices_format, currency, season.as_of, table_columns.get(PRICES.name, {})
     )  # fmt: skip
+    known = {} if series is None else crop_prices(series, season.as_of, settings)
     costs = cash_costs(settings.cost_file, settings.cost_region, currency) if known else {}
     valuation = Valuation(priors, known, costs, model, name, currency)
     cells = read_table(weather_cells, ["parcel_id", "cell_id"]).set_index("parcel_id")["cell_id"]
     rows = _rows(table, cells.to_dict(), valuation)
     write_table(pd.DataFrame(rows, columns=YIELDS.names), YIELDS, out)
-    per_crop = crop_values(valuation, season, settings.cost_region, settings.price_horizon_days)
+    per_crop = crop_values(valuation, season, settings, series)
     write_table(per_crop, CROP_VALUES, out_crops)
     write_card(_card(valuation, learnt, settings, season), card)
     write_outcomes([_outcome(row) for row in rows], outcomes)

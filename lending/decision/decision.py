@@ -16,6 +16,7 @@ from typing import Any
 from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import (
     Caps,
     LiveLines,
@@ -316,11 +317,6 @@ def _with_remedy(case: Case, finding: Finding) -> Finding:
     return replace(
         finding, values={**values, "way": way.english}, chinese={**chinese, "way": way.chinese}
     )
-
-
-def least_line(case: Case) -> Decimal:
-    """Return the least line of a case: those who apply together share it."""
-    return case.policy.min_limit / case.joint_members
 
 
 def _below_minimum(case: Case, limit: Decimal) -> Finding:

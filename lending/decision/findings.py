@@ -136,13 +136,18 @@ def _unvalued(case: Case) -> Iterator[Finding]:
         yield _told_outcome("review_not_valued", len(usable), codes)
 
 
+def least_line(case: Case) -> Decimal:
+    """Return the least line of a case: those who apply together share it."""
+    return case.policy.min_limit / case.joint_members
+
+
 def unvalued_part(case: Case, caps: Caps) -> Iterator[Finding]:
     """Yield the parcels without a value where theirs could make a line that is too small larger."""
     asked = case.farmer.requested_minor
     others = [caps.policy, caps.exposure]
     others += [] if asked is None else [from_minor(asked, case.currency)]
     blank = [p for p in case.parcels if p.effect != "block" and not p.counts]
-    if blank and min(others) >= case.policy.min_limit:
+    if blank and min(others) >= least_line(case):
         codes = [code for parcel in blank for code in parcel.outcomes]
         yield _told_outcome("review_not_valued", len(blank), codes)
 
@@ -211,9 +216,10 @@ def _live_lines(case: Case, caps: Caps) -> Finding:
 def _exposure(case: Case, caps: Caps) -> Finding:
     """Return the part of the exposure cap that binds, with its own threshold."""
     currency, policy, left = case.currency, case.policy, amount(caps.exposure, case.currency)
-    own = policy.exposure_cap_farmer - case.farmer.means(currency).debt
-    home = case.household.means(currency)
-    shared = (policy.exposure_cap_household - home.debt) / case.household.farmers
+    mine, home = case.farmer.means(currency), case.household.means(currency)
+    own = policy.exposure_cap_farmer - mine.debt - mine.guaranteeing
+    owed = home.debt + home.guaranteeing
+    shared = (policy.exposure_cap_household - owed) / case.household.farmers
     if caps.exposure == max(Decimal(0), shared):
         cap = amount(policy.exposure_cap_household, currency)
         return told("limit_exposure", value=left, threshold=cap)
@@ -221,8 +227,8 @@ def _exposure(case: Case, caps: Caps) -> Finding:
         cap = amount(policy.exposure_cap_farmer, currency)
         return told("limit_exposure:own", value=left, threshold=cap)
     together = from_minor(case.household_free_minor, currency)
-    mine = max(Decimal(0), case.farmer.means(currency).free)
-    pooled = caps.exposure * together / mine if mine else Decimal(0)
+    part = max(Decimal(0), mine.free)
+    pooled = caps.exposure * together / part if part else Decimal(0)
     return told("limit_exposure:pooled", value=left, threshold=amount(pooled, currency))
 
 

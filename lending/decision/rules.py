@@ -77,9 +77,8 @@ _SECOND = Rules(
 )  # fmt: skip
 
 _THIRD = replace(
-    _SECOND,
-    capacity=guaranteed_capacity, either_model=True, cap_lends=True, minimum_stands=True,
-    told_apart=True,
+    _SECOND, capacity=guaranteed_capacity, either_model=True, cap_lends=True,
+    minimum_stands=True, told_apart=True,
 )  # fmt: skip
 
 RULES: dict[int, Rules] = {

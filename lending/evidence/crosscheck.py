@@ -139,7 +139,7 @@ def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) 
         yield "crop_not_yet_up"
     elif code == "no_crop_cycle" and facts.papers.photo:
         yield "crop_proven_unseen" if settings.photo_settles == "accept" else "crop_shown"
-    elif code == "crop_conflict" and proven:
+    elif code in ("crop_conflict", "never_bare") and proven:
         yield "crop_proven" if settings.photo_settles == "accept" else "crop_shown"
     elif code in _SETTLED_BY_PROOF and (proven or _first_proof(facts)):
         yield "crop_proven"

@@ -22,6 +22,7 @@ from fieldline.lending.schemas import HARVESTS
 from fieldline.lending.settings import PolicySettings
 
 _WHOLE = 1e-9
+_YEAR_DAYS = 365
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,36 @@ class CropValue:
     own_log_sd: float
     price_minor: int
     price_log_sd: float
+    """Log sd of the price over `price_days` ..."""
+    price_log_sd_year: float
+    """... and over a year."""
     price_days: int
     cost_minor: int
     harvest_from: dt.date | None
     harvest_by: dt.date | None
 
+    def price_sd(self, days: int) -> float:
+        """Return the log sd of the price some days ahead: variances in proportion to the days."""
+        near, far = self.price_log_sd**2, self.price_log_sd_year**2
+        if days <= self.price_days or self.price_days >= _YEAR_DAYS:
+            return self.price_log_sd
+        part = (min(days, _YEAR_DAYS) - self.price_days) / (_YEAR_DAYS - self.price_days)
+        return float(np.sqrt((near + part * (far - near)) * max(1.0, days / _YEAR_DAYS)))
+
 
 def crop_values_of(table: pd.DataFrame) -> dict[str, CropValue]:
     """Return the crops that have a yield, a price and a cost, by crop."""
-    needed = ["prior_t_ha", "years_log_sd", "price_q50_minor", "price_log_sd", "cost_per_ha_minor"]
+    needed = [
+        "prior_t_ha", "years_log_sd", "price_q50_minor", "price_log_sd", "price_log_sd_year",
+        "cost_per_ha_minor",
+    ]  # fmt: skip
     known = table[table[needed].notna().all(axis=1)]
     return {
         str(row["crop"]): CropValue(
             str(row["crop"]), float(row["prior_t_ha"]), float(row["years_log_sd"]),
             float(row["own_log_sd"]), int(row["price_q50_minor"]), float(row["price_log_sd"]),
-            int(row["price_days"]), int(row["cost_per_ha_minor"]), _date(row["harvest_from"]),
-            _date(row["harvest_by"]),
+            float(row["price_log_sd_year"]), int(row["price_days"]), int(row["cost_per_ha_minor"]),
+            _date(row["harvest_from"]), _date(row["harvest_by"]),
         )
         for row in known.to_dict("records")
     }  # fmt: skip
@@ -296,7 +311,7 @@ def _mixed(
             "crop": crop,
             "crop_basis": basis[crop],
             "shared_log_sd": value.years_log_sd * float(policy.next_year_spread),
-            "price_log_sd": value.price_log_sd * float(np.sqrt(max(1.0, days / value.price_days))),
+            "price_log_sd": value.price_sd(days),
         }
         yield _row(row, chance / total, harvest, by, told, main=crop == main)
 

@@ -183,7 +183,7 @@ class County:
                 "ring_area_m2": p["area"],
                 "planted_fraction": p.get("planted_fraction", 1.0),
                 "seen_area_m2": p.get("seen_area", p["area"]), "pixels": p["area"] / 100,
-                "method": "test",
+                "method": p.get("method", "test"),
             }
             for p in seen
         ], seen)  # fmt: skip
@@ -225,7 +225,8 @@ class County:
             {
                 "crop": crop, "prior_t_ha": p["yield_t_ha"], "years_log_sd": 0.0, "own_log_sd": 0.0,
                 "price_q50_minor": p["price_minor"], "price_log_sd": p["price_log_sd"],
-                "price_days": 180, "cost_per_ha_minor": p["cost_minor_ha"],
+                "price_log_sd_year": p["price_log_sd"], "price_days": 180,
+                "cost_per_ha_minor": p["cost_minor_ha"],
                 "currency": self.currency, **self.templates.get(crop, {}),
             }
             for crop, p in sorted(first.items())

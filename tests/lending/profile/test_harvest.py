@@ -22,7 +22,7 @@ AUTUMN, SPRING = dt.date(2024, 9, 30), dt.date(2024, 3, 15)
 def crop(name: str, month: int, price: int) -> CropValue:
     """A crop of 6 t/ha that is cut in one month of 2024."""
     return CropValue(
-        name, 6.0, 0.1, 0.3, price, 0.1, 180, 600_000, dt.date(2024, month, 1),
+        name, 6.0, 0.1, 0.3, price, 0.1, 0.14, 180, 600_000, dt.date(2024, month, 1),
         dt.date(2024, month, 20),
     )  # fmt: skip
 
@@ -68,8 +68,8 @@ def test_a_harvest_that_is_in_is_followed_by_next_years() -> None:
     # half of a log departure of ln 1.2 from its neighbours stays with the parcel
     assert row["yield_q50_t_ha"] == pytest.approx(6.0 * np.sqrt(1.2))
     assert row["shared_log_sd"] == pytest.approx(0.12)
-    # 324 days to the sale against the 180 of the price error
-    assert row["price_log_sd"] == pytest.approx(0.1 * np.sqrt(324 / 180))
+    # 324 days to the sale: 144 of the 185 from half a year (.1) to a year (.14)
+    assert row["price_log_sd"] == pytest.approx(np.sqrt(0.01 + 144 / 185 * (0.0196 - 0.01)))
 
 
 def test_a_dry_year_of_all_is_no_parcels_own_level() -> None:
