@@ -405,6 +405,15 @@ def copies(decided: pd.Series[Any], farmers: int) -> pd.DataFrame:
     return pd.DataFrame([decision_row(c, decide_case(c), decided["policy"]) for c in cases])
 
 
+@pytest.fixture
+def no_places(tmp_path: Path) -> dict[str, Any]:
+    """What `run_offers` writes beside offers, where a test has none of it."""
+    pd.DataFrame({"parcel_id": [], "village": []}).to_parquet(tmp_path / "parcels")
+    columns: dict[str, list[Any]] = {"parcel_id": [], "farmer_id": [], "evidence_area_m2": []}
+    pd.DataFrame(columns).to_parquet(tmp_path / "evidence")
+    return {"parcels": tmp_path / "parcels", "evidence": tmp_path / "evidence", "absent": {}}
+
+
 @pytest.fixture(scope="session")
 def copies_of() -> Any:
     """Return the function that makes decisions of many farmers from one."""

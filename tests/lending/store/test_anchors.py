@@ -28,10 +28,14 @@ def run(folder: Path, *cases: Case, audit: AuditSettings) -> None:
     """Post these cases as the stage does."""
     rows = [decision_row(case, decide_case(case), policy_hash(case.policy)) for case in cases]
     pd.DataFrame(rows).to_parquet(folder / "decisions")
+    pd.DataFrame({"parcel_id": [], "village": []}).to_parquet(folder / "parcels")
+    columns: dict[str, list[Any]] = {"parcel_id": [], "farmer_id": [], "evidence_area_m2": []}
+    pd.DataFrame(columns).to_parquet(folder / "evidence")
     run_offers(
         decisions=folder / "decisions", county="A", season="2024", policy=cases[0].policy,
         database=folder / "store.sqlite", offers=folder / "o", queue=folder / "q",
         outcomes=folder / "outcomes", audit=audit,
+        parcels=folder / "parcels", evidence=folder / "evidence", absent={},
     )  # fmt: skip
 
 

@@ -205,7 +205,9 @@ def test_the_share_that_asks_is_a_setting(store: sa.Engine, case: Case) -> None:
         give(store, A, *cases[:3], settings=PostingSettings(withdraw_share=0, withdraw_least=1))
 
 
-def test_a_decision_table_that_was_cut_posts_nothing(tmp_path: Path, case: Case) -> None:
+def test_a_decision_table_that_was_cut_posts_nothing(
+    tmp_path: Path, case: Case, no_places: dict[str, Any]
+) -> None:
     cases = [of(case, farmer_id=f"F{n}", household_id=f"H{n}") for n in range(4)]
     rows = [decision_row(c, decide_case(c), policy_hash(c.policy)) for c in cases]
     pd.DataFrame({"farmer_id": [f"F{n}" for n in range(4)]}).to_parquet(tmp_path / "farmers")
@@ -215,7 +217,7 @@ def test_a_decision_table_that_was_cut_posts_nothing(tmp_path: Path, case: Case)
         pd.DataFrame(rows[:count]).to_parquet(tmp_path / "decisions")
         return run_offers(
             decisions=tmp_path / "decisions", county="A", season="2024", policy=case.policy,
-            database=tmp_path / "store.sqlite", farmers=tmp_path / "farmers", **files,
+            database=tmp_path / "store.sqlite", farmers=tmp_path / "farmers", **files, **no_places,
         )  # fmt: skip
 
     assert run(4).written == 4
@@ -226,14 +228,16 @@ def test_a_decision_table_that_was_cut_posts_nothing(tmp_path: Path, case: Case)
     assert len(live(open_database(tmp_path / "store.sqlite"))) == 4
 
 
-def test_the_stage_says_whose_lines_were_counted(tmp_path: Path, case: Case) -> None:
+def test_the_stage_says_whose_lines_were_counted(
+    tmp_path: Path, case: Case, no_places: dict[str, Any]
+) -> None:
     rows = [decision_row(case, decide_case(case), policy_hash(case.policy))]
     pd.DataFrame(rows).to_parquet(tmp_path / "decisions")
     for county in ("A", "B"):
         run_offers(
             decisions=tmp_path / "decisions", county=county, season="2024", policy=case.policy,
             database=tmp_path / "store.sqlite", offers=tmp_path / "o", queue=tmp_path / "q",
-            outcomes=tmp_path / "outcomes",
+            outcomes=tmp_path / "outcomes", **no_places,
         )  # fmt: skip
     (outcome,) = read_table(tmp_path / "outcomes")["outcome"]
     assert outcome == "lines_elsewhere"
