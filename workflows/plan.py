@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import STORE, Config
 from fieldline.workflows.money_checks import policy_problems
+from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
     Artifact,
@@ -197,6 +199,26 @@ class Plan:
         """Return the parameters of a simulated county's rule."""
         made = made_by("fieldline.workflows.simulate.run:simulate_county")
         return {"county": county, "settings": _plain(self.config.simulate), "made_by": made}
+
+
+def plan_of(
+    files: Sequence[Path], overrides: Mapping[str, Any], outside: Callable[[str], str]
+) -> Plan:
+    """Return the plan of a run as Snakemake is asked for it.
+
+    Args:
+        files: Configuration files.
+        overrides: Values of the command line.
+        outside: See `Plan`.
+
+    Raises:
+        UserError: The configuration cannot be right, or a key is missing or too weak: people of a
+            real county never get pseudonyms that anybody can make.
+    """
+    config = load_config(files, overrides)
+    for problem in key_problems(config):
+        raise problem
+    return Plan(config, outside)
 
 
 def _walk(value: Any, parts: list[str]) -> Any:

@@ -22,10 +22,10 @@ _SIMULATOR = ("aquacrop", "xleaf")
 
 
 def preflight(config: Config) -> Iterator[UserError]:
-    """Yield every problem that would stop a run of this configuration, the nearest first."""
+    """Yield every problem that would stop a run of this configuration, keys first."""
+    yield from key_problems(config)
     yield from _inputs(config)
     yield from _simulator(config)
-    yield from _keys(config)
     yield from _dates(config)
     yield from policy_problems(config)
     yield from tariff_problems(config)
@@ -64,7 +64,8 @@ def _simulator(config: Config) -> Iterator[UserError]:
         )
 
 
-def _keys(config: Config) -> Iterator[UserError]:
+def key_problems(config: Config) -> Iterator[UserError]:
+    """Yield what is wrong with the keys that the selected counties need."""
     for county in config.counties:
         try:
             pseudonym_key(config.privacy_of(county))

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+REAL_KEY = "5d0c1e7f92ab4836d7e1f05b9c3a6284"
+"""A key as `openssl rand -hex 16` makes one."""
 TINY = {
     "parcels": 220,
     "dates_per_season": 24,

@@ -17,7 +17,7 @@ from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.vault import Person, find_person, store_persons
 
 DEMO = PrivacySettings(demo_key=True)
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = "5d0c1e7f92ab4836d7e1f05b9c3a6284"
 
 
 def test_a_pseudonym_is_the_keyed_hash_of_the_reference() -> None:
