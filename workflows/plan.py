@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldline.workflows.config.load import load_config
-from fieldline.workflows.config.model import STORE, Config
+from fieldline.workflows.config.model import STORE, VAULT, Config
 from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
@@ -36,9 +36,10 @@ InputFunction = Callable[[Wildcards], Any]
 _OF_PEOPLE = ("parcel", "farmer")
 FOLDER = "{season}/{county}"
 """Artifacts of one county and season, relative to the results folder."""
-VAULT = "vault.sqlite"
 STORE_VARIABLE = "FIELDLINE_STORE_URL"
 """Environment variable by which the Snakefile hands the store's URL to its own jobs."""
+VAULT_VARIABLE = "FIELDLINE_VAULT_ADDRESS"
+"""The same for the vault's address."""
 
 
 class Plan:
@@ -153,22 +154,13 @@ class Plan:
             "seasons": self._seasons_until,
             "privacy": lambda w: _plain(self.config.privacy_of(w.county)),
             "layouts": self._layouts,
-            "vault": VAULT,
-            "database": self._store(),
+            "vault": _without_password(self.config.vault, VAULT),
+            "database": _without_password(self.config.database, STORE),
         }
 
     def _layouts(self, wildcards: Wildcards) -> dict[str, str]:
         inputs = self.config.county[wildcards.county].inputs
         return {"prices": inputs.prices_format, "labelled_series": inputs.labelled_series_format}
-
-    def _store(self) -> str:
-        """Return the store as Snakemake may remember it: without a password.
-
-        Parameters are kept in clear text beside the results; a job takes the whole URL from its
-        environment (`STORE_VARIABLE`).
-        """
-        url = self.config.database
-        return STORE if url is None else re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
 
     def _seasons_until(self, wildcards: Wildcards) -> list[Any]:
         """Return the county's seasons up to this one, oldest first."""
@@ -225,6 +217,15 @@ def _walk(value: Any, parts: list[str]) -> Any:
     for part in parts:
         value = getattr(value, part)
     return value
+
+
+def _without_password(address: str | None, embedded: str) -> str:
+    """Return the address of a database as Snakemake may remember it.
+
+    Parameters are kept in clear text beside the results; a job takes the whole URL from its
+    environment (`STORE_VARIABLE`, `VAULT_VARIABLE`).
+    """
+    return embedded if address is None else re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", address)
 
 
 def _without_threads(value: Any) -> Any:

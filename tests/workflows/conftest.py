@@ -93,6 +93,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> ChainRun:
     return run
 
 
+@pytest.fixture
+def real_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys that a real county needs."""
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", REAL_KEY)
+    monkeypatch.setenv("FIELDLINE_VAULT_KEY", REAL_KEY[::-1])
+
+
 @pytest.fixture(autouse=True)
 def _no_site_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):

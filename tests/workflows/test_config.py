@@ -13,6 +13,7 @@ import yaml
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.records.privacy import DEMO_KEY
+from fieldline.pipeline.vault.sealing import DEMO_MASTER
 from fieldline.workflows.config.load import DEFAULT, load_config, merge, validate
 from fieldline.workflows.config.write import SCHEMA, default_yaml, demo_config, json_schema
 from fieldline.workflows.preflight import preflight
@@ -224,9 +225,8 @@ def test_a_simulated_county_without_its_extra_says_how_to_install_it(
 
 
 def test_preflight_names_each_missing_input_once_and_days_to_come(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, real_keys: None
 ) -> None:
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", REAL_KEY)
     present = tmp_path / "here.gpkg"
     present.touch()
     season = {"start": "2098-10-01", "end": "2099-09-30", "as_of": "2099-09-30"}
@@ -249,18 +249,26 @@ def test_preflight_names_each_missing_input_once_and_days_to_come(
 
 
 @pytest.mark.parametrize(
-    ("overlay", "key", "said"),
+    ("overlay", "key", "vault_key", "said"),
     [
-        ("privacy: {demo_key: true}\n", REAL_KEY, "the demonstration key is published"),
-        ("", "", "FIELDLINE_PSEUDONYM_KEY is not set"),
-        ("", "k" * 40, "a text that repeats itself"),
-        ("", DEMO_KEY.decode(), "holds the published demonstration key"),
+        ("privacy: {demo_key: true}\n", REAL_KEY, REAL_KEY, "the demonstration key is published"),
+        ("", "", REAL_KEY, "FIELDLINE_PSEUDONYM_KEY is not set"),
+        ("", "k" * 40, REAL_KEY, "a text that repeats itself"),
+        ("", DEMO_KEY.decode(), REAL_KEY, "holds the published demonstration key"),
+        ("", REAL_KEY, "", "FIELDLINE_VAULT_KEY is not set, so the master key of the vault"),
+        ("", REAL_KEY, DEMO_MASTER.decode(), "holds the published demonstration key"),
     ],
 )
 def test_no_way_into_a_run_gives_real_people_pseudonyms_that_anybody_can_make(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overlay: str, key: str, said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overlay: str,
+    key: str,
+    vault_key: str,
+    said: str,
 ) -> None:
     monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", key)
+    monkeypatch.setenv("FIELDLINE_VAULT_KEY", vault_key)
     file = tmp_path / "mine.yaml"
     results = f"results: {tmp_path / 'results'}\n"
     file.write_text(f"{overlay}{results}county: {{SIM001: {{simulated: false}}}}\n")

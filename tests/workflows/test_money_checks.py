@@ -20,7 +20,6 @@ from fieldline.workflows.inputs.absent import ABSENT_COSTS
 from fieldline.workflows.money_checks import assumptions, policy_problems, tariff_problems
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.preflight import preflight
-from tests.workflows.conftest import REAL_KEY
 
 DINARS = {
     "currency": "KWD", "max_limit": "12900", "min_limit": "21.5", "limit_step": "4.3",
@@ -176,9 +175,8 @@ def test_the_day_of_the_ceiling_is_each_season_s_own(tmp_path: Path) -> None:
 
 
 def test_config_check_names_assumptions_and_absences(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, real_keys: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", REAL_KEY)
     real(tmp_path, "CNY")
     for name in ("p.gpkg", "c.json", "prices.csv"):
         (tmp_path / name).touch()

@@ -15,7 +15,7 @@ from fieldline.pipeline.records.tables import read_table
 from tests.pipeline.imagery.pulling import scenes_of, told
 from tests.pipeline.imagery.tiny_archive import CRS, pixel_box, write_archive
 from tests.services.stac_api import StacApi, serving
-from tests.workflows.conftest import REAL_KEY, ROOT, run_in
+from tests.workflows.conftest import ROOT, run_in
 
 
 def page() -> dict[str, Any]:
@@ -45,10 +45,7 @@ def write_county(folder: Path, root: str, collection: str) -> Path:
 
 
 @pytest.mark.slow
-def test_the_five_lines_of_the_page_observe_a_county(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", REAL_KEY)
+def test_the_five_lines_of_the_page_observe_a_county(tmp_path: Path, real_keys: None) -> None:
     assert page()["county"]["MINE"]["inputs"]["catalog"] == "stac:earth-search"
     write_archive(tmp_path / "archive", scenes_of(6))
     program = [sys.executable, "-m", "fieldline.workflows.cli", "run", "-c", "mine.yaml"]
