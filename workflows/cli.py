@@ -14,6 +14,7 @@ import typer
 
 from fieldline.pipeline.records.errors import FieldlineError, InterruptedRunError, UserError
 from fieldline.workflows import exits
+from fieldline.workflows.vault_commands import vault_app
 
 if TYPE_CHECKING:
     from fieldline.workflows.summary import Summary
@@ -33,6 +34,7 @@ app.add_typer(parcels_app, name="parcels")
 app.add_typer(inputs_app, name="inputs")
 app.add_typer(config_app, name="config")
 app.add_typer(audit_app, name="audit")
+app.add_typer(vault_app, name="vault")
 
 ConfigFiles = Annotated[
     list[Path] | None,

@@ -78,17 +78,27 @@ def check_keys(address: str | Path, privacy: PrivacySettings) -> None:
         UserError: A key is absent, weak or another one than the vault's.
     """
     master, pseudonyms = master_key(privacy), fingerprint(pseudonym_key(privacy))
+    name, meta = _look(address)
+    if meta:
+        _refuse_other_master(name, meta, master)
+        _refuse_other_pseudonyms(name, meta, pseudonyms)
+
+
+def master_of(address: str | Path) -> str | None:
+    """Return which master key a vault is under; None where there is no vault. Writes nothing."""
+    return _look(address)[1].get("master")
+
+
+def _look(address: str | Path) -> tuple[str, Mapping[str, str]]:
+    """Return the name of a vault and what it says of itself, nothing where there is none."""
     file = sqlite_file(address)
-    if file is not None and (not file.is_file() or not file.stat().st_size):
-        return
+    if file is not None and not file.is_file():
+        return str(file), {}
     engine = engine_of(str(address), setting=SETTING)
     try:
         with told(engine, setting=SETTING), engine.connect() as connection:
-            if not sa.inspect(connection).has_table(META.name):
-                return
-            meta = read_meta(connection)
-            _refuse_other_master(engine, meta, master)
-            _refuse_other_pseudonyms(engine, meta, pseudonyms)
+            there = sa.inspect(connection).has_table(META.name)
+            return vault_name(engine), read_meta(connection) if there else {}
     finally:
         engine.dispose()
 
@@ -131,7 +141,7 @@ def _opened(connection: sa.Connection, master: MasterKey, *, create: bool) -> by
             f"this version knows format {FORMAT}",
             "install the version that wrote it, or restore it from a backup",
         )
-    _refuse_other_master(connection.engine, meta, master)
+    _refuse_other_master(vault_name(connection.engine), meta, master)
     if meta["master"] != master.key_id:
         return rewrap(connection, MasterKey(DEMO_MASTER), master)
     return integrity_key(connection.engine, meta, master)
@@ -152,13 +162,13 @@ def _created(connection: sa.Connection, master: MasterKey) -> bytes:
     return integrity
 
 
-def _refuse_other_master(engine: sa.Engine, meta: Mapping[str, str], master: MasterKey) -> None:
+def _refuse_other_master(name: str, meta: Mapping[str, str], master: MasterKey) -> None:
     """Refuse another master key; a vault under the published one passes to the lender's own."""
     if meta.get("master") in (master.key_id, MasterKey(DEMO_MASTER).key_id):
         return
     given = "the published one of simulated counties" if _is_demo(master) else master.key_id
     raise UserError(
-        f"the vault {vault_name(engine)} is sealed under the master key {meta.get('master')}, the "
+        f"the vault {name} is sealed under the master key {meta.get('master')}, the "
         f"key given is {given}",
         "set FIELDLINE_VAULT_KEY (or privacy.vault_key_file) to the key of this vault; to change "
         "it, run `fieldline vault rotate`",
@@ -169,12 +179,12 @@ def _is_demo(master: MasterKey) -> bool:
     return master.secret == DEMO_MASTER
 
 
-def _refuse_other_pseudonyms(engine: sa.Engine, meta: Mapping[str, str], given: str) -> None:
+def _refuse_other_pseudonyms(name: str, meta: Mapping[str, str], given: str) -> None:
     known = meta.get("pseudonyms")
     if known in (None, given, _demo_pseudonyms()) or given == _demo_pseudonyms():
         return
     raise UserError(
-        f"the farmers of the vault {vault_name(engine)} have their pseudonyms from the key "
+        f"the farmers of the vault {name} have their pseudonyms from the key "
         f"{known}, the key given is {given}: every farmer would become somebody else",
         "set FIELDLINE_PSEUDONYM_KEY (or privacy.key_file) to the key of last time, or set "
         "`results` and `vault` elsewhere",
@@ -187,6 +197,6 @@ def _demo_pseudonyms() -> str:
 
 def _own_pseudonyms(connection: sa.Connection, given: str) -> None:
     meta = read_meta(connection)
-    _refuse_other_pseudonyms(connection.engine, meta, given)
+    _refuse_other_pseudonyms(vault_name(connection.engine), meta, given)
     if given != _demo_pseudonyms() or "pseudonyms" not in meta:
         write_meta(connection, {"pseudonyms": given})
