@@ -6,6 +6,7 @@ asks for a purpose and leaves an entry in the access log.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import sys
@@ -35,6 +36,8 @@ Farmer = Annotated[
     str, typer.Argument(metavar="FARMER", help="Pseudonym, or the lender's own reference.")
 ]
 Purpose = Annotated[str, typer.Option(help="Why; it stands in the access log.")]
+
+County = Annotated[str, typer.Option(help="County id.")]
 
 _PSEUDONYM = re.compile(r"F[0-9a-f]{16}")
 
@@ -80,6 +83,58 @@ def erase_farmer(
         return
     print(f"{farmer_id}: {done.records} records destroyed, erased since {done.erased_at}")
     print("the next run of intake leaves the farmer out; `fieldline run --from intake` does it now")
+
+
+@vault_app.command("admit")
+def admit_farmer(
+    farmer: Farmer,
+    county: County,
+    purpose: Purpose,
+    config: ConfigFiles = None,
+) -> None:
+    """Let an erased farmer be taken in again, where a new consent is in the county's table.
+
+    Example: fieldline vault admit F5b0c2d14a97e3f68 --county C1 --purpose 'applied again'
+    """
+    from fieldline.pipeline.vault.access import stated_purpose
+    from fieldline.workflows.vault_requests import admit_again
+
+    why = stated_purpose(purpose)
+    with _vault(config) as (loaded, vault):
+        farmer_id = _pseudonym(loaded, farmer)
+        given = admit_again(loaded, vault, county, farmer_id, why, today=_today())
+    print(f"{farmer_id} may be taken in again (consent of {given}): the next run of intake does it")
+
+
+@vault_app.command("export")
+def export(
+    county: County,
+    season: Annotated[str, typer.Option(help="Season.")],
+    purpose: Purpose,
+    recipient: Annotated[str, typer.Option(help="Who gets it, as in the consents.")],
+    out: Annotated[Path, typer.Option(help="CSV file to write.")],
+    on: Annotated[str | None, typer.Option(help="Day of the handing over; today.")] = None,
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a county's live offers with names, of farmers who consent to it and nobody else.
+
+    Example: fieldline vault export --county C1 --season 2024 --purpose 'credit offer'
+    --recipient 'Rural Bank' --out offers-with-names.csv
+    """
+    from fieldline.pipeline.vault.access import stated_purpose
+    from fieldline.workflows.vault_requests import export_county
+
+    why = stated_purpose(purpose)
+    day = _today() if on is None else _day(on)
+    with _vault(config) as (loaded, vault):
+        handed = export_county(loaded, vault, (county, season), (why, recipient, day), out)
+    if as_json:
+        print(json.dumps(asdict(handed)))
+        return
+    for code, count in handed.outcomes.items():
+        print(f"{code:<20}{count}")
+    print(f"{handed.outcomes.get('ok', 0)} of {handed.farmers} farmers: {out}")
 
 
 @vault_app.command("rotate")
@@ -146,6 +201,19 @@ def show_log(config: ConfigFiles = None) -> None:
         for entry in access_log(vault):
             shown = {k: v for k, v in entry.items() if k not in ("mark", "left")}
             sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(tz=dt.UTC).date()
+
+
+def _day(text: str) -> dt.date:
+    from fieldline.pipeline.records.errors import UserError
+
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"--on {text!r} is no day", "write it as 2025-05-31") from error
 
 
 def _config(files: list[Path] | None) -> Config:

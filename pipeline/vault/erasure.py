@@ -68,10 +68,7 @@ def admit(vault: Vault, farmer_id: str, purpose: str) -> None:
     """
     with vault.writing() as connection:
         if _erased_at(connection, farmer_id) is None:
-            raise UserError(
-                f"farmer {farmer_id} was not erased from the vault {vault.name}",
-                "nothing keeps the farmer out",
-            )
+            raise not_erased(vault, farmer_id)
         connection.execute(sa.delete(ERASED).where(ERASED.c.farmer_id == farmer_id))
         record(connection, vault, Act("admit", {"farmer_id": farmer_id}, purpose))
 
@@ -81,6 +78,14 @@ def unknown_farmer(vault: Vault, farmer_id: str) -> UserError:
     return UserError(
         f"the vault {vault.name} knows no farmer {farmer_id}",
         "give the farmer_id of offers.csv, or the lender's own reference",
+    )
+
+
+def not_erased(vault: Vault, farmer_id: str) -> UserError:
+    """Return the sentence about a farmer whom nothing keeps out."""
+    return UserError(
+        f"farmer {farmer_id} was not erased from the vault {vault.name}",
+        "run intake: nothing keeps the farmer out",
     )
 
 

@@ -105,6 +105,12 @@ def test_offers_and_their_chain_outlive_an_erased_farmer(
     run = ChainRun(tmp_path / "own.yaml", tiny_run.results, tiny_run.simulated)
     offers = table_rows(tmp_path / "fieldline.sqlite", "offers")
     farmer = str(pd.read_csv(tiny_run.folder / "offers.csv")["farmer_id"].iloc[0])
+    export = ("vault", "export", "--county", "SIM001", "--season", "2024", "--purpose",
+              "credit offer", "--recipient", "Simulated Rural Bank", "--json")  # fmt: skip
+    handed = json.loads(run.fieldline(*export, "--out", str(tmp_path / "named.csv")).stdout)
+    assert handed["farmers"] == len(offers)
+    assert sum(handed["outcomes"].values()) == len(offers)
+    assert 0.8 * len(offers) < handed["outcomes"]["ok"] < len(offers)
     shown = run.fieldline("vault", "show", farmer, "--purpose", "call about the offer", "--json")
     assert json.loads(shown.stdout)["name"]
     assert run.fieldline("vault", "erase", farmer, "--purpose", "letter of 2 May").returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from collections.abc import Callable
@@ -125,7 +126,7 @@ def test_a_changed_record_is_found_and_named(fieldline: Command, config: Path) -
     import sqlite3
 
     with sqlite3.connect(config.parent / "results/vault.sqlite") as connection:
-        connection.execute("UPDATE vault_persons SET record = replace(record, 'A', 'B')")
+        connection.execute("UPDATE vault_persons SET record = 'AAAA' || substr(record, 5)")
     code, out, _ = fieldline("vault", "verify")
     assert code == 3
     assert out.startswith("the record of farmer F")
@@ -137,3 +138,59 @@ def test_there_is_nothing_to_look_at_before_the_first_run(fieldline: Command, co
     (config.parent / "results/vault.sqlite").unlink()
     assert "there is no vault at" in refused(fieldline("vault", "verify"))
     assert not (config.parent / "results/vault.sqlite").exists()
+
+
+HEADER = "farmer_id,purpose,data,recipient,given_on,expires_on,withdrawn_on\n"
+
+
+def with_consents(config: Path, *rows: str) -> None:
+    consents = config.parent / "consents.csv"
+    consents.write_text(HEADER + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    inputs = "{consents: consents.csv}"
+    county = f"county: {{SIM001: {{simulated: false, inputs: {inputs}}}}}\n"
+    config.write_text(f"results: results\n{county}", encoding="utf-8")
+
+
+EXPORT = (
+    "vault", "export", "--county", "SIM001", "--season", "2024", "--purpose", "credit offer",
+    "--recipient", "Rural Bank",
+)  # fmt: skip
+
+
+def test_without_a_table_of_consents_nothing_is_handed_over(
+    fieldline: Command, config: Path, tmp_path: Path
+) -> None:
+    document = config.read_text().replace(
+        "simulated: false", "simulated: false, inputs: {consents: null}"
+    )
+    config.write_text(document)
+    said = refused(fieldline(*EXPORT, "--out", str(tmp_path / "named.csv")))
+    assert "county SIM001 has no table of consents, so nothing of it is handed to anybody" in said
+    assert not (tmp_path / "named.csv").exists()
+
+
+def test_a_consent_table_that_cannot_be_read_hands_nothing_over(
+    fieldline: Command, config: Path, tmp_path: Path
+) -> None:
+    with_consents(config, "1,credit offer,offer,Rural Bank,2024-05-01,,")
+    (config.parent / "consents.csv").write_text("farmer_id,purpose\n1,x\n")
+    assert "has no column" in refused(fieldline(*EXPORT, "--out", str(tmp_path / "named.csv")))
+    assert not (tmp_path / "named.csv").exists()
+
+
+def test_an_erased_farmer_needs_a_consent_given_since_to_be_taken_in_again(
+    fieldline: Command, config: Path
+) -> None:
+    today = dt.datetime.now(tz=dt.UTC).date()
+    row = "P-1,credit offer,identity; offer,Rural Bank,{},,"
+    with_consents(config, row.format(today - dt.timedelta(days=1)))
+    admit = ("vault", "admit", "P-1", "--county", "SIM001", "--purpose", "applied again")
+    assert "was not erased" in refused(fieldline(*admit))
+    fieldline("vault", "erase", "P-1", "--purpose", "letter of 2 May")
+    assert f"no consent in force since the erasure of {today}" in refused(fieldline(*admit))
+    with_consents(config, row.format(today))
+    code, out, _ = fieldline(*admit)
+    assert code == 0
+    assert f"may be taken in again (consent of {today})" in out
+    assert "was not erased" in refused(fieldline(*admit))
+    assert json.loads(fieldline("vault", "verify", "--json")[1])["erased"] == 0

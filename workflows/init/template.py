@@ -30,7 +30,7 @@ _EXAMPLES: Mapping[str, str] = {
     "boundary": "boundary.geojson", "weather": "weather.csv", "weather_cells": "weather_cells.csv",
     "survey": "survey_{season}.csv", "registry": "registry_{season}.csv",
     "applications": "applications_{season}.csv", "loan_history": "loan_history.csv",
-    "prices": "prices.csv", "county_yields": "county_yields.csv",
+    "consents": "consents.csv", "prices": "prices.csv", "county_yields": "county_yields.csv",
     "protected": "protected.geojson",
 }  # fmt: skip
 """Optional inputs that are offered to fill in, with an example of what to write."""

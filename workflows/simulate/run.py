@@ -34,6 +34,7 @@ from fieldline.workflows.simulate import (
     render,
     rings,
 )
+from fieldline.workflows.simulate.consents import consents_table
 from fieldline.workflows.simulate.cultivars import Cultivar, planted
 from fieldline.workflows.simulate.growth import GrowthTable, grow
 from fieldline.workflows.simulate.loans import loan_history
@@ -208,6 +209,10 @@ class Papers:
         shapes = _lonlat(tile, [claim.ring for claim in tile.claims])
         for order, (name, span) in enumerate(self._world.settings.seasons.items()):
             self._season(tile, order, name, span, shapes)
+        farmers = tile.people.farmers["farmer_id"]
+        applicants = sorted({str(farmers.iloc[claim.farmer]) for claim in tile.claims})
+        own = np.random.default_rng([self._world.settings.seed, 401, int(tile.name[1:])])
+        self._append(consents_table(applicants, self._world.spans[0].end, own), "consents.csv")
 
     def _season(
         self, tile: Tile, order: int, name: str, span: SeasonSpan, shapes: npt.NDArray[np.object_]

@@ -84,10 +84,10 @@ FORGERIES = {
     "other farmer's number": "UPDATE vault_persons SET farmer_id = 'F9' "
     "WHERE farmer_id = 'F00000000000000a2'",
     "cut ciphertext": "UPDATE vault_persons SET record = substr(record, 1, 20)",
-    "changed ciphertext": "UPDATE vault_persons SET record = 'A' || substr(record, 2)",
+    "changed ciphertext": "UPDATE vault_persons SET record = 'AAAAAA' || substr(record, 7)",
     "emptied ciphertext": "UPDATE vault_persons SET record = ''",
     "changed count": "UPDATE vault_batches SET persons = 2",
-    "changed mark": "UPDATE vault_batches SET mark = replace(mark, '0', '1')",
+    "changed mark": "UPDATE vault_batches SET mark = '00000000' || substr(mark, 9)",
     "removed list": "DELETE FROM vault_batches",
     "removed rows and list": "DELETE FROM vault_batches; DELETE FROM vault_persons",
     "invented erasure": "INSERT INTO vault_erased VALUES ('F1', '2024-01-01T00:00:00+00:00')",
