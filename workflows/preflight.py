@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from fieldline.pipeline.records.databases import sqlite_file
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.privacy import pseudonym_key
-from fieldline.pipeline.vault.opening import check_keys
+from fieldline.pipeline.vault.opening import check_keys, is_plain_text
 from fieldline.pipeline.vault.sealing import master_key
-from fieldline.workflows.config.model import Config
+from fieldline.workflows.config.model import VAULT, Config
 from fieldline.workflows.money_checks import policy_problems, tariff_problems
 
 _SIMULATOR = ("aquacrop", "xleaf")
@@ -84,7 +85,13 @@ def key_problems(config: Config) -> Iterator[UserError]:
 
 
 def vault_problems(config: Config) -> Iterator[UserError]:
-    """Yield where the keys are not those of the vault that is there."""
+    """Yield where the keys are not those of the vault that is there, and names left in the open."""
+    embedded = config.results / VAULT
+    if sqlite_file(config.vault_address()) != embedded.absolute() and is_plain_text(embedded):
+        yield UserError(
+            f"{embedded} holds names in clear text, although `vault` is elsewhere",
+            "run `fieldline vault verify` once without `vault`, which seals the file, or delete it",
+        )
     for county in config.counties:
         try:
             check_keys(config.vault_address(), config.privacy_of(county))

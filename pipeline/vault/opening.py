@@ -89,6 +89,18 @@ def master_of(address: str | Path) -> str | None:
     return _look(address)[1].get("master")
 
 
+def is_plain_text(file: Path) -> bool:
+    """Whether a file is a vault of 0.2 or earlier, with names in clear text. Writes nothing."""
+    if not file.is_file():
+        return False
+    engine = engine_of(str(file), setting=SETTING)
+    try:
+        with told(engine, setting=SETTING), engine.connect() as connection:
+            return has_plain_text(connection)
+    finally:
+        engine.dispose()
+
+
 def _look(address: str | Path) -> tuple[str, Mapping[str, str]]:
     """Return the name of a vault and what it says of itself, nothing where there is none."""
     file = sqlite_file(address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -123,8 +124,6 @@ def test_a_wrong_key_stops_a_run_before_it_starts(
 
 
 def test_a_changed_record_is_found_and_named(fieldline: Command, config: Path) -> None:
-    import sqlite3
-
     with sqlite3.connect(config.parent / "results/vault.sqlite") as connection:
         connection.execute("UPDATE vault_persons SET record = 'AAAA' || substr(record, 5)")
     code, out, _ = fieldline("vault", "verify")
@@ -194,3 +193,18 @@ def test_an_erased_farmer_needs_a_consent_given_since_to_be_taken_in_again(
     assert f"may be taken in again (consent of {today})" in out
     assert "was not erased" in refused(fieldline(*admit))
     assert json.loads(fieldline("vault", "verify", "--json")[1])["erased"] == 0
+
+
+def test_names_left_in_the_open_beside_a_vault_elsewhere_stop_a_run(
+    fieldline: Command, config: Path
+) -> None:
+    old = config.parent / "results/vault.sqlite"
+    config.write_text(config.read_text() + f"vault: {config.parent / 'else' / 'vault.sqlite'}\n")
+    assert "in clear text" not in refused(fieldline("run"))
+    old.unlink()
+    with sqlite3.connect(old) as connection:
+        columns = "county, season, farmer_id, farmer_ref, name, phone, id_number"
+        connection.execute(f"CREATE TABLE persons ({columns})")
+    before = old.read_bytes()
+    assert f"{old} holds names in clear text, although `vault`" in refused(fieldline("run"))
+    assert old.read_bytes() == before
