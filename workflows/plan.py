@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import STORE, VAULT, Config
 from fieldline.workflows.money_checks import policy_problems
@@ -40,6 +41,9 @@ STORE_VARIABLE = "FIELDLINE_STORE_URL"
 """Environment variable by which the Snakefile hands the store's URL to its own jobs."""
 VAULT_VARIABLE = "FIELDLINE_VAULT_ADDRESS"
 """The same for the vault's address."""
+CONFIRM_VARIABLE = "FIELDLINE_CONFIRM"
+"""Environment variable by which `fieldline run --confirm` says so to the jobs: no part of what an
+artifact is made from."""
 
 
 class Plan:
@@ -156,7 +160,21 @@ class Plan:
             "layouts": self._layouts,
             "vault": _without_password(self.config.vault, VAULT),
             "database": _without_password(self.config.database, STORE),
+            "acts": lambda _: self._acts,
         }
+
+    @cached_property
+    def _acts(self) -> int | str:
+        """Return how many acts of people the store holds: one more posts the offers again.
+
+        A store that cannot be read is the business of the stage that posts.
+        """
+        from fieldline.lending.store.database import acts_in
+
+        try:
+            return acts_in(self.config.database_url())
+        except UserError as error:
+            return str(error)
 
     def _layouts(self, wildcards: Wildcards) -> dict[str, str]:
         inputs = self.config.county[wildcards.county].inputs

@@ -38,22 +38,23 @@ PEOPLE = [
 CONSENT = "{},credit offer,identity; offer,Rural Bank,2024-05-01,{},\n"
 
 
-def offer(farmer: str, status: str = LIVE, season: str = "2024") -> dict[str, Any]:
+def offer(farmer: str, season: str = "2024") -> dict[str, Any]:
     return {
-        "offer_id": f"O{farmer}{status}{season}"[:32], "county": "C1", "season": season,
+        "offer_id": f"O{farmer}{season}", "county": "C1", "season": season,
         "farmer_id": farmer, "household_id": "H-1", "product": "season-line", "access": "approve",
         "currency": "CNY", "limit_minor": 1234500, "annual_rate": "0.0735", "tenor_days": 330,
         "day_basis": 360, "valid_from": dt.date(2024, 6, 1), "valid_to": dt.date(2024, 9, 1),
-        "reason_codes": "", "reasons": "", "reasons_zh": "", "decision_id": "D1", "status": status,
+        "reason_codes": "", "reasons": "", "reasons_zh": "", "decision_id": "D1", "status": LIVE,
     }  # fmt: skip
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[sa.Engine]:
     engine = open_database(tmp_path / "store.sqlite")
-    rows = [offer(f"F-{i}") for i in range(1, 6)]
-    rows += [offer("F-2", SUPERSEDED), offer("F-1", season="2023")]
+    rows = [*(offer(f"F-{i}") for i in range(1, 6)), offer("F-1", season="2023")]
     with posting(engine) as connection:
+        connection.execute(sa.insert(OFFERS), offer("F-2") | {"offer_id": "older"})
+        connection.execute(sa.update(OFFERS).values(status=SUPERSEDED))
         connection.execute(sa.insert(OFFERS), rows)
     yield engine
     engine.dispose()
