@@ -17,6 +17,7 @@ from typing import Any
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import STORE, VAULT, Config
+from fieldline.workflows.inputs.absent import absent_inputs
 from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
@@ -158,6 +159,7 @@ class Plan:
             "seasons": self._seasons_until,
             "privacy": lambda w: _plain(self.config.privacy_of(w.county)),
             "layouts": self._layouts,
+            "absent": lambda w: absent_inputs(self.config.county[w.county]),
             "vault": _without_password(self.config.vault, VAULT),
             "database": _without_password(self.config.database, STORE),
             "acts": lambda _: self._acts,

@@ -89,7 +89,7 @@ def open_folder(
     farmers: Path,
     profiles: Path,
     evidence: Path,
-    yields: Path,
+    harvests: Path,
     parts: Sequence[Path],
     currency: str,
     as_of: dt.date,
@@ -97,10 +97,10 @@ def open_folder(
     """Read and join the artifacts that decisions depend on."""
     known = read_table(evidence).sort_values("parcel_id", kind="stable")
     valued = read_table(
-        yields, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
-                 "yield_q50_t_ha"],
+        harvests, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
+                   "yield_q50_t_ha", "main"],
     )  # fmt: skip
-    joined = known.merge(valued, on="parcel_id", how="left")
+    joined = known.merge(valued[valued["main"]], on="parcel_id", how="left")
     parcels: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in joined.to_dict("records"):
         parcels[str(row["farmer_id"])].append({str(k): v for k, v in row.items()})
@@ -147,6 +147,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             risk=risk,
             ceiling=ceiling,
             policy=policy,
+            joint_members=int(row["joint_members"]),
         )
         for row, refusals, risk in zip(
             people.to_dict("records"), folder.farmers["refusals"], risks, strict=True
@@ -181,6 +182,8 @@ def _party(row: dict[Any, Any]) -> PartyCase:
         household_need_minor=row["household_need_minor"],
         requested_minor=None if pd.isna(requested) else int(requested),
         crop_cost_minor=row["crop_cost_minor"],
+        guaranteed_minor=row["guaranteed_minor"],
+        guaranteeing_minor=row["guaranteeing_minor"],
     )
 
 
@@ -306,7 +309,7 @@ def run_decide(
     farmers: Path,
     profiles: Path,
     evidence: Path,
-    yields: Path,
+    harvests: Path,
     loan_history: Path | None,
     parts: Sequence[Path],
     as_of: dt.date,
@@ -324,7 +327,7 @@ def run_decide(
         farmers: farmers.parquet.
         profiles: profiles.parquet.
         evidence: evidence.parquet.
-        yields: yields.parquet.
+        harvests: harvests.parquet.
         loan_history: Finished loans, or None (every decision then goes to a person).
         parts: Outcome files of the earlier stages.
         as_of: Knowledge date.
@@ -337,7 +340,7 @@ def run_decide(
         outcomes: outcomes/decide.parquet.
     """
     folder = open_folder(
-        farmers=farmers, profiles=profiles, evidence=evidence, yields=yields, parts=parts,
+        farmers=farmers, profiles=profiles, evidence=evidence, harvests=harvests, parts=parts,
         currency=currency, as_of=as_of,
     )  # fmt: skip
     reading = Reading(currency, table_columns.get(LOANS.name, {}), "inputs")

@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 
+from fieldline.lending.risk.card import train_pd
 from fieldline.lending.risk.default_model import (
     Loans,
     PdModel,
     population_shift,
     too_little,
-    train_pd,
 )
 from fieldline.lending.risk.features import of_loans
 from fieldline.lending.risk.term import days_of_loans

@@ -31,6 +31,8 @@ class Feature:
     """+1: more never lowers risk; -1: more never raises it; 0: no sign is known."""
     description: str
     chinese: str
+    levels: tuple[str, ...] = ()
+    """Levels of a category, whose values are places in this list; empty for an amount."""
 
 
 FEATURES: tuple[Feature, ...] = (

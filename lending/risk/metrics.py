@@ -37,6 +37,18 @@ def auc_error(area: float, bad: int, good: int) -> float:
     return float(np.sqrt(max(0.0, variance) / (bad * good)))
 
 
+def ks(defaulted: Floats, score: Floats) -> float:
+    """Return the largest gap between the shares of defaulted and of repaid loans below a score.
+
+    Source: Kolmogorov-Smirnov statistic of two samples.
+    """
+    order = np.argsort(score, kind="stable")
+    bad = np.cumsum(defaulted[order]) / defaulted.sum()
+    good = np.cumsum(1 - defaulted[order]) / (1 - defaulted).sum()
+    last = np.append(np.diff(score[order]) > 0, True)
+    return float(np.abs(bad - good)[last].max())
+
+
 def brier(defaulted: Floats, probability: Floats) -> float:
     """Return the mean squared error of a probability.
 

@@ -1,73 +1,29 @@
 """Scorecard: the readable challenger, a logistic regression on weights of evidence.
 
-Owns binning, weights of evidence and the fit. A person can recompute a score from the printed table
-with a pocket calculator, which is the point: where the two models disagree, a person looks.
+Owns the fit and the table that it leaves. A person can recompute a score from the printed table
+with a pocket calculator, which is the point: where the two models disagree, a person looks. The
+bins are `lending.risk.binning`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit
+
+from fieldline.lending.risk.binning import Binning, fit_binning
+from fieldline.lending.risk.features import Feature
 
 Floats = npt.NDArray[np.float64]
 
-_SMOOTHING = 0.5
-"""Added to both counts of a bin so that an empty cell gives a finite weight (Haldane-Anscombe)."""
-
-
-_FEW = 2
-"""Features with at most this many times the bins in distinct values keep a bin for each value:
-quantiles would merge the rare, telling ones (three months late) with the common."""
-
-
-@dataclass(frozen=True)
-class Binning:
-    """Quantile bins of one feature and their weights of evidence; the last bin is `missing`."""
-
-    edges: list[float]
-    """Inner edges, ascending; a value on an edge belongs to the upper bin."""
-    woe: list[float]
-    """log(share of defaults / share of repaid) per bin, `missing` last."""
-
-    def transform(self, values: Floats) -> Floats:
-        """Return the weight of evidence of each value."""
-        return np.asarray(self.woe)[_bin(values, self.edges)]
-
-
-def _bin(values: Floats, edges: list[float]) -> npt.NDArray[np.int64]:
-    index = np.searchsorted(np.asarray(edges), values, side="right")
-    return np.where(np.isnan(values), len(edges) + 1, index).astype(np.int64)
-
-
-def fit_binning(values: Floats, defaulted: Floats, bins: int) -> Binning:
-    """Bin one feature by quantiles of its known values and weigh each bin.
-
-    Args:
-        values: Feature, NaN where unknown.
-        defaulted: 1 for default.
-        bins: Bins wanted; repeated quantiles are merged.
-    """
-    edges = _edges(values[~np.isnan(values)], bins)
-    index = _bin(values, edges)
-    size = len(edges) + 2
-    bad = np.bincount(index, weights=defaulted, minlength=size) + _SMOOTHING
-    good = np.bincount(index, weights=1 - defaulted, minlength=size) + _SMOOTHING
-    woe = np.log(bad / bad.sum()) - np.log(good / good.sum())
-    woe[(bad + good) <= 2 * _SMOOTHING] = 0.0
-    return Binning(edges, [float(value) for value in woe])
-
-
-def _edges(known: Floats, bins: int) -> list[float]:
-    """Return inner edges: between all values where they are few, at quantiles where many."""
-    distinct = np.unique(known)
-    if len(distinct) <= _FEW * bins:
-        return [float(edge) for edge in (distinct[1:] + distinct[:-1]) / 2]
-    inner = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
-    return [float(edge) for edge in inner if edge > distinct[0]]
+_PULL = 5.0
+"""Loans' worth of evidence with which each coefficient is held near 1, the weight that evidence of
+unrelated features has; few loans leave it there, many move it."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +42,12 @@ class Scorecard:
 
     def probability(self, table: Floats) -> Floats:
         """Return probability of default."""
-        return np.asarray(1 / (1 + np.exp(-self.margin(table))))
+        return np.asarray(expit(self.margin(table)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scorecard as the table that a person reads."""
         rows = zip(self.features, self.binnings, self.coefficients, strict=True)
-        return {
-            "intercept": self.intercept,
-            "features": [
-                {"name": name, "coefficient": weight, "edges": b.edges, "woe": b.woe}
-                for name, b, weight in rows
-            ],
-        }
+        return {"intercept": self.intercept, "features": [_row(*row) for row in rows]}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Scorecard:
@@ -105,10 +55,21 @@ class Scorecard:
         rows = content["features"]
         return cls(
             tuple(row["name"] for row in rows),
-            tuple(Binning(row["edges"], row["woe"]) for row in rows),
+            tuple(_binning(row) for row in rows),
             tuple(row["coefficient"] for row in rows),
             content["intercept"],
         )
+
+
+def _row(name: str, binning: Binning, coefficient: float) -> dict[str, Any]:
+    row = {"name": name, "coefficient": coefficient, "edges": binning.edges, "woe": binning.woe}
+    special = [[value, weight] for value, weight in binning.special.items()]
+    return {**row, "special": special} if special else row
+
+
+def _binning(row: dict[str, Any]) -> Binning:
+    special = {float(value): float(weight) for value, weight in row.get("special", ())}
+    return Binning(row["edges"], row["woe"], special)
 
 
 def _woe(table: Floats, binnings: tuple[Binning, ...]) -> Floats:
@@ -116,30 +77,42 @@ def _woe(table: Floats, binnings: tuple[Binning, ...]) -> Floats:
 
 
 def fit_scorecard(
-    table: Floats, defaulted: Floats, features: tuple[str, ...], bins: int
+    table: Floats, defaulted: Floats, features: Sequence[Feature], bins: int
 ) -> Scorecard:
     """Fit bins, weights and the regression; a coefficient never turns a weight's meaning round.
 
     Args:
         table: (rows, features), NaN where unknown.
         defaulted: 1 for default.
-        features: Column names of `table`.
+        features: Columns of `table`, with their signs and levels.
         bins: Bins per feature.
 
-    Source: Siddiqi (2006), Credit Risk Scorecards. A feature whose weight would turn negative
-    against its own evidence is refitted without it (coefficient 0).
+    Source: Siddiqi (2006), Credit Risk Scorecards. Coefficients are held at zero or above, so that
+    no feature speaks against its own evidence.
     """
-    binnings = tuple(fit_binning(table[:, i], defaulted, bins) for i in range(table.shape[1]))
-    woe = _woe(table, binnings)
-    kept = np.flatnonzero(woe.std(axis=0) > 0)
-    while True:
-        model = LogisticRegression(C=1.0, max_iter=1000).fit(woe[:, kept], defaulted)
-        weights = model.coef_[0]
-        if len(kept) <= 1 or (weights >= 0).all():
-            break
-        kept = np.delete(kept, int(np.argmin(weights)))
-    coefficients = np.zeros(table.shape[1])
-    coefficients[kept] = weights
-    return Scorecard(
-        features, binnings, tuple(float(c) for c in coefficients), float(model.intercept_[0])
+    binnings = tuple(
+        fit_binning(table[:, i], defaulted, bins, feature.sign, len(feature.levels))
+        for i, feature in enumerate(features)
     )
+    intercept, weights = _regress(_woe(table, binnings), defaulted)
+    names = tuple(feature.name for feature in features)
+    return Scorecard(names, binnings, tuple(float(w) for w in weights), intercept)
+
+
+def _regress(woe: Floats, defaulted: Floats) -> tuple[float, Floats]:
+    """Return intercept and coefficients at or above zero; those of features without evidence 0."""
+    count = woe.shape[1]
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        odds = parameters[0] + woe @ parameters[1:]
+        off = parameters[1:] - 1.0
+        cost = -(defaulted * log_expit(odds) + (1 - defaulted) * log_expit(-odds)).sum()
+        gap = expit(odds) - defaulted
+        slope = np.concatenate([[gap.sum()], woe.T @ gap + _PULL * off])
+        return float(cost + _PULL * (off**2).sum() / 2), slope
+
+    common = defaulted.mean()
+    start = np.concatenate([[np.log(common / (1 - common))], np.ones(count)])
+    bounds = [(None, None), *[(0.0, None)] * count]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(found[0]), np.where(woe.std(axis=0) > 0, found[1:], 0.0)

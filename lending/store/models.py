@@ -32,7 +32,8 @@ class StoredModel:
         try:
             card = document["card"]
             self._model = PdModel.from_dict({**document["model"], "card": card})
-            self._loan_days: int | None = card["loan_days"]
+            # A model without it said the probability of its own loans' tenor, and was used so.
+            self._loan_days: int | None = card.get("loan_days")
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"the stored model {label} cannot be served ({error!r})",

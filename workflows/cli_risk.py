@@ -1,0 +1,81 @@
+"""The commands of the default model: `fieldline risk ...`.
+
+Every import of a room happens inside the command that needs it; errors become sentences in
+`workflows.cli`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldline.pipeline.records.errors import UserError
+
+if TYPE_CHECKING:
+    from fieldline.lending.risk.table import CreditTable
+
+risk_app = typer.Typer(help="Train, evaluate and check default models.")
+
+Table = Annotated[Path, typer.Argument(help="CSV, workbook or Parquet, one row per credit.")]
+Target = Annotated[str, typer.Option(help="Column that tells how the credit ended.")]
+Positive = Annotated[str, typer.Option(help="Its value that means default.")]
+Group = Annotated[str, typer.Option(help="Column of borrower or household, never split.")]
+Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; may be given again.")]
+Keep = Annotated[
+    list[str] | None, typer.Option(help="Column to learn from although it looks like an id.")
+]
+Up = Annotated[list[str] | None, typer.Option("--increasing", help="More never lowers the risk.")]
+Down = Annotated[list[str] | None, typer.Option("--decreasing", help="More never raises it.")]
+
+
+def _table(
+    file: Path, target: str, positive: str, group: str, drop: list[str] | None,
+    keep: list[str] | None, up: list[str] | None, down: list[str] | None,
+) -> CreditTable:  # fmt: skip
+    from fieldline.lending.risk.table import Question, read_credit_table
+
+    both = set(up or ()) & set(down or ())
+    if both:
+        raise UserError(f"{sorted(both)[0]!r} is given both signs", "give one of them")
+    signs = dict.fromkeys(up or (), 1) | dict.fromkeys(down or (), -1)
+    return read_credit_table(file, Question(target, positive, group, drop or (), keep or (), signs))
+
+
+@risk_app.command("evaluate")
+def risk_evaluate(
+    file: Table,
+    target: Target,
+    positive: Positive = "1",
+    folds: Annotated[int, typer.Option(min=2, max=20, help="Folds.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=50, help="Draws of the folds.")] = 1,
+    group: Group = "",
+    drop: Drop = None,
+    keep: Keep = None,
+    up: Up = None,
+    down: Down = None,
+    json_to: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
+) -> None:
+    """Hold boosting and scorecard against plain tools on FILE, on rows that none has seen.
+
+    Example: fieldline risk evaluate loans.csv --target bad --positive yes --folds 5 --json out.json
+    """
+    from fieldline.lending.risk.evaluate import evaluate_table
+    from fieldline.lending.settings import RiskSettings
+    from fieldline.pipeline.records.canonical import canonical
+    from fieldline.pipeline.records.tables import write_text
+
+    table = _table(file, target, positive, group, drop, keep, up, down)
+    found = evaluate_table(table, RiskSettings(), folds=folds, seeds=seeds)
+    for column, why in table.left_out.items():
+        print(f"left out  {column}: {why}")
+    for remark in found["remarks"] + found["peers_absent"]:
+        print(f"note      {remark}")
+    print(f"{found['rows']} rows, {found['defaults']} defaults, {found['columns']} columns")
+    for name, figures in found["models"].items():
+        shown = (f"{k} {v['value']:.4f} [{v['low']:.4f}, {v['high']:.4f}]"
+                 for k, v in figures.items())  # fmt: skip
+        print(f"{name:<17} {'  '.join(shown)}")
+    if json_to is not None:
+        write_text(json_to, canonical(found) + "\n")
