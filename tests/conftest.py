@@ -7,10 +7,16 @@ that skip into a failure, which is how CI runs.
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,3 +59,56 @@ def postgres_binaries() -> Path:
     _need("postgres", folder is not None, "no PostgreSQL server (apt-get install postgresql)")
     assert folder is not None
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_binaries: Path) -> Iterator[str]:
+    """A throw-away server on loopback; yields its URL without the database name."""
+    # Not below pytest's own folder: each test run closes that one to other users again.
+    folder = Path(tempfile.mkdtemp(prefix="fieldline-postgres-"))
+    port = str(20_000 + os.getpid() % 20_000)
+    run = _as_postgres(folder)
+    data, log = str(folder / "data"), str(folder / "log")
+    run(postgres_binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-N")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
+    control = postgres_binaries / "pg_ctl"
+    run(control, "-D", data, "-l", log, "-o", options, "-w", "start")
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}"
+    finally:
+        run(control, "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
+
+
+def _as_postgres(folder: Path) -> Any:
+    """Return a runner; PostgreSQL refuses to run as root, so root hands the folder over."""
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        prefix = ["runuser", "-u", "postgres", "--"]
+
+    def run(*command: Any) -> None:
+        subprocess.run(
+            [*prefix, *map(str, command)],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def postgres_database(postgres_server: str, request: pytest.FixtureRequest) -> str:
+    """A fresh database; yields its URL."""
+    name = f"t{abs(hash(request.node.nodeid)) % 10**8}"
+    engine = sa.create_engine(
+        f"{postgres_server}/postgres".replace("postgresql:", "postgresql+pg8000:"),
+        isolation_level="AUTOCOMMIT",
+    )
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"{postgres_server}/{name}"

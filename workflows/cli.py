@@ -16,6 +16,7 @@ from fieldline.pipeline.records.errors import FieldlineError, InterruptedRunErro
 from fieldline.workflows import exits
 from fieldline.workflows.cli_risk import risk_app
 from fieldline.workflows.store_cli import audit_app, offers_app, review_app
+from fieldline.workflows.vault_commands import vault_app
 
 if TYPE_CHECKING:
     from fieldline.workflows.summary import Summary
@@ -34,6 +35,7 @@ app.add_typer(parcels_app, name="parcels")
 app.add_typer(inputs_app, name="inputs")
 app.add_typer(config_app, name="config")
 app.add_typer(audit_app, name="audit")
+app.add_typer(vault_app, name="vault")
 app.add_typer(risk_app, name="risk")
 app.add_typer(offers_app, name="offers")
 app.add_typer(review_app, name="review")

@@ -45,6 +45,21 @@ def job(log: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def sentence_or_exit() -> Iterator[None]:
+    """End the process with one sentence and exit code 2 on a user error, while rules are read.
+
+    Snakemake answers any exception of a Snakefile, `SystemExit` too, with its place in the file and
+    exit code 1. Nothing runs yet and nothing is locked, so the process may end here.
+    """
+    try:
+        yield
+    except UserError as error:
+        print(f"fieldline: {error}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(USER_ERROR)
+
+
 def keep_to_threads(threads: int) -> None:
     """Hold numerical libraries, which are imported after this, to the threads that a rule claims.
 

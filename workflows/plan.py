@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from fieldline.pipeline.records.errors import UserError
-from fieldline.workflows.config.model import STORE, Config
+from fieldline.workflows.config.load import load_config
+from fieldline.workflows.config.model import STORE, VAULT, Config
 from fieldline.workflows.inputs.absent import absent_inputs
 from fieldline.workflows.money_checks import policy_problems
+from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
     Artifact,
@@ -36,9 +38,10 @@ InputFunction = Callable[[Wildcards], Any]
 _OF_PEOPLE = ("parcel", "farmer")
 FOLDER = "{season}/{county}"
 """Artifacts of one county and season, relative to the results folder."""
-VAULT = "vault.sqlite"
 STORE_VARIABLE = "FIELDLINE_STORE_URL"
 """Environment variable by which the Snakefile hands the store's URL to its own jobs."""
+VAULT_VARIABLE = "FIELDLINE_VAULT_ADDRESS"
+"""The same for the vault's address."""
 CONFIRM_VARIABLE = "FIELDLINE_CONFIRM"
 """Environment variable by which `fieldline run --confirm` says so to the jobs: no part of what an
 artifact is made from."""
@@ -157,8 +160,8 @@ class Plan:
             "privacy": lambda w: _plain(self.config.privacy_of(w.county)),
             "layouts": self._layouts,
             "absent": lambda w: absent_inputs(self.config.county[w.county]),
-            "vault": VAULT,
-            "database": self._store(),
+            "vault": _without_password(self.config.vault, VAULT),
+            "database": _without_password(self.config.database, STORE),
             "acts": lambda _: self._acts,
         }
 
@@ -178,15 +181,6 @@ class Plan:
     def _layouts(self, wildcards: Wildcards) -> dict[str, str]:
         inputs = self.config.county[wildcards.county].inputs
         return {"prices": inputs.prices_format, "labelled_series": inputs.labelled_series_format}
-
-    def _store(self) -> str:
-        """Return the store as Snakemake may remember it: without a password.
-
-        Parameters are kept in clear text beside the results; a job takes the whole URL from its
-        environment (`STORE_VARIABLE`).
-        """
-        url = self.config.database
-        return STORE if url is None else re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
 
     def _seasons_until(self, wildcards: Wildcards) -> list[Any]:
         """Return the county's seasons up to this one, oldest first."""
@@ -219,10 +213,39 @@ class Plan:
         return {"county": county, "settings": _plain(self.config.simulate), "made_by": made}
 
 
+def plan_of(
+    files: Sequence[Path], overrides: Mapping[str, Any], outside: Callable[[str], str]
+) -> Plan:
+    """Return the plan of a run as Snakemake is asked for it.
+
+    Args:
+        files: Configuration files.
+        overrides: Values of the command line.
+        outside: See `Plan`.
+
+    Raises:
+        UserError: The configuration cannot be right, or a key is missing or too weak: people of a
+            real county never get pseudonyms that anybody can make.
+    """
+    config = load_config(files, overrides)
+    for problem in key_problems(config):
+        raise problem
+    return Plan(config, outside)
+
+
 def _walk(value: Any, parts: list[str]) -> Any:
     for part in parts:
         value = getattr(value, part)
     return value
+
+
+def _without_password(address: str | None, embedded: str) -> str:
+    """Return the address of a database as Snakemake may remember it.
+
+    Parameters are kept in clear text beside the results; a job takes the whole URL from its
+    environment (`STORE_VARIABLE`, `VAULT_VARIABLE`).
+    """
+    return embedded if address is None else re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", address)
 
 
 def _without_threads(value: Any) -> Any:

@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from fieldline.pipeline.records.databases import sqlite_file
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.privacy import pseudonym_key
-from fieldline.workflows.config.model import Config
+from fieldline.pipeline.vault.opening import check_keys, is_plain_text
+from fieldline.pipeline.vault.sealing import master_key
+from fieldline.workflows.config.model import VAULT, Config
 from fieldline.workflows.money_checks import policy_problems, tariff_problems
 
 _SIMULATOR = ("aquacrop", "xleaf")
@@ -22,14 +25,19 @@ _SIMULATOR = ("aquacrop", "xleaf")
 
 
 def preflight(config: Config) -> Iterator[UserError]:
-    """Yield every problem that would stop a run of this configuration, the nearest first."""
+    """Yield every problem that would stop a run of this configuration, keys first."""
+    yield from _keys(config)
     yield from _inputs(config)
     yield from _simulator(config)
-    yield from _keys(config)
     yield from season_problems(config)
     yield from policy_problems(config)
     yield from tariff_problems(config)
     yield from _results(config.results)
+
+
+def _keys(config: Config) -> Iterator[UserError]:
+    problems = list(key_problems(config))
+    yield from problems or vault_problems(config)
 
 
 def _inputs(config: Config) -> Iterator[UserError]:
@@ -69,10 +77,29 @@ def _simulator(config: Config) -> Iterator[UserError]:
         )
 
 
-def _keys(config: Config) -> Iterator[UserError]:
+def key_problems(config: Config) -> Iterator[UserError]:
+    """Yield what is wrong with the keys that the selected counties need."""
+    for county in config.counties:
+        privacy = config.privacy_of(county)
+        for key in (pseudonym_key, master_key):
+            try:
+                key(privacy)
+            except UserError as error:
+                yield error
+                return
+
+
+def vault_problems(config: Config) -> Iterator[UserError]:
+    """Yield where the keys are not those of the vault that is there, and names left in the open."""
+    embedded = config.results / VAULT
+    if sqlite_file(config.vault_address()) != embedded.absolute() and is_plain_text(embedded):
+        yield UserError(
+            f"{embedded} holds names in clear text, although `vault` is elsewhere",
+            "run `fieldline vault verify` once without `vault`, which seals the file, or delete it",
+        )
     for county in config.counties:
         try:
-            pseudonym_key(config.privacy_of(county))
+            check_keys(config.vault_address(), config.privacy_of(county))
         except UserError as error:
             yield error
             return

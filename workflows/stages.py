@@ -102,7 +102,8 @@ STAGES: tuple[Stage, ...] = (
         "Input tables: every row accounted for",
         reads={
             "registry": Source("registry"), "applications": Source("applications"),
-            "loan_history": Source("loan_history"), "survey": Source("survey"),
+            "loan_history": Source("loan_history"), "consents": Source("consents"),
+            "survey": Source("survey"),
             "prices": Source("prices"), "county_yields": Source("county_yields"),
             "weather": Source("weather"), "weather_cells": Source("weather_cells"),
             "protected": Source("protected"), "documents": Source("documents"),

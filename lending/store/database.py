@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -19,8 +18,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from fieldline.lending.store.faults import told
+from fieldline.pipeline.records.databases import engine_of, sqlite_file
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.faults import told
 
 METADATA = sa.MetaData()
 
@@ -31,9 +31,6 @@ EXPIRED = "expired"
 
 _LOCK = 0x_F1E1_D114E
 """Any fixed number: the PostgreSQL advisory lock that all postings share."""
-_SQLITE_HEADER = b"SQLite format 3\0"
-_WAIT_SECONDS = 120
-"""How long one county waits for another's posting: far above the seconds that a posting takes."""
 
 OFFERS = sa.Table(
     "offers",
@@ -156,7 +153,7 @@ def open_database(database: str | Path) -> sa.Engine:
     Raises:
         UserError: The database cannot be reached or written to, or is not ours to write to.
     """
-    engine = _engine(str(database))
+    engine = engine_of(str(database))
     try:
         with posting(engine) as connection:
             _upgrade(connection)
@@ -172,11 +169,8 @@ def open_existing(database: str | Path) -> sa.Engine:
     Raises:
         UserError: As `open_database`, and where an SQLite file is absent.
     """
-    text = str(database)
-    url = sa.make_url(text) if "://" in text else None
-    file = Path(text) if url is None else Path(url.database or "")
-    embedded = url is None or url.get_backend_name() == "sqlite"
-    if embedded and not file.exists():
+    file = sqlite_file(database)
+    if file is not None and not file.exists():
         raise UserError(f"there is no offer store at {file}", "run the chain or correct `database`")
     return open_database(database)
 
@@ -187,11 +181,10 @@ def acts_in(database: str | Path) -> int:
     Raises:
         UserError: It cannot be read.
     """
-    text = str(database)
-    url = sa.make_url(text) if "://" in text else sa.make_url(f"sqlite:///{text}")
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+    file = sqlite_file(database)
+    if file is not None and not file.exists():
         return 0
-    engine = _engine(text)
+    engine = engine_of(str(database))
     try:
         with reading(engine) as connection:
             if not sa.inspect(connection).has_table(REVIEWS.name):
@@ -200,63 +193,6 @@ def acts_in(database: str | Path) -> int:
             return int(connection.scalar(count) or 0)
     finally:
         engine.dispose()
-
-
-def _engine(database: str) -> sa.Engine:
-    if "://" not in database:
-        _make_folder(Path(database).parent)
-        database = f"sqlite:///{database}"
-    try:
-        url = sa.make_url(database)
-        return _engine_of(url)
-    except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
-        raise UserError(
-            f"database {database.partition(':')[0]}://... cannot be used ({error})",
-            "give the path of an SQLite file or postgresql://user@host/name",
-        ) from error
-
-
-def _refuse_other_files(file: Path) -> None:
-    # SQLite itself takes a file shorter than a page for an empty database and writes over it.
-    if not file.is_file():
-        return
-    with file.open("rb") as handle:
-        start = handle.read(len(_SQLITE_HEADER))
-    if start and start != _SQLITE_HEADER:
-        raise UserError(
-            f"{file} is no database", "name another file in `database`, or restore it from a backup"
-        )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"folder {folder} of the database cannot be made ({error.strerror})",
-            "name a folder that can be written to",
-        ) from error
-
-
-def _engine_of(url: sa.URL) -> sa.Engine:
-    if url.get_backend_name() == "sqlite":
-        _refuse_other_files(Path(url.database or ""))
-        engine = sa.create_engine(url, connect_args={"timeout": _WAIT_SECONDS})
-        sa.event.listen(engine, "connect", _manual_transactions)
-        sa.event.listen(engine, "begin", _begin_immediate)
-        return engine
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+pg8000")
-    return sa.create_engine(url)
-
-
-def _manual_transactions(connection: Any, _: Any) -> None:
-    # The driver's own implicit BEGIN comes too late to lock: we begin ourselves.
-    connection.isolation_level = None
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

@@ -33,7 +33,9 @@ from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.reference import crop_named
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import write_table
-from fieldline.pipeline.records.vault import Person, store_persons
+from fieldline.pipeline.vault.erasure import erased_farmers
+from fieldline.pipeline.vault.opening import open_vault
+from fieldline.pipeline.vault.persons import Person, store_persons
 
 __all__ = [
     "Check",
@@ -60,7 +62,7 @@ def run_intake(
     privacy: PrivacySettings,
     parcels: Path,
     farmers: Path,
-    vault: Path,
+    vault: str | Path,
     outcomes: Path,
     boundary: Path | None = None,
     layers: Sequence[str] = (),
@@ -75,27 +77,29 @@ def run_intake(
         columns: The files' own column names by Fieldline name.
         crs: CRS of files that carry none; None refuses them.
         settings: Limits of what counts as a parcel.
-        privacy: Pseudonym key.
+        privacy: Keys of pseudonyms and of the vault.
         parcels: Output, GeoParquet (`PARCEL_COLUMNS`).
         farmers: Output, one row per farmer (`FARMERS`).
-        vault: SQLite file that receives the personal data.
+        vault: SQLite file or database URL that receives the personal data, sealed.
         outcomes: Output, one row per input row.
         boundary: County boundary; parcels outside are refused.
         layers: Layers of GeoPackages to read; all where empty.
         prefixes: Prefix of the parcel ids by file or layer name.
 
     Raises:
-        UserError: Unreadable file, missing column, CRS or key.
+        UserError: Unreadable file, missing column or CRS; a key that is missing or not the vault's.
     """
     pseudonym = pseudonymiser(privacy)
     choices = Choices(columns, crs, layers, prefixes or {})
-    screened = _screen_files(sources, choices, settings, boundary)
-    for sentence in screened.said:
-        _LOG.info(sentence)
-    frame = screened.frame
-    places, people = pd.factorize(frame["farmer_id"])
-    frame["pseudonym"] = np.array([*map(pseudonym, people), ""], dtype=object)[places]
-    store_persons(vault, county, season, _persons(frame))
+    with open_vault(vault, privacy, create=True) as opened:
+        screened = _screen_files(sources, choices, settings, boundary)
+        for sentence in screened.said:
+            _LOG.info(sentence)
+        frame = screened.frame
+        places, people = pd.factorize(frame["farmer_id"])
+        frame["pseudonym"] = np.array([*map(pseudonym, people), ""], dtype=object)[places]
+        _refuse_erased(screened, erased_farmers(opened))
+        store_persons(opened, county, season, _persons(frame))
     collection = f"{county}_{season}"
     write_parcels(_parcel_frame(screened, collection), collection, parcels)
     write_table(_farmer_frame(screened), FARMERS, farmers)
@@ -215,6 +219,13 @@ def _screen_files(
     file = read_parcel_files(sources, choices)
     outline = read_boundary(boundary) if boundary is not None else None
     return screen(file, settings, crop_named=crop_named, boundary=outline)
+
+
+def _refuse_erased(screened: Screened, erased: Mapping[str, str]) -> None:
+    """Refuse the rows of farmers who had their data erased and have not consented anew."""
+    if erased:
+        rows = np.flatnonzero(screened.frame["pseudonym"].isin(set(erased)))
+        screened.ledger.refuse_all(rows.tolist(), "farmer_erased")
 
 
 def _persons(frame: pd.DataFrame) -> list[Person]:

@@ -7,44 +7,44 @@ and season under one key, and nobody without the key can go back or try out name
 from __future__ import annotations
 
 import hmac
-import os
 from collections.abc import Callable
 from typing import Literal
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.secrets import KeySource, read_secret
 from fieldline.pipeline.records.settings import PrivacySettings
 
 Kind = Literal["farmer", "household"]
 
 #: Published on purpose: simulated and already pseudonymous data give the same tables everywhere.
 DEMO_KEY = b"fieldline demonstration key: not a secret"
-_MIN_KEY_LENGTH = 32
 _PREFIX: dict[Kind, str] = {"farmer": "F", "household": "H"}
 _DIGITS = 16
 
 
 def pseudonym_key(privacy: PrivacySettings) -> bytes:
-    """Return the HMAC key from the environment, or the demonstration key where configured.
+    """Return the HMAC key from the environment or its file, or the demonstration key if configured.
 
     Raises:
-        UserError: The key is absent, shorter than 32 characters or the published one.
+        UserError: The key is absent, too weak, in a file open to others, or the published one.
     """
     if privacy.demo_key:
         return DEMO_KEY
-    key = os.environ.get(privacy.key_env, "")
-    if len(key) < _MIN_KEY_LENGTH:
-        raise UserError(
-            f"environment variable {privacy.key_env} holds {len(key)} characters, "
-            f"the pseudonym key needs {_MIN_KEY_LENGTH}",
-            f"run `export {privacy.key_env}=$(openssl rand -hex 32)` once and keep that key: "
-            "the same key gives the same pseudonyms next season",
+    key = read_secret(
+        KeySource(
+            "the pseudonym key",
+            privacy.key_env,
+            privacy.key_file,
+            ": the same key gives the same pseudonyms next season",
         )
-    if key.encode() == DEMO_KEY:
+    )
+    if key == DEMO_KEY:
+        place = privacy.key_file or f"environment variable {privacy.key_env}"
         raise UserError(
-            f"environment variable {privacy.key_env} holds the published demonstration key",
+            f"{place} holds the published demonstration key",
             "set a key of your own: `openssl rand -hex 32` makes one",
         )
-    return key.encode()
+    return key
 
 
 def pseudonymiser(privacy: PrivacySettings, kind: Kind = "farmer") -> Callable[[str], str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -56,6 +57,12 @@ class PrivacySettings(Section):
 
     key_env: str = "FIELDLINE_PSEUDONYM_KEY"
     """Environment variable that holds the HMAC key (32 or more characters)."""
+    key_file: Path | None = None
+    """File that holds the HMAC key and nothing else, instead of the variable (mode 600)."""
     demo_key: bool | None = None
-    """Use the published demonstration key. Empty: for simulated counties alone. A real county never
-    does: the key is in everybody's hands, so pseudonyms made with it hide nobody."""
+    """Use the published demonstration keys. Empty: for simulated counties alone. A real county
+    never does: they are in everybody's hands, so what is made with them hides nobody."""
+    vault_key_env: str = "FIELDLINE_VAULT_KEY"
+    """Environment variable that holds the vault's master key (32 or more characters)."""
+    vault_key_file: Path | None = None
+    """File that holds the vault's master key and nothing else, instead of the variable."""

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import pwd
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -38,57 +34,16 @@ from fieldline.pipeline.records.tables import read_table
 pytestmark = pytest.mark.postgres
 
 
-@pytest.fixture(scope="module")
-def server(postgres_binaries: Path) -> Iterator[str]:
-    """A throw-away server on loopback; yields its URL without the database name."""
-    # Not below pytest's own folder: each test run closes that one to other users again.
-    folder = Path(tempfile.mkdtemp(prefix="fieldline-postgres-"))
-    port = str(20_000 + os.getpid() % 20_000)
-    run = _as_postgres(folder)
-    data, log = str(folder / "data"), str(folder / "log")
-    run(postgres_binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-N")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
-    control = postgres_binaries / "pg_ctl"
-    run(control, "-D", data, "-l", log, "-o", options, "-w", "start")
-    try:
-        yield f"postgresql://postgres@127.0.0.1:{port}"
-    finally:
-        run(control, "-D", data, "-m", "immediate", "-w", "stop")
-        shutil.rmtree(folder)
-
-
-def _as_postgres(folder: Path) -> Any:
-    """Return a runner; PostgreSQL refuses to run as root, so root hands the folder over."""
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("postgres")
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        prefix = ["runuser", "-u", "postgres", "--"]
-
-    def run(*command: Any) -> None:
-        subprocess.run(
-            [*prefix, *map(str, command)],
-            check=True,
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-            timeout=120,
-        )
-
-    return run
+@pytest.fixture
+def server(postgres_server: str) -> str:
+    """URL of the server without the database name."""
+    return postgres_server
 
 
 @pytest.fixture
-def database(server: str, request: pytest.FixtureRequest) -> str:
-    """A fresh database; yields its URL."""
-    name = f"t{abs(hash(request.node.name)) % 10**8}"
-    engine = sa.create_engine(
-        f"{server}/postgres".replace("postgresql:", "postgresql+pg8000:"),
-        isolation_level="AUTOCOMMIT",
-    )
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return f"{server}/{name}"
+def database(postgres_database: str) -> str:
+    """URL of a fresh database."""
+    return postgres_database
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ _DECISION = "tests/lending/decision"
 _EVIDENCE = "tests/lending/evidence"
 _IMAGERY = "tests/pipeline/imagery"
 _INPUTS = "tests/pipeline/inputs"
+_VAULT = "tests/pipeline/vault"
 _WHOLE = (f"{_DECISION}/test_decision.py", f"{_DECISION}/test_decide.py")
 
 
@@ -55,6 +56,12 @@ TARGETS = (
         (_INPUTS, "tests/lending/test_sources.py"),
     ),
     Target("lending/rows.py", ("tests/lending/test_rows.py",), ("tests/lending/test_sources.py",)),
+    *(
+        Target(f"pipeline/vault/{noun}.py", (f"{_VAULT}/test_{noun}.py",), (_VAULT,))
+        for noun in ("consents", "sealing", "persons", "access", "erasure", "opening")
+    ),
+    Target("pipeline/records/secrets.py", ("tests/pipeline/records/test_secrets.py",)),
+    Target("lending/named_offers.py", ("tests/lending/test_named_offers.py",)),
     Target("crops/series.py", ("tests/crops/test_series.py",), ("tests/crops/growth",)),
     Target(
         "pipeline/imagery/scenes.py",

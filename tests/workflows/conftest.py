@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+REAL_KEY = "5d0c1e7f92ab4836d7e1f05b9c3a6284"
+"""A key as `openssl rand -hex 16` makes one."""
 TINY = {
     "parcels": 220,
     "dates_per_season": 24,
@@ -89,6 +91,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> ChainRun:
     result = run.fieldline("run", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
     return run
+
+
+@pytest.fixture
+def real_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys that a real county needs."""
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", REAL_KEY)
+    monkeypatch.setenv("FIELDLINE_VAULT_KEY", REAL_KEY[::-1])
 
 
 @pytest.fixture(autouse=True)

@@ -78,7 +78,7 @@ def test_offers_file_equals_the_table(tiny_run: ChainRun) -> None:
     assert stored == listed
 
 
-def test_no_name_phone_or_id_leaves_the_vault(tiny_run: ChainRun) -> None:
+def test_no_name_phone_or_id_can_be_read_anywhere_in_the_results(tiny_run: ChainRun) -> None:
     drawn = gpd.read_file(tiny_run.simulated / "SIM001" / "parcels_2024.gpkg")
     secrets = {
         str(value).encode()
@@ -88,9 +88,37 @@ def test_no_name_phone_or_id_leaves_the_vault(tiny_run: ChainRun) -> None:
     }
     assert secrets
     for path in tiny_run.results.rglob("*"):
-        if path.is_file() and path.name != "vault.sqlite":
+        if path.is_file():
             content = path.read_bytes()
             assert not [s for s in secrets if s in content], path
+
+
+def test_offers_and_their_chain_outlive_an_erased_farmer(
+    tiny_run: ChainRun, tmp_path: Path
+) -> None:
+    copies = {"database": "fieldline.sqlite", "vault": "vault.sqlite"}
+    for name in copies.values():
+        shutil.copy2(tiny_run.results / name, tmp_path / name)
+    document = yaml.safe_load(tiny_run.config.read_text(encoding="utf-8"))
+    own = {key: str(tmp_path / name) for key, name in copies.items()}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(document | own), encoding="utf-8")
+    run = ChainRun(tmp_path / "own.yaml", tiny_run.results, tiny_run.simulated)
+    offers = table_rows(tmp_path / "fieldline.sqlite", "offers")
+    farmer = str(pd.read_csv(tiny_run.folder / "offers.csv")["farmer_id"].iloc[0])
+    export = ("vault", "export", "--county", "SIM001", "--season", "2024", "--purpose",
+              "credit offer", "--recipient", "Simulated Rural Bank", "--json")  # fmt: skip
+    handed = json.loads(run.fieldline(*export, "--out", str(tmp_path / "named.csv")).stdout)
+    assert handed["farmers"] == len(offers)
+    assert sum(handed["outcomes"].values()) == len(offers)
+    assert 0.8 * len(offers) < handed["outcomes"]["ok"] < len(offers)
+    shown = run.fieldline("vault", "show", farmer, "--purpose", "call about the offer", "--json")
+    assert json.loads(shown.stdout)["name"]
+    assert run.fieldline("vault", "erase", farmer, "--purpose", "letter of 2 May").returncode == 0
+    assert run.fieldline("vault", "show", farmer, "--purpose", "call again").returncode == 2
+    for look in (("vault", "verify"), ("audit", "verify")):
+        assert run.fieldline(*look).returncode == 0
+    assert table_rows(tmp_path / "fieldline.sqlite", "offers") == offers
+    assert farmer in str(offers)
 
 
 def test_report_is_one_file_that_says_simulated(tiny_run: ChainRun) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ import yaml
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.records.privacy import DEMO_KEY
+from fieldline.pipeline.vault.sealing import DEMO_MASTER
 from fieldline.workflows.config.load import DEFAULT, load_config, merge, validate
 from fieldline.workflows.config.write import SCHEMA, default_yaml, demo_config, json_schema
 from fieldline.workflows.preflight import preflight
+from tests.workflows.conftest import REAL_KEY, run_in
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = sorted((ROOT / "workflows/config").glob("*_20*.yaml"))
@@ -204,7 +207,10 @@ def test_a_real_county_needs_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch) -
     assert load_config().privacy_of("SIM001").demo_key is True
     monkeypatch.delenv("FIELDLINE_PSEUDONYM_KEY", raising=False)
     said = [str(problem) for problem in preflight(config)]
-    assert any("FIELDLINE_PSEUDONYM_KEY holds 0 characters" in text for text in said)
+    assert any(
+        "FIELDLINE_PSEUDONYM_KEY is not set, so the pseudonym key is missing" in text
+        for text in said
+    )
     monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", DEMO_KEY.decode())
     assert any("published demonstration key" in str(problem) for problem in preflight(config))
 
@@ -219,9 +225,8 @@ def test_a_simulated_county_without_its_extra_says_how_to_install_it(
 
 
 def test_preflight_names_each_missing_input_once_and_days_to_come(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, real_keys: None
 ) -> None:
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 32)
     present = tmp_path / "here.gpkg"
     present.touch()
     season = {"start": "2098-10-01", "end": "2099-09-30", "as_of": "2099-09-30"}
@@ -241,3 +246,45 @@ def test_preflight_names_each_missing_input_once_and_days_to_come(
     assert "neither does its folder" in said[0]
     assert "`county.X.seasons.2099.as_of` is 2099-09-30, which is still to come" in said[1]
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("overlay", "key", "vault_key", "said"),
+    [
+        ("privacy: {demo_key: true}\n", REAL_KEY, REAL_KEY, "the demonstration key is published"),
+        ("", "", REAL_KEY, "FIELDLINE_PSEUDONYM_KEY is not set"),
+        ("", "k" * 40, REAL_KEY, "a text that repeats itself"),
+        ("", DEMO_KEY.decode(), REAL_KEY, "holds the published demonstration key"),
+        ("", REAL_KEY, "", "FIELDLINE_VAULT_KEY is not set, so the master key of the vault"),
+        ("", REAL_KEY, DEMO_MASTER.decode(), "holds the published demonstration key"),
+    ],
+)
+def test_no_way_into_a_run_gives_real_people_pseudonyms_that_anybody_can_make(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overlay: str,
+    key: str,
+    vault_key: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", key)
+    monkeypatch.setenv("FIELDLINE_VAULT_KEY", vault_key)
+    file = tmp_path / "mine.yaml"
+    results = f"results: {tmp_path / 'results'}\n"
+    file.write_text(f"{overlay}{results}county: {{SIM001: {{simulated: false}}}}\n")
+    fieldline = [sys.executable, "-m", "fieldline.workflows.cli"]
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", str(file)]
+    for command in (
+        [*fieldline, "config", "check", str(file)],
+        [*snakemake, "--dry-run"],
+        snakemake,
+    ):
+        done = run_in(ROOT, command)
+        assert done.returncode == 2, (command, done.stderr)
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    run = run_in(ROOT, [*fieldline, "run", "--config", str(file)])
+    assert run.returncode == 2
+    assert said in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and p != file]

@@ -294,7 +294,8 @@ def test_without_a_catalog_the_file_loads_and_says_what_is_missing(tmp_path: Pat
     assert config.county[county].simulated is False
     assert config.seasons == ("2025",)
     assert said[-2] == "It will not run before these are filled in: inputs.catalog."
-    assert any("export FIELDLINE_PSEUDONYM_KEY=$(openssl rand -hex 32)" in line for line in said)
+    for name in ("PSEUDONYM", "VAULT"):
+        assert any(f"export FIELDLINE_{name}_KEY=$(openssl rand -hex 32)" in line for line in said)
 
 
 def test_a_second_init_is_refused_and_force_keeps_the_first(tmp_path: Path) -> None:

@@ -175,9 +175,8 @@ def test_the_day_of_the_ceiling_is_each_season_s_own(tmp_path: Path) -> None:
 
 
 def test_config_check_names_assumptions_and_absences(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, real_keys: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 32)
     real(tmp_path, "CNY")
     for name in ("p.gpkg", "c.json", "prices.csv"):
         (tmp_path / name).touch()

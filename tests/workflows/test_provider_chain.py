@@ -49,10 +49,7 @@ def write_county(folder: Path, root: str, collection: str) -> Path:
 
 
 @pytest.mark.slow
-def test_the_five_lines_of_the_page_observe_a_county(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 40)
+def test_the_five_lines_of_the_page_observe_a_county(tmp_path: Path, real_keys: None) -> None:
     assert page()["county"]["MINE"]["inputs"]["catalog"] == "stac:earth-search"
     write_archive(tmp_path / "archive", scenes_of(6))
     program = [sys.executable, "-m", "fieldline.workflows.cli", "run", "-c", "mine.yaml"]

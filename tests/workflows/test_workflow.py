@@ -92,6 +92,14 @@ def test_no_password_of_the_store_is_kept_beside_the_results() -> None:
     assert Plan(load_config()).settings(offers)["database"] == "fieldline.sqlite"
 
 
+def test_no_password_of_the_vault_is_kept_beside_the_results() -> None:
+    intake = next(stage for stage in STAGES if stage.name == "intake")
+    secret = "postgresql://bank:s3cret@db.example/vault"
+    settings = Plan(load_config((), {"vault": secret})).settings(intake)
+    assert settings["vault"] == "postgresql://bank:***@db.example/vault"
+    assert Plan(load_config()).settings(intake)["vault"] == "vault.sqlite"
+
+
 def test_tables_of_a_stage_are_those_its_modules_name() -> None:
     assert "reason_codes.csv" in tables_of("fieldline.lending.decision.decide")
     assert "reason_codes.csv" not in tables_of("fieldline.crops.growth.grow")

@@ -79,6 +79,10 @@ class CountyInputs(Section):
         Path | None, Absence("there is no default model, so a person decides")
     ] = None
     """Finished loans with their outcome, to train the default model."""
+    consents: Annotated[
+        Path | None, Absence("nothing is handed to anybody with names (`fieldline vault export`)")
+    ] = None
+    """Consents: farmer_id, purpose, data, recipient, given_on, expires_on, withdrawn_on."""
     prices: Annotated[Path | None, Absence("parcels are not valued, so nothing is offered")] = None
     """Dated price series (see prices_format)."""
     prices_format: Literal["long", "imf_pcps", "worldbank_cmo"] = "long"

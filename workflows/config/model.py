@@ -22,6 +22,8 @@ from fieldline.workflows.simulate.settings import SimulateSettings
 
 STORE = "fieldline.sqlite"
 """The embedded offer store, in the results folder."""
+VAULT = "vault.sqlite"
+"""The embedded vault, there too."""
 
 
 class Config(Section):
@@ -35,6 +37,8 @@ class Config(Section):
     """Folder of all results."""
     database: Annotated[str | None, StoreUrl] = None
     """SQLAlchemy URL of the offer store; empty means fieldline.sqlite in the results folder."""
+    vault: Annotated[str | None, StoreUrl] = None
+    """SQLAlchemy URL of the personal vault; empty means vault.sqlite in the results folder."""
     failure_threshold: float = Field(0.3, ge=0, le=1)
     """Share of parcels stopped by any stage above which a run ends with exit code 3."""
     suppress_below: int = Field(5, ge=1)
@@ -141,6 +145,15 @@ class Config(Section):
     def database_url(self) -> str:
         """Return the store's URL, the embedded SQLite file unless configured."""
         return self.database or f"sqlite:///{self.results.absolute() / STORE}"
+
+    def vault_address(self) -> str:
+        """Return the vault's address, the embedded SQLite file unless configured."""
+        return self.vault or str(self.results.absolute() / VAULT)
+
+    def privacy_of_all(self) -> PrivacySettings:
+        """Return the privacy settings of the run: those of a real county, if it has any."""
+        names = sorted(self.counties, key=lambda name: self.county[name].simulated)
+        return self.privacy_of(names[0])
 
 
 def _text_seasons(county: Any) -> Any:

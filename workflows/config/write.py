@@ -53,6 +53,7 @@ def demo_config() -> Config:
         "registry": f"{folder}/registry_{{season}}.csv",
         "applications": f"{folder}/applications_{{season}}.csv",
         "loan_history": f"{folder}/loan_history.csv",
+        "consents": f"{folder}/consents.csv",
         "prices": f"{folder}/prices.csv",
         "county_yields": f"{folder}/county_yields.csv",
         "protected": f"{folder}/protected.geojson",

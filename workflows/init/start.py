@@ -43,7 +43,10 @@ from fieldline.workflows.init.template import ASSUMED, DEFAULT_CURRENCY, Page, c
 #: Where an archive is expected when none was given, below the county's folder.
 _CATALOG_TO_BE = "imagery/catalog.json"
 _WIDTH = 90
-_KEY_LINE = "export FIELDLINE_PSEUDONYM_KEY=$(openssl rand -hex 32)"
+_KEY_LINES = (
+    "export FIELDLINE_PSEUDONYM_KEY=$(openssl rand -hex 32)",
+    "export FIELDLINE_VAULT_KEY=$(openssl rand -hex 32)",
+)
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def _commands(folder: Path, parcels: Path, county: str) -> list[str]:
     file = shlex.quote(str(folder / FILE))
     return [
         f"fieldline parcels check {shlex.quote(str(parcels))} --county {county} -c {file}",
-        f"{_KEY_LINE}   # once; keep it",
+        *(f"{line}   # once; keep it" for line in _KEY_LINES),
         f"fieldline config check {file}",
         f"fieldline run -c {file}",
     ]
@@ -192,8 +195,8 @@ def _said(page: Page, folder: Path, kept: Path | None) -> list[str]:
         lines.append(f"The configuration that stood there is kept as {kept}.")
     lines += [
         *textwrap.wrap(ASSUMED, _WIDTH),
-        "A real county needs a key of its own for the farmers' pseudonyms: make it once and keep",
-        "it, with another key every farmer becomes somebody else.",
+        "A real county needs two keys of its own, for the farmers' pseudonyms and for the vault",
+        "of their names: make them once and keep them, without them nobody knows who a farmer is.",
     ]
     lines += ["Next:", *(f"  {command}" for command in page.commands)]
     if missing:

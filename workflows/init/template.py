@@ -30,7 +30,7 @@ _EXAMPLES: Mapping[str, str] = {
     "boundary": "boundary.geojson", "weather": "weather.csv", "weather_cells": "weather_cells.csv",
     "survey": "survey_{season}.csv", "registry": "registry_{season}.csv",
     "applications": "applications_{season}.csv", "loan_history": "loan_history.csv",
-    "prices": "prices.csv", "county_yields": "county_yields.csv",
+    "consents": "consents.csv", "prices": "prices.csv", "county_yields": "county_yields.csv",
     "protected": "protected.geojson", "documents": "documents_{season}.csv",
 }  # fmt: skip
 """Optional inputs that are offered to fill in, with an example of what to write."""
@@ -77,8 +77,9 @@ def _lines(page: Page) -> Iterator[str]:
     yield "results: results"
     yield "privacy:"
     yield from _comment(
-        "The pseudonyms' key comes from the environment variable FIELDLINE_PSEUDONYM_KEY. Keep it: "
-        "with another key every farmer becomes somebody else.",
+        "The keys come from the environment variables FIELDLINE_PSEUDONYM_KEY (pseudonyms) and "
+        "FIELDLINE_VAULT_KEY (names), or from `key_file` and `vault_key_file`. Keep both: without "
+        "them nobody knows who a farmer is.",
         2,
     )
     yield "  demo_key: false"

@@ -58,6 +58,7 @@ def run_inputs(
     registry: Path | None,
     applications: Path | None,
     loan_history: Path | None,
+    consents: Path | None,
     survey: Path | None,
     prices: Path | None,
     county_yields: Path | None,
@@ -83,6 +84,7 @@ def run_inputs(
         registry: Land registry; None, as any other table, where the county has none.
         applications: Applications.
         loan_history: Finished loans.
+        consents: Consents.
         survey: Survey of crops.
         prices: Price series.
         county_yields: Yield statistics.
@@ -107,6 +109,7 @@ def run_inputs(
     """
     given = {
         "registry": registry, "applications": applications, "loan_history": loan_history,
+        "consents": consents,
         "survey": survey, "prices": prices, "county_yields": county_yields, "weather": weather,
         "weather_cells": weather_cells, "protected": protected, "documents": documents,
         "labelled_series": labelled_series,

@@ -30,6 +30,7 @@ from fieldline.lending.rows import (
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.inputs.schema import InputSchema, Problem
 from fieldline.pipeline.parcels.columns import PARCELS
+from fieldline.pipeline.vault.consents import CONSENTS
 from fieldline.pipeline.weather.cells import cell_problems
 from fieldline.pipeline.weather.inputs import CELLS, WEATHER
 from fieldline.pipeline.weather.sources import read_weather, weather_key, weather_problems
@@ -107,6 +108,7 @@ TABLES: dict[str, TableInput] = {
             lambda path, reading: read_protected_areas(path, reading).table,
             lambda t, a: account_protected(t, a.as_of),
         ),
+        TableInput(CONSENTS, _by_declaration(CONSENTS), lambda _t, _a: []),
         TableInput(
             DOCUMENTS,
             _by_declaration(DOCUMENTS),

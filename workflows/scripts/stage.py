@@ -1,7 +1,7 @@
 import os
 
 from fieldline.workflows.job import arguments, job, keep_to_threads
-from fieldline.workflows.plan import CONFIRM_VARIABLE, STORE_VARIABLE
+from fieldline.workflows.plan import CONFIRM_VARIABLE, STORE_VARIABLE, VAULT_VARIABLE
 from fieldline.workflows.stages import stage
 
 with job(snakemake.log[0]):
@@ -14,6 +14,7 @@ with job(snakemake.log[0]):
         {
             "threads": snakemake.threads,
             "database": os.environ[STORE_VARIABLE],
+            "vault": os.environ[VAULT_VARIABLE],
             "confirm": os.environ.get(CONFIRM_VARIABLE) == "1",
         },
     )

@@ -30,6 +30,7 @@ from fieldline.workflows.simulate import (
     render,
     rings,
 )
+from fieldline.workflows.simulate.consents import consents_table
 from fieldline.workflows.simulate.cultivars import Cultivar
 from fieldline.workflows.simulate.future import Future
 from fieldline.workflows.simulate.growth import GrowthTable
@@ -134,6 +135,10 @@ class Papers:
         for order, (name, span) in enumerate(self._world.settings.seasons.items()):
             self._season(tile, order, name, span, shapes)
         self._after(tile)
+        farmers = tile.people.farmers["farmer_id"]
+        signers = sorted({str(farmers.iloc[claim.farmer]) for claim in tile.claims})
+        own = np.random.default_rng([self._world.settings.seed, 401, int(tile.name[1:])])
+        self._append(consents_table(signers, self._world.spans[0].end, own), "consents.csv")
 
     def _after(self, tile: Tile) -> None:
         """Write the truth of the season after the last, which no paper knows."""

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fieldline.lending.store import database as databases
 from fieldline.lending.store.database import AUDIT, open_database, posting
 from fieldline.lending.store.verify import verify
+from fieldline.pipeline.records import databases
 from fieldline.pipeline.records.errors import UserError
 
 

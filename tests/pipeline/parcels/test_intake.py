@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,8 +15,12 @@ from fieldline.pipeline.parcels.intake import check_file, read_parcels, run_inta
 from fieldline.pipeline.parcels.settings import IntakeSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, outcome_codes
+from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table
+from fieldline.pipeline.vault.erasure import admit, erase
+from fieldline.pipeline.vault.opening import open_vault
+from fieldline.pipeline.vault.persons import persons_of
 from tests.pipeline.parcels.bad_parcels import (
     ID_NUMBER,
     NAMES,
@@ -74,13 +77,12 @@ def intake(source: Path, folder: Path, given: Given = Given(), **changes: object
         columns=given.columns,
         crs=given.crs,
         settings=SETTINGS,
-        privacy=DEMO,
         parcels=folder / "parcels.parquet",
         farmers=folder / "farmers.parquet",
         vault=folder / "vault.sqlite",
         outcomes=folder / "outcomes.parquet",
         boundary=given.boundary,
-        **changes,
+        **({"privacy": DEMO} | changes),
     )
     return read_table(folder / "outcomes.parquet")
 
@@ -181,16 +183,62 @@ def test_outputs_hold_every_row_once_and_no_person(
         if code != OK and outcome_codes()[code].effect == "stop"
     }
     assert len(parcels) == (~outcomes["outcome"].isin(stops)).sum()
-    written = [p for p in out.rglob("*") if p.is_file() and p.name != "vault.sqlite"]
-    assert len(written) == 3
+    written = [p for p in out.rglob("*") if p.is_file()]
+    assert len(written) == 4
     secrets = [*NAMES[:2], PHONE, ID_NUMBER, "P-001", "P-100"]
     for path in written:
-        text = path.read_bytes() + read_table(path).to_csv().encode()
+        table = path.suffix == ".parquet"
+        text = path.read_bytes() + (read_table(path).to_csv().encode() if table else b"")
         assert not [s for s in secrets if s.encode() in text], path
     shown = capfd.readouterr()
     assert not [s for s in secrets if s in shown.out + shown.err]
-    stored = sqlite3.connect(out / "vault.sqlite").execute("SELECT * FROM persons").fetchall()
-    assert any(PHONE in row and NAMES[0] in row for row in stored)
+    with open_vault(out / "vault.sqlite", DEMO) as vault:
+        stored = list(persons_of(vault, "X1", "2023"))
+    assert any(person.phone == PHONE and person.name == NAMES[0] for person in stored)
+
+
+def test_an_erased_farmer_is_refused_with_a_code_and_not_taken_in_again(tmp_path: Path) -> None:
+    rows = [
+        Row("a", OK, polygon(square(*FREE)), farmer_id="P-1"),
+        Row("b", "bow_tie", None, farmer_id="P-1"),
+        Row("c", OK, polygon(square(FREE[0] + 0.01, FREE[1])), farmer_id="P-2"),
+    ]
+    source = tmp_path / "rows.geojson"
+    write_geojson(rows, source)
+    gone, stays = (pseudonymiser(DEMO)(ref) for ref in ("P-1", "P-2"))
+    intake(source, tmp_path)
+    with open_vault(tmp_path / "vault.sqlite", DEMO) as vault:
+        erase(vault, gone, "letter of 2 May")
+    outcomes = intake(source, tmp_path).set_index("parcel_id")
+    assert outcomes["outcome"].to_dict() == {
+        "a": "farmer_erased", "b": "empty_geometry", "c": OK,
+    }  # fmt: skip
+    assert read_parcels(tmp_path / "parcels.parquet")["farmer_id"].tolist() == [stays]
+    farmers = read_table(tmp_path / "farmers.parquet").set_index("farmer_id")
+    assert list(farmers.loc[gone, "refusals"]) == ["empty_geometry", "farmer_erased"]
+    with open_vault(tmp_path / "vault.sqlite", DEMO) as vault:
+        assert [p.farmer_id for p in persons_of(vault, "X1", "2023")] == [stays]
+        admit(vault, gone, "consent of 9 May")
+    assert intake(source, tmp_path)["outcome"].tolist() == [OK, "empty_geometry", OK]
+    with open_vault(tmp_path / "vault.sqlite", DEMO) as vault:
+        assert {p.farmer_id for p in persons_of(vault, "X1", "2023")} == {gone, stays}
+
+
+@pytest.mark.parametrize("variable", ["FIELDLINE_VAULT_KEY", "FIELDLINE_PSEUDONYM_KEY"])
+def test_another_key_on_a_second_run_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    source = tmp_path / "rows.geojson"
+    write_geojson([Row("a", OK, polygon(square(*FREE)), farmer_id="P-1")], source)
+    monkeypatch.setenv("FIELDLINE_VAULT_KEY", "c41f0a7e935db268e07d5f13a94b82c6")
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "5d0c1e7f92ab4836d7e1f05b9c3a6284")
+    real = PrivacySettings(demo_key=False)
+    intake(source, tmp_path, privacy=real)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setenv(variable, "7be2904fd5a1c3860f1d8e6b25c97a43")
+    with pytest.raises(UserError, match=f"set {variable} "):
+        intake(source, tmp_path, privacy=real)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_farmers_count_their_rows_and_refusals(tmp_path: Path) -> None:

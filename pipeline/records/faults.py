@@ -17,7 +17,7 @@ from fieldline.pipeline.records.errors import UserError
 _NO_DATABASE = ("is no database", "name another file in `database`, or restore it from a backup")
 _NOT_REACHED = ("cannot be opened", "start it or correct its name in `database`")
 _NOT_OURS = ("holds tables of another program", "name an empty database in `database`")
-_INCOMPLETE = ("lacks a table or column of the store", "restore it from a backup")
+_INCOMPLETE = ("lacks a table or column that it should have", "restore it from a backup")
 
 _SQLITE = {
     "not a database": _NO_DATABASE,
@@ -53,8 +53,12 @@ Source: PostgreSQL 15 manual, appendix A.
 
 
 @contextmanager
-def told(engine: sa.Engine) -> Iterator[None]:
+def told(engine: sa.Engine, *, setting: str = "database") -> Iterator[None]:
     """Turn a database error within the block into the user's sentence.
+
+    Args:
+        engine: The database.
+        setting: Name of the setting that holds its address.
 
     Raises:
         UserError: What the operator can put right.
@@ -66,7 +70,8 @@ def told(engine: sa.Engine) -> Iterator[None]:
         if known is None:
             raise
         where = engine.url.render_as_string(hide_password=True)
-        raise UserError(f"{where} {known[0]} ({_message(error)})", known[1]) from error
+        remedy = known[1].replace("`database`", f"`{setting}`")
+        raise UserError(f"{where} {known[0]} ({_message(error)})", remedy) from error
 
 
 def _meaning(error: sa.exc.DBAPIError) -> tuple[str, str] | None:

@@ -1,0 +1,167 @@
+"""The one file with names: a county's live offers beside the people they are for.
+
+Owns the join of offers, vault and consents, and what became of every farmer in it. A farmer without
+a consent in force is left out with a code, and the access log says who took the file, for whom and
+why, before it lies on the disk.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from fieldline.lending.store.database import LIVE, OFFERS, reading
+from fieldline.lending.store.offers import csv_text
+from fieldline.pipeline.inputs.read import InputTable
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.money import written
+from fieldline.pipeline.records.outcomes import OK, detail
+from fieldline.pipeline.vault.access import Act, record
+from fieldline.pipeline.vault.consents import Answer, Request, judge
+from fieldline.pipeline.vault.erasure import erased_farmers
+from fieldline.pipeline.vault.persons import Person, persons_of
+from fieldline.pipeline.vault.vault import Vault
+
+COLUMNS = (
+    "offer_id", "county", "season", "farmer_id", "farmer_ref", "name", "phone", "id_number",
+    "product", "access", "currency", "limit", "annual_rate", "tenor_days", "day_basis",
+    "valid_from", "valid_to", "consent_given_on",
+)  # fmt: skip
+OUTCOME_COLUMNS = ("farmer_id", "outcome", "detail")
+_EXCEL_BOM = "\ufeff"
+_OWNER_ONLY = 0o600
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What was handed over."""
+
+    farmers: int
+    """Farmers with a live offer."""
+    outcomes: Mapping[str, int]
+    """How many of them had which outcome."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which county's offers go to whom."""
+
+    county: str
+    season: str
+    request: Request
+
+
+def export_named_offers(
+    vault: Vault,
+    store: sa.Engine,
+    consents: InputTable,
+    order: Order,
+    *,
+    pseudonym: Callable[[str], str],
+    out: Path,
+) -> Handed:
+    """Write the live offers of consenting farmers with their names, and why others are not there.
+
+    Args:
+        vault: Open vault.
+        store: Open offer store.
+        consents: Table of consents.
+        order: County, season, purpose, recipient and day.
+        pseudonym: From the lender's reference to the pseudonym.
+        out: CSV file for the recipient (UTF-8 with BOM, mode 600); beside it
+            `{out}.outcomes.csv`, one row per farmer, without names.
+
+    Raises:
+        UserError: There are no offers, the vault was changed, or a file cannot be written.
+    """
+    offers = _live(store, order)
+    answers = judge(consents, order.request, pseudonym)
+    persons = {p.farmer_id: p for p in persons_of(vault, order.county, order.season)}
+    erased = erased_farmers(vault)
+    found = {row["farmer_id"]: _outcome(row["farmer_id"], answers, persons, erased)
+             for row in offers}  # fmt: skip
+    rows = [
+        _row(row, persons[row["farmer_id"]], found[row["farmer_id"]])
+        for row in offers
+        if found[row["farmer_id"]].outcome == OK
+    ]
+    text = _EXCEL_BOM + csv_text(rows, COLUMNS)
+    account = csv_text((_account(f, a) for f, a in found.items()), OUTCOME_COLUMNS)
+    with vault.writing() as connection:
+        record(connection, vault, _act(order, rows, text))
+    _write(out, text)
+    _write(out.with_name(f"{out.name}.outcomes.csv"), account)
+    return Handed(len(found), dict(sorted(Counter(a.outcome for a in found.values()).items())))
+
+
+def _live(store: sa.Engine, order: Order) -> list[dict[str, Any]]:
+    here = (OFFERS.c.county == order.county, OFFERS.c.season == order.season)
+    query = sa.select(OFFERS).where(OFFERS.c.status == LIVE, *here)
+    with reading(store) as connection:
+        rows = [row._asdict() for row in connection.execute(query)]
+    if not rows:
+        raise UserError(
+            f"county {order.county} has no live offer of season {order.season}",
+            "run the chain for them first",
+        )
+    return sorted(rows, key=lambda row: (row["farmer_id"], row["product"]))
+
+
+def _outcome(
+    farmer_id: str,
+    answers: Mapping[str, Answer],
+    persons: Mapping[str, Person],
+    erased: Mapping[str, str],
+) -> Answer:
+    if farmer_id in erased:
+        return Answer("farmer_erased", dt.datetime.fromisoformat(erased[farmer_id]).date())
+    if farmer_id not in persons:
+        return Answer("person_unknown")
+    return answers.get(farmer_id, Answer("consent_absent"))
+
+
+def _row(offer: Mapping[str, Any], person: Person, answer: Answer) -> dict[str, Any]:
+    minor = offer["limit_minor"]
+    limit = None if minor is None else written(minor, offer["currency"])
+    return {**offer, **vars(person), "limit": limit, "consent_given_on": answer.day}
+
+
+def _account(farmer_id: str, answer: Answer) -> dict[str, str]:
+    told = detail(day=answer.day) if answer.day else ""
+    return {"farmer_id": farmer_id, "outcome": answer.outcome, "detail": told}
+
+
+def _act(order: Order, rows: Iterable[Mapping[str, Any]], text: str) -> Act:
+    request = order.request
+    about = {
+        "county": order.county,
+        "season": order.season,
+        "recipient": request.recipient,
+        "data": sorted(request.data),
+        "farmers": sorted(row["farmer_id"] for row in rows),
+        "file": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    return Act("export", about, request.purpose)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that only its owner opens, as a whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        handle = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, _OWNER_ONLY)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(
+            f"{path} cannot be written ({error.strerror})", "name a file in a folder of yours"
+        ) from error

@@ -1,0 +1,99 @@
+"""What `fieldline vault` asks of a county's files: its consents and its offers.
+
+Owns finding them by the configuration; how they are judged is the vault's and the lending room's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+from fieldline.lending.named_offers import Handed, Order, export_named_offers
+from fieldline.lending.store.database import open_existing
+from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.privacy import pseudonymiser
+from fieldline.pipeline.vault.consents import CONSENTS, DATA, Request, new_consent
+from fieldline.pipeline.vault.erasure import admit, erased_farmers, not_erased
+from fieldline.pipeline.vault.vault import Vault
+from fieldline.workflows.config.model import Config
+from fieldline.workflows.inputs.tables import PLACE
+
+Asked = tuple[str, str, dt.date]
+"""Purpose, recipient and day."""
+
+
+def consents_of(config: Config, county: str) -> InputTable:
+    """Read the consents of a county.
+
+    Raises:
+        UserError: There is no such county, it names no consents, or the file cannot be read.
+    """
+    if county not in config.county:
+        raise UserError(f"county {county!r} is not defined", f"use one of {sorted(config.county)}")
+    paths = config.input_paths(county, config.seasons[0], CONSENTS.name)
+    if not paths:
+        raise UserError(
+            f"county {county} has no table of consents, so nothing of it is handed to anybody",
+            f"name the file in county.{county}.inputs.{CONSENTS.name}",
+        )
+    own = config.county[county]
+    reading = Reading(own.currency, own.inputs.columns.get(CONSENTS.name, {}), PLACE)
+    return read_input(paths[0], CONSENTS, reading)
+
+
+def export_county(
+    config: Config, vault: Vault, shelf: tuple[str, str], asked: Asked, out: Path
+) -> Handed:
+    """Write the offers of a county and season with names (see `export_named_offers`).
+
+    Args:
+        config: The run.
+        vault: Open vault.
+        shelf: County and season.
+        asked: Purpose, recipient and day.
+        out: File to write.
+
+    Raises:
+        UserError: No consents, no offers, or a changed vault.
+    """
+    county, season = shelf
+    purpose, recipient, day = asked
+    consents = consents_of(config, county)
+    request = Request(purpose, recipient, frozenset(DATA), day)
+    store = open_existing(config.database_url())
+    try:
+        return export_named_offers(
+            vault, store, consents, Order(county, season, request),
+            pseudonym=_hide(config, county), out=out,
+        )  # fmt: skip
+    finally:
+        store.dispose()
+
+
+def admit_again(
+    config: Config, vault: Vault, county: str, farmer_id: str, purpose: str, *, today: dt.date
+) -> dt.date:
+    """Let an erased farmer be taken in again; return the day of the new consent.
+
+    Raises:
+        UserError: The farmer was not erased, or gave no consent since.
+    """
+    erased_at = erased_farmers(vault).get(farmer_id)
+    if erased_at is None:
+        raise not_erased(vault, farmer_id)
+    since = dt.datetime.fromisoformat(erased_at).date()
+    table = consents_of(config, county)
+    given = new_consent(table, farmer_id, since, today, _hide(config, county))
+    if given is None:
+        raise UserError(
+            f"farmer {farmer_id} gave no consent in force since the erasure of {since}",
+            f"add the new consent to county.{county}.inputs.{CONSENTS.name}",
+        )
+    admit(vault, farmer_id, purpose)
+    return given
+
+
+def _hide(config: Config, county: str) -> Callable[[str], str]:
+    return pseudonymiser(config.privacy_of(county))
