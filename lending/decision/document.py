@@ -58,7 +58,7 @@ ABSENT: dict[str, dict[str, Any]] = {
     "household": {"crop_cost_minor": 0},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:
     # the rule reads the case's. CNY is what its default amounts were meant in.
-    "policy": {"currency": "CNY", "scale_file": None},
+    "policy": {"currency": "CNY", "scale_file": None, "expert_limit_share": "0.1"},
 }
 """Fields that came later, by part, with the value that a record without them had. Add a field with
 its default when it is born, and never change the entry again: it is what old records mean."""

@@ -45,7 +45,7 @@ def test_what_old_records_mean_never_changes() -> None:
         "case": {"rules": 1},
         "farmer": {"crop_cost_minor": 0},
         "household": {"crop_cost_minor": 0},
-        "policy": {"currency": "CNY", "scale_file": None},
+        "policy": {"currency": "CNY", "scale_file": None, "expert_limit_share": "0.1"},
     }
 
 
@@ -58,7 +58,8 @@ def test_the_document_by_hand(case: Case) -> None:
     assert case.decision_id == content_hash(found)
     nothing_new = {"crop_cost_minor"}
     later = {
-        "farmer": nothing_new, "household": nothing_new, "policy": {"currency", "scale_file"},
+        "farmer": nothing_new, "household": nothing_new,
+        "policy": {"currency", "scale_file", "expert_limit_share"},
     }  # fmt: skip
     assert canonical(found) == canonical(case.model_dump(exclude=later))
 
