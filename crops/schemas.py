@@ -13,7 +13,7 @@ FIELDS = TableSchema(
     (
         Column("parcel_id", pa.string(), "Parcel"),
         Column("ring_area_m2", pa.float64(), "Area of the drawn ring", "m2", minimum=0),
-        Column("planted_fraction", pa.float64(), "Share of the ring that shows a crop cycle", nullable=True, minimum=0, maximum=1),
+        Column("planted_fraction", pa.float64(), "Share of the ring that carries its own crop", nullable=True, minimum=0, maximum=1),
         Column("seen_area_m2", pa.float64(), "Planted area inside the ring", "m2", nullable=True, minimum=0),
         Column("pixels", pa.float64(), "Coverage-weighted pixels of the ring", "pixel", minimum=0),
         Column("method", pa.string(), "How planted area was found"),

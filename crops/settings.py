@@ -23,10 +23,25 @@ class FieldsSettings(Section):
     """Step of the pixels' curves, days: their memory is steps x pixels, whatever the dates."""
     reach_pixels: int = Field(4, ge=1, le=20)
     """How far around the ring other land is sampled, pixels."""
-    neighbours: int = Field(8, ge=1, le=40)
-    """Other curves each ring is compared with."""
+    min_around: int = Field(8, ge=1)
+    """Rings with fewer clear pixels of other land around them get no planted share."""
     noise: float = Field(0.06, gt=0, le=0.5)
-    """Distance between two curves (root mean square NDVI) that is within-field variation."""
+    """Distance between two curves (root mean square NDVI) that is within-field variation at least;
+    the ring's own inner pixels may show more ..."""
+    noise_most: float = Field(0.12, gt=0, le=0.5)
+    """... up to this: beyond it a ring holds more than one thing."""
+    inner_noise: float = Field(3.0, ge=1)
+    """The ring's own noise is this many times what half of its inner pixels keep to: a median, for
+    a ring drawn over other land has some of it among its inner pixels."""
+    min_inner_pixels: int = Field(6, ge=2)
+    """Inner pixels from which a ring's own noise is measured."""
+    edge_own: float = Field(0.6, gt=0, le=1)
+    """A pixel on the edge or next to it loses nothing while this share of it is the ring's own: the
+    sensor and the map blur about one pixel together."""
+    min_second_pixels: int = Field(6, ge=2)
+    """Other land of this many pixels in a ring may be a second crop of the same field ..."""
+    min_continued: float = Field(0.25, ge=0, le=1)
+    """... unless this share of the land just across the ring's edge is like it."""
     block_pixels: int = Field(256, ge=64)
     """Edge of the square image block whose pixels are held at once."""
     min_bins: int = Field(3, ge=2)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fieldline.county import County as County
+    from fieldline.cube import open_cube as open_cube
     from fieldline.decisions import StoredDecision as StoredDecision
     from fieldline.decisions import Trace as Trace
     from fieldline.decisions import replay as replay
@@ -31,6 +32,7 @@ _PUBLIC = {
     "UserError": "fieldline.pipeline.records.errors",
     "open": "fieldline.results",
     "open_county": "fieldline.results",
+    "open_cube": "fieldline.cube",
     "replay": "fieldline.decisions",
 }
 

@@ -237,3 +237,24 @@ PROTECTED = InputSchema(
     ),
     rules=(_force,),
 )
+
+DECIDED = InputSchema(
+    "reviews",
+    "people's decisions on offers",
+    (
+        InputColumn("offer_id", "id", "Live offer", required=True, needed=True),
+        InputColumn("verdict", "text", "`approve` or `decline`", required=True, needed=True),
+        InputColumn("amount", "number", "Line given, units of the offer's currency", minimum=0),
+        InputColumn(
+            "officer", "text", "Who decided", required=True, needed=True, personal=True,
+        ),
+        InputColumn(
+            "second_officer", "text", "Who confirmed it; a must to lift a decline", personal=True,
+        ),
+        InputColumn("reason", "text", "Why; the farmer is told it", required=True, needed=True),
+        InputColumn("documents", "text", "What was looked at, separated by `;`"),
+        InputColumn("until", "date", "Last as-of date for which it counts"),
+    ),
+    key=("offer_id",),
+)  # fmt: skip
+"""Minutes of a credit committee, as `fieldline review import` reads them; no input of a county."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -195,6 +196,27 @@ class PolicySettings(Section):
         return self
 
 
+class PostingSettings(Section):
+    """What a posting of offers may do unasked."""
+
+    withdraw_share: float = Field(0.2, ge=0, le=1)
+    """A posting that would withdraw more than this share of a county's live offers ..."""
+    withdraw_least: int = Field(5, ge=1)
+    """... and at least this many stops until `--confirm` is given: a list of farmers that was cut
+    short must not take offers back."""
+
+
+class AuditSettings(Section):
+    """Key and anchors of the audit chain."""
+
+    key_file: Path | None = None
+    """File that holds the audit key (32 or more characters); `FIELDLINE_AUDIT_KEY` stands above it.
+    Keep it where whoever can write to the database cannot read. Empty: the chain is unkeyed."""
+    anchor_file: Path | None = None
+    """File to which every posting adds the head of the chain, on a disk that whoever can write to
+    the database cannot. Empty: anchors are made with `fieldline audit anchor`."""
+
+
 class LendingSettings(Section):
     """All stages of the lending room."""
 
@@ -204,6 +226,8 @@ class LendingSettings(Section):
     """Default model."""
     policy: PolicySettings = PolicySettings()
     """Product and policy."""
+    posting: PostingSettings = PostingSettings()
+    """Posting of offers."""
 
     @field_validator("policy")
     @classmethod

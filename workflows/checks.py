@@ -1,4 +1,4 @@
-"""Commands that look and report, and change nothing: parcel files, audit chain and replays."""
+"""Commands that look and report, and change nothing: configuration and parcel files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +58,7 @@ def check_parcels(
     from fieldline.pipeline.parcels.intake import check_files
 
     config = load_config(config_files)
-    choices, boundary = _choices(config, county, files)
+    choices, boundary = choices_of(config, county, files)
     check = check_files(files, choices, boundary=boundary, settings=config.intake)
     rows: list[dict[Hashable, Any]] = check.rows.to_dict("records")
     if as_json:
@@ -69,7 +68,7 @@ def check_parcels(
     return exits.OK if not (check.rows["effect"] == "stop").any() else exits.FOUND
 
 
-def _choices(
+def choices_of(
     config: Config, county: str | None, files: Sequence[Path]
 ) -> tuple[Choices, Path | None]:
     """Return what a county says about its files, and its boundary; nothing where none is named."""
@@ -124,44 +123,3 @@ def _print_rows(rows: Sequence[Mapping[Any, Any]], names: Sequence[str]) -> None
     for row in rows:
         table.add_row(*(str(row[name]) for name in names))
     Console().print(table)
-
-
-def verify_audit(config_files: Sequence[Path], *, as_json: bool) -> int:
-    """Recompute the audit chain; return the exit code."""
-    from fieldline.lending.store.audit import verify
-    from fieldline.lending.store.database import open_existing
-
-    engine = open_existing(load_config(config_files).database_url())
-    try:
-        report = verify(engine)
-    finally:
-        engine.dispose()
-    if as_json:
-        print(json.dumps(asdict(report), indent=2))
-        return exits.FOUND if report.problems else exits.OK
-    for problem in report.problems:
-        print(problem)
-    print(f"{report.entries} audit entries, {len(report.problems)} problems, head {report.head}")
-    return exits.FOUND if report.problems else exits.OK
-
-
-def replay_decisions(
-    config_files: Sequence[Path], decision_id: str | None, *, as_json: bool
-) -> int:
-    """Replay one stored decision, or all; return the exit code."""
-    from fieldline.lending.store.database import open_existing
-    from fieldline.lending.store.replays import replay_stored
-
-    engine = open_existing(load_config(config_files).database_url())
-    try:
-        report = replay_stored(engine, decision_id)
-    finally:
-        engine.dispose()
-    if as_json:
-        print(json.dumps(asdict(report), indent=2, ensure_ascii=False))
-        return exits.FOUND if report.problems else exits.OK
-    for stored_id, problem in report.problems.items():
-        print(f"{stored_id}: {problem}")
-    formats = ", ".join(f"{count} of format {name}" for name, count in report.formats.items())
-    print(f"{report.replayed} of {report.decisions} decisions replay ({formats or 'none stored'})")
-    return exits.FOUND if report.problems else exits.OK

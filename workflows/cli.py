@@ -15,6 +15,7 @@ import typer
 from fieldline.pipeline.records.errors import FieldlineError, InterruptedRunError, UserError
 from fieldline.workflows import exits
 from fieldline.workflows.cli_risk import risk_app
+from fieldline.workflows.store_cli import audit_app, offers_app, review_app
 
 if TYPE_CHECKING:
     from fieldline.workflows.summary import Summary
@@ -29,12 +30,13 @@ app = typer.Typer(
 parcels_app = typer.Typer(help="Look at parcel files before they enter a run.")
 inputs_app = typer.Typer(help="Look at all files of a county before they enter a run.")
 config_app = typer.Typer(help="Check and write configuration.")
-audit_app = typer.Typer(help="Check what was decided.")
 app.add_typer(parcels_app, name="parcels")
 app.add_typer(inputs_app, name="inputs")
 app.add_typer(config_app, name="config")
 app.add_typer(audit_app, name="audit")
 app.add_typer(risk_app, name="risk")
+app.add_typer(offers_app, name="offers")
+app.add_typer(review_app, name="review")
 
 ConfigFiles = Annotated[
     list[Path] | None,
@@ -67,6 +69,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Say which stages would run; run none.")
     ] = False,
+    confirm: Annotated[
+        bool,
+        typer.Option("--confirm", help="Withdraw offers of farmers gone, however many."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the chain for counties and seasons, then show what became of every parcel.
@@ -79,7 +85,24 @@ def run(
         planned = plan_chain(config or [], county, season, start=start, cores=cores)
         _print_plan(planned, as_json)
         return
-    _finish(run_chain(config or [], county, season, start=start, cores=cores), as_json)
+    summary = run_chain(config or [], county, season, start=start, cores=cores, confirm=confirm)
+    _finish(summary, as_json)
+
+
+@app.command()
+def plan(
+    county: Annotated[str, typer.Option(help="County id.")],
+    season: Annotated[str, typer.Option(help="Season.")],
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which scenes a run would take and what fetching them costs, before any is fetched.
+
+    Example: fieldline plan --county MINE --season 2024 --config mine.yaml
+    """
+    from fieldline.workflows.imagery_plan import plan_imagery
+
+    raise typer.Exit(plan_imagery(config or [], county, season, as_json=as_json))
 
 
 @app.command()
@@ -146,6 +169,22 @@ def score(
     print_scores(scores, as_json=as_json)
 
 
+@app.command()
+def stac(
+    county: Annotated[str, typer.Option(help="County id.")] = "SIM001",
+    season: Annotated[str, typer.Option(help="Season.")] = "2024",
+    config: ConfigFiles = None,
+) -> None:
+    """List a county's products as a STAC collection beside its tables, with their provenance.
+
+    Example: fieldline stac --county SIM001 --season 2024
+    """
+    from fieldline.desk.report.stac import write_stac
+    from fieldline.workflows.config.load import load_config
+
+    print(write_stac(load_config(config or []).results / season / county))
+
+
 @parcels_app.command("check")
 def parcels_check(
     files: Annotated[
@@ -208,37 +247,6 @@ def config_write() -> None:
     from fieldline.workflows.config.write import write_defaults
 
     write_defaults()
-
-
-@audit_app.command("verify")
-def audit_verify(config: ConfigFiles = None, as_json: AsJson = False) -> None:
-    """Recompute the audit chain of the offer store and report the first broken link.
-
-    Example: fieldline audit verify
-    """
-    from fieldline.workflows.checks import verify_audit
-
-    raise typer.Exit(verify_audit(config or [], as_json=as_json))
-
-
-@audit_app.command("replay")
-def audit_replay(
-    decision_id: Annotated[
-        str | None, typer.Argument(help="Decision to replay; all where none is named.")
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Replay every stored decision.")] = False,
-    config: ConfigFiles = None,
-    as_json: AsJson = False,
-) -> None:
-    """Decide stored decisions again and name those that do not come out as stored.
-
-    Example: fieldline audit replay --all
-    """
-    from fieldline.workflows.checks import replay_decisions
-
-    if every and decision_id:
-        raise UserError("both a decision and --all are given", "give one of them")
-    raise typer.Exit(replay_decisions(config or [], decision_id, as_json=as_json))
 
 
 def _print_plan(planned: dict[str, int], as_json: bool) -> None:

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.config.model import STORE, Config
 from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.provenance import made_by, own_tables
@@ -37,6 +38,9 @@ FOLDER = "{season}/{county}"
 VAULT = "vault.sqlite"
 STORE_VARIABLE = "FIELDLINE_STORE_URL"
 """Environment variable by which the Snakefile hands the store's URL to its own jobs."""
+CONFIRM_VARIABLE = "FIELDLINE_CONFIRM"
+"""Environment variable by which `fieldline run --confirm` says so to the jobs: no part of what an
+artifact is made from."""
 
 
 class Plan:
@@ -153,7 +157,21 @@ class Plan:
             "layouts": self._layouts,
             "vault": VAULT,
             "database": self._store(),
+            "acts": lambda _: self._acts,
         }
+
+    @cached_property
+    def _acts(self) -> int | str:
+        """Return how many acts of people the store holds: one more posts the offers again.
+
+        A store that cannot be read is the business of the stage that posts.
+        """
+        from fieldline.lending.store.database import acts_in
+
+        try:
+            return acts_in(self.config.database_url())
+        except UserError as error:
+            return str(error)
 
     def _layouts(self, wildcards: Wildcards) -> dict[str, str]:
         inputs = self.config.county[wildcards.county].inputs

@@ -26,7 +26,7 @@ def preflight(config: Config) -> Iterator[UserError]:
     yield from _inputs(config)
     yield from _simulator(config)
     yield from _keys(config)
-    yield from _dates(config)
+    yield from season_problems(config)
     yield from policy_problems(config)
     yield from tariff_problems(config)
     yield from _results(config.results)
@@ -40,9 +40,14 @@ def _inputs(config: Config) -> Iterator[UserError]:
         for part in (*config.earlier_seasons(county, season), season):
             for name in type(config.county[county].inputs).paths():
                 for path in config.input_paths(county, part, name):
-                    if path not in told and not path.is_file():
+                    if path not in told and not _readable(name, path):
                         told.add(path)
                         yield _missing(county, name, path)
+
+
+def _readable(name: str, path: Path) -> bool:
+    """Whether an input is a file; scenes may also be a folder of products."""
+    return path.is_file() or (name == "catalog" and path.is_dir())
 
 
 def _missing(county: str, name: str, path: Path) -> UserError:
@@ -73,7 +78,8 @@ def _keys(config: Config) -> Iterator[UserError]:
             return
 
 
-def _dates(config: Config) -> Iterator[UserError]:
+def season_problems(config: Config) -> Iterator[UserError]:
+    """Yield what is wrong with the dates of the selected seasons as of today."""
     today = dt.datetime.now(tz=dt.UTC).date()
     for county, name in config.runs():
         season = config.county[county].seasons[name]

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +30,7 @@ from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.county_tables import unreadable_tables
 from fieldline.workflows.job import SENTENCE
+from fieldline.workflows.plan import CONFIRM_VARIABLE
 from fieldline.workflows.preflight import preflight
 from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
 from fieldline.workflows.stages import STAGE_NAMES
@@ -50,6 +51,7 @@ def run_chain(
     *,
     start: str | None,
     cores: int,
+    confirm: bool = False,
 ) -> Summary:
     """Run the workflow for the selected counties and seasons and summarise its outcomes.
 
@@ -59,13 +61,15 @@ def run_chain(
         seasons: Seasons to decide, `None` for those of the configuration.
         start: Stage to redo with everything after it, `None` for what changed.
         cores: Processor cores.
+        confirm: The offers of farmers who are gone may be withdrawn, however many.
 
     Raises:
         UserError: Wrong configuration or stage, a second run at once, or a failed stage.
     """
     config = _selected(config_files, counties, seasons, start)
     with _exclusive(config.results):
-        _execute(_command(config_files, config, start=start, cores=cores), config.results)
+        command = _command(config_files, config, start=start, cores=cores)
+        _execute(command, config.results, {CONFIRM_VARIABLE: "1"} if confirm else {})
     return summarise(config)
 
 
@@ -85,7 +89,7 @@ def plan_chain(
     config = _selected(config_files, counties, seasons, start)
     command = _command(config_files, config, start=start, cores=cores)
     with _exclusive(config.results):
-        planned = _execute([*command, "--dry-run"], config.results).planned
+        planned = _execute([*command, "--dry-run"], config.results, {}).planned
     names = [*(name for name in planned if name not in STAGE_NAMES), *STAGE_NAMES]
     return {name: planned[name] for name in names if name in planned}
 
@@ -145,10 +149,10 @@ def _exclusive(results: Path) -> Iterator[None]:
         yield
 
 
-def _execute(command: list[str], results: Path) -> Progress:
+def _execute(command: list[str], results: Path, more: Mapping[str, str]) -> Progress:
     progress, tail = Progress(), deque[str](maxlen=_TAIL_LINES)
     read_end, write_end = os.pipe()
-    environment = {**os.environ, EVENTS_VARIABLE: str(write_end)}
+    environment = {**os.environ, EVENTS_VARIABLE: str(write_end), **more}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         pass_fds=(write_end,), env=environment, cwd=results,

@@ -320,11 +320,15 @@ STAGES: tuple[Stage, ...] = (
         "offers",
         "fieldline.lending.store.offers:run_offers",
         "Offers",
-        reads={"decisions": Artifact("decisions.parquet")},
+        reads={
+            "decisions": Artifact("decisions.parquet"), "farmers": Artifact("farmers.parquet"),
+            "model": Artifact("models/pd.json"),
+        },
         makes={"offers": "offers.csv", "queue": "review_queue.csv"},
         settings={
             "county": "county_id", "season": "season_name", "policy": "lending.policy",
-            "database": "database",
+            "settings": "lending.posting", "audit": "audit", "database": "database",
+            "acts": "acts",
         },
         about="farmer",
         mem_mb=1000,

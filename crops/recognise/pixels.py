@@ -39,13 +39,11 @@ class RingPixels:
 
     parcel_id: str
     coverage: Floats
-    """(pixels,) share of each pixel inside the ring."""
+    """(rows, columns) share of each pixel inside the ring; 0 for the land around it."""
     depth: Floats
-    """(pixels,) distance from the ring's edge, in whole pixels, 0 on the edge itself."""
+    """(rows, columns) distance from the ring's edge, in whole pixels, 0 on the edge and outside."""
     curves: Floats
-    """(pixels, bins) NDVI composites; NaN rows were never clear."""
-    around: Floats
-    """(pixels, bins) the same for land outside the ring, its rim left out."""
+    """(rows, columns, bins) NDVI composites, gaps filled; NaN where a pixel was never clear."""
     seen_bins: int
     """Bins with at least one clear pixel of the ring."""
 
@@ -149,26 +147,29 @@ def _ring(
     reach = settings.reach_pixels + 1
     top, left = max(0, lines.min() - reach), max(0, columns.min() - reach)
     part = cube[top : lines.max() + reach + 1, left : columns.max() + reach + 1]
-    lines, columns = lines - top, columns - left
-    touched = np.zeros(part.shape[:2], dtype=bool)
-    touched[lines, columns] = True
-    full = np.zeros_like(touched)
-    full[lines, columns] = coverage >= _FULL
-    depth = ndimage.distance_transform_cdt(np.pad(full, 1), "chessboard")[1:-1, 1:-1]
-    wide = np.ones((3, 3), dtype=bool)
-    rim = ndimage.binary_dilation(touched, wide)
-    outside = ndimage.binary_dilation(rim, wide, settings.reach_pixels - 1) & ~rim
-    inside = part[lines, columns]
+    inside = part[lines - top, columns - left]
+    share = np.zeros(part.shape[:2])
+    share[lines - top, columns - left] = coverage
     return RingPixels(
         weights.parcel_ids[member],
-        coverage,
-        depth[lines, columns].astype(np.float64),
-        _filled(inside),
-        _filled(part[outside]),
+        share,
+        depth_of(share),
+        _filled(part),
         int((inside > _UNSEEN).any(axis=0).sum()),
     )
 
 
-def _filled(curves: NDArray[np.float32]) -> Floats:
-    seen = curves > _UNSEEN
-    return fill_gaps(curves[:, :, None].astype(np.float64), seen)[:, :, 0]
+def depth_of(coverage: Floats) -> Floats:
+    """Return how deep each pixel lies in a ring, whole pixels (chessboard), 0 where it is not full.
+
+    Args:
+        coverage: (rows, columns) share of each pixel inside the ring.
+    """
+    full = np.pad(coverage >= _FULL, 1)
+    return np.asarray(ndimage.distance_transform_cdt(full, "chessboard")[1:-1, 1:-1], "float64")
+
+
+def _filled(part: Pixels) -> Floats:
+    rows, columns, bins = part.shape
+    curves = part.reshape(rows * columns, bins, 1).astype(np.float64)
+    return fill_gaps(curves, curves[:, :, 0] > _UNSEEN)[:, :, 0].reshape(rows, columns, bins)

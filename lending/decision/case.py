@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -112,6 +112,34 @@ class CeilingCase(_Record):
     source: str
 
 
+class LineCase(_Record):
+    """A line of the farmer's own or of the household that is live elsewhere in the store."""
+
+    own: bool
+    """Whether it is the farmer's; otherwise another's of the household."""
+    county: str
+    season: str
+    product: str
+    limit_minor: int
+    valid_to: dt.date
+
+
+class ReviewCase(_Record):
+    """What a person decided on the case."""
+
+    review_id: str
+    verdict: Literal["approve", "decline"]
+    limit_minor: int | None
+    """Amount given; None where declined."""
+    officer: str
+    second: str
+    """The other person who confirmed it; empty where none did."""
+    reason: str
+    made_on: dt.date
+    valid_to: dt.date
+    """Last as-of date for which it counts."""
+
+
 class Case(_Record):
     """Everything that a decision depends on."""
 
@@ -134,8 +162,21 @@ class Case(_Record):
     risk: RiskCase
     ceiling: CeilingCase
     policy: PolicySettings
+    lines: tuple[LineCase, ...] = ()
+    """Live lines of farmer and household under another county, season or product."""
+    review: ReviewCase | None = None
+    """A person's decision that stands for this evidence."""
     rules: int = RULES_TODAY
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
+
+    def live_lines(self, *, own: bool) -> Decimal:
+        """Return the sum of the live lines elsewhere, units of the currency.
+
+        Args:
+            own: Those of the farmer alone, or those of the whole household.
+        """
+        minor = sum(line.limit_minor for line in self.lines if line.own or not own)
+        return from_minor(minor, self.currency)
 
     @property
     def decision_id(self) -> str:

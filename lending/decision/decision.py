@@ -8,7 +8,7 @@ trace gives the same decision for ever.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -16,15 +16,17 @@ from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.limit import (
     Caps,
+    LiveLines,
     exposure_cap,
     growing_cost,
     need_cap,
     posted_limit,
 )
 from fieldline.lending.decision.pricing import Price, within_ceiling
-from fieldline.lending.decision.reasons import Finding, Reason, risk_findings, tell
+from fieldline.lending.decision.reasons import MOST, Finding, Reason, risk_findings, tell
+from fieldline.lending.decision.review import settled
 from fieldline.lending.decision.rules import RULES
-from fieldline.pipeline.records.money import from_minor, shown_amount, to_minor
+from fieldline.pipeline.records.money import floor_to_step, from_minor, shown_amount, to_minor
 
 Access = Literal["approve", "review", "decline"]
 
@@ -51,7 +53,44 @@ class Decision:
 
 
 def decide_case(case: Case) -> Decision:
-    """Decide one case by the rules that it names: price first, from the risk; then the caps."""
+    """Decide one case by the rules that it names, and by the person's decision that it holds."""
+    decision = _by_rules(case)
+    return decision if case.review is None else _by_person(case, decision)
+
+
+def most_allowed(case: Case, decision: Decision) -> Decimal:
+    """Return the largest line that a person may give: the caps but the product's maximum."""
+    caps = (
+        decision.limit_need_minor, decision.limit_capacity_minor, decision.limit_exposure_minor,
+    )  # fmt: skip
+    return floor_to_step(from_minor(min(caps), case.currency), case.policy.limit_step)
+
+
+def _by_person(case: Case, decision: Decision) -> Decision:
+    """A line that no model priced bears the highest rate of the product, as its caps do."""
+    price = price_of(case)
+    lawful = price is None or within_ceiling(price, case.ceiling.rate)
+    found = settled(case, decision.access, most_allowed(case, decision), lawful=lawful)
+    if found is None:
+        return decision
+    access, limit, finding = found
+    told = tell([finding])
+    if access == "decline" and decision.access != "approve":
+        told = [*told, *decision.reasons][:MOST]
+    rate = decision.annual_rate
+    if access == "approve" and rate is None:
+        rate = highest_rate_of(case)
+    return replace(
+        decision,
+        access=access,
+        annual_rate=rate,
+        limit_minor=to_minor(limit, case.currency),
+        reasons=tuple(told),
+    )
+
+
+def _by_rules(case: Case) -> Decision:
+    """Decide by the rules alone: price first, from the risk; then the caps."""
     price = price_of(case)
     caps = caps_of(case, highest_rate_of(case) if price is None else price.annual_rate)
     limit = posted_limit(caps, case.policy)
@@ -105,6 +144,7 @@ def caps_of(case: Case, rate: Decimal) -> Caps:
             rate,
             policy,
             capacity,
+            LiveLines(case.live_lines(own=True), case.live_lines(own=False)),
         ),
     )
 

@@ -50,10 +50,11 @@ FIRST: dict[str, tuple[str, ...]] = {
         "draws", "seed",
     ),
 }  # fmt: skip
-"""Fields of the first format by part. Closed: whatever comes later goes to `ABSENT`."""
+"""Fields of the first format by part. Closed: whatever comes later goes to `ABSENT`, and a part
+that comes later has no field here."""
 
 ABSENT: dict[str, dict[str, Any]] = {
-    CASE: {"rules": 1},
+    CASE: {"rules": 1, "lines": (), "review": None},
     "farmer": {"crop_cost_minor": 0},
     "household": {"crop_cost_minor": 0},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:
@@ -75,7 +76,7 @@ def document(record: BaseModel, part: str = CASE) -> dict[str, Any]:
     return {
         name: _stored(value, name)
         for name, value in values.items()
-        if name in FIRST[part]
+        if name in FIRST.get(part, ())
         or canonical(_stored(value, name)) != _absent(type(record), part, name)
     }
 

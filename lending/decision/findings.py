@@ -205,6 +205,9 @@ def _binding(case: Case, caps: Caps) -> Finding:
     if least == caps.exposure:
         household = shown_amount(case.policy.exposure_cap_household, money)
         left = shown_amount(caps.exposure, money)
+        if case.lines:
+            taken = shown_amount(case.live_lines(own=False), money)
+            return Finding("limit_live_lines", {"value": taken, "threshold": left})
         return Finding("limit_exposure", {"value": left, "threshold": household})
     return Finding("limit_policy", {"threshold": shown_amount(caps.policy, money)})
 

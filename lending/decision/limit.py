@@ -49,6 +49,19 @@ Capacity = Callable[[Means, Decimal, PolicySettings], Decimal]
 
 
 @dataclass(frozen=True)
+class LiveLines:
+    """Lines that are live elsewhere, currency units."""
+
+    farmer: Decimal
+    """The farmer's own."""
+    household: Decimal
+    """Those of the whole household, the farmer's among them."""
+
+
+_NO_LINES = LiveLines(_ZERO, _ZERO)
+
+
+@dataclass(frozen=True)
 class Caps:
     """The four caps, currency units, none below zero."""
 
@@ -115,8 +128,12 @@ def exposure_cap(
     rate: Decimal,
     policy: PolicySettings,
     capacity: Capacity = capacity_cap,
+    lines: LiveLines = _NO_LINES,
 ) -> Decimal:
     """Return the cap by exposure of farmer and household.
+
+    Live lines elsewhere take their part of both caps, and a harvest is lent on once: the farmer's
+    own lines and this one together stay within what the farmer can repay.
 
     Args:
         means: The farmer's means.
@@ -127,14 +144,17 @@ def exposure_cap(
         rate: Yearly rate.
         policy: Caps.
         capacity: Rule of the household's capacity.
+        lines: What is live elsewhere.
     """
-    own = policy.exposure_cap_farmer - means.debt
-    shared = (policy.exposure_cap_household - household.debt) / farmers
+    own = policy.exposure_cap_farmer - means.debt - lines.farmer
+    shared = (policy.exposure_cap_household - household.debt - lines.household) / farmers
     pooled = own
     if free_of_all > 0:
         part = max(_ZERO, means.free) / free_of_all
-        pooled = capacity(household, rate, policy) * part
+        pooled = capacity(household, rate, policy) * part - lines.farmer
     cap = min(own, shared, pooled) if farmers > 1 else min(own, shared)
+    if lines.farmer > 0:
+        cap = min(cap, capacity(means, rate, policy) - lines.farmer)
     return max(_ZERO, cap)
 
 

@@ -25,6 +25,7 @@ from fieldline.lending.sources import read_protected, read_registry
 from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.inputs.schema import InputSchema
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
+from fieldline.pipeline.records.reference import crops as known_crops
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
 
@@ -49,6 +50,8 @@ class ParcelFacts:
     """Planted area seen inside the ring."""
     planted_fraction: float | None = None
     pixels: float = 0.0
+    green_throughout: bool = False
+    """Whether the land stayed green over a whole season, as no yearly crop does."""
     seen_crop: str | None = None
     probability: float | None = None
     """Probability of the crop seen."""
@@ -149,6 +152,8 @@ def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]
     idle = facts.planted_fraction is not None and facts.planted_fraction < settings.idle_fraction
     if idle and facts.pixels >= settings.idle_min_pixels:
         yield "no_crop_cycle"
+    elif facts.green_throughout and _is_annual(facts.declared_crop):
+        yield "never_bare"
     elif facts.declared_crop is None or facts.seen_crop is None or not facts.prediction_set:
         yield "crop_unknown"
     elif facts.declared_crop in (facts.seen_crop, *facts.prediction_set):
@@ -158,6 +163,11 @@ def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]
     else:
         sure = (facts.probability or 0.0) >= settings.crop_conflict_probability
         yield "crop_conflict" if sure else "crop_doubt"
+
+
+def _is_annual(crop: str | None) -> bool:
+    known = known_crops().get(crop) if crop else None
+    return known is not None and known.annual
 
 
 def _registry_codes(
@@ -287,6 +297,7 @@ def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
         "seen_area_m2": _number(seen["seen_area_m2"].iloc[i]),
         "planted_fraction": _number(seen["planted_fraction"].iloc[i]),
         "pixels": _number(seen["pixels"].iloc[i]) or 0.0,
+        "green_throughout": seen["method"].iloc[i] == "green",
         "seen_crop": _text(told["crop"].iloc[i]),
         "probability": _number(told["probability"].iloc[i]),
         "prediction_set": tuple(members) if tells and members is not None else (),

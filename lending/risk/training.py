@@ -113,7 +113,8 @@ def _instead(problem: str, risk: RiskSettings, card: dict[str, Any]) -> Learnt:
         return None, told
     document = expert_card(risk.expert_file or TABLE).to_dict()
     label = f"{document['name']}:{document['version']}"
-    return document, {**told, "stands_in": label, "stands_in_points": "policy, tested on no loan"}
+    points = {"stands_in": label, "stands_in_points": "policy, tested on no loan"}
+    return document, {**told, **points, "version": label, "loan_days": None}
 
 
 def run_risk_train(

@@ -1,26 +1,24 @@
 """Audit: an append-only chain in which every entry holds the hash of the one before.
 
-Owns appending and verifying. Each posted offer leaves the hash of its terms, the list of the fields
-that this hash covers and the hash of its decision's trace, so that a changed offer, trace or entry
-is found by anyone who can read the database, whatever columns have come since.
+Owns what is written: each row of the store leaves its hash and the list of the fields that this
+hash covers, with the time and the name of who acted, so that whatever is changed, added or removed
+later is found (`lending.store.verify`), whatever columns have come since. With a key every entry
+is sealed, and a chain that was made anew is found too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from fieldline.lending.store.database import AUDIT, DECISIONS, LIVE, OFFERS, reading
+from fieldline.lending.store.database import AUDIT
+from fieldline.lending.store.signer import Signer, signer
 from fieldline.pipeline.records.canonical import canonical
-
-Posted = dict[str, list[dict[str, Any]]]
-"""Entries of offers by offer id; an offer that comes back has one for each time."""
+from fieldline.pipeline.records.errors import UserError
 
 GENESIS = "0" * 64
 """The hash before the first entry."""
@@ -35,15 +33,8 @@ FIRST_FIELDS = (
 _OUTSIDE = ("seq", "status")
 """Columns that are no terms: the row's position, and what becomes of the offer."""
 
-
-@dataclass(frozen=True)
-class AuditReport:
-    """What verification found; no problem means that every byte is as it was posted."""
-
-    entries: int
-    head: str
-    """Hash of the last entry; keep it elsewhere to prove that nothing was cut off."""
-    problems: tuple[str, ...]
+_STAMP = ("event", "at", "by")
+"""What an entry says of itself rather than of a row."""
 
 
 def text_hash(text: str) -> str:
@@ -51,118 +42,153 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def append(connection: sa.Connection, events: Sequence[dict[str, Any]]) -> None:
-    """Append events to the chain; the caller holds the posting lock."""
-    seq, previous = _head(connection)
+def entry_hash(seq: int, previous: str, payload: str) -> str:
+    """Return the hash of an entry: of its place, the hash before it and what it says."""
+    return text_hash(f"{seq}\n{previous}\n{payload}")
+
+
+def row_hash(row: Mapping[str, Any], fields: Sequence[str]) -> str:
+    """Return the hash of a row.
+
+    Args:
+        row: The columns, at least those that count.
+        fields: The columns that count: the list that the row was entered with.
+    """
+    return text_hash(canonical({name: row[name] for name in fields}))
+
+
+def append(
+    connection: sa.Connection, events: Sequence[Mapping[str, Any]], by: Signer | None = None
+) -> None:
+    """Append events to the chain, each with its time and actor; the caller holds the posting lock.
+
+    Args:
+        connection: Of `posting`.
+        events: What happened.
+        by: Who signs; that of the environment where none is given.
+
+    Raises:
+        UserError: The clock stands before the last entry, or the last entry is not sealed by this
+            signer's key: the chain would no longer prove what it did.
+    """
+    if not events:
+        return
+    by = by or signer()
+    last = _last(connection)
+    if last is not None:
+        _refuse_break(last, by)
+    seq, previous = (last.seq, last.hash) if last else (0, GENESIS)
+    stamp = {"at": by.time(_said_at(last)), "by": by.actor}
     rows = []
     for event in events:
         seq += 1
-        payload = canonical(event)
-        entry = text_hash(f"{seq}\n{previous}\n{payload}")
-        rows.append({"seq": seq, "payload": payload, "previous": previous, "hash": entry})
+        payload = canonical({**event, **stamp})
+        entry = entry_hash(seq, previous, payload)
+        rows.append({
+            "seq": seq, "payload": payload, "previous": previous, "hash": entry,
+            "seal": by.seal(entry),
+        })  # fmt: skip
         previous = entry
-    if rows:
-        connection.execute(sa.insert(AUDIT), rows)
+    connection.execute(sa.insert(AUDIT), rows)
 
 
-def _head(connection: sa.Connection) -> tuple[int, str]:
-    last = connection.execute(
-        sa.select(AUDIT.c.seq, AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)
-    ).first()
-    return (last.seq, last.hash) if last else (0, GENESIS)
+def take_over(connection: sa.Connection, by: Signer) -> None:
+    """Seal a chain under a key that did not seal it before; whoever does so has verified it.
+
+    Raises:
+        UserError: There is no key, or nothing to seal.
+    """
+    last = _last(connection)
+    if by.key is None or last is None:
+        raise UserError(
+            "the chain cannot be sealed without a key and an entry",
+            "set FIELDLINE_AUDIT_KEY or `audit.key_file`, and post first",
+        )
+    seq = last.seq + 1
+    stamp = {"event": "sealed", "at": by.time(_said_at(last)), "by": by.actor}
+    payload = canonical({**stamp, "key": by.key_id})
+    entry = entry_hash(seq, last.hash, payload)
+    row = {"seq": seq, "payload": payload, "previous": last.hash, "hash": entry}
+    connection.execute(sa.insert(AUDIT), {**row, "seal": by.seal(entry)})
 
 
-def verify(engine: sa.Engine) -> AuditReport:
-    """Walk the chain and hold every offer ever posted, and its trace, against its entry."""
-    with reading(engine) as connection:
-        problems: list[str] = []
-        posted: Posted = defaultdict(list)
-        previous, count = GENESIS, 0
-        for row in connection.execute(sa.select(AUDIT).order_by(AUDIT.c.seq)):
-            count += 1
-            problems.extend(_entry_problems(row, count, previous))
-            previous = row.hash
-            problems.extend(_note(row, posted))
-        problems.extend(_offer_problems(connection, posted))
-    return AuditReport(count, previous, tuple(problems))
+def _last(connection: sa.Connection) -> sa.Row[Any] | None:
+    return connection.execute(sa.select(AUDIT).order_by(AUDIT.c.seq.desc()).limit(1)).first()
 
 
-def _note(row: sa.Row[Any], posted: Posted) -> list[str]:
-    """Note what an entry says of an offer; return a problem where it says nothing readable."""
+def _refuse_break(last: sa.Row[Any], by: Signer) -> None:
+    if by.key is None and last.seal:
+        raise UserError(
+            "the store's audit chain is sealed and no key is given",
+            "set FIELDLINE_AUDIT_KEY or `audit.key_file` and run again",
+        )
+    if by.key is not None and not by.holds(last.hash, last.seal):
+        made = "not sealed" if not last.seal else "sealed by another key"
+        raise UserError(
+            f"the last entry of the store's audit chain is {made}",
+            "run `fieldline audit verify`, then `fieldline audit seal` to go on under this key",
+        )
+
+
+def _said_at(last: sa.Row[Any] | None) -> str | None:
     try:
-        event = json.loads(row.payload)
-        kind, entries = event.get("event"), posted[event.get("offer_id", "")]
-    except (ValueError, TypeError, AttributeError):
-        return [f"entry {row.seq} is no record"]
-    if kind == "offer":
-        entries.append(event)
-    elif kind == "closed" and entries:
-        entries[-1]["closed"] = True
-    return []
+        said = json.loads(last.payload).get("at") if last is not None else None
+    except (ValueError, AttributeError):
+        return None
+    return said if isinstance(said, str) else None
 
 
-def _entry_problems(row: sa.Row[Any], expected: int, previous: str) -> list[str]:
-    if row.seq != expected:
-        return [f"entry {expected} is missing before {row.seq}"]
-    if row.previous != previous:
-        return [f"entry {row.seq} does not follow the entry before it"]
-    if text_hash(f"{row.seq}\n{row.previous}\n{row.payload}") != row.hash:
-        return [f"entry {row.seq} was changed"]
-    return []
+def run_event(run: Mapping[str, Any], documents: Mapping[str, str]) -> dict[str, Any]:
+    """Return the entry of a run.
+
+    Args:
+        run: The row of table `runs`.
+        documents: Hash by label of the documents that came into the store with it.
+    """
+    return {"event": "run", **run, **({"documents": dict(documents)} if documents else {})}
 
 
-def _offer_problems(connection: sa.Connection, posted: Posted) -> Iterator[str]:
-    query = sa.select(OFFERS, DECISIONS.c.trace).join(
-        DECISIONS, OFFERS.c.decision_id == DECISIONS.c.decision_id, isouter=True
-    )
-    for row in connection.execute(query.order_by(OFFERS.c.seq)):
-        entries = posted.get(row.offer_id)
-        if not entries:
-            yield f"offer {row.offer_id} was never posted"
-        else:
-            yield from _row_problems(row, entries.pop(0))
-    for offer_id, entries in posted.items():
-        if entries:
-            yield f"offer {offer_id} was removed after posting"
+def said_of_run(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an entry says of a run's row."""
+    return {n: v for n, v in event.items() if n not in (*_STAMP, "documents")}
 
 
-def _row_problems(row: sa.Row[Any], event: Mapping[str, Any]) -> Iterator[str]:
-    if _changed(event, row._asdict()):
-        yield f"offer {row.offer_id} was changed after posting"
-    elif (row.status == LIVE) == event.get("closed", False):
-        yield f"offer {row.offer_id} is {row.status} against the chain"
-    elif row.trace is None or event.get("trace") != text_hash(row.trace):
-        yield f"decision {row.decision_id} was changed or removed after posting"
+def closed_event(offer_id: str, status: str) -> dict[str, Any]:
+    """Return the entry of an offer that is no longer live."""
+    return {"event": "closed", "offer_id": offer_id, "status": status}
 
 
-def _changed(event: Mapping[str, Any], offer: Mapping[str, Any]) -> bool:
-    fields = event.get("fields", FIRST_FIELDS)
-    return not offer.keys() >= set(fields) or event.get("terms") != terms_hash(offer, fields)
-
-
-def offer_event(offer: Mapping[str, Any], trace: str) -> dict[str, Any]:
-    """Return the entry of a posted offer: its terms as stored, and which fields they are.
+def offer_event(offer: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry of a posted offer: hashes of its terms and decision, and of which fields.
 
     Args:
         offer: The row as inserted.
-        trace: The decision's trace as stored.
+        decision: The row of its decision as stored.
     """
     fields = sorted(name for name in offer if name not in _OUTSIDE)
+    of_decision = sorted(name for name in decision if name != "trace")
     return {
         "event": "offer",
         "offer_id": offer["offer_id"],
         "decision_id": offer["decision_id"],
         "fields": fields,
-        "terms": terms_hash(offer, fields),
-        "trace": text_hash(trace),
+        "terms": row_hash(offer, fields),
+        "trace": text_hash(decision["trace"]),
+        "decision_fields": of_decision,
+        "decision": row_hash(decision, of_decision),
     }
 
 
-def terms_hash(offer: Mapping[str, Any], fields: Sequence[str]) -> str:
-    """Return the hash of an offer's terms.
+def review_event(review: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry of a person's act.
 
     Args:
-        offer: The offer's columns, at least those that count.
-        fields: The columns that count: the list that the offer was posted with.
+        review: The row as inserted.
     """
-    return text_hash(canonical({name: offer[name] for name in fields}))
+    fields = sorted(name for name in review if name not in _OUTSIDE)
+    return {
+        "event": "review",
+        "review_id": review["review_id"],
+        "fields": fields,
+        "row": row_hash(review, fields),
+    }

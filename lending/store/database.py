@@ -27,6 +27,7 @@ METADATA = sa.MetaData()
 LIVE = "live"
 SUPERSEDED = "superseded"
 WITHDRAWN = "withdrawn"
+EXPIRED = "expired"
 
 _LOCK = 0x_F1E1_D114E
 """Any fixed number: the PostgreSQL advisory lock that all postings share."""
@@ -67,6 +68,15 @@ OFFERS = sa.Table(
         sqlite_where=sa.text("status = 'live'"),
         postgresql_where=sa.text("status = 'live'"),
     ),
+    *(
+        sa.Index(
+            f"live_of_{column}",
+            column,
+            sqlite_where=sa.text("status = 'live'"),
+            postgresql_where=sa.text("status = 'live'"),
+        )
+        for column in ("farmer_id", "household_id")
+    ),
 )
 
 DECISIONS = sa.Table(
@@ -101,6 +111,39 @@ AUDIT = sa.Table(
     sa.Column("payload", sa.Text, nullable=False),
     sa.Column("previous", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("seal", sa.Text),
+)
+
+DOCUMENTS = sa.Table(
+    "documents",
+    METADATA,
+    sa.Column("label", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+REVIEWS = sa.Table(
+    "reviews",
+    METADATA,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("review_id", sa.String(32), nullable=False, unique=True),
+    sa.Column("act", sa.String(8), nullable=False),
+    sa.Column("of_review", sa.String(32)),
+    sa.Column("county", sa.Text, nullable=False),
+    sa.Column("season", sa.Text, nullable=False),
+    sa.Column("product", sa.Text, nullable=False),
+    sa.Column("farmer_id", sa.Text, nullable=False),
+    sa.Column("decision_id", sa.String(64), nullable=False),
+    sa.Column("evidence", sa.String(32), nullable=False),
+    sa.Column("verdict", sa.String(8), nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("limit_minor", sa.BigInteger),
+    sa.Column("officer", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("documents", sa.Text, nullable=False),
+    sa.Column("overrides", sa.Boolean, nullable=False),
+    sa.Column("made_on", sa.Date, nullable=False),
+    sa.Column("valid_to", sa.Date, nullable=False),
+    sa.Index("reviews_of_farmers", "county", "season", "product", "farmer_id"),
 )
 
 
@@ -136,6 +179,27 @@ def open_existing(database: str | Path) -> sa.Engine:
     if embedded and not file.exists():
         raise UserError(f"there is no offer store at {file}", "run the chain or correct `database`")
     return open_database(database)
+
+
+def acts_in(database: str | Path) -> int:
+    """Return how many acts of people a store holds; a store that is not there is not made.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    text = str(database)
+    url = sa.make_url(text) if "://" in text else sa.make_url(f"sqlite:///{text}")
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return 0
+    engine = _engine(text)
+    try:
+        with reading(engine) as connection:
+            if not sa.inspect(connection).has_table(REVIEWS.name):
+                return 0
+            count = sa.select(sa.func.count()).where(REVIEWS.c.act != "lapse")
+            return int(connection.scalar(count) or 0)
+    finally:
+        engine.dispose()
 
 
 def _engine(database: str) -> sa.Engine:

@@ -1,18 +1,23 @@
 """Replays: stored decisions decided again, and which of them come out as they were stored.
 
-Owns the walk over the table `decisions`; what a replay is, `lending.decision.replay` says.
+Owns the walk over the table `decisions` and from an offer to its decision; what a replay is,
+`lending.decision.replay` says. The probability of default is reckoned again too, from the model
+that the store holds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from fieldline.lending.decision.replay import read_trace, replay
-from fieldline.lending.store.database import DECISIONS, reading
+from fieldline.lending.decision.replay import Stored, read_trace, replay
+from fieldline.lending.store.database import DECISIONS, OFFERS, reading
+from fieldline.lending.store.documents import held_models
+from fieldline.lending.store.models import StoredModel
 from fieldline.pipeline.records.errors import UserError
 
 _ROWS_AT_ONCE = 500
@@ -28,37 +33,78 @@ class ReplayReport:
     """Decisions by the format of their trace; `none` where it cannot be read."""
     problems: dict[str, str]
     """Why, by the id of each decision that does not replay."""
+    models: int = 0
+    """Decisions whose probability of default was reckoned again by the stored model."""
+    without_model: int = 0
+    """Decisions whose model the store does not hold (those of the first release)."""
 
 
-def replay_stored(engine: sa.Engine, decision_id: str | None = None) -> ReplayReport:
+class _Models:
+    """Stored models, served when a decision names one.
+
+    Args:
+        documents: Their documents by label.
+    """
+
+    def __init__(self, documents: Mapping[str, Any]) -> None:
+        self._documents = documents
+        self._served: dict[str, StoredModel] = {}
+        self.reckoned = 0
+        self.lacking = 0
+
+    def problem(self, stored: Stored) -> str:
+        """Return in what the model contradicts a case; empty where it does not or is not there."""
+        risk = stored.case["risk"]
+        label = risk["model"]
+        if not label:
+            return ""
+        if label not in self._documents:
+            self.lacking += 1
+            return ""
+        if label not in self._served:
+            self._served[label] = StoredModel(label, self._documents[label])
+        self.reckoned += 1
+        return self._served[label].problem(risk, stored.case["policy"]["tenor_days"])
+
+
+def replay_stored(engine: sa.Engine, name: str | None = None) -> ReplayReport:
     """Replay one stored decision, or all.
 
     Args:
         engine: Open database.
-        decision_id: The decision; None for all.
+        name: Id of the decision, or of an offer made from it; None for all.
 
     Raises:
-        UserError: The store holds no decision of this id.
+        UserError: The store holds no decision or offer of this id.
     """
     formats: Counter[str] = Counter()
     problems: dict[str, str] = {}
-    for stored_id, trace in _traces(engine, decision_id):
+    with reading(engine) as connection:
+        models = _Models(held_models(connection))
+    for stored_id, trace in _traces(engine, name):
         try:
-            formats[str(read_trace(trace).format)] += 1
+            stored = read_trace(trace)
+            formats[str(stored.format)] += 1
+            problem = _problem(stored_id, trace) or models.problem(stored)
         except UserError as error:
             formats["none"] += 1
-            problems[stored_id] = str(error)
-            continue
-        problem = _problem(stored_id, trace)
+            problem = str(error)
         if problem:
             problems[stored_id] = problem
     count = formats.total()
-    if decision_id is not None and not count:
+    if name is not None and not count:
         raise UserError(
-            f"the store holds no decision {decision_id!r}",
-            "copy the id from column decision_id of offers.csv or table offers",
+            f"the store holds no decision or offer {name!r}",
+            "copy offer_id or decision_id from offers.csv or table offers",
         )
-    return ReplayReport(count, count - len(problems), dict(sorted(formats.items())), problems)
+    return ReplayReport(
+        count,
+        count - len(problems),
+        dict(sorted(formats.items())),
+        problems,
+        models.reckoned,
+        models.lacking,
+    )
 
 
 def _problem(stored_id: str, trace: str) -> str:
@@ -69,10 +115,12 @@ def _problem(stored_id: str, trace: str) -> str:
     return "" if found == stored_id else f"its trace is that of decision {found}"
 
 
-def _traces(engine: sa.Engine, decision_id: str | None) -> Iterator[tuple[str, str]]:
+def _traces(engine: sa.Engine, name: str | None) -> Iterator[tuple[str, str]]:
     query = sa.select(DECISIONS.c.decision_id, DECISIONS.c.trace).order_by(DECISIONS.c.decision_id)
-    if decision_id is not None:
-        query = query.where(DECISIONS.c.decision_id == decision_id)
+    if name is not None:
+        offered = sa.select(OFFERS.c.decision_id).where(OFFERS.c.offer_id == name)
+        decision = DECISIONS.c.decision_id
+        query = query.where((decision == name) | decision.in_(offered))
     with reading(engine) as connection:
         for row in connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)):
             yield row.decision_id, row.trace

@@ -19,6 +19,8 @@ from fieldline.pipeline.records.encodings import decode_whole
 from fieldline.pipeline.records.errors import ProviderError
 
 _TIMEOUT_S = 30
+VSIZIP = "/vsizip/"
+"""Begins the address of a file inside a zip, as GDAL reads it; the zip's path follows."""
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -45,6 +47,8 @@ def resolve(href: str, folder: str) -> str:
     if href.lower().startswith("file:"):
         path = re.sub(r"^file:(//[^/]*)?(?=/)", "", href, flags=re.IGNORECASE)
         return _existing([unquote(path), path], "/")
+    if href.startswith(VSIZIP) and "://" not in folder:
+        return f"{VSIZIP}{os.path.normpath(os.path.join(folder, href.removeprefix(VSIZIP)))}"  # noqa: PTH118
     if is_remote(href):
         return href
     if "://" in folder:
@@ -58,6 +62,8 @@ def relative_href(href: str, folder: Path) -> str:
 
     Artifacts then hold the same bytes wherever the work folder lies.
     """
+    if href.startswith(VSIZIP):
+        return f"{VSIZIP}{relative_href(href.removeprefix(VSIZIP), folder)}"
     if is_remote(href):
         return href
     return Path(os.path.relpath(href, folder)).as_posix()

@@ -20,9 +20,11 @@ from shapely.errors import ShapelyError
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
+from fieldline.pipeline.imagery.acquisitions import acquisition_of
 from fieldline.pipeline.imagery.addresses import resolve
 from fieldline.pipeline.imagery.bands import contradicts, spellings
 from fieldline.pipeline.imagery.fields import FieldError, Fields
+from fieldline.pipeline.imagery.missions import mission_of
 from fieldline.pipeline.imagery.radiometry import (
     Radiometry,
     baseline_of,
@@ -51,6 +53,8 @@ class Asset:
     names: frozenset[str]
     """Band names and common names stated for the asset."""
     radiometry: Radiometry
+    size: int | None = None
+    """`file:size`, bytes, where it is stated."""
     fault: FieldError | None = None
     """What is wrong with the asset's document; an asset that nobody asks for may stay wrong."""
 
@@ -94,17 +98,24 @@ class SceneItem:
     """When it was made and told."""
     simulated: bool = False
     """Whether it says of itself that it is simulated."""
+    mission: str | None = None
+    """Mission that its pixels are from (`missions`), where it says so."""
+    offset_applied: bool | None = None
+    """Its flag that the offset is in the numbers already."""
+    acquisition: str | None = None
+    """Satellite, start of the datatake and tile: the same for every product of the image."""
 
     def find(self, band: str) -> Asset | None:
         """Return the asset of a band by key, other key, then a stated name that is unique."""
-        exact = self.assets.get(band)
+        known = spellings(band, self.mission)
+        exact = self.assets.get(band) if band.lower() in known else None
         if exact is not None:
             return exact
-        for spelling in spellings(band):
+        for spelling in known:
             asset = self._by_key.get(spelling)
             if asset is not None and not contradicts(band, asset.names):
                 return asset
-        for spelling in spellings(band):
+        for spelling in known:
             named = self._by_name.get(spelling, ())
             if len(named) == 1 and not contradicts(band, named[0].names):
                 return named[0]
@@ -154,6 +165,9 @@ def parse_item(
         known_since=known,
         versions=_versions(properties, baseline),
         simulated=properties.values.get("fieldline:simulated") is True,
+        mission=mission_of(item_id(document), item.raw("collection"), properties.values),
+        offset_applied=offset_applied(properties),
+        acquisition=acquisition_of(item_id(document), properties.values),
     )
     return _with_assets(named, item, None if folder is None else str(folder), wanted)
 
@@ -163,10 +177,7 @@ def _with_assets(
 ) -> SceneItem:
     found = None if wanted is None else [named.find(name) for name in wanted]
     chosen = named.assets.values() if found is None else [asset for asset in found if asset]
-    applied = offset_applied(item.fields("properties"))
-    read = {
-        asset.key: _read_asset(asset, item, folder, applied, named.baseline) for asset in chosen
-    }
+    read = {asset.key: _read_asset(asset, item, folder, named) for asset in chosen}
     return replace(named, assets={**named.assets, **read})
 
 
@@ -272,20 +283,21 @@ def _named_assets(item: Fields, properties: Fields) -> dict[str, Asset]:
         try:
             assets[key] = Asset(key, "", _names(documents.fields(key), properties), _UNKNOWN)
         except FieldError as fault:
-            assets[key] = Asset(key, "", frozenset(), _UNKNOWN, fault)
+            assets[key] = Asset(key, "", frozenset(), _UNKNOWN, fault=fault)
     return assets
 
 
-def _read_asset(
-    named: Asset, item: Fields, folder: str | None, applied: bool | None, baseline: str | None
-) -> Asset:
+def _read_asset(named: Asset, item: Fields, folder: str | None, scene: SceneItem) -> Asset:
     if named.fault is not None:
         return named
     asset = item.fields("assets").fields(named.key)
     try:
         _one_band(asset, "raster:bands")
-        radiometry = radiometry_of(asset, applied, baseline)
-        return replace(named, href=_href(asset, folder), radiometry=radiometry)
+        radiometry = radiometry_of(
+            asset, scene.offset_applied, scene.baseline, item.fields("properties")
+        )
+        href, size = _href(asset, folder), _size(asset)
+        return replace(named, href=href, radiometry=radiometry, size=size)
     except FieldError as fault:
         return replace(named, fault=fault)
 
@@ -295,6 +307,12 @@ def _href(asset: Fields, folder: str | None) -> str:
     if href is None:
         raise asset.error("href", "missing")
     return href if folder is None else resolve(href, folder)
+
+
+def _size(asset: Fields) -> int | None:
+    """Return `file:size`; a wrong one only makes a plan less exact."""
+    stated = asset.raw("file:size")
+    return stated if isinstance(stated, int) and stated > 0 else None
 
 
 def _names(asset: Fields, properties: Fields) -> frozenset[str]:

@@ -1,54 +1,82 @@
-"""Which asset of an item is which Sentinel-2 band: the spellings in use.
+"""Which asset of an item is which Sentinel-2 band: the spellings in use (`data/band_assets.csv`).
 
 Owns names only. The one idea: a spelling finds a band, and a stated common name that belongs to
-another band takes it back, for B5 is near infrared on Landsat and a red edge on Sentinel-2.
+another band takes it back; where the item is of another mission only that mission's own names
+count, for B5 is near infrared on Landsat and a red edge on Sentinel-2.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib.resources import files
 
-#: Other names of Sentinel-2's bands: asset keys of Earth Search and common names of the STAC eo
-#: extension v1.1 (which calls B05, B06 and B07 all `rededge`, so that name says nothing here).
-_ALIASES: Mapping[str, tuple[str, ...]] = {
-    "B01": ("coastal",),
-    "B02": ("blue",),
-    "B03": ("green",),
-    "B04": ("red",),
-    "B05": ("rededge1", "rededge071"),
-    "B06": ("rededge2", "rededge075"),
-    "B07": ("rededge3", "rededge078"),
-    "B08": ("nir",),
-    "B8A": ("nir08",),
-    "B09": ("nir09",),
-    "B11": ("swir16",),
-    "B12": ("swir22",),
-    "SCL": ("scl",),
-}
-#: Endings of the Copernicus Data Space (`B04_10m`), finest first.
-_ENDINGS = ("", "_10m", "_20m", "_60m")
+from fieldline.pipeline.imagery.missions import SENTINEL_2
+
+_COMMON_LAYOUTS = ("common-name", "earth-search-v1")
+"""Layouts whose assets are called by common names."""
 #: Common names that some archives exchange between B08 and B8A; neither contradicts the other.
 _NEAR_INFRARED = frozenset({"nir", "nir08"})
 #: Common names of bands that Sentinel-2 does not have.
 _FOREIGN = frozenset({"pan", "lwir", "lwir11", "lwir12"})
-_COMMON = frozenset(name for names in _ALIASES.values() for name in names) | _FOREIGN
+_MASKS = frozenset({"SCL"})
 
 
 @cache
-def spellings(band: str) -> tuple[str, ...]:
+def spellings(band: str, mission: str | None = None) -> tuple[str, ...]:
     """Return how a band or mask may be written, best first, in lower case.
 
     `B04` is also `red`, `B4` and `B04_10m`; a name that is no Sentinel-2 band stands for itself.
+
+    Args:
+        band: Sentinel-2 band or mask asset.
+        mission: Mission of the item (`missions`); None where unknown, which counts as Sentinel-2.
     """
-    short = (f"B{band[2:]}",) if band in _ALIASES and band.startswith("B0") else ()
-    names = (band, *_ALIASES.get(band, ()), *short)
-    return tuple(f"{name}{ending}".lower() for name in names for ending in _ENDINGS)
+    of_mission = _table().get(mission or SENTINEL_2, {})
+    spectral = band not in _MASKS and band in _table()[SENTINEL_2]
+    own = (band,) if mission in (None, SENTINEL_2) or not spectral else ()
+    names = (*own, *of_mission.get(band, ()))
+    return tuple(dict.fromkeys(name.lower() for name in names))
 
 
 def contradicts(band: str, names: Iterable[str]) -> bool:
     """Whether the names stated for an asset say that it is another band."""
-    common = {name.lower() for name in names} & _COMMON
-    own = set(_ALIASES.get(band, ()))
+    if band not in _table()[SENTINEL_2]:
+        return False
+    common = {name.lower() for name in names} & _common_names()
+    own = set(_common_of(band))
     own |= _NEAR_INFRARED if own & _NEAR_INFRARED else set()
-    return band in _ALIASES and bool(common) and not common & own
+    return bool(common) and not common & own
+
+
+@cache
+def _table() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Return the names of each mission's bands, in the order of the table."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for row in _rows():
+        bands = found.setdefault(row["mission"], {})
+        bands[row["band"]] = (*bands.get(row["band"], ()), row["asset"])
+    return found
+
+
+@cache
+def _rows() -> list[dict[str, str]]:
+    table = files("fieldline") / "data" / "band_assets.csv"
+    with table.open(encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+@cache
+def _common_of(band: str) -> frozenset[str]:
+    return frozenset(
+        row["asset"].lower()
+        for row in _rows()
+        if row["layout"] in _COMMON_LAYOUTS and row["band"] == band
+    )
+
+
+@cache
+def _common_names() -> frozenset[str]:
+    bands = {row["band"] for row in _rows()} - _MASKS
+    return frozenset().union(*(_common_of(band) for band in bands)) | _FOREIGN

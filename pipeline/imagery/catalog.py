@@ -49,11 +49,15 @@ class ItemSource:
 
 @dataclass(frozen=True)
 class BrokenLink:
-    """A linked catalog or collection that cannot be read."""
+    """A linked catalog or collection, or a whole product, that cannot be read."""
 
     name: str
     """Its document, relative to the archive."""
     reason: str
+    code: str = "scene_broken_link"
+    """Its outcome."""
+    file: str = ""
+    """The file that it is about, where that is another one."""
 
 
 @dataclass(frozen=True)

@@ -120,12 +120,13 @@ def iter_windows(
         origin: (row, column) of any corner of the block lattice on the grid; blocks at the grid's
             edges are cut. A lattice laid on the tiles of the source files reads each tile once.
     """
-    for row, rows in _steps(grid.height, block_pixels, origin[0]):
-        for column, columns in _steps(grid.width, block_pixels, origin[1]):
+    for row, rows in lattice(grid.height, block_pixels, origin[0]):
+        for column, columns in lattice(grid.width, block_pixels, origin[1]):
             yield Window(column, row, columns, rows)
 
 
-def _steps(length: int, step: int, origin: int) -> Iterator[tuple[int, int]]:
+def lattice(length: int, step: int, origin: int) -> Iterator[tuple[int, int]]:
+    """Yield first pixel and length of the steps along an edge; `origin` is any step's corner."""
     start = 0
     while start < length:
         end = min(length, start + step - (start - origin) % step)

@@ -49,6 +49,10 @@ class SceneReadError(ProviderError):
         self.item_id, self.asset, self.reason = item_id, asset, reason
         super().__init__(f"scene {item_id}, asset {asset}: {reason}")
 
+    def __reduce__(self) -> tuple[type[SceneReadError], tuple[str, str, str]]:
+        """Return how it is made again: workers of a scheduler send it home."""
+        return type(self), (self.item_id, self.asset, self.reason)
+
 
 def read_day(
     day: SceneDay, grid: Grid, window: Window, bands: Sequence[str], mask: MaskSettings

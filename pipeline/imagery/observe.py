@@ -28,6 +28,7 @@ from fieldline.pipeline.imagery.coverage import (
     moments,
 )
 from fieldline.pipeline.imagery.grid import Grid, county_grid, iter_windows
+from fieldline.pipeline.imagery.lineage import Lineage
 from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
 from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
@@ -105,7 +106,9 @@ def run_observe(
         UserError: An input is absent or the grid's CRS is not metric.
     """
     outlines = gpd.read_parquet(parcels).sort_values("parcel_id", ignore_index=True)
+    lineage = Lineage.of(scene_settings, grid)
     schema = OBSERVATIONS.with_columns(band_columns(scene_settings.bands))
+    schema = schema.with_notes(lineage.notes())
     rows: list[Outcome] = []
     with BatchWriter(schema, out) as writer, Spool(out, len(scene_settings.bands)) as spool:
         if not outlines.empty:
@@ -126,12 +129,12 @@ def _plan(
 ) -> _Plan:
     county = county_grid(outlines, grid)
     weights = build_weights(outlines.to_crs(county.crs), county)
-    windows = iter_windows(county, settings.block_pixels, origin=_tile_corner(days, county))
+    windows = iter_windows(county, settings.block_pixels, origin=tile_corner(days, county))
     tree = STRtree(outlines.geometry.to_numpy())
     return _Plan(outlines, tree, county, weights, weights.blocks(windows), scenes)
 
 
-def _tile_corner(days: Sequence[SceneDay], grid: Grid) -> tuple[int, int]:
+def tile_corner(days: Sequence[SceneDay], grid: Grid) -> tuple[int, int]:
     """Return (row, column) of a source file's corner on the grid, so that blocks follow tiles.
 
     Only speed depends on it: a wrong corner reads some tiles twice.

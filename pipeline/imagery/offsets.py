@@ -31,11 +31,11 @@ _BANDS_READ = 2
 #: Share of clear parcel pixels below zero from which an offset counts as applied twice. Of 513 real
 #: scenes with clear fields in them, taking 0.1 off once too often shows in 502 by blue (in 436 by
 #: red alone); haze brightens the rest.
-_NEGATIVE_SHARE = 0.25
+NEGATIVE_SHARE = 0.25
 #: Reflectance that the darkest hundredth of the pixels exceeds where an offset is still in the
 #: numbers. Six hazy ones of those 513 scenes do so as they are: so it is asked of doubtful items
 #: only, and of samples with enough ground in them to hold something dark.
-_STILL_OFFSET = 0.1
+STILL_OFFSET = 0.1
 _DARKEST_PERCENT = 1.0
 _ENOUGH_PIXELS = 500
 _SCENE_CLASSES = (4, 5)  # vegetation and bare soil: water and shadow may truly be negative
@@ -86,12 +86,12 @@ def offset_conflict(
     if not is_suspect(item, scenes):
         return None
     assets = _dark_assets(item, scenes)
-    found = [(asset, _sample(item, asset, outlines, scenes.mask)) for asset in assets]
+    found = [(asset, sample_pixels(item, asset, outlines, scenes.mask)) for asset in assets]
     judged = [_judge(asset, values) for asset, values in found if values.size]
-    negative = next((c for c in judged if c.negative >= _NEGATIVE_SHARE), None)
+    negative = next((c for c in judged if c.negative >= NEGATIVE_SHARE), None)
     if negative is not None:
         return negative
-    bright = all(conflict.darkest >= _STILL_OFFSET for conflict in judged)
+    bright = all(conflict.darkest >= STILL_OFFSET for conflict in judged)
     enough = bool(judged) and min(values.size for _, values in found) >= _ENOUGH_PIXELS
     doubtful = any(asset.radiometry.doubtful for asset in assets)
     return judged[0] if doubtful and bright and enough else None
@@ -106,7 +106,7 @@ def _judge(asset: Asset, values: NDArray[np.float32]) -> OffsetConflict:
     )
 
 
-def _sample(
+def sample_pixels(
     item: SceneItem, asset: Asset, outlines: Sequence[BaseGeometry], mask: MaskSettings
 ) -> NDArray[np.float32]:
     """Return clear reflectances in the boxes of parcels; empty where nothing can be read."""

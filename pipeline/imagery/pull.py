@@ -1,50 +1,55 @@
 """The pull: windows of a provider's scenes over the county, as files for all later stages.
 
-Owns what is fetched, where it lies and how it is known to be whole; which scenes are wanted is
-`scenes`' choice. The one idea: a file counts only beside its record (what was asked, size,
-checksum), both renamed into place, so that a rerun fetches what is not verified and nothing else,
-and a killed pull ends in the same bytes as an undisturbed one.
+Owns what is fetched, where it lies and in which order; how a file is copied is `copies`', which
+scenes are wanted is `scenes`' choice. The one idea: a file counts only beside its record and what
+arrived of an unfinished one is kept, so a rerun fetches what is not verified and nothing else, and
+a killed pull ends in the same bytes as an undisturbed one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import rasterio
+import geopandas as gpd
 import requests
-from pyproj.exceptions import ProjError
-from rasterio import Affine
-from rasterio.errors import CRSError, RasterioError
-from rasterio.warp import transform_bounds
-from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.catalog import ItemSource
-from fieldline.pipeline.imagery.grid import Grid
-from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS, unusable
+from fieldline.pipeline.imagery.copies import Request, is_verified, parts_of, write_copy
+from fieldline.pipeline.imagery.emptiness import is_empty, on_map, surely_shows
+from fieldline.pipeline.imagery.grid import Grid, county_grid
+from fieldline.pipeline.imagery.layout import Cover, LayoutError, read_layout
+from fieldline.pipeline.imagery.limits import Guard, Meter, OutOfTimeError
+from fieldline.pipeline.imagery.masks import mask_asset
+from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.remote_file import RemoteFile
-from fieldline.pipeline.imagery.settings import PullSettings
-from fieldline.pipeline.imagery.sources.source import SceneSource
+from fieldline.pipeline.imagery.rendering import Rendering
+from fieldline.pipeline.imagery.scene_table import wanted_assets
+from fieldline.pipeline.imagery.settings import GridSettings, PullSettings, SceneSettings
+from fieldline.pipeline.imagery.sources.providers import provider_of
+from fieldline.pipeline.imagery.sources.source import (
+    RemoteSource,
+    RenderingSource,
+    remote_source,
+)
+from fieldline.pipeline.imagery.tariffs import tariff_of
+from fieldline.pipeline.imagery.verified_file import clear
 from fieldline.pipeline.imagery.web import WebError, patient_session
+from fieldline.pipeline.imagery.windows import places_of
 from fieldline.pipeline.records.errors import ProviderError, UserError
-from fieldline.pipeline.records.tables import atomic_path
 
 FOLDER = "scenes"
 """Folder of pulled files, beside `scenes.parquet`."""
 _log = logging.getLogger(__name__)
-_MARGIN = 2
-"""Pixels around the county's grid, for the rounding of one grid onto another."""
-_TILE = 256
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
 
 
@@ -74,118 +79,224 @@ class PulledScene:
     fault: PullError | None = None
 
 
-def pull_scenes(
-    wanted: Sequence[WantedScene],
-    source: SceneSource,
-    bands: Sequence[str],
-    grid: Grid,
-    folder: Path,
-    settings: PullSettings,
-) -> list[PulledScene]:
+@dataclass(frozen=True)
+class WantedFile:
+    """One file of a wanted scene."""
+
+    asset: Asset
+    path: Path
+    """Where its copy belongs."""
+    request: Request
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What a county asks of a source; shared by its threads, never changed."""
+
+    source: RemoteSource
+    scenes: SceneSettings
+    grid: Grid
+    """The county's grid."""
+    cover: Cover
+    folder: Path
+    """Folder that is written."""
+    settings: PullSettings
+    meter: Meter
+
+    def files(self, item: SceneItem) -> list[WantedFile]:
+        """Return the files that are wanted of a scene."""
+        found = [item.find(band) for band in wanted_assets(self.scenes)]
+        assets = {asset.key: asset for asset in found if asset is not None}
+        folder = self.folder / _file_name(item.id)
+        return [
+            WantedFile(asset, folder / f"{_file_name(key)}.tif", self._request(item, asset))
+            for key, asset in assets.items()
+        ]
+
+    @property
+    def connections(self) -> int:
+        """Scenes worked on at once: as many as both the settings and the provider allow."""
+        allowed = self.source.provider.connections or self.settings.connections
+        return min(self.settings.connections, allowed)
+
+    def session(self, guard: Guard) -> requests.Session:
+        """Return a session whose requests are signed for the source."""
+        per_s = self.source.provider.retry_after_per_s
+        session = patient_session(self.settings, guard, per_s)
+        session.auth = self.source.auth
+        return session
+
+    def rendering(self, item: SceneItem) -> Rendering | None:
+        """Return what a source that renders is asked of a scene; None where it gives files."""
+        if not isinstance(self.source, RenderingSource):
+            return None
+        paths = {file.asset.key: file.path for file in self.files(item)}
+        return Rendering(self.source, item, paths, self.grid, self.cover.places.boxes)
+
+    def is_there(self, file: WantedFile) -> bool:
+        """Whether a file's copy holds what is needed."""
+        return is_verified(file.path, file.request, self.cover)
+
+    def remote(self, session: requests.Session, file: WantedFile, store: RangeStore) -> RemoteFile:
+        """Open a file where it is; a version that is not that of the ranges kept starts anew."""
+        address = lambda: self.source.address_for_reading(file.asset.href)  # noqa: E731
+        return RemoteFile(session, address, store)
+
+    def _request(self, item: SceneItem, asset: Asset) -> Request:
+        """Say whether absent pixels of a file can be told from data, and how."""
+        mask = self.scenes.mask
+        name = mask_asset(mask)
+        masking = name is not None and item.find(name) == asset
+        if masking and 0 not in mask.clear:
+            return Request(asset.href, whole=False)
+        stated = asset.radiometry.nodata
+        return Request(asset.href, whole=stated is None, nodata=stated or None)
+
+
+def pull_of(
+    remote: str, outlines: gpd.GeoDataFrame, scenes: SceneSettings, grid: GridSettings,
+    settings: PullSettings, folder: Path,
+) -> Pull:  # fmt: skip
+    """Return what a county asks of a provider.
+
+    Args:
+        remote: The provider (`sources.providers`).
+        outlines: Parcel polygons, EPSG:4326.
+        scenes: Collection, bands and mask.
+        grid: The county's grid.
+        settings: How scenes are fetched.
+        folder: Folder of the county and season.
+
+    Raises:
+        UserError: The county has no parcel, or the address means no provider.
+    """
+    county = county_grid(outlines, grid)
+    cover = Cover(places_of(outlines, county, settings.margin_m))
+    source = remote_source(remote, scenes, settings)
+    tariff = tariff_of(provider_of(remote).name, settings.tariff)
+    meter = Meter(settings.budget, tariff, time.monotonic() + settings.run_deadline_s)
+    return Pull(source, scenes, county, cover, folder / FOLDER, settings, meter)
+
+
+def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:
     """Fetch what is not there yet of every wanted scene.
 
     Args:
+        pull: Where they come from, where they go and what may be used.
         wanted: Scenes, in any order.
-        source: Where they come from.
-        bands: Bands and mask.
-        grid: The county's grid; each file is cut to it, along the file's own tiles.
-        folder: Folder that is written.
-        settings: Connections, attempts and waits.
 
     Returns:
         One result for each wanted scene, in their order.
 
     Raises:
-        UserError: The folder cannot be written.
+        UserError: The folder cannot be written, or the budget would be exceeded.
     """
-    pull = _Pull(source, tuple(bands), grid, folder, settings)
-    with ThreadPoolExecutor(max_workers=settings.connections) as pool:
-        waiting = [pool.submit(pull.scene, scene) for scene in wanted]
+    with ThreadPoolExecutor(max_workers=pull.connections) as pool:
+        waiting = [pool.submit(_scene, pull, scene) for scene in wanted]
         try:
             return [result.result() for result in waiting]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-@dataclass(frozen=True)
-class _Pull:
-    """One pull; shared by its threads, never changed."""
-
-    source: SceneSource
-    bands: tuple[str, ...]
-    grid: Grid
-    folder: Path
-    settings: PullSettings
-
-    def scene(self, scene: WantedScene) -> PulledScene:
-        """Fetch one scene band by band; the first fault ends it for this run."""
-        found = {band: scene.item.find(band) for band in self.bands}
-        assets = {asset.key: asset for asset in found.values() if asset is not None}
-        paths = {key: self._path(scene.item.id, asset) for key, asset in assets.items()}
-        local = replace(scene.source, document=_relocated(scene.source.read(), paths))
-        with patient_session(self.settings) as session:
-            for key, asset in assets.items():
-                try:
-                    self._file(session, asset, paths[key])
-                except PullError as fault:
-                    _log.warning("%s: %s", scene.item.id, fault)
-                    return PulledScene(local, fault)
-        return PulledScene(local)
-
-    def _path(self, item_id: str, asset: Asset) -> Path:
-        return self.folder / _file_name(item_id) / f"{_file_name(asset.key)}.tif"
-
-    def _file(self, session: requests.Session, asset: Asset, path: Path) -> None:
-        asked = self._asked(asset)
-        if is_verified(path, asked):
-            return
+def _scene(pull: Pull, scene: WantedScene) -> PulledScene:
+    """Fetch one scene band by band; the first fault ends it for this run."""
+    files = pull.files(scene.item)
+    paths = {file.asset.key: file.path for file in files}
+    local = replace(scene.source, document=_relocated(scene.source.read(), paths))
+    guard = pull.meter.scene(pull.settings.scene_deadline_s)
+    rendering = pull.rendering(scene.item)
+    with pull.session(guard) as session:
         try:
-            _clear(path)
-            _write(path, asked, self._remote(session, asset), asset.key, self.grid)
-        except OSError as error:
-            raise UserError(
-                f"{path} cannot be written ({error.strerror or error})",
-                "free or mount disk space for the results folder and run again",
-            ) from error
-
-    def _remote(self, session: requests.Session, asset: Asset) -> RemoteFile:
-        try:
-            return RemoteFile(session, self.source.address_for_reading(asset.href))
-        except WebError as fault:
-            raise PullError(asset.key, fault.reason, fault.attempts) from fault
-
-    def _asked(self, asset: Asset) -> str:
-        """Return what tells one request from another, as one word: address and county."""
-        words = json.dumps([asset.href, self.grid.crs, self.grid.bounds])
-        return hashlib.sha256(words.encode()).hexdigest()
+            if rendering is not None:
+                _rendered(rendering, session, guard)
+            else:
+                for file in files:
+                    _file(pull, session, file)
+                    _check_not_empty(pull, scene.item, file)
+        except PullError as fault:
+            _log.warning("%s: %s", scene.item.id, fault)
+            return PulledScene(local, fault)
+    return PulledScene(local)
 
 
-def is_verified(path: Path, asked: str) -> bool:
-    """Whether a file is what was asked for, to the last byte."""
+def _rendered(rendering: Rendering, session: requests.Session, guard: Guard) -> None:
+    """Have the files of a scene rendered that are not there yet."""
     try:
-        record = json.loads(_record(path).read_text(encoding="utf-8"))
-        if record["asked"] != asked or record["size"] != path.stat().st_size:
-            return False
-        return bool(record["sha256"] == _checksum(path))
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
+        with writing(rendering.folder):
+            rendering.run(session, guard)
+    except WebError as fault:
+        raise PullError("window", fault.reason, fault.attempts) from fault
+    except OutOfTimeError as fault:
+        raise PullError("window", fault.reason, 0) from fault
 
 
-def _clear(path: Path) -> None:
-    """Remove a file that is not what is asked for, which nobody may read, and a killed pull's."""
-    for old in (path, _record(path)):
-        old.unlink(missing_ok=True)
-        for half in old.parent.glob(f".{old.name}.*.tmp"):
-            half.unlink(missing_ok=True)
+def _file(pull: Pull, session: requests.Session, file: WantedFile) -> None:
+    if pull.is_there(file):
+        return
+    with writing(file.path):
+        clear(file.path)
+        _again_if_changed(lambda: _fetch(pull, session, file), file.asset.key)
 
 
-def _record(path: Path) -> Path:
-    return path.with_suffix(".json")
+def _again_if_changed(fetch: Callable[[], None], asset: str) -> None:
+    """Fetch a file; once more where what an earlier run kept is of an older version of it."""
+    try:
+        try:
+            fetch()
+        except WebError as fault:
+            if fault.reason != "changed":
+                raise
+            fetch()
+    except WebError as fault:
+        raise PullError(asset, fault.reason, fault.attempts) from fault
+    except LayoutError as fault:
+        raise PullError(asset, fault.reason, 1) from fault
 
 
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _fetch(pull: Pull, session: requests.Session, file: WantedFile) -> None:
+    with RangeStore(parts_of(file.path)) as store:
+        try:
+            remote = pull.remote(session, file, store)
+            layout = read_layout(remote)
+            whole = file.request.covers_gaps(layout.nodata)
+            tiles = pull.cover.tiles(layout.geometry, layout.tile, whole=whole)
+            remote.fetch(layout.ranges(tiles, pull.settings))
+            write_copy(file.path, file.request, remote, layout, tiles)
+        except LayoutError:
+            store.clear()  # what cannot be read may be right when it is fetched again
+            raise
+        store.clear()
+
+
+def _check_not_empty(pull: Pull, item: SceneItem, file: WantedFile) -> None:
+    """Refuse a file without a pixel where the scene says that it shows a parcel.
+
+    Raises:
+        PullError: The file is such a one; it is removed, so that nobody reads it as cloud.
+    """
+    if not is_empty(file.path, file.asset.radiometry.nodata):
+        return
+    places = pull.cover.places
+    if surely_shows(on_map(item.footprint, places.crs), places.boxes):
+        clear(file.path)
+        raise PullError(file.asset.key, "empty_answer", 1)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one sentence.
+
+    Raises:
+        UserError: The block could not write.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error})",
+            "free or mount disk space for the results folder and run again",
+        ) from error
 
 
 def _file_name(name: str) -> str:
@@ -198,118 +309,3 @@ def _relocated(document: Mapping[str, Any], paths: Mapping[str, Path]) -> dict[s
     for key, path in paths.items():
         assets[key] = {**assets[key], "href": path.absolute().as_uri()}
     return {**document, "assets": assets}
-
-
-def _write(path: Path, asked: str, remote: RemoteFile, asset: str, grid: Grid) -> None:
-    """Copy a window of a remote file, read the copy back and leave its record beside it."""
-    with atomic_path(path) as temporary:
-        pixels = _copy(temporary, remote, asset, grid)
-        if _pixels(temporary) != pixels:
-            raise PullError(asset, "copy_differs", 1)
-        record = {
-            "asked": asked, "size": temporary.stat().st_size, "sha256": _checksum(temporary),
-        }  # fmt: skip
-    with atomic_path(_record(path)) as temporary:
-        temporary.write_text(json.dumps(record), encoding="utf-8")
-
-
-def _copy(target: Path, remote: RemoteFile, asset: str, grid: Grid) -> str:
-    """Write the window over a county and return the checksum of its pixels."""
-    with rasterio.Env(**GDAL_OPTIONS), _opened(remote, asset) as file:
-        window, tile = _window(file, asset, grid), _tile(file)
-        corner = Affine.translation(window.col_off, window.row_off)
-        profile = {
-            "driver": "GTiff", "count": 1, "dtype": file.dtypes[0], "crs": file.crs,
-            "nodata": file.nodata, "transform": file.transform @ corner,
-            "height": int(window.height), "width": int(window.width),
-            "tiled": True, "blockysize": tile[0], "blockxsize": tile[1],
-            "compress": "deflate", "bigtiff": "if_safer",
-        }  # fmt: skip
-        seen = hashlib.sha256()
-        with rasterio.open(target, "w", **profile) as copy:
-            for rows in _rows(window, tile[0]):
-                numbers = _read(file, rows, remote, asset)
-                seen.update(np.ascontiguousarray(numbers).tobytes())
-                place = Window(0, rows.row_off - window.row_off, rows.width, rows.height)
-                copy.write(numbers, 1, window=place)
-        return seen.hexdigest()
-
-
-def _opened(remote: RemoteFile, asset: str) -> Any:
-    try:
-        file = rasterio.open(f"{_file_name(asset)}.tif", opener=remote.opener())
-        reason = "no_crs" if file.crs is None else unusable(file)
-    except (RasterioError, CRSError) as error:
-        raise _of(remote, asset, type(error).__name__) from error
-    if reason is not None:
-        file.close()
-        raise _of(remote, asset, reason)
-    return file
-
-
-def _read(file: Any, rows: Window, remote: RemoteFile, asset: str) -> Any:
-    try:
-        numbers = file.read(1, window=rows)
-    except RasterioError as error:
-        raise _of(remote, asset, type(error).__name__) from error
-    if remote.fault is not None:
-        raise _of(remote, asset, remote.fault.reason)
-    return numbers
-
-
-def _of(remote: RemoteFile, asset: str, reason: str) -> PullError:
-    """Return the provider's fault where there was one: GDAL only saw bytes that did not come."""
-    fault = remote.fault
-    return PullError(asset, reason, 1) if fault is None else PullError(
-        asset, fault.reason, fault.attempts
-    )  # fmt: skip
-
-
-def _window(file: Any, asset: str, grid: Grid) -> Window:
-    """Return the pixels over a grid, grown to the file's own tiles, which are fetched whole anyway.
-
-    Blocks of the copy and of the original then lie alike. Where the file shows nothing of the
-    county its first tile stands for it: there are no pixels to be lost.
-    """
-    try:
-        west, south, east, north = transform_bounds(grid.crs, file.crs, *grid.bounds)
-    except (RasterioError, CRSError, ProjError) as error:
-        raise PullError(asset, "crs_unknown", 1) from error
-    corners = [~file.transform @ (x, y) for x in (west, east) for y in (south, north)]
-    columns, rows = zip(*corners, strict=True)
-    high, wide = file.block_shapes[0]
-    if not np.isfinite(corners).all():
-        raise PullError(asset, "crs_unknown", 1)
-    top, bottom = _grown(rows, high, file.height)
-    left, right = _grown(columns, wide, file.width)
-    if bottom <= top or right <= left:
-        return Window(0, 0, min(wide, file.width), min(high, file.height))
-    return Window(left, top, right - left, bottom - top)
-
-
-def _grown(places: Sequence[float], step: int, size: int) -> tuple[int, int]:
-    first, last = math.floor(min(places)) - _MARGIN, math.ceil(max(places)) + _MARGIN
-    return max(0, first // step * step), min(size, -(-last // step) * step)
-
-
-def _tile(file: Any) -> tuple[int, int]:
-    """Return rows and columns of a tile: the original's where a TIFF may have them."""
-    high, wide = file.block_shapes[0]
-    fits = all(side % 16 == 0 and side <= 4 * _TILE for side in (high, wide))
-    return (high, wide) if fits else (_TILE, _TILE)
-
-
-def _rows(window: Window, step: int) -> Iterator[Window]:
-    end = window.row_off + window.height
-    for row in range(int(window.row_off), int(end), step):
-        yield Window(window.col_off, row, window.width, min(step, end - row))
-
-
-def _pixels(path: Path) -> str:
-    """Return the checksum of a file's pixels, read as they were written."""
-    seen = hashlib.sha256()
-    with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as file:
-        whole = Window(0, 0, file.width, file.height)
-        for rows in _rows(whole, file.block_shapes[0][0]):
-            seen.update(np.ascontiguousarray(file.read(1, window=rows)).tobytes())
-    return seen.hexdigest()

@@ -2,7 +2,8 @@
 
 Owns the reading of scale, offset, nodata and processing baseline from a STAC document, in the
 spellings in use (raster extension 1.x, STAC 1.1 `bands`). Never decides an offset by date: a
-reprocessed archive breaks that rule, and a wrong 0.1 of reflectance looks like a healthy crop.
+reprocessed archive breaks that rule, and a wrong 0.1 of reflectance looks like a healthy crop. What
+holds where a document is silent: `missions`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _BASELINE_KEYS = ("s2:processing_baseline", "sentinel:processing_baseline", "pro
 #: Whether 1000 was taken off the digital numbers already; the first two are Earth Search's, v1, v0.
 _APPLIED_KEYS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 _UNOFFICIAL = (99, 99)
-_SHIFTED_SINCE = (4, 0)
+SHIFTED_SINCE = (4, 0)
 """Baseline from which ESA's digital numbers hold 1000 more than reflectance x 10000."""
 _PRODUCT_BASELINE = re.compile(r"(\d{2})(\d{2})")
 _LEAST_SCALE = 1e-9
@@ -80,8 +81,9 @@ class Radiometry:
 
 
 def radiometry_of(
-    asset: Fields, applied: bool | None = None, baseline: str | None = None
-) -> Radiometry:
+    asset: Fields, applied: bool | None = None, baseline: str | None = None,
+    item: Fields | None = None,
+) -> Radiometry:  # fmt: skip
     """Read the radiometry of a STAC asset of one band.
 
     | offset applied already | stated offset | taken | doubtful |
@@ -97,17 +99,20 @@ def radiometry_of(
         asset: The asset.
         applied: The item's flag that the offset is in the digital numbers already.
         baseline: The item's processing baseline.
+        item: Its properties, where some catalogs state once what holds for all bands; asked for
+            what the asset leaves open.
 
     Raises:
         FieldError: A value that is no number, impossible, or stated twice and differently.
     """
     places = [*asset.records("raster:bands"), *asset.records("bands"), asset]
-    scale = _stated(places, "scale", _LEAST_SCALE, 1.0)
-    offset = _stated(places, "offset", -1.0, 1.0)
-    nodata = _nodata(places)
+    whole = [] if item is None else [Fields(_prefixed(item), item.path)]
+    scale = _stated([places, whole], "scale", _LEAST_SCALE, 1.0)
+    offset = _stated([places, whole], "offset", -1.0, 1.0)
+    nodata = _nodata([*places, *whole])
     if applied:
         return Radiometry(scale, 0.0, nodata, offset or None, bool(offset))
-    shifted = baseline_order(baseline) >= _SHIFTED_SINCE
+    shifted = baseline_order(baseline) >= SHIFTED_SINCE
     return Radiometry(scale, offset, nodata, None, applied is False and offset == 0 and shifted)
 
 
@@ -158,7 +163,18 @@ def _name(place: Fields, name: str) -> str | None:
     return next((key for key in (name, f"raster:{name}") if place.raw(key) is not None), None)
 
 
-def _stated(places: Sequence[Fields], name: str, low: float, high: float) -> float | None:
+def _prefixed(item: Fields) -> dict[str, Any]:
+    """Return an item's radiometry: `scale` without a prefix may be that of a map there."""
+    return {name: value for name, value in item.values.items() if name.startswith("raster:")}
+
+
+def _stated(levels: Sequence[Sequence[Fields]], name: str, low: float, high: float) -> float | None:
+    """Return what the first level says that says anything; within a level all must agree."""
+    found = (_agreed(places, name, low, high) for places in levels)
+    return next((value for value in found if value is not None), None)
+
+
+def _agreed(places: Sequence[Fields], name: str, low: float, high: float) -> float | None:
     found: float | None = None
     for place in places:
         key = _name(place, name)

@@ -1,52 +1,81 @@
 """A remote file that rasterio reads through: byte ranges of one address, whole and unchanged.
 
-Owns ranges, their checks and a small cache of blocks; retries are `web`'s and pixels are GDAL's.
-A fault is kept and not raised inside GDAL's callbacks, which would swallow it: whoever reads asks
-for it afterwards (`fault`), so that no failed range ever passes for nodata.
+Owns ranges and their checks; where they are kept is `range_store`'s, retries are `web`'s and pixels
+are GDAL's. A fault is kept and not raised inside GDAL's callbacks, which would swallow it: whoever
+reads asks for it afterwards (`check`), so that no failed range ever passes for nodata.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
 import requests
 
+from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.web import WebError, ask
+from fieldline.pipeline.records.errors import UserError
 
-_BLOCK = 64 * 1024
-"""Bytes read at least; the header of a COG fits in the first."""
-_BLOCKS_KEPT = 256
+BLOCK = 16 * 1024
+"""Bytes read at least; the header of most COGs fits in the first."""
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_REFUSED = (requests.codes.unauthorized, requests.codes.forbidden)
 #: First bytes of what a band may be: TIFF and BigTIFF of either byte order, JPEG 2000.
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51")
 
 
 class RemoteFile:
-    """Opens one address any number of times; all readers share its blocks and its fault.
+    """Opens one address any number of times; all readers share its ranges and its fault.
 
     Args:
         session: Answers are whole (`web.patient_session`).
-        address: The file, in case signed for now.
+        address: Returns the file's address, in case signed for now; asked again where a signed one
+            is refused later on.
+        store: Keeps the ranges; those that it holds are not asked for.
+
+    Raises:
+        WebError: The first block does not come, or is no image's.
     """
 
-    def __init__(self, session: requests.Session, address: str) -> None:
-        self._session, self._address = session, address
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._tag: str | None = None
-        self.fault: WebError | None = None
-        first, self.size = self._fetch(0, _BLOCK)
-        self._keep(0, first)
-        if not first.startswith(_MAGIC):
-            raise WebError(address, "not_an_image")
+    def __init__(
+        self, session: requests.Session, address: Callable[[], str], store: RangeStore
+    ) -> None:
+        self._session, self._renew, self._store = session, address, store
+        self._address: str | None = None
+        self._confirmed = False
+        self.step = BLOCK
+        """Bytes that a read is rounded to where it finds nothing fetched."""
+        self.fault: WebError | UserError | None = None
+        if store.size is None:
+            self._fetch(0, BLOCK)
+        head = store.get(0, min(BLOCK, self.size))
+        if not head.startswith(_MAGIC):
+            store.clear()
+            raise WebError(self._now(), "not_an_image")
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        assert self._store.size is not None
+        return self._store.size
 
     def opener(self) -> Callable[..., Any]:
         """Return what `rasterio.open(..., opener=)` takes."""
         return lambda *_args, **_options: _Reader(self)
+
+    def fetch(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Fetch what is not there yet of some ranges, each in one request.
+
+        Raises:
+            WebError: One does not come.
+            BudgetError: It would exceed the budget.
+        """
+        for start, end in ranges:
+            for first, last in self._store.missing(start, min(end, self.size)):
+                self._fetch(first, last)
 
     def read(self, start: int, count: int) -> bytes:
         """Return bytes of the file; fewer at its end, and none once a fault is kept."""
@@ -54,54 +83,60 @@ class RemoteFile:
         if self.fault is not None or end <= start:
             return b""
         try:
-            return self._read(start, end)
-        except WebError as fault:
+            if self._store.missing(start, end):
+                self.fetch([(start // self.step * self.step, -(-end // self.step) * self.step)])
+            return self._store.get(start, end)
+        except (WebError, UserError) as fault:  # budget spent, or the account refused
             self.fault = fault
             return b""
 
-    def _read(self, start: int, end: int) -> bytes:
-        numbers = range(start // _BLOCK, (end - 1) // _BLOCK + 1)
-        missing = [number for number in numbers if number not in self._blocks]
-        if missing:
-            first, last = missing[0] * _BLOCK, min((missing[-1] + 1) * _BLOCK, self.size)
-            data, _ = self._fetch(first, last)
-            held = {n: self._blocks[n] for n in numbers if n in self._blocks}
-            for number in range(missing[0], missing[-1] + 1):
-                place = number * _BLOCK - first
-                held[number] = data[place : place + _BLOCK]
-                self._keep(number, held[number])
-        else:
-            held = {number: self._blocks[number] for number in numbers}
-        skipped = start - numbers[0] * _BLOCK
-        return b"".join(held[n] for n in numbers)[skipped : skipped + end - start]
+    def check(self) -> None:
+        """Raise the fault that was kept, if any."""
+        if self.fault is not None:
+            raise self.fault
 
-    def _keep(self, number: int, block: bytes) -> None:
-        self._blocks[number] = block
-        while len(self._blocks) > _BLOCKS_KEPT:
-            self._blocks.popitem(last=False)
+    def _now(self) -> str:
+        if self._address is None:
+            self._address = self._renew()
+        return self._address
 
-    def _fetch(self, start: int, end: int) -> tuple[bytes, int]:
-        """Return the bytes of a range and the size of the whole file."""
-        wanted = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
-        answer = ask(self._session, self._address, headers=wanted)
+    def _fetch(self, start: int, end: int) -> None:
+        """Ask for a range and keep it."""
+        answer = self._ask(start, end)
         if answer.status_code == requests.codes.ok:  # the server knows no ranges
-            return answer.content[start:end], len(answer.content)
+            self._identify(answer, len(answer.content))
+            self._store.put(0, answer.content)
+            return
         if answer.status_code != requests.codes.partial_content:
-            raise WebError(self._address, f"http_{answer.status_code}")
+            raise WebError(self._now(), f"http_{answer.status_code}")
         found = _RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
         if found is None:
-            raise WebError(self._address, "no_content_range")
+            raise WebError(self._now(), "no_content_range")
         first, last, size = map(int, found.groups())
         whole = first == start and last == min(end, size) - 1
         if not whole or len(answer.content) != last - first + 1:
-            raise WebError(self._address, "another_range")
-        self._check_unchanged(answer.headers.get("ETag"))
-        return answer.content, size
+            raise WebError(self._now(), "another_range")
+        self._identify(answer, size)
+        self._store.put(start, answer.content)
 
-    def _check_unchanged(self, tag: str | None) -> None:
-        if self._tag is not None and tag != self._tag:
-            raise WebError(self._address, "changed_while_read")
-        self._tag = tag
+    def _ask(self, start: int, end: int) -> requests.Response:
+        wanted = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+        address = self._now()
+        answer = ask(self._session, address, headers=wanted)
+        if answer.status_code in _REFUSED:
+            self._address = None  # a signature may have run out
+            if self._now() != address:
+                answer = ask(self._session, self._now(), headers=wanted)
+        return answer
+
+    def _identify(self, answer: requests.Response, size: int) -> None:
+        """Hold an answer's version against that of the ranges there are."""
+        tag = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+        if self._store.size is not None and (tag, size) != (self._store.tag, self._store.size):
+            self._store.clear()
+            raise WebError(self._now(), "changed_while_read" if self._confirmed else "changed")
+        self._store.identify(tag, size)
+        self._confirmed = True
 
 
 class _Reader(io.RawIOBase):

@@ -7,7 +7,7 @@ is not needed is left where it was (`links` says where).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from shapely.geometry import mapping
 from fieldline.pipeline.imagery.addresses import relative_href
 from fieldline.pipeline.imagery.archive import SceneItem, parse_item
 from fieldline.pipeline.imagery.masks import mask_asset
-from fieldline.pipeline.imagery.radiometry import Radiometry
+from fieldline.pipeline.imagery.missions import MissionRule, nodata_of, rule_of
+from fieldline.pipeline.imagery.radiometry import Radiometry, baseline_order
 from fieldline.pipeline.imagery.settings import SceneSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import atomic_path
@@ -40,17 +41,37 @@ def wanted_assets(scenes: SceneSettings) -> tuple[str, ...]:
 
 
 def with_defaults(item: SceneItem, scenes: SceneSettings) -> SceneItem:
-    """Return the item with the configured scale and offset where its bands state none."""
+    """Return the item with scale, offset and nodata where its bands state none.
+
+    The configured defaults come first; then what the mission's producer defines for products of the
+    item's own baseline (`missions`). Where both are there and differ, the pixels must decide.
+    """
+    rule = rule_of(item.mission, baseline_order(item.baseline))
     filled = {}
     for band in scenes.bands:
         asset = item.find(band)
         if asset is not None:
-            stated = asset.radiometry
-            scale = scenes.default_scale if stated.scale is None else stated.scale
-            offset = scenes.default_offset if stated.offset is None else stated.offset
-            known = replace(stated, scale=scale, offset=offset)
+            known = _completed(asset.radiometry, item, scenes, rule)
             filled[asset.key] = replace(asset, radiometry=known)
     return replace(item, assets={**item.assets, **filled})
+
+
+def _completed(
+    stated: Radiometry, item: SceneItem, scenes: SceneSettings, rule: MissionRule | None
+) -> Radiometry:
+    by_rule = None if rule is None else 0.0 if item.offset_applied else rule.offset
+    scale = _first(stated.scale, scenes.default_scale, None if rule is None else rule.scale)
+    offset = _first(stated.offset, scenes.default_offset, by_rule)
+    nodata = nodata_of(item.mission) if stated.nodata is None else stated.nodata
+    configured = stated.offset is None and scenes.default_offset is not None
+    doubtful = configured and by_rule is not None and by_rule != offset
+    return replace(
+        stated, scale=scale, offset=offset, nodata=nodata, doubtful=stated.doubtful or doubtful
+    )
+
+
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)
 
 
 def kept_document(
@@ -91,14 +112,25 @@ def kept_document(
     }
 
 
-def write_items(documents: Sequence[dict[str, Any]], out: Path) -> None:
-    """Write kept documents in order of time and id; none gives an empty table."""
+def write_items(
+    documents: Sequence[dict[str, Any]], out: Path, notes: Mapping[str, str] | None = None
+) -> None:
+    """Write kept documents in order of time and id; none gives an empty table.
+
+    Args:
+        documents: As `kept_document` returns them.
+        out: `scenes.parquet`.
+        notes: What else the file says of itself.
+    """
     ordered = sorted(documents, key=lambda d: (d["properties"]["datetime"], d["id"]))
     with atomic_path(out) as temporary:
         if ordered:
             sga.to_parquet(sga.parse_stac_items_to_arrow(ordered), temporary)
         else:
             pq.write_table(pa.table({"id": pa.array([], pa.string())}), temporary)
+        table = pq.read_table(temporary)
+        metadata = {**(table.schema.metadata or {}), **(notes or {})}
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
 def read_items(scenes_parquet: Path) -> list[SceneItem]:

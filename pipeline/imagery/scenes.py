@@ -9,26 +9,30 @@ What was chosen is kept (`scene_table`), so that a rerun and a replay read the s
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from itertools import count
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
-import numpy as np
-from numpy.typing import NDArray
-from shapely import STRtree
-from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.imagery.addresses import DocumentError
-from fieldline.pipeline.imagery.archive import SceneItem, Versions, item_id, parse_item
+from fieldline.pipeline.imagery.archive import SceneItem, item_id, parse_item
+from fieldline.pipeline.imagery.area import ParcelArea
 from fieldline.pipeline.imagery.catalog import BrokenLink, ItemSource
+from fieldline.pipeline.imagery.choice import Choice, distinct, named
+from fieldline.pipeline.imagery.county_plan import (
+    CountyPlan,
+    check_plan,
+    plan_archive,
+    plan_pull,
+)
 from fieldline.pipeline.imagery.fields import FieldError
-from fieldline.pipeline.imagery.grid import Bounds, county_grid
+from fieldline.pipeline.imagery.grid import Bounds
+from fieldline.pipeline.imagery.lineage import Lineage
 from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, is_suspect, offset_conflict
-from fieldline.pipeline.imagery.pull import FOLDER as PULL_FOLDER
-from fieldline.pipeline.imagery.pull import PullError, WantedScene, pull_scenes
+from fieldline.pipeline.imagery.plausibility import Look, implausible, look_at
+from fieldline.pipeline.imagery.pull import PullError, WantedScene, pull_of, pull_scenes
 from fieldline.pipeline.imagery.radiometry import baseline_order
 from fieldline.pipeline.imagery.scene_table import (
     kept_document,
@@ -39,14 +43,13 @@ from fieldline.pipeline.imagery.scene_table import (
 )
 from fieldline.pipeline.imagery.settings import GridSettings, PullSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.archive import ArchiveSource
-from fieldline.pipeline.imagery.sources.source import remote_source
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
 
 STAGE = "scenes"
 _DEGREES_PER_HOUR = 15.0
-_FEW = 256  # parcels asked first
+LOOKED_PARCELS = 8  # by every scene: enough for the bounds, and half of what a doubt is worth
 
 
 @dataclass(frozen=True)
@@ -69,18 +72,6 @@ class SceneDay:
         """Return the day without one item."""
         kept = tuple(item for item in self.items if item.id != item_id)
         return SceneDay(self.date, self.datetime, kept)
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """One document of the archive, judged."""
-
-    name: str
-    code: str = OK
-    detail: str = ""
-    versions: Versions = field(default_factory=Versions)
-    kept: dict[str, Any] | None = None
-    """What is written of a chosen item."""
 
 
 def run_scenes(
@@ -113,24 +104,77 @@ def run_scenes(
         UserError: The catalog or API cannot be read or holds no such collection.
     """
     outlines = gpd.read_parquet(parcels)
-    chooser = _Chooser(_Area(outlines), season, scenes, out.parent.resolve())
+    chooser = _Chooser(ParcelArea(outlines), season, scenes, out.parent.resolve())
     if remote is not None:
         choices = _pulled(remote, outlines, chooser, grid or GridSettings(), pull or PullSettings())
     elif catalog is not None:
         choices = _of_archive(catalog, outlines, chooser)
     else:
         raise UserError("the county has no catalog", "set inputs.catalog")
-    write_items([c.kept for c in choices if c.kept is not None], out)
-    write_outcomes(
-        [Outcome(STAGE, c.name, "", c.code, c.detail) for c in _named(choices)], outcomes
-    )
+    choices = _plausible(choices, chooser)
+    lineage = Lineage.of(scenes, grid or GridSettings())
+    write_items([c.kept for c in choices if c.kept is not None], out, lineage.notes())
+    write_outcomes([Outcome(STAGE, c.name, "", c.code, c.detail) for c in named(choices)], outcomes)
 
 
-def _of_archive(catalog: Path, outlines: gpd.GeoDataFrame, chooser: _Chooser) -> list[_Choice]:
+def plan_scenes(
+    *,
+    catalog: Path | None,
+    outlines: gpd.GeoDataFrame,
+    season: Season,
+    scenes: SceneSettings,
+    grid: GridSettings,
+    pull: PullSettings,
+    folder: Path,
+    remote: str | None = None,
+) -> CountyPlan:
+    """Plan the scenes of a season as `run_scenes` would choose them by their words.
+
+    Args:
+        catalog: `catalog.json` of a static STAC archive; None where `remote` is given.
+        outlines: Parcel polygons, EPSG:4326.
+        season: Dates of the season and the as-of date.
+        scenes: Collection, bands, mask and cloud limit.
+        grid: The county's grid.
+        pull: How scenes are fetched.
+        folder: Folder of the county and season, where the pull would write.
+        remote: A provider instead of a catalog.
+
+    Raises:
+        UserError: The county has no parcel, or the catalog or API cannot be read.
+    """
+    chooser = _Chooser(ParcelArea(outlines), season, scenes, folder)
+    asked = None if remote is None else pull_of(remote, outlines, scenes, grid, pull, folder)
+    source = ArchiveSource(catalog or Path(), scenes.collection) if asked is None else asked.source
+    found = source.search(_bounds(outlines), season)
+    choices, wanted = _by_words(found.sources, chooser)
+    codes = Counter(choice.code for choice in choices if choice.code != OK)
+    if found.broken:
+        codes["scene_broken_link"] += len(found.broken)
+    if asked is not None:
+        return plan_pull(asked, [*wanted.values()], dict(codes))
+    return plan_archive([scene.item for scene in wanted.values()], scenes, dict(codes))
+
+
+def _of_archive(catalog: Path, outlines: gpd.GeoDataFrame, chooser: _Chooser) -> list[Choice]:
     source = ArchiveSource(catalog, chooser.scenes.collection)
     found = source.search(_bounds(outlines), chooser.season)
-    choices = _distinct([chooser.choose(source) for source in found.sources])
+    choices = distinct([chooser.choose(source) for source in found.sources])
     return choices + [_lost(link) for link in found.broken]
+
+
+def _plausible(choices: Sequence[Choice], chooser: _Chooser) -> list[Choice]:
+    """Refuse chosen scenes whose pixels cannot be reflectances of fields."""
+    looks = [
+        chooser.look(c.item) if c.kept is not None and c.code == OK and c.item else None
+        for c in choices
+    ]
+    return [
+        choice
+        if found is None
+        else replace(choice, code="scene_implausible", detail=detail(**vars(found)), kept=None)
+        for choice, found in zip(choices, implausible(looks), strict=True)
+    ]
 
 
 def _bounds(outlines: gpd.GeoDataFrame) -> Bounds:
@@ -141,26 +185,34 @@ def _bounds(outlines: gpd.GeoDataFrame) -> Bounds:
 def _pulled(
     remote: str, outlines: gpd.GeoDataFrame, chooser: _Chooser, grid: GridSettings,
     settings: PullSettings,
-) -> list[_Choice]:  # fmt: skip
+) -> list[Choice]:  # fmt: skip
     """Search a provider, pull what its items' words allow, then judge what lies on disk."""
-    county = county_grid(outlines, grid)
-    source = remote_source(remote, chooser.scenes, settings)
-    found = source.search(_bounds(outlines), chooser.season)
-    read = [chooser.by_words(source) for source in found.sources]
-    choices = _distinct([choice for choice, _ in read])
-    wanted = {
-        place: WantedScene(found.sources[place], item)
-        for place, (_, item) in enumerate(read)
-        if item is not None and choices[place].code == OK
-    }
-    bands, folder = wanted_assets(chooser.scenes), chooser.folder / PULL_FOLDER
-    pulled = pull_scenes([*wanted.values()], source, bands, county, folder, settings)
+    pull = pull_of(remote, outlines, chooser.scenes, grid, settings, chooser.folder)
+    found = pull.source.search(_bounds(outlines), chooser.season)
+    choices, wanted = _by_words(found.sources, chooser)
+    if settings.budget.limits:
+        check_plan(plan_pull(pull, [*wanted.values()], {}), settings.budget)
+    pulled = pull_scenes(pull, [*wanted.values()])
     for place, scene in zip(wanted, pulled, strict=True):
         choices[place] = _with_fault(chooser.choose(scene.source), scene.fault)
     return choices
 
 
-def _with_fault(choice: _Choice, fault: PullError | None) -> _Choice:
+def _by_words(
+    sources: Sequence[ItemSource], chooser: _Chooser
+) -> tuple[list[Choice], dict[int, WantedScene]]:
+    """Judge items by their words alone; return those that may be used by their place too."""
+    read = [chooser.by_words(source) for source in sources]
+    choices = distinct([choice for choice, _ in read])
+    wanted = {
+        place: WantedScene(sources[place], item)
+        for place, (_, item) in enumerate(read)
+        if item is not None and choices[place].code == OK
+    }
+    return choices, wanted
+
+
+def _with_fault(choice: Choice, fault: PullError | None) -> Choice:
     """Name a scene that did not come; it stays in the table, so that its date counts as lost."""
     if fault is None or choice.code != OK:
         return choice
@@ -204,58 +256,26 @@ def _worst_last(item: SceneItem) -> tuple[tuple[int, ...], float, str]:
     return newest_first, cloud, item.id
 
 
-class _Area:
-    """The county's parcels as something to intersect footprints with."""
-
-    def __init__(self, parcels: gpd.GeoDataFrame) -> None:
-        outlines = parcels.geometry.to_numpy()
-        self._tree = STRtree(outlines)
-        # A footprint usually covers the county: a few parcels then say what a million would.
-        self._few = STRtree(outlines[_evenly(len(outlines), _FEW)])
-        bounds = parcels.total_bounds if len(parcels) else (0.0, 0.0, 0.0, 0.0)
-        self.longitude = float(bounds[0] + bounds[2]) / 2
-
-    def touches(self, footprint: BaseGeometry) -> bool:
-        return bool(self._touched(footprint))
-
-    def sample(self, footprint: BaseGeometry, count: int) -> list[BaseGeometry]:
-        """Return up to `count` parcels under a footprint, evenly through the table."""
-        touched = self._touched(footprint, count)
-        return [touched[place] for place in _evenly(len(touched), count)]
-
-    def _touched(self, footprint: BaseGeometry, enough: int = 1) -> list[BaseGeometry]:
-        """Return parcels under a footprint in the table's order: a few where these are enough."""
-        found = np.sort(self._few.query(footprint, predicate="intersects"))
-        if found.size >= enough:
-            return list(self._few.geometries[found])
-        found = np.sort(self._tree.query(footprint, predicate="intersects"))
-        return list(self._tree.geometries[found])
-
-
-def _evenly(size: int, count: int) -> NDArray[np.intp]:
-    """Return up to `count` places evenly through `size`, the first and the last among them."""
-    places: NDArray[np.intp] = np.unique(np.linspace(0, size - 1, min(count, size)).round())
-    return places.astype(np.intp)
-
-
 class _Chooser:
     """Judges one document after the other by the same season, county and settings."""
 
-    def __init__(self, area: _Area, season: Season, scenes: SceneSettings, folder: Path) -> None:
+    def __init__(
+        self, area: ParcelArea, season: Season, scenes: SceneSettings, folder: Path
+    ) -> None:
         self._area, self.season, self.scenes, self.folder = area, season, scenes, folder
 
-    def choose(self, source: ItemSource) -> _Choice:
+    def choose(self, source: ItemSource) -> Choice:
         """Judge an item by its words and, where they are doubtful, by its pixels."""
         choice, item = self.by_words(source)
         if item is None:
             return choice
         conflict, said = self._offset(item)
         if conflict:
-            return _Choice(item.id, "scene_offset_conflict", conflict, item.versions)
+            return Choice(item.id, "scene_offset_conflict", conflict, item)
         kept = kept_document(item, source.address, self.scenes, self.folder)
         return replace(choice, detail=" ".join([choice.detail, *said]), kept=kept)
 
-    def by_words(self, source: ItemSource) -> tuple[_Choice, SceneItem | None]:
+    def by_words(self, source: ItemSource) -> tuple[Choice, SceneItem | None]:
         """Judge an item without opening a raster; return it too where it may be used."""
         document: object = None
         try:
@@ -264,12 +284,12 @@ class _Chooser:
             item = with_defaults(item, self.scenes)
         except DocumentError as error:
             words = detail(document=_word(source.name), reason=error.reason)
-            return _Choice(Path(source.name).name, "scene_invalid_item", words), None
+            return Choice(Path(source.name).name, "scene_invalid_item", words), None
         except FieldError as error:
             name = _name_of(document) or Path(source.name).name
-            return _Choice(name, *_invalid(error, source.name)), None
+            return Choice(name, *_invalid(error, source.name)), None
         code, words = self._verdict(item, source)
-        return _Choice(item.id, code, words, item.versions), item if code == OK else None
+        return Choice(item.id, code, words, item), item if code == OK else None
 
     def _verdict(self, item: SceneItem, source: ItemSource) -> tuple[str, str]:
         season, limit = self.season, self.scenes.max_cloud_percent
@@ -297,6 +317,10 @@ class _Chooser:
         if silent:
             return "scene_no_radiometry", detail(bands=",".join(silent))
         return OK, detail(cloud=item.cloud_cover, baseline=item.baseline)
+
+    def look(self, item: SceneItem) -> Look | None:
+        """Look at an item's pixels over a few of the parcels under it."""
+        return look_at(item, self._area.sample(item.footprint, LOOKED_PARCELS), self.scenes)
 
     def _offset(self, item: SceneItem) -> tuple[str, list[str]]:
         """Return the words of a conflict, or those of an offset that the item's flag settled."""
@@ -331,36 +355,6 @@ def _name_of(document: object) -> str | None:
         return None
 
 
-def _lost(link: BrokenLink) -> _Choice:
-    return _Choice(_word(link.name), "scene_broken_link", detail(reason=link.reason))
-
-
-def _distinct(choices: Sequence[_Choice]) -> list[_Choice]:
-    """Of usable items that carry the same id keep the newest, the first of equals."""
-    newest: dict[str, _Choice] = {}
-    for choice in choices:
-        if choice.code == OK:
-            best = newest.setdefault(choice.name, choice)
-            if choice.versions.order > best.versions.order:
-                newest[choice.name] = choice
-    return [
-        choice
-        if choice.code != OK or newest[choice.name] is choice
-        else replace(choice, code="scene_duplicate", detail=f"id={choice.name}", kept=None)
-        for choice in choices
-    ]
-
-
-def _named(choices: Sequence[_Choice]) -> list[_Choice]:
-    """Number names that stand several times: a usable item keeps its own, else the first does."""
-    groups: dict[str, list[int]] = {}
-    for place, choice in enumerate(choices):
-        groups.setdefault(choice.name, []).append(place)
-    result = list(choices)
-    for name, places in groups.items():
-        keeper = next((place for place in places if choices[place].code == OK), places[0])
-        free = (label for n in count(2) if (label := f"{name}#{n}") not in groups)
-        for place in places:
-            if place != keeper:
-                result[place] = replace(choices[place], name=next(free))
-    return result
+def _lost(link: BrokenLink) -> Choice:
+    about = {"file": _word(link.file)} if link.file else {}
+    return Choice(_word(link.name), link.code, detail(reason=link.reason, **about))

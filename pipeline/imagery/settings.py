@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -45,9 +46,44 @@ class SceneSettings(Section):
     max_cloud_percent: float = Field(100.0, ge=0, le=100)
     """Scenes above this `eo:cloud_cover` are left out and reported."""
     default_scale: float | None = Field(None, gt=0)
-    """Scale of bands whose item states none; empty refuses such items (never guessed by date)."""
+    """Scale of bands whose item states none; empty takes what the mission's producer defines for
+    the item's own baseline and refuses other items (never guessed by date)."""
     default_offset: float | None = None
-    """Offset of bands whose item states none, e.g. -0.1 where DN 1000 is zero; empty refuses."""
+    """Offset of bands whose item states none, e.g. -0.1 where DN 1000 is zero; empty as above. One
+    that differs from what the item's baseline defines is tried on the pixels."""
+
+
+class BudgetSettings(Section):
+    """What one pull of a county and season may use at most; an empty one is not limited."""
+
+    bytes: int | None = Field(None, ge=0)
+    """Bytes of imagery fetched."""
+    requests: int | None = Field(None, ge=0)
+    """Requests for imagery, those that are repeated among them."""
+    processing_units: float | None = Field(None, ge=0)
+    """Processing units of Sentinel Hub."""
+    money: Decimal | None = Field(None, ge=0)
+    """Price of all that, in the currency of the provider's tariff."""
+
+    @property
+    def limits(self) -> bool:
+        """Whether anything is limited."""
+        return any(value is not None for value in dict(self).values())
+
+
+class TariffSettings(Section):
+    """A contract's own rates and prices; an empty one is taken from data/provider_tariffs.csv."""
+
+    requests_per_minute: float | None = Field(None, gt=0)
+    """Requests that may be sent in a minute."""
+    units_per_minute: float | None = Field(None, gt=0)
+    """Processing units that may be used in a minute."""
+    price_per_unit: Decimal | None = Field(None, ge=0)
+    """Price of a processing unit."""
+    price_per_gb: Decimal | None = Field(None, ge=0)
+    """Price of 10^9 bytes."""
+    currency: str | None = None
+    """Currency of both prices."""
 
 
 class PullSettings(Section):
@@ -64,6 +100,21 @@ class PullSettings(Section):
     """Longest wait, seconds. A provider that asks for more (`Retry-After`) is left alone."""
     timeout_s: float = Field(30.0, gt=0)
     """Silence after which a request counts as failed, seconds."""
+    scene_deadline_s: float = Field(1800.0, gt=0)
+    """Time after which a scene is given up for this run, seconds, however slowly it still comes."""
+    run_deadline_s: float = Field(6 * 3600.0, gt=0)
+    """Time after which the pull asks for nothing more, seconds; the next run goes on there."""
+    margin_m: float = Field(300.0, ge=0)
+    """Land around every parcel that is fetched too, metres: later stages look at neighbours."""
+    gap_kib: int = Field(64, ge=0)
+    """Unneeded KiB between two tiles of a file that are fetched rather than asked around: about
+    what a line brings in the time of one request."""
+    largest_request_kib: int = Field(4096, ge=16)
+    """Largest KiB of one request: what a killed run may have to fetch again, per connection."""
+    budget: BudgetSettings = BudgetSettings()
+    """What one pull may use."""
+    tariff: TariffSettings = TariffSettings()
+    """Rates and prices where a contract differs from the public offer."""
 
 
 class ClearSettings(Section):

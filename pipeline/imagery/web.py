@@ -10,15 +10,19 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import random
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 
+from fieldline.pipeline.imagery.limits import Guard, OutOfTimeError
 from fieldline.pipeline.imagery.settings import PullSettings
 from fieldline.pipeline.records.errors import ProviderError
 
@@ -27,6 +31,8 @@ _log = logging.getLogger(__name__)
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 #: Bytes that a server may send in answer to a range: it does not know ranges and sends the file.
 _WHOLE_FILE = 32 * 2**20
+_PIECE = 2**20
+_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
 
 class WebError(ProviderError):
@@ -50,10 +56,18 @@ def bare(address: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
-def patient_session(settings: PullSettings) -> requests.Session:
-    """Return a session whose every answer is whole and whose every request is retried."""
+def patient_session(
+    settings: PullSettings, guard: Guard | None = None, retry_after_per_s: float = 1.0
+) -> requests.Session:
+    """Return a session whose every answer is whole and whose every request is retried.
+
+    Args:
+        settings: Attempts and waits.
+        guard: Rates, budget and deadline that its requests count against.
+        retry_after_per_s: What the server's `Retry-After` counts in a second.
+    """
     session = requests.Session()
-    adapter = _PatientAdapter(settings)
+    adapter = _PatientAdapter(settings, guard, retry_after_per_s)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -74,9 +88,11 @@ def ask(session: requests.Session, address: str, **how: Any) -> requests.Respons
 class _PatientAdapter(HTTPAdapter):
     """Sends one request until it is answered, refused for good or given up."""
 
-    def __init__(self, settings: PullSettings) -> None:
+    def __init__(
+        self, settings: PullSettings, guard: Guard | None, retry_after_per_s: float
+    ) -> None:
         super().__init__()
-        self._settings = settings
+        self._settings, self._guard, self._per_s = settings, guard, retry_after_per_s
 
     def send(
         self,
@@ -90,26 +106,33 @@ class _PatientAdapter(HTTPAdapter):
         """Return a whole answer.
 
         Raises:
-            WebError: None after the configured attempts, or the server asks for a longer wait.
+            WebError: None after the configured attempts or the deadline, or the server asks for a
+                longer wait.
+            BudgetError: A request would exceed the budget.
         """
         limit = self._settings.attempts
         address = str(request.url)
         for attempt in range(1, limit + 1):
             answer: requests.Response | None = None
             try:
-                answer = super().send(
-                    request, True, timeout or self._settings.timeout_s, verify, cert, proxies
-                )
-                reason = _fault(request, answer)
+                pause = timeout or self._settings.timeout_s
+                with _counted(request, self._guard) as counted:
+                    answer = super().send(request, True, pause, verify, cert, proxies)
+                    reason = _fault(request, answer, counted)
             except requests.RequestException as error:
                 reason = _reason(error)
+            except OutOfTimeError as error:
+                raise WebError(address, error.reason, attempt) from error
             if reason is None and answer is not None:
                 return answer
-            asked = None if answer is None else retry_after(answer.headers)
+            asked = None if answer is None else retry_after(answer.headers, self._per_s)
+            wait = self._wait(attempt) if asked is None else asked
             if attempt == limit or (asked or 0.0) > self._settings.longest_wait_s:
                 raise WebError(address, str(reason), attempt)
+            if self._guard is not None and wait >= self._guard.left():
+                raise WebError(address, f"{reason}_until_deadline", attempt)
             _log.info("%s: %s, attempt %d of %d", bare(address), reason, attempt, limit)
-            time.sleep(self._wait(attempt) if asked is None else asked)
+            time.sleep(wait)
         raise AssertionError("attempts is at least 1")
 
     def _wait(self, attempt: int) -> float:
@@ -117,32 +140,97 @@ class _PatientAdapter(HTTPAdapter):
         return min(longest, self._settings.longest_wait_s) * random.uniform(0.5, 1.0)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, stated as seconds or as a date."""
+class _Counted:
+    """Counts the bytes of one answer and looks at the clock between them."""
+
+    def __init__(self, guard: Guard | None) -> None:
+        self._guard = guard
+        self.bytes = 0
+
+    def take(self, size: int) -> None:
+        self.bytes += size
+        if self._guard is not None:
+            self._guard.check_time()
+
+
+@contextmanager
+def _counted(request: requests.PreparedRequest, guard: Guard | None) -> Iterator[_Counted]:
+    """Ask the guard for one request, and tell it what came."""
+    counted = _Counted(guard)
+    if guard is None:
+        yield counted
+        return
+    wanted = _RANGE.fullmatch(str(request.headers.get("Range", "")))
+    expected = int(wanted[2]) - int(wanted[1]) + 1 if wanted else 0
+    guard.ask(expected)
+    try:
+        yield counted
+    finally:
+        guard.settle(expected, counted.bytes)
+
+
+def retry_after(headers: Mapping[str, str], per_s: float = 1.0) -> float | None:
+    """Return the seconds that an answer asks to wait, stated as a number or as a date.
+
+    Args:
+        headers: Of the answer.
+        per_s: What the number counts in a second; Sentinel Hub states milliseconds.
+    """
     stated = headers.get("Retry-After", "").strip()
     if stated.isdigit():
-        return float(stated)
+        return float(stated) / per_s
     try:
         moment = parsedate_to_datetime(stated)
     except (TypeError, ValueError):
         return None
-    now = dt.datetime.now(dt.UTC)
     aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    return max(0.0, (aware - now).total_seconds())
+    return max(0.0, (aware - _servers_now(headers)).total_seconds())
 
 
-def _fault(request: requests.PreparedRequest, answer: requests.Response) -> str | None:
+def _servers_now(headers: Mapping[str, str]) -> dt.datetime:
+    """Return the time by the clock that an answer's dates are told by, ours where it tells none."""
+    try:
+        moment = parsedate_to_datetime(headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return dt.datetime.now(dt.UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def _fault(
+    request: requests.PreparedRequest, answer: requests.Response, counted: _Counted
+) -> str | None:
     """Read an answer to its end; return why it is of no use, None where it is."""
     if "Range" in request.headers and answer.status_code == requests.codes.ok:
         size = answer.headers.get("Content-Length", "")
         if not size.isdigit() or int(size) > _WHOLE_FILE:
             answer.close()
             return "no_range_reads"
-    _ = answer.content  # raises where the body ends before the length that was stated
+    _read_whole(answer, counted)
     if answer.status_code in _TRANSIENT:
         return f"http_{answer.status_code}"
     kind = answer.headers.get("Content-Type", "").lower()
     return "html_answer" if answer.ok and kind.startswith("text/html") else None
+
+
+def _read_whole(answer: requests.Response, counted: _Counted) -> None:
+    """Read a body piece by piece as it comes, so that a drip is seen by the clock.
+
+    Raises:
+        RequestException: It ends before the length that was stated, or stops coming.
+    """
+    pieces = []
+    try:
+        while piece := answer.raw.read1(_PIECE, decode_content=True):
+            pieces.append(piece)
+            counted.take(len(piece))
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error) from error
+    except DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
+    except (ProtocolError, OSError) as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
+    vars(answer).update(_content=b"".join(pieces), _content_consumed=True)
+    answer.raw.release_conn()
 
 
 def _reason(error: requests.RequestException) -> str:

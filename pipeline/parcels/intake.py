@@ -161,6 +161,30 @@ def check_files(
     return Check(rows, screened.said, frozenset(farmers))
 
 
+def accepted_outlines(
+    sources: Sequence[Path], choices: Choices, *, boundary: Path | None, settings: IntakeSettings
+) -> gpd.GeoDataFrame:
+    """Return the outlines that intake would accept, EPSG:4326; writes nothing and needs no key.
+
+    Args:
+        sources: Parcel files.
+        choices: What the county says about them.
+        boundary: County boundary; parcels outside are refused.
+        settings: Limits.
+
+    Returns:
+        Frame `parcel_id` and geometry.
+
+    Raises:
+        UserError: Unreadable file, missing column or CRS.
+    """
+    screened = _screen_files(sources, choices, settings, boundary)
+    rows = screened.ledger.rows
+    ids = screened.frame["row_id"].iloc[rows].to_numpy()
+    outlines = {"parcel_id": ids}
+    return gpd.GeoDataFrame(outlines, geometry=screened.geometries[rows], crs="EPSG:4326")
+
+
 def read_boundary(path: Path) -> BaseGeometry:
     """Read a county boundary, all polygons of all its layers, as one lon/lat geometry.
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -65,15 +65,21 @@ class TableSchema:
         name: Artifact name without extension, such as `observations`.
         columns: Columns in file order.
         key: Columns that identify a row and give the sort order.
+        notes: What else the file says of itself, by name.
     """
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    notes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def with_columns(self, extra: Sequence[Column]) -> TableSchema:
         """Return this schema with run-dependent columns (bands, classes) appended."""
         return replace(self, columns=(*self.columns, *extra))
+
+    def with_notes(self, notes: Mapping[str, str]) -> TableSchema:
+        """Return this schema with notes for the file's own metadata."""
+        return replace(self, notes={**self.notes, **notes})
 
     @property
     def names(self) -> list[str]:
@@ -87,7 +93,8 @@ class TableSchema:
 
     def arrow(self) -> pa.Schema:
         """Return the Arrow schema with units and descriptions in its metadata."""
-        return pa.schema([c.field() for c in self.columns], metadata={"fieldline": self.name})
+        metadata = {"fieldline": self.name, **self.notes}
+        return pa.schema([c.field() for c in self.columns], metadata=metadata)
 
     def conform(self, frame: pd.DataFrame) -> pa.Table:
         """Cast a frame to this schema, sorted by key, or say which row breaks which rule.

@@ -21,14 +21,17 @@ from shapely.geometry import Polygon, box
 
 from fieldline.crops.schemas import CROPS, FIELDS, HAZARDS, HISTORY, YIELDS
 from fieldline.lending.decision.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
-from fieldline.lending.decision.decide import run_decide
+from fieldline.lending.decision.decide import decision_row, run_decide
+from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.evidence.crosscheck import run_evidence
 from fieldline.lending.inputs import APPLICATIONS, LOANS, REGISTRY
 from fieldline.lending.profile.profiles import run_profile
 from fieldline.lending.risk.features import NAMES
 from fieldline.lending.risk.training import run_risk_train
 from fieldline.lending.settings import EvidenceSettings, PolicySettings, RiskSettings
-from fieldline.lending.store.offers import Posted, run_offers
+from fieldline.lending.store.offers import run_offers
+from fieldline.lending.store.posting import Posted
 from fieldline.pipeline.parcels.schemas import FARMERS, PARCEL_COLUMNS
 from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
 from fieldline.pipeline.records.privacy import pseudonymiser
@@ -329,6 +332,22 @@ def case() -> Case:
 def county(tmp_path: Path) -> County:
     """An empty county with one shelf of files."""
     return County(tmp_path)
+
+
+def copies(decided: pd.Series[Any], farmers: int) -> pd.DataFrame:
+    """Return decisions of many farmers: one decided anew for each, under a name of its own."""
+    case = Case.of(read_trace(decided["trace"]).case)
+    cases = [
+        case.model_copy(update={"farmer_id": f"F{n:06d}", "household_id": f"H{n:06d}"})
+        for n in range(farmers)
+    ]
+    return pd.DataFrame([decision_row(c, decide_case(c), decided["policy"]) for c in cases])
+
+
+@pytest.fixture(scope="session")
+def copies_of() -> Any:
+    """Return the function that makes decisions of many farmers from one."""
+    return copies
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import pwd
 import shutil
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,18 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from fieldline.lending.decision.case import Case, policy_hash
+from fieldline.lending.decision.decide import decision_row
+from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.store import offers
-from fieldline.lending.store.audit import verify
+from fieldline.lending.store import posting as postings
+from fieldline.lending.store import reviews
+from fieldline.lending.store.closing import expire
 from fieldline.lending.store.database import AUDIT, METADATA, OFFERS, RUNS, open_database, posting
-from fieldline.lending.store.offers import Shelf, post
+from fieldline.lending.store.posting import Shelf, post
+from fieldline.lending.store.replays import replay_stored
+from fieldline.lending.store.reviews import Wish
+from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
 
@@ -83,17 +92,13 @@ def database(server: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def decisions(county: Any, loans: Any) -> Path:
-    """Decisions of 1,000 farmers: copies of one, each under its own name."""
+def decisions(county: Any, loans: Any, copies_of: Any) -> Path:
+    """Decisions of 500 farmers."""
     county.loans = loans
     county.add("a", "ann", width=200)
     county.apply("ann")
-    frame = county.decide().reset_index(drop=True)
-    rows = pd.concat([frame] * 1000, ignore_index=True)
-    rows["farmer_id"] = [f"F{i:06d}" for i in range(1000)]
-    rows["decision_id"] = [f"D{i:06d}" for i in range(1000)]
     path: Path = county.path("many.parquet")
-    rows.to_parquet(path)
+    copies_of(county.decide().iloc[0], 500).to_parquet(path)
     return path
 
 
@@ -113,22 +118,119 @@ def test_the_migration_is_the_schema(database: str) -> None:
 def test_posting_twice_writes_once(database: str, decisions: Path) -> None:
     engine, frame = open_database(database), read_table(decisions)
     shelf = Shelf("A", "2024", "season-line")
-    assert post(engine, frame, shelf, PolicySettings()).written == 1000
+    assert post(engine, frame, shelf, PolicySettings()).written == 500
     again = post(engine, frame, shelf, PolicySettings())
     assert (again.written, again.superseded) == (0, 0)
     assert verify(engine).problems == ()
 
 
-def test_the_chain_is_append_only(database: str) -> None:
+SHELF = Shelf("A", "2024", "season-line")
+
+
+def of_farmers(case: Case, count: int) -> pd.DataFrame:
+    cases = [
+        case.model_copy(update={"farmer_id": f"F{n}", "household_id": f"H{n}"})
+        for n in range(count)
+    ]
+    return pd.DataFrame([decision_row(c, decide_case(c), policy_hash(c.policy)) for c in cases])
+
+
+@pytest.fixture
+def kept(database: str, case: Case) -> sa.Engine:
+    """A store that holds five live offers, one superseded, and a person's act."""
     engine = open_database(database)
-    with pytest.raises(sa.exc.DBAPIError, match="append-only"), posting(engine) as connection:
-        connection.execute(sa.delete(AUDIT))
+    post(engine, of_farmers(case, 5), SHELF, PolicySettings())
+    asked = case.farmer.model_copy(update={"requested_minor": 100_000})
+    other = of_farmers(case.model_copy(update={"farmer": asked}), 1)
+    frame = pd.concat([other, of_farmers(case, 5).iloc[1:]])
+    live = post(engine, frame, SHELF, PolicySettings()).live
+    wish = Wish("Ann", "approve", "seen", Decimal(600))
+    reviews.decide(engine, live[0]["offer_id"], wish, today=dt.date(2024, 10, 1))
+    return engine
+
+
+_TABLES = ("audit", "decisions", "documents", "offers", "reviews", "runs")
+
+
+_REFUSED = (
+    *(f"DELETE FROM {table}" for table in _TABLES),
+    *(f"TRUNCATE {table} CASCADE" for table in _TABLES),
+    "UPDATE audit SET payload = '{}'", "UPDATE decisions SET policy = 'x'",
+    "UPDATE documents SET body = 'x'", "UPDATE reviews SET limit_minor = 1",
+    "UPDATE runs SET approved = 0", "UPDATE offers SET limit_minor = 1",
+    "UPDATE offers SET status = 'live' WHERE status = 'superseded'",
+    "UPDATE offers SET status = 'superseded', limit_minor = 1 WHERE status = 'live'",
+    "UPDATE offers SET status = 'signed' WHERE status = 'live'",
+    "INSERT INTO runs SELECT * FROM runs ON CONFLICT (seq) DO UPDATE SET approved = 0",
+    "INSERT INTO offers SELECT seq + 100, offer_id, county, season, 'F', household_id, product,"
+    " access, currency, limit_minor, annual_rate, tenor_days, day_basis, valid_from, valid_to,"
+    " reason_codes, reasons, reasons_zh, decision_id, 'superseded' FROM offers",
+)  # fmt: skip
+
+
+def test_the_guards_refuse_what_changes_a_row(kept: sa.Engine) -> None:
+    for change in _REFUSED:
+        refused = pytest.raises(sa.exc.DBAPIError, match=r"append-only|only closed")
+        with refused, posting(kept) as connection:
+            connection.exec_driver_sql(change)
+    assert verify(kept).problems == ()
+
+
+_FORGERIES = {
+    "DELETE FROM offers WHERE status = 'live'": "was removed after posting",
+    "UPDATE offers SET status = 'withdrawn' WHERE status = 'live'": "is withdrawn against",
+    "UPDATE offers SET limit_minor = 1 WHERE status = 'superseded'": "was changed after posting",
+    "DELETE FROM offers WHERE status = 'superseded'": "was removed after posting",
+    "UPDATE runs SET approved = approved + 1": "was changed or removed",
+    "UPDATE decisions SET as_of = '2020-01-01'": "was changed beside its trace",
+    "UPDATE decisions SET trace = trace || ' '": "was changed or removed after posting",
+    "UPDATE documents SET body = body || ' '": "was changed after it was entered",
+    "UPDATE reviews SET limit_minor = 1": "was changed after it was entered",
+    "DELETE FROM reviews": "was removed after it was entered",
+    "UPDATE audit SET payload = '{}' WHERE seq = 2": "entry 2 was changed",
+    "DELETE FROM audit WHERE seq > 2": "was never posted",
+}
+
+
+def test_a_forgery_is_named(kept: sa.Engine) -> None:
+    with kept.begin() as connection:
+        for table in _TABLES:
+            connection.exec_driver_sql(f"CREATE TABLE true_{table} AS TABLE {table}")
+    for change, problem in _FORGERIES.items():
+        with kept.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            connection.exec_driver_sql(change)
+        problems = verify(kept).problems
+        assert any(problem in found for found in problems), (change, problems)
+        with kept.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            for table in _TABLES:
+                connection.exec_driver_sql(f"DELETE FROM {table}")
+                connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM true_{table}")
+        assert verify(kept).problems == ()
+
+
+def test_a_guard_that_was_switched_off_is_named(kept: sa.Engine) -> None:
+    with kept.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE runs DISABLE TRIGGER runs_no_change")
+    assert verify(kept).problems == ("guard runs_no_change is missing",)
+
+
+def test_lines_elsewhere_expiry_and_a_persons_act(kept: sa.Engine, case: Case) -> None:
+    elsewhere = post(
+        kept, of_farmers(case, 5), Shelf("B", "2024", "season-line"), PolicySettings()
+    ).live
+    assert [row["limit_minor"] for row in elsewhere] == [340_000, None, None, None, None]
+    assert expire(kept, dt.date(2024, 10, 31), today=dt.date(2024, 11, 1)) == 10
+    report = verify(kept)
+    assert (report.posted, report.closed, report.live, report.problems) == (11, 11, 0, ())
+    assert replay_stored(kept).problems == {}
 
 
 _CHILD = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from fieldline.lending.store.offers import Shelf, post
+    from fieldline.lending.store.posting import Shelf, post
     from fieldline.lending.settings import PolicySettings
     from fieldline.lending.store.database import open_database
     from fieldline.pipeline.records.tables import read_table
@@ -155,9 +257,9 @@ def child(database: str, decisions: Path, county: str) -> subprocess.Popen[str]:
 
 def test_two_counties_at_once_on_an_empty_database(database: str, decisions: Path) -> None:
     both = [child(database, decisions, county) for county in ("A", "B")]
-    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
     engine = open_database(database)
-    assert count(engine, OFFERS) == 2000
+    assert count(engine, OFFERS) == 1000
     assert verify(engine).problems == ()
 
 
@@ -170,7 +272,7 @@ def test_a_killed_posting_leaves_nothing_behind(database: str, decisions: Path) 
     process.wait(timeout=60)
     engine = open_database(database)
     post(engine, read_table(decisions), Shelf("A", "2024", "season-line"), PolicySettings())
-    assert count(engine, OFFERS) == 1000
+    assert count(engine, OFFERS) == 500
     assert count(engine, RUNS) == 1
     assert verify(engine).problems == ()
 
@@ -188,21 +290,21 @@ def test_a_server_that_stops_in_a_posting_is_said_and_nothing_stays(
 ) -> None:
     engine, frame = open_database(database), read_table(decisions)
     killer = open_database(database)
-    log = offers._log
+    log = postings._log
 
-    def cut(connection: sa.Connection, *rest: Any) -> None:
+    def cut(connection: sa.Connection, *rest: Any) -> Any:
         pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
         with killer.connect() as other:
             other.execute(sa.text(f"SELECT pg_terminate_backend({pid})"))
-        log(connection, *rest)
+        return log(connection, *rest)
 
-    monkeypatch.setattr(offers, "_log", cut)
+    monkeypatch.setattr(postings, "_log", cut)
     with pytest.raises(UserError, match=r"was stopped|cannot be opened"):
         post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings())
     monkeypatch.undo()
     assert count(killer, OFFERS) == count(killer, AUDIT) == 0
     killer.dispose()
-    assert post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings()).written == 1000
+    assert post(engine, frame, Shelf("A", "2024", "season-line"), PolicySettings()).written == 500
     assert verify(engine).problems == ()
 
 

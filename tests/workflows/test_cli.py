@@ -15,7 +15,8 @@ from tests.workflows.conftest import ROOT
 
 COMMANDS = [
     "run", "demo", "init", "score", "parcels check", "config check", "config write", "audit verify",
-    "audit replay",
+    "audit replay", "audit anchor", "audit seal", "offers expire", "review list",
+    "review decide", "review confirm", "review revoke", "review import",
 ]  # fmt: skip
 FIRST_FORMAT = ROOT / "tests" / "lending" / "store" / "fixtures" / "format1.sqlite"
 
@@ -80,7 +81,82 @@ def store(tmp_path: Path) -> list[str]:
 def test_stored_decisions_replay(store: list[str]) -> None:
     result = fieldline("audit", "replay", "--all", *store)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == "13 of 13 decisions replay (13 of format 1)\n"
+    assert result.stdout == (
+        "default risk reckoned again by the stored model for 0 decisions, model not stored for 13\n"
+        "13 of 13 decisions replay (13 of format 1)\n"
+    )
+
+
+def test_an_offer_replays_by_its_own_id(store: list[str], tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        (offer,) = connection.execute("SELECT min(offer_id) FROM offers").fetchone()
+    result = fieldline("audit", "replay", offer, *store)
+    assert (result.returncode, result.stdout.splitlines()[-1]) == (
+        0, "1 of 1 decisions replay (1 of format 1)",
+    )  # fmt: skip
+
+
+def test_an_anchor_shows_a_cut_and_a_key_a_chain_made_anew(
+    store: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchors = str(tmp_path / "elsewhere" / "anchors.jsonl")
+    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "k" * 32)
+    assert "17 entries verified and sealed" in fieldline("audit", "seal", *store).stdout
+    assert "up to entry 18" in fieldline("audit", "anchor", "--out", anchors, *store).stdout
+    verify = ["audit", "verify", "--anchor", anchors, *store]
+    assert "sealed by this key; 1 anchors\n" in fieldline(*verify).stdout
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        connection.execute("DROP TRIGGER audit_no_DELETE")
+        connection.execute("DELETE FROM audit WHERE seq = 18")
+    found = fieldline(*verify)
+    assert found.returncode == 3
+    assert "the chain ends at entry 17, and the anchor of" in found.stdout
+    assert "the head of the chain is not sealed by this key" in found.stdout
+    again = fieldline("audit", "anchor", "--out", anchors, *store)
+    assert (again.returncode, "entries were cut off" in again.stderr) == (2, True)
+
+
+def test_people_decide_on_what_waits(store: list[str], tmp_path: Path) -> None:
+    listed = json.loads(fieldline("review", "list", "--json", *store).stdout)
+    assert {row["access"] for row in listed} == {"review"}
+    assert {row["state"] for row in listed} == {"waits"}
+    first, other = listed[0]["offer_id"], listed[1]["offer_id"]
+    said = ["--officer", "Ann", "--reason", "no field there"]
+    done = fieldline("review", "decide", first, *said, "--decline", *store)
+    assert (done.returncode, done.stdout.endswith(", in force\n")) == (0, True)
+    review = done.stdout.split()[1].rstrip(":")
+    minutes = tmp_path / "minutes.csv"
+    minutes.write_text(
+        "offer_id,verdict,amount,officer,second_officer,reason,documents,until\n"
+        f"{other},decline,,Bo,,not farmed,photo 1;photo 2,\n"
+        "nobody,decline,,Bo,,not farmed,,\n"
+        f"{other},decline,,Bo,,,,\n"
+        f"{other},perhaps,,Bo,,not sure,,\n"
+    )
+    found = fieldline("review", "import", str(minutes), *store)
+    lines = found.stdout.splitlines()
+    assert found.returncode == 3
+    assert lines[0].endswith(", in force")
+    assert "the store holds no live offer 'nobody'" in lines[1]
+    assert lines[2].startswith("row 3: reason: ")
+    assert "write approve or decline" in lines[3]
+    assert lines[4].startswith("1 of 4 decisions")
+    back = fieldline("review", "revoke", review, "--officer", "Ann", "--reason", "wrong", *store)
+    assert back.stdout.endswith(", revoked\n")
+    states = [row["state"] for row in json.loads(
+        fieldline("review", "list", "--json", *store).stdout)]  # fmt: skip
+    assert sorted(set(states)) == ["in force", "waits"]
+    assert states.count("in force") == 1
+    assert fieldline("audit", "verify", *store).returncode == 0
+
+
+def test_offers_run_out_on_a_day_that_has_come(store: list[str]) -> None:
+    assert fieldline("offers", "expire", "--on", "2024-10-30", *store).stdout.startswith("0 offers")
+    closed = fieldline("offers", "expire", *store)
+    assert closed.stdout.startswith("11 offers had run out before ")
+    assert fieldline("offers", "expire", *store).stdout.startswith("0 offers")
+    assert "13 offers posted - 13 closed, 0 live" in fieldline("audit", "verify", *store).stdout
+    assert fieldline("audit", "verify", *store).returncode == 0
 
 
 def test_a_decision_that_does_not_replay_is_named(store: list[str], tmp_path: Path) -> None:
@@ -100,8 +176,19 @@ def test_a_decision_that_does_not_replay_is_named(store: list[str], tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["audit", "replay", "nobody"], "the store holds no decision 'nobody'"),
+        (["audit", "replay", "nobody"], "the store holds no decision or offer 'nobody'"),
         (["audit", "replay", "nobody", "--all"], "both a decision and --all are given"),
+        (["offers", "expire", "--on", "soon"], "'soon' is no day: write it like 2024-09-30"),
+        (["offers", "expire", "--on", "2999-01-01"], "2999-01-01 is still to come"),
+        (["review", "decide", "x", "--officer", "A", "--reason", "r"], "either approve or decline"),
+        (
+            ["review", "decide", "x", "--officer", "A", "--reason", "r", "--approve", "much"],
+            "'much' is no amount: write a plain number",
+        ),
+        (["review", "confirm", "x", "--officer", "A"], "the store holds no review 'x'"),
+        (["review", "import", "none.csv"], "none.csv"),
+        (["audit", "seal"], "cannot be sealed without a key"),
+        (["audit", "verify", "--anchor", "none.jsonl"], "anchor file none.jsonl cannot be read"),
     ],
 )
 def test_a_wrong_decision_is_one_sentence(

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fieldline.pipeline.parcels.readers import read_parcel_file
+from tests.pipeline.imagery.tiny_archive import outlines, pixel_box
+from tests.pipeline.imagery.tiny_safe import TinyProduct, write_safe
 from tests.workflows.conftest import ROOT
 from tests.workflows.outlines import (
     DAYS,
@@ -104,3 +107,17 @@ def test_real_outlines_and_scenes_give_a_valid_county(real_data: Path, tmp_path:
     }
     read = read_parcel_file(county.inputs.parcels[0], county.inputs.parcel_columns)
     assert read.frame["declared_area_m2"].iloc[0] == pytest.approx(98_417)
+
+
+def test_a_folder_of_products_gives_bands_mask_and_dates(tmp_path: Path) -> None:
+    pixels = {band: np.full((edge, edge), 500) for band, edge in (("B04", 20), ("B08", 20))}
+    product = TinyProduct({**pixels, "SCL": np.full((10, 10), 4)})
+    write_safe(tmp_path / "products", product)
+    frame = outlines({"p": pixel_box(2, 2, 15, 15)}).assign(declared_crop="maize")
+    frame.to_file(tmp_path / "outlines.geojson")
+    init(tmp_path / "county", tmp_path / "outlines.geojson", str(tmp_path / "products"))
+    county = loaded(tmp_path / "county").county["county"]
+    assert county.scenes.collection == "sentinel-2-l2a"
+    assert county.scenes.bands == ("B04", "B08")
+    assert county.scenes.mask.kind == "scl"
+    assert county.inputs.catalog == tmp_path / "products"

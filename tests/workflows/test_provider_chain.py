@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 import yaml
 
 from fieldline.pipeline.records.tables import read_table
+from tests.pipeline.imagery.having_accounts import SECRETS, copernicus, point_to
 from tests.pipeline.imagery.pulling import scenes_of, told
 from tests.pipeline.imagery.tiny_archive import CRS, pixel_box, write_archive
+from tests.services import oauth, s3
+from tests.services.sentinel_hub import COLLECTION
 from tests.services.stac_api import StacApi, serving
 from tests.workflows.conftest import ROOT, run_in
 
@@ -75,3 +79,62 @@ def test_the_five_lines_of_the_page_observe_a_county(
         assert api.asked("/search") > 0
         assert api.sent == 0
         assert read_table(made / "observations.parquet").equals(observed)
+
+
+def steps(provider: str) -> str:
+    """Return the page's lines of shell that end in a first run from a provider."""
+    text = (ROOT / "docs" / "connect-imagery.md").read_text(encoding="utf-8")
+    found = [
+        block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if provider in block
+    ]
+    assert len(found) == 1
+    return str(found[0])
+
+
+KEYS = {
+    "<client id>": oauth.CLIENT, "<client secret>": oauth.SECRET,
+    "<access key>": s3.ACCESS_KEY, "<secret key>": s3.SECRET_KEY,
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", ["sentinelhub:cdse", "stac:cdse"])
+def test_five_lines_lead_from_an_account_to_a_county_observed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    script = steps(provider)
+    assert len(script.splitlines()) == 5
+    for place, key in KEYS.items():
+        script = script.replace(place, f"'{key}'")
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 40)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    write_archive(tmp_path / "archive", scenes_of(6), COLLECTION)
+    with copernicus(tmp_path / "archive") as on:
+        on.hub.folder = on.stac.collection = COLLECTION
+        point_to(on, monkeypatch, tmp_path)
+        write_county(tmp_path, "stac:earth-search", COLLECTION)
+        ran = run_in(tmp_path, ["bash", "-e", "-c", script])
+    assert "no near-infrared band" in ran.stderr  # the crops' sentence: two bands were asked for
+    assert re.search(r"\b6\b.* scenes", ran.stdout)
+    made = tmp_path / "results" / "2024" / "MINE"
+    observed = read_table(made / "observations.parquet")
+    assert observed.groupby("parcel_id").size().tolist() == [6, 6]
+    said = f"{ran.stdout}{ran.stderr}".encode()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    everything = said + b"".join(path.read_bytes() for path in files)
+    for secret in SECRETS:
+        assert secret.encode() not in everything
+
+
+@pytest.mark.slow
+def test_a_run_without_the_account_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 40)
+    monkeypatch.setenv("FIELDLINE_ACCOUNTS", str(tmp_path / "accounts.toml"))
+    write_county(tmp_path, "sentinelhub:planet", COLLECTION)
+    program = [sys.executable, "-m", "fieldline.workflows.cli", "run", "-c", "mine.yaml"]
+    refused = run_in(tmp_path, program)
+    assert refused.returncode == 2
+    assert "sentinelhub:planet needs an account: client_id and client_secret" in refused.stderr
+    assert not (tmp_path / "results" / "2024" / "MINE" / "scenes.parquet").exists()

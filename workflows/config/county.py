@@ -40,8 +40,9 @@ class CountyInputs(Section):
     """Prefix of the parcel ids by file or layer name, e.g. `dongcun.geojson: D-`, where two files
     count from 1; registry and survey must then use the prefixed ids."""
     catalog: Path | str
-    """Static STAC catalog.json of the scene archive; or the https:// root of a STAC API, or `stac:`
-    and the name of a provider (`stac:earth-search`), whose scenes are then pulled."""
+    """Static STAC catalog.json of the scene archive; or a folder of Sentinel-2 L2A products as
+    downloaded (`.SAFE` folders and zips, however deep); or the https:// root of a STAC API, or
+    `stac:` and the name of a provider (`stac:earth-search`), whose scenes are then pulled."""
     boundary: Annotated[Path | None, Absence("parcels outside the county are not noticed")] = None
     """County boundary; parcels outside are refused."""
     weather: Annotated[Path | None, Absence("there are no hazard indices")] = None

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from fieldline.crops.settings import CropsSettings
-from fieldline.lending.settings import LendingSettings
+from fieldline.lending.settings import AuditSettings, LendingSettings
 from fieldline.pipeline.imagery.settings import ObserveSettings, PullSettings
 from fieldline.pipeline.parcels.settings import IntakeSettings
 from fieldline.pipeline.records.settings import PrivacySettings, Section, StoreUrl
@@ -53,6 +53,8 @@ class Config(Section):
     """Crops room."""
     lending: LendingSettings = LendingSettings()
     """Lending room."""
+    audit: AuditSettings = AuditSettings()
+    """Audit chain of the offer store."""
     simulate: SimulateSettings = SimulateSettings()
     """Simulated counties."""
     county: dict[str, County]

@@ -16,9 +16,9 @@ from typing import Any
 import shapely
 
 from fieldline.pipeline.imagery.archive import SceneItem, parse_item
-from fieldline.pipeline.imagery.catalog import collection_ids, find_items
 from fieldline.pipeline.imagery.scenes import solar_day
 from fieldline.pipeline.imagery.settings import S2_BANDS, ClearSettings
+from fieldline.pipeline.imagery.sources.archive import archive_collections, archive_items
 from fieldline.pipeline.records.errors import ProviderError, UserError
 from fieldline.pipeline.records.settings import Season
 from fieldline.workflows.init.guess import Guess, counted
@@ -75,9 +75,13 @@ def local_catalog(given: str) -> Path:
             _REMOTE,
         )
     path = Path(given)
-    path = path / "catalog.json" if path.is_dir() else path
-    if not path.is_file():
-        raise UserError(f"{path} does not exist", "give the catalog.json of a static STAC archive")
+    document = path / "catalog.json"
+    path = document if document.is_file() else path
+    if not path.exists():
+        raise UserError(
+            f"{path} does not exist",
+            "give the catalog.json of a static STAC archive, or a folder of .SAFE products",
+        )
     return path
 
 
@@ -91,7 +95,7 @@ def read_archive(catalog: Path, box: Box | None) -> Archive:
     Raises:
         UserError: No catalog, no scene over the outlines, or no red and near-infrared band.
     """
-    names = list(dict.fromkeys(collection_ids(catalog)))
+    names = list(dict.fromkeys(archive_collections(catalog)))
     if not names:
         raise UserError(f"{catalog} holds no item", "point --catalog to an archive with scenes")
     read = [_collection(catalog, name, names, box) for name in names]
@@ -121,7 +125,7 @@ def _collection(catalog: Path, name: str, names: Sequence[str], box: Box | None)
     longitude = 0.0 if box is None else (box[0] + box[2]) / 2
     scenes: list[Scene] = []
     elsewhere = 0
-    found = find_items(catalog, name)
+    found = archive_items(catalog, name)
     unreadable = len(found.broken)
     for source in found.sources:
         try:

@@ -1,7 +1,7 @@
 import os
 
 from fieldline.workflows.job import arguments, job, keep_to_threads
-from fieldline.workflows.plan import STORE_VARIABLE
+from fieldline.workflows.plan import CONFIRM_VARIABLE, STORE_VARIABLE
 from fieldline.workflows.stages import stage
 
 with job(snakemake.log[0]):
@@ -11,6 +11,10 @@ with job(snakemake.log[0]):
         snakemake.input,
         snakemake.output,
         snakemake.params,
-        {"threads": snakemake.threads, "database": os.environ[STORE_VARIABLE]},
+        {
+            "threads": snakemake.threads,
+            "database": os.environ[STORE_VARIABLE],
+            "confirm": os.environ.get(CONFIRM_VARIABLE) == "1",
+        },
     )
     run(**given)

@@ -8,7 +8,7 @@ API by UTC.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import requests
@@ -17,10 +17,14 @@ from pystac_client import Client
 from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from requests.auth import AuthBase
 
 from fieldline.pipeline.imagery.catalog import FoundItems, ItemSource
 from fieldline.pipeline.imagery.grid import Bounds
+from fieldline.pipeline.imagery.s3 import SCHEME, https_address
 from fieldline.pipeline.imagery.settings import PullSettings
+from fieldline.pipeline.imagery.sources.paging import item_order, new_items
+from fieldline.pipeline.imagery.sources.providers import Provider
 from fieldline.pipeline.imagery.web import WebError, ask, patient_session
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
@@ -37,9 +41,16 @@ _NOT_STAC = (STACError, ClientTypeError, LookupError, TypeError, AttributeError,
 class StacSource:
     """One collection of a STAC API (`sources.source.SceneSource`)."""
 
-    def __init__(self, root: str, sign: str, collection: str, settings: PullSettings) -> None:
-        self._root, self._sign, self._collection = root, sign, collection
-        self._session = patient_session(settings)
+    def __init__(
+        self,
+        provider: Provider,
+        collection: str,
+        settings: PullSettings,
+        auth: AuthBase | None = None,
+    ) -> None:
+        self.provider, self.auth = provider, auth
+        self._root, self._sign, self._collection = provider.root, provider.sign, collection
+        self._session = patient_session(settings, None, provider.retry_after_per_s)
         self._io = StacApiIO()
         self._io.session = self._session
 
@@ -60,16 +71,18 @@ class StacSource:
             datetime=f"{season.start - _DAY}T00:00:00Z/{until}T23:59:59Z",
             limit=_PAGE,
         )
-        documents = self._asked(lambda: list(_new_items(search.pages_as_dicts())))
-        ordered = sorted(documents, key=_order)
+        documents = self._asked(lambda: list(new_items(search.pages_as_dicts())))
+        ordered = sorted(documents, key=item_order)
         return FoundItems([self._source(document) for document in ordered], [])
 
     def address_for_reading(self, href: str) -> str:
-        """Return an address signed for now, where the provider signs.
+        """Return an address signed for now where the provider signs, `s3://` at its endpoint.
 
         Raises:
             WebError: It does not answer.
         """
+        if self.provider.s3 and href.startswith(SCHEME):
+            return https_address(href, self.provider.s3)
         if not self._sign:
             return href
         answer = ask(self._session, self._sign, params={"href": href})
@@ -136,24 +149,3 @@ def _method(client: Client) -> str:
         if link.rel == "search"
     }
     return "POST" if "POST" in offered else "GET"
-
-
-def _new_items(pages: Iterator[Mapping[str, Any]]) -> Iterator[Any]:
-    """Yield each item once; pages that bring nothing new end a search that runs in a circle."""
-    seen: set[str] = set()
-    for page in pages:
-        features = page.get("features")
-        members = features if isinstance(features, list) else []
-        fresh = [member for member in members if repr(member) not in seen]
-        if members and not fresh:
-            return
-        seen.update(map(repr, fresh))
-        yield from fresh
-
-
-def _order(document: Any) -> tuple[str, str]:
-    if not isinstance(document, Mapping):
-        return "", repr(document)
-    properties = document.get("properties")
-    moment = properties.get("datetime") if isinstance(properties, Mapping) else None
-    return str(moment), str(document.get("id"))

@@ -62,7 +62,8 @@ def test_the_first_format_reads_as_it_was_written(case: Case) -> None:
     case = case.model_copy(update={"rules": 1})
     found = decide_case(case)
     later = {
-        "rules": True, "farmer": {"crop_cost_minor"}, "household": {"crop_cost_minor"},
+        "rules": True, "lines": True, "review": True, "farmer": {"crop_cost_minor"},
+        "household": {"crop_cost_minor"},
         "policy": {"currency", "scale_file", "expert_limit_share"},
     }  # fmt: skip
     first = canonical({"case": case.model_dump(exclude=later), "result": found.to_dict()})

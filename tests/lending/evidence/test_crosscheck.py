@@ -84,6 +84,12 @@ def test_a_small_parcel_is_never_called_idle() -> None:
     assert "no_crop_cycle" not in codes(planted_fraction=0.0, pixels=3.9)
 
 
+def test_land_green_all_season_asks_a_person_only_where_a_yearly_crop_is_declared() -> None:
+    assert "never_bare" in codes(green_throughout=True)
+    for declared in ("grassland", "orchard", None, "no such crop"):
+        assert "never_bare" not in codes(green_throughout=True, declared_crop=declared)
+
+
 def test_the_edge_of_a_park_is_map_error() -> None:
     assert "protected_overlap" not in codes(protected_m2=250.0, protected_core_m2=150.0)
     assert "protected_overlap" not in codes(
@@ -407,7 +413,7 @@ def parcels_of(*rows: tuple[str, str, float, float]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(frame, geometry=shapes, crs="EPSG:32650")
 
 
-FIELDS = pd.DataFrame(columns=["parcel_id", "seen_area_m2", "planted_fraction", "pixels"])
+FIELDS = pd.DataFrame(columns=["parcel_id", "seen_area_m2", "planted_fraction", "pixels", "method"])
 CROPS = pd.DataFrame(columns=["parcel_id", "crop", "probability", "cannot_tell", "prediction_set"])
 
 
@@ -434,6 +440,7 @@ def test_an_unseen_parcel_without_papers_is_all_unknown() -> None:
 def test_what_was_seen_and_registered_is_brought_to_its_parcel() -> None:
     fields = pd.DataFrame({
         "parcel_id": ["a"], "seen_area_m2": [9000.0], "planted_fraction": [0.9], "pixels": [90.0],
+        "method": ["green"],
     })  # fmt: skip
     crops = pd.DataFrame({
         "parcel_id": ["a", "b"], "crop": ["maize", "rice"], "probability": [0.9, 0.8],
@@ -449,8 +456,8 @@ def test_what_was_seen_and_registered_is_brought_to_its_parcel() -> None:
     found = facts_of(parcels, fields=fields, crops=crops, registry=registry)
     assert list(found) == ["a", "b"]
     assert found["a"] == ParcelFacts(
-        "a", "ann", 10_000.0, None, "maize", 9000.0, 0.9, 90.0, "maize", 0.9, ("maize", "rice"),
-        True, 8000.0, "ann", None, dt.date(2024, 1, 1),
+        "a", "ann", 10_000.0, None, "maize", 9000.0, 0.9, 90.0, True, "maize", 0.9,
+        ("maize", "rice"), True, 8000.0, "ann", None, dt.date(2024, 1, 1),
     )  # fmt: skip
     # a model that cannot tell names no plausible crop, and it never learnt soybean
     assert found["b"] == ParcelFacts(

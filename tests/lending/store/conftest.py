@@ -20,12 +20,25 @@ from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.store import audit, offers
+from fieldline.lending.store import posting, verify
 from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, open_database, reading
-from fieldline.lending.store.offers import Posted, Shelf, post
+from fieldline.lending.store.posting import Posted, Shelf, post
 
 FIRST_FORMAT = Path(__file__).parent / "fixtures" / "format1.sqlite"
 SHELF = Shelf("SIM001", "2024", "season-line")
+
+
+def _unguarded(connection: sa.Connection, *statements: str) -> None:
+    """Run statements with the guards of the tables away, and put those back."""
+    found = connection.exec_driver_sql(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    ).all()
+    for name, _ in found:
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+    for _, sql in found:
+        connection.exec_driver_sql(sql)
 
 
 class OldStore:
@@ -39,10 +52,7 @@ class OldStore:
     def execute(self, *statements: str) -> None:
         """Change the database behind the store's back."""
         with self.engine.begin() as connection:
-            for verb in ("UPDATE", "DELETE"):
-                connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS audit_no_{verb}")
-            for statement in statements:
-                connection.exec_driver_sql(statement)
+            _unguarded(connection, *statements)
 
     def live_cases(self) -> list[Case]:
         """Read the cases behind the live offers, as a new run would build them."""
@@ -58,10 +68,22 @@ class OldStore:
         with reading(self.engine) as connection:
             return [row._asdict() for row in connection.execute(query)]
 
-    def post(self, cases: list[Case]) -> Posted:
+    def post(self, cases: list[Case], **more: Any) -> Posted:
         """Decide cases with today's code and post them."""
         rows = [decision_row(case, decide_case(case), policy_hash(case.policy)) for case in cases]
-        return post(self.engine, pd.DataFrame(rows), SHELF, PolicySettings())
+        return post(self.engine, pd.DataFrame(rows), SHELF, PolicySettings(), **more)
+
+
+@pytest.fixture(scope="session")
+def unguarded() -> Callable[..., None]:
+    """Return the function that runs statements with the guards away."""
+    return _unguarded
+
+
+@pytest.fixture(scope="session")
+def first_store() -> Callable[[Path], OldStore]:
+    """Return a function that copies the store of the first release to a path and opens it."""
+    return lambda path: OldStore(Path(shutil.copy(FIRST_FORMAT, path)))
 
 
 @pytest.fixture
@@ -78,8 +100,8 @@ def offer_column(store: OldStore, patch: pytest.MonkeyPatch) -> None:
     later = OFFERS.to_metadata(sa.MetaData())
     later.append_column(sa.Column("branch", sa.Text))
     store.execute("ALTER TABLE offers ADD COLUMN branch TEXT")
-    patch.setattr(audit, "OFFERS", later)
-    patch.setattr(offers, "OFFERS", later)
+    patch.setattr(verify, "OFFERS", later)
+    patch.setattr(posting, "OFFERS", later)
 
 
 def policy_field(store: OldStore, patch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.store import database as databases
-from fieldline.lending.store.audit import verify
 from fieldline.lending.store.database import AUDIT, open_database, posting
+from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 
 

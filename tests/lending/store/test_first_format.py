@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.decision.replay import replay
-from fieldline.lending.store import offers
-from fieldline.lending.store.audit import AUDIT, FIRST_FIELDS, verify
-from fieldline.lending.store.database import DECISIONS, reading
+from fieldline.lending.store import posting
+from fieldline.lending.store.audit import FIRST_FIELDS
+from fieldline.lending.store.database import AUDIT, DECISIONS, reading
 from fieldline.lending.store.replays import replay_stored
+from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 
 
@@ -124,8 +125,8 @@ def test_swapped_traces_and_pds_are_found(old_store: Any) -> None:
 def test_a_new_column_is_covered_from_the_first_offer_posted_with_it(
     wider_store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain_row = offers.offer_row
-    monkeypatch.setattr(offers, "offer_row", lambda *a: {**plain_row(*a), "branch": "east"})
+    plain_row = posting.offer_row
+    monkeypatch.setattr(posting, "offer_row", lambda *a: {**plain_row(*a), "branch": "east"})
     assert wider_store.post(wider_store.live_cases()).superseded == 11
     with reading(wider_store.engine) as connection:
         entry = json.loads(connection.scalars(sa.select(AUDIT.c.payload)).all()[-1])
@@ -139,7 +140,7 @@ def test_a_new_column_is_covered_from_the_first_offer_posted_with_it(
 def test_one_decision_of_the_store_replays_by_its_id(old_store: Any) -> None:
     known = old_store.live_rows()[0]["decision_id"]
     assert replay_stored(old_store.engine, known).decisions == 1
-    with pytest.raises(UserError, match="holds no decision 'nobody'"):
+    with pytest.raises(UserError, match="holds no decision or offer 'nobody'"):
         replay_stored(old_store.engine, "nobody")
 
 

@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.store.audit import verify
 from fieldline.lending.store.database import (
     AUDIT,
     DECISIONS,
@@ -27,7 +26,9 @@ from fieldline.lending.store.database import (
     open_database,
     posting,
 )
-from fieldline.lending.store.offers import Shelf, csv_text, offers_csv, post, queue_csv
+from fieldline.lending.store.offers import csv_text, offers_csv, queue_csv
+from fieldline.lending.store.posting import Shelf, post
+from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
 
@@ -139,7 +140,7 @@ def test_a_failed_posting_leaves_nothing(decided: Any, monkeypatch: Any) -> None
     def fail(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fieldline.lending.store.offers._log", fail)
+    monkeypatch.setattr("fieldline.lending.store.posting._log", fail)
     with pytest.raises(KeyboardInterrupt):
         post(engine, frame, SHELF, PolicySettings())
     assert count(engine, OFFERS) == count(engine, DECISIONS) == count(engine, AUDIT) == 0
@@ -175,7 +176,7 @@ def test_an_empty_county_still_has_a_file() -> None:
 _CHILD = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from fieldline.lending.store.offers import Shelf, post
+    from fieldline.lending.store.posting import Shelf, post
     from fieldline.lending.settings import PolicySettings
     from fieldline.lending.store.database import open_database
     from fieldline.pipeline.records.tables import read_table
@@ -204,32 +205,34 @@ def go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def many(decided: Any, farmers: int) -> Path:
-    """Write decisions of many farmers: copies of one, each under its own name."""
+def many(decided: Any, copies_of: Any, farmers: int) -> Path:
+    """Write decisions of many farmers."""
     frame = read_table(decided.path("decisions.parquet"))
-    rows = pd.concat([frame.iloc[:1]] * farmers, ignore_index=True)
-    rows["farmer_id"] = [f"F{i:06d}" for i in range(farmers)]
-    rows["decision_id"] = [f"D{i:06d}" for i in range(farmers)]
     path: Path = decided.path("many.parquet")
-    rows.to_parquet(path)
+    copies_of(frame[frame["access"] == "approve"].iloc[0], farmers).to_parquet(path)
     return path
 
 
-def test_two_counties_at_once(decided: Any) -> None:
-    database, decisions = decided.path("db.sqlite"), many(decided, 300)
+def test_two_counties_at_once(decided: Any, copies_of: Any) -> None:
+    database, decisions = decided.path("db.sqlite"), many(decided, copies_of, 300)
     both = [child(database, decisions, county) for county in ("A", "B")]
     for process in both:
         go(process)
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     engine = open_database(database)
     assert count(engine, OFFERS) == 600
-    assert count(engine, DECISIONS) == 300
+    assert count(engine, DECISIONS) == 600
+    query = sa.select(sa.func.count()).where(OFFERS.c.access == "approve")
+    with engine.connect() as connection:
+        assert connection.scalar(query) == 300, "the second found the harvest lent on already"
     assert verify(engine).problems == ()
 
 
 @pytest.mark.parametrize("delay", [0.02, 0.2])
-def test_kill_leaves_all_or_nothing_and_the_rerun_completes(decided: Any, delay: float) -> None:
-    database, decisions = decided.path("db.sqlite"), many(decided, 1500)
+def test_kill_leaves_all_or_nothing_and_the_rerun_completes(
+    decided: Any, copies_of: Any, delay: float
+) -> None:
+    database, decisions = decided.path("db.sqlite"), many(decided, copies_of, 1500)
     open_database(database).dispose()
     process = child(database, decisions, "A")
     go(process)

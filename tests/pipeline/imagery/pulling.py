@@ -51,7 +51,8 @@ def county(folder: Path) -> Path:
 def choose(folder: Path, remote: str | None, catalog: Path | None = None, **changes: Any) -> Path:
     """Run the scenes stage; return the results folder."""
     results = folder / "results"
-    given = {"season": SEASON, "scenes": SCENES, "pull": QUICK, "parcels": county(folder)}
+    given = {"season": SEASON, "scenes": SCENES, "pull": QUICK}
+    given["parcels"] = changes.pop("parcels", None) or county(folder)
     run_scenes(
         catalog=catalog, out=results / "scenes.parquet",
         outcomes=results / "chosen.parquet", remote=remote, grid=GRID, **{**given, **changes},

@@ -46,8 +46,14 @@ def test_absolute_addresses_and_file_urls_leave_the_folder(tmp_path: Path, start
 def test_urls_stay_urls() -> None:
     assert resolve("https://host/a%20b.tif", "/folder") == "https://host/a%20b.tif"
     assert resolve("s3://bucket/a.tif", "/folder") == "s3://bucket/a.tif"
-    assert resolve("/vsizip/a.zip/a.tif", "/folder") == "/vsizip/a.zip/a.tif"
+    assert resolve("/vsicurl/https://host/a.tif", "/folder") == "/vsicurl/https://host/a.tif"
     assert resolve("../b/a.tif", "https://host/items/a") == "https://host/items/b/a.tif"
+
+
+def test_a_file_in_a_zip_is_relative_as_the_zip_is() -> None:
+    assert resolve("/vsizip/../a.zip/in/a.tif", "/folder") == "/vsizip//a.zip/in/a.tif"
+    assert resolve("/vsizip//a.zip/in/a.tif", "/folder") == "/vsizip//a.zip/in/a.tif"
+    assert relative_href("/vsizip//x/a.zip/in/a.tif", Path("/x/y")) == "/vsizip/../a.zip/in/a.tif"
 
 
 def test_addresses_are_kept_relative_to_the_artifact(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fieldline.pipeline.imagery.area import ParcelArea
 from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, OffsetConflict, offset_conflict
-from fieldline.pipeline.imagery.scenes import _Area
 from fieldline.pipeline.imagery.settings import MaskSettings
 from tests.pipeline.imagery.tiny_archive import (
     NO_MASK,
@@ -35,7 +35,7 @@ def conflict(
     folder: Path, scene: TinyScene, *bands: str, mask: MaskSettings = NO_MASK, shapes: Any = WHOLE
 ) -> OffsetConflict | None:
     (item,) = read_all(write_archive(folder, [scene]))
-    parcels = _Area(outlines(shapes)).sample(item.footprint, SAMPLED_PARCELS)
+    parcels = ParcelArea(outlines(shapes)).sample(item.footprint, SAMPLED_PARCELS)
     return offset_conflict(item, parcels, scene_settings(*bands, mask=mask))
 
 
@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_read_is_left_to_the_observation(tmp_path: Path, d
 
 def test_parcels_are_sampled_evenly_through_the_county() -> None:
     shapes = {f"p{n:03d}": pixel_box(n, 0, n + 0.5, 1) for n in range(100)}
-    area = _Area(outlines(shapes))
+    area = ParcelArea(outlines(shapes))
     everywhere = outlines({"all": pixel_box(0, 0, 100, 1)}).geometry.iloc[0]
     found = area.sample(everywhere, 4)
     frame = outlines(shapes)
@@ -170,7 +170,7 @@ def test_parcels_are_sampled_evenly_through_the_county() -> None:
         0, 33, 66, 99,
     ]  # fmt: skip
     assert len(area.sample(everywhere, 1000)) == 100
-    many = _Area(outlines({f"p{n:03d}": pixel_box(n, 0, n + 0.5, 1) for n in range(600)}))
+    many = ParcelArea(outlines({f"p{n:03d}": pixel_box(n, 0, n + 0.5, 1) for n in range(600)}))
     few = outlines({"six": pixel_box(10, 0, 15.9, 1)}).geometry.iloc[0].buffer(-1e-7)
     assert len(many.sample(few, 16)) == 6
     assert area.sample(pixel_box(0, 0, 1, 1), 4) == []

@@ -12,8 +12,8 @@ import pytest
 from shapely.geometry import box
 
 from fieldline.pipeline.imagery.archive import SceneItem
+from fieldline.pipeline.imagery.area import ParcelArea
 from fieldline.pipeline.imagery.scenes import (
-    _Area,
     group_by_solar_day,
     read_scene_days,
     solar_day,
@@ -230,10 +230,10 @@ def test_days_follow_each_other_and_an_unknown_cloud_is_a_full_one() -> None:
 
 def test_a_county_lies_at_the_middle_of_its_parcels() -> None:
     parcels = gpd.GeoDataFrame(geometry=[box(10, 40, 12, 41), box(18, 44, 20, 48)], crs=4326)
-    assert _Area(parcels).longitude == 15
-    assert _Area(parcels).touches(box(11, 40.5, 30, 50))
-    assert not _Area(parcels).touches(box(13, 40, 17, 48))
-    assert _Area(parcels.iloc[:0]).longitude == 0
+    assert ParcelArea(parcels).longitude == 15
+    assert ParcelArea(parcels).touches(box(11, 40.5, 30, 50))
+    assert not ParcelArea(parcels).touches(box(13, 40, 17, 48))
+    assert ParcelArea(parcels.iloc[:0]).longitude == 0
 
 
 def test_chosen_items_are_kept_in_order_of_time_with_their_own_radiometry(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import geopandas as gpd
 import pytest
 
+from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.remote_file import RemoteFile
+from fieldline.pipeline.imagery.sources.providers import Provider
 from fieldline.pipeline.imagery.sources.stac import StacSource
 from fieldline.pipeline.imagery.web import WebError, patient_session
 from fieldline.pipeline.records.errors import UserError
@@ -30,7 +32,7 @@ def api(tmp_path: Path) -> Iterator[StacApi]:
 def found(
     api: StacApi, box: tuple[float, float, float, float] = BOX, **season: object
 ) -> list[str]:
-    source = StacSource(api.root, "", "tiny", QUICK)
+    source = StacSource(Provider("api", "stac", api.root), "tiny", QUICK)
     asked = Season(**{**SEASON.model_dump(), **season})  # type: ignore[arg-type]
     return [item.name for item in source.search(box, asked).sources]
 
@@ -128,13 +130,14 @@ def test_one_odd_item_costs_one_scene(tmp_path: Path) -> None:
     assert "field=assets.B02.raster:bands.0.scale value=many" in said["S2_1"][1]
 
 
-def test_addresses_are_signed_when_they_are_read(api: StacApi) -> None:
+def test_addresses_are_signed_when_they_are_read(api: StacApi, tmp_path: Path) -> None:
     api.signed = True
     href = f"http://127.0.0.1:{api.port}/files/S2_0_B04.tif"
-    source = StacSource(api.root, f"{api.root}/sign", "tiny", QUICK)
+    source = StacSource(Provider("api", "stac", api.root, f"{api.root}/sign"), "tiny", QUICK)
     with patient_session(QUICK) as session:
         with pytest.raises(WebError, match="http_403"):
-            RemoteFile(session, href)
-        file = RemoteFile(session, source.address_for_reading(href))
+            RemoteFile(session, lambda: href, RangeStore(tmp_path / "a.parts"))
+        signed = lambda: source.address_for_reading(href)  # noqa: E731
+        file = RemoteFile(session, signed, RangeStore(tmp_path / "b.parts"))
     assert file.read(0, 4) == b"II*\0"
     assert file.size == (api.archive / "files" / "S2_0_B04.tif").stat().st_size

@@ -1,0 +1,144 @@
+"""Present: what the store knows of a farmer at a posting that the county's artifacts cannot.
+
+Owns how live lines of the farmer and the household under other counties, seasons and products, and
+what people decided, enter a decision: into its case, so that the decision replays. A posting reads
+them under its lock, which is the only moment at which they are true.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from fieldline.lending.decision.case import Case, LineCase
+from fieldline.lending.decision.decide import decision_row
+from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.review import evidence_hash
+from fieldline.lending.settings import PolicySettings
+from fieldline.lending.store.database import LIVE, OFFERS
+from fieldline.lending.store.reviews import State, lapse_row, standing
+
+_AT_ONCE = 500
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Present:
+    """What is live elsewhere in the store for the people of one posting."""
+
+    lines: Mapping[str, Sequence[Row]]
+    """Live approved offers of other shelves by household and by farmer."""
+    reviews: Mapping[str, State] = field(default_factory=dict)
+    """People's decisions that still count, by farmer."""
+    lapsed: Sequence[Row] = ()
+    """Acts that withdraw those that count no longer, to be written."""
+
+    @classmethod
+    def of(
+        cls,
+        connection: sa.Connection,
+        records: Sequence[Row],
+        shelf: Mapping[str, str],
+        policy: PolicySettings,
+    ) -> Present:
+        """Read it under the lock of the posting.
+
+        Args:
+            connection: Of `posting`.
+            records: DECISIONS rows of the posting.
+            shelf: County, season and product that is posted.
+            policy: How long its offers are valid: a line counts if both may be signed on one day.
+        """
+        if not records:
+            return cls({})
+        first = min(row["as_of"] for row in records)
+        last = max(row["as_of"] for row in records) + dt.timedelta(days=policy.offer_valid_days)
+        other = ~sa.and_(*(OFFERS.c[name] == value for name, value in shelf.items()))
+        query = sa.select(OFFERS).where(
+            OFFERS.c.status == LIVE, OFFERS.c.access == "approve", other,
+            OFFERS.c.valid_to >= first, OFFERS.c.valid_from <= last,
+        )  # fmt: skip
+        found: dict[int, Row] = {}
+        for name in ("household_id", "farmer_id"):
+            for part in _parts(sorted({str(row[name]) for row in records})):
+                rows = connection.execute(query.where(OFFERS.c[name].in_(part)))
+                found.update({row.seq: row._asdict() for row in rows})
+        lines: dict[str, list[Row]] = defaultdict(list)
+        for row in found.values():
+            for person in {row["household_id"], row["farmer_id"]}:
+                lines[person].append(row)
+        return cls(lines, *_reviews(standing(connection, shelf), records))
+
+    def readings(self, record: Row, standing: Row | None) -> Iterator[Row]:
+        """Yield a decision as it may be posted, the last one in any case.
+
+        The first counts only lines older than the farmer's standing offer: later ones counted that
+        offer themselves, so it stands as it is if nothing else has changed.
+
+        Args:
+            record: DECISIONS row.
+            standing: The farmer's live offer on the shelf, if any.
+        """
+        lines = self._of(record)
+        earlier = [row for row in lines if standing is not None and row["seq"] < standing["seq"]]
+        if standing is not None and len(earlier) < len(lines):
+            yield self._settled(record, earlier)
+        yield self._settled(record, lines)
+
+    def _settled(self, record: Row, lines: Sequence[Row]) -> Row:
+        """Return a decision made again with what the store knows; as it is without any."""
+        review = self.reviews.get(str(record["farmer_id"]))
+        if not lines and review is None:
+            return record
+        known: dict[str, Any] = {
+            "lines": tuple(sorted((_line(row, record) for row in lines), key=_order)),
+            "review": None if review is None else review.case(),
+        }
+        case = Case.of(read_trace(record["trace"]).case).model_copy(update=known)
+        return decision_row(case, decide_case(case), record["policy"])
+
+    def _of(self, record: Row) -> list[Row]:
+        people = (record["household_id"], record["farmer_id"])
+        found = {row["seq"]: row for person in people for row in self.lines.get(person, ())}
+        return [row for row in found.values() if row["currency"] == record["currency"]]
+
+
+def _line(row: Row, record: Row) -> LineCase:
+    fields = {name: row[name] for name in LineCase.model_fields if name != "own"}
+    return LineCase(own=row["farmer_id"] == record["farmer_id"], **fields)
+
+
+def _order(line: LineCase) -> tuple[Any, ...]:
+    return (not line.own, line.county, line.season, line.product, line.limit_minor, line.valid_to)
+
+
+def _reviews(
+    found: Mapping[str, State], records: Sequence[Row]
+) -> tuple[dict[str, State], list[Row]]:
+    """Return the decisions of people that count, and the acts that withdraw the others."""
+    counting: dict[str, State] = {}
+    lapsed: list[Row] = []
+    for record in records:
+        state = found.get(str(record["farmer_id"]))
+        if state is None:
+            continue
+        case = Case.of(read_trace(record["trace"]).case)
+        if case.as_of > state.row["valid_to"]:
+            lapsed.append(lapse_row(state, "it ran out", case.as_of))
+        elif evidence_hash(case) != state.row["evidence"]:
+            lapsed.append(lapse_row(state, "it was made on other evidence", case.as_of))
+        else:
+            counting[str(record["farmer_id"])] = state
+    return counting, lapsed
+
+
+def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), _AT_ONCE):
+        yield names[start : start + _AT_ONCE]

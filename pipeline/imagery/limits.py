@@ -1,0 +1,217 @@
+"""What a pull may use: requests a minute, time, and a budget of bytes, requests, units and money.
+
+Owns the counting, shared by all threads of one pull; sends nothing. The one idea: every request is
+asked for here before it is sent, with the bytes that it would bring, so a limit is kept and never
+found out afterwards.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from fieldline.pipeline.imagery.settings import BudgetSettings
+from fieldline.pipeline.imagery.tariffs import Tariff
+from fieldline.pipeline.records.errors import ProviderError, UserError
+
+_BURST_S = 1.0
+"""Seconds' worth of requests that may go out at once after a pause."""
+_FINISH = "raise it, or take fewer scenes (seasons, scenes.bands, scenes.max_cloud_percent)"
+
+
+class OutOfTimeError(ProviderError):
+    """A deadline passed; `reason` says whose."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class BudgetError(UserError):
+    """The next request would exceed the budget; it was not sent."""
+
+    def __init__(self, name: str, allowed: object, needed: object) -> None:
+        super().__init__(
+            f"the budget `pull.budget.{name}` of {allowed} would be exceeded ({needed} needed)",
+            _FINISH,
+        )
+
+
+@dataclass
+class Use:
+    """What a pull takes, or has taken."""
+
+    requests: int = 0
+    bytes: int = 0
+    units: float = 0.0
+    """Processing units of Sentinel Hub."""
+
+    def plus(self, other: Use) -> Use:
+        """Return the sum of both."""
+        return Use(
+            self.requests + other.requests, self.bytes + other.bytes, self.units + other.units
+        )
+
+
+def check_budget(use: Use, budget: BudgetSettings, tariff: Tariff) -> None:
+    """Refuse a use that the budget does not allow.
+
+    Raises:
+        BudgetError: It exceeds one of the budget's numbers.
+    """
+    price = tariff.price(use.bytes, use.units)
+    if budget.money is not None and price is None:
+        raise UserError(
+            "`pull.budget.money` is set and what this provider charges is not known",
+            "set pull.tariff as your contract has it",
+        )
+    needed: dict[str, tuple[Decimal | float | None, Decimal | float]] = {
+        "bytes": (budget.bytes, use.bytes),
+        "requests": (budget.requests, use.requests),
+        "processing_units": (budget.processing_units, round(use.units, 3)),
+        "money": (budget.money, price or 0),
+    }
+    for name, (allowed, wanted) in needed.items():
+        if allowed is not None and wanted > allowed:
+            raise BudgetError(name, allowed, wanted)
+
+
+class TokenBucket:
+    """At most so many tokens a minute, and no more than a second's worth at once.
+
+    Args:
+        per_minute: Tokens; None lets everything pass.
+        clock: Seconds that never go back.
+        sleep: How one waits.
+    """
+
+    def __init__(
+        self,
+        per_minute: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._rate = None if per_minute is None else per_minute / 60.0
+        self._clock, self._sleep = clock, sleep
+        self._free_at = clock()
+        self._lock = threading.Lock()
+
+    def take(self, count: float = 1.0, until: float = float("inf")) -> bool:
+        """Wait for tokens; return False, and take none, where they come after `until`."""
+        if self._rate is None or count <= 0:
+            return True
+        with self._lock:
+            now = self._clock()
+            start = max(self._free_at, now - _BURST_S)
+            due = start + count / self._rate
+            wait = due - now
+            if now + wait > until:
+                return False
+            self._free_at = due
+        if wait > 0:
+            self._sleep(wait)
+        return True
+
+
+@dataclass
+class Meter:
+    """What one pull has used, held against its budget and its provider's rates."""
+
+    budget: BudgetSettings
+    tariff: Tariff
+    run_deadline: float = float("inf")
+    """Time of `clock` after which nothing is asked any more."""
+    clock: Callable[[], float] = time.monotonic
+    used: Use = field(default_factory=Use)
+    told: Callable[[Use], None] | None = None
+    """Hears what has been used whenever bytes arrive."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _requests: TokenBucket = field(init=False)
+    _units: TokenBucket = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._requests = TokenBucket(self.tariff.requests_per_minute, self.clock)
+        self._units = TokenBucket(self.tariff.units_per_minute, self.clock)
+
+    def scene(self, seconds: float) -> Guard:
+        """Return the guard of one scene, which must be done within so many seconds."""
+        return Guard(self, self.clock() + seconds)
+
+    def ask(self, expected: int, units: float, until: float) -> None:
+        """Allow one request, waiting for its turn.
+
+        Raises:
+            BudgetError: It would exceed the budget.
+            OutOfTimeError: Its turn comes too late.
+        """
+        with self._lock:
+            wanted = self.used.plus(Use(1, expected, units))
+            check_budget(wanted, self.budget, self.tariff)
+            self.used = wanted
+        if not (self._requests.take(1, until) and self._units.take(units, until)):
+            self.settle(expected, 0)
+            raise OutOfTimeError("rate_limit_exceeds_deadline")
+
+    def spend(self, units: float, until: float) -> None:
+        """Allow processing units, waiting for their turn.
+
+        Raises:
+            BudgetError: They would exceed the budget.
+            OutOfTimeError: Their turn comes too late.
+        """
+        with self._lock:
+            wanted = self.used.plus(Use(units=units))
+            check_budget(wanted, self.budget, self.tariff)
+            self.used = wanted
+        if not self._units.take(units, until):
+            raise OutOfTimeError("rate_limit_exceeds_deadline")
+
+    def settle(self, expected: int, arrived: int) -> None:
+        """Count what a request brought instead of what was expected of it."""
+        with self._lock:
+            self.used = self.used.plus(Use(0, arrived - expected))
+            used = self.used
+        if self.told is not None:
+            self.told(used)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """The limits of one scene's requests."""
+
+    meter: Meter
+    deadline: float
+
+    def ask(self, expected: int, units: float = 0.0) -> None:
+        """Allow one request of so many bytes (`Meter.ask`)."""
+        self.check_time()
+        until = min(self.deadline, self.meter.run_deadline)
+        self.meter.ask(expected, units, until)
+
+    def spend(self, units: float) -> None:
+        """Allow processing units (`Meter.spend`); requests that are repeated spend none."""
+        self.check_time()
+        self.meter.spend(units, min(self.deadline, self.meter.run_deadline))
+
+    def settle(self, expected: int, arrived: int) -> None:
+        """Count what came (`Meter.settle`)."""
+        self.meter.settle(expected, arrived)
+
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        return min(self.deadline, self.meter.run_deadline) - self.meter.clock()
+
+    def check_time(self) -> None:
+        """Refuse to go on after a deadline.
+
+        Raises:
+            OutOfTimeError: It has passed.
+        """
+        now = self.meter.clock()
+        if now >= self.meter.run_deadline:
+            raise OutOfTimeError("run_deadline")
+        if now >= self.deadline:
+            raise OutOfTimeError("scene_deadline")

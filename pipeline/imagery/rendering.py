@@ -1,0 +1,246 @@
+"""Windows that a service renders, written as the files that a pull of files would leave.
+
+Owns the cutting of a county into windows that the service takes, the checks of what it renders and
+one file per band from it; asks for nothing itself. The one idea: a rendered window says by its data
+mask where there is a pixel, so a missing one can never pass for a dark one, nor an empty answer for
+a scene without clouds or fields.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import requests
+import shapely
+from pyproj import CRS
+from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
+from shapely.geometry.base import BaseGeometry
+
+from fieldline.pipeline.imagery.archive import SceneItem
+from fieldline.pipeline.imagery.emptiness import on_map, surely_shows
+from fieldline.pipeline.imagery.grid import Grid
+from fieldline.pipeline.imagery.limits import Guard
+from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
+from fieldline.pipeline.imagery.sources.source import RenderingSource
+from fieldline.pipeline.imagery.tariffs import processing_units
+from fieldline.pipeline.imagery.verified_file import clear, is_verified, write_record
+from fieldline.pipeline.imagery.web import WebError
+from fieldline.pipeline.imagery.windows import Boxes
+from fieldline.pipeline.records.tables import atomic_path
+
+_PARTS = "windows"
+"""Folder of rendered windows, until the scene is whole."""
+_TILE = 256
+_EDGE_M = 500.0
+"""Land around a footprint that is asked for too: catalogs round footprints."""
+_NUMBERS = np.dtype("uint16")
+SAMPLE_BYTES = _NUMBERS.itemsize
+"""Bytes of one pixel of one band in an answer, before it is compressed."""
+_FRACTION = 1e-6  # of a pixel
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What a source is asked of one scene."""
+
+    source: RenderingSource
+    item: SceneItem
+    """Its assets state the number that means missing."""
+    paths: Mapping[str, Path]
+    """File of each asset."""
+    grid: Grid
+    """The county's grid."""
+    boxes: Boxes
+    """Land that is needed, in the grid's CRS."""
+
+    @property
+    def folder(self) -> Path:
+        """Where rendered windows lie until the scene is whole."""
+        return next(iter(self.paths.values())).parent / _PARTS
+
+    @cached_property
+    def footprint(self) -> BaseGeometry:
+        """The scene's, in the grid's CRS."""
+        return on_map(self.item.footprint, self.grid.crs)
+
+    @cached_property
+    def windows(self) -> list[Window]:
+        """Windows of the grid that are asked for; none where no land is needed or shown."""
+        return _windows(self.grid, self.footprint, self.boxes, self.source.side)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Assets whose files are not there yet."""
+        paths = self.paths.items()
+        return sorted(key for key, path in paths if not is_verified(path, self._word(key)))
+
+    def to_come(self) -> list[Grid]:
+        """Return the windows that are still to be rendered."""
+        missing = [window for window in self.windows if not self._is_there(window)]
+        return [_part(self.grid, window) for window in missing] if self.keys else []
+
+    def run(self, session: requests.Session, guard: Guard) -> None:
+        """Have everything rendered that is not there yet, each band as a verified file.
+
+        Args:
+            session: Signed for the source.
+            guard: Allows processing units.
+
+        Raises:
+            WebError: A window does not come, or is not what was asked for.
+            OutOfTimeError: Its turn comes too late.
+            BudgetError: It would exceed the budget.
+            OSError: A file cannot be written.
+        """
+        root = self.source.provider.root
+        if not self.windows:
+            raise WebError(root, "footprint_beside_the_county")
+        if not self.keys:
+            return
+        for window in self.windows:
+            part = _part(self.grid, window)
+            if not self._is_there(window):
+                guard.spend(processing_units(part.height, part.width, len(self.keys)))
+                answer = self.source.render(session, self.item, self.keys, part)
+                _check(answer, len(self.keys) + 1, part, self.footprint, root)
+                _keep(self._place(window), self._asked(self.keys, [window]), answer)
+        wanted = {key: self.paths[key] for key in self.keys}
+        places = {self._place(window): window for window in self.windows}
+        _assemble(self.item, wanted, self.grid, places)
+        for key, path in wanted.items():
+            write_record(path, self._word(key))
+        shutil.rmtree(self.folder)
+
+    def _place(self, window: Window) -> Path:
+        return self.folder / f"{window.row_off}_{window.col_off}.tif"
+
+    def _is_there(self, window: Window) -> bool:
+        return is_verified(self._place(window), self._asked(self.keys, [window]))
+
+    def _word(self, key: str) -> str:
+        return self._asked([key], self.windows)
+
+    def _asked(self, keys: Sequence[str], windows: Sequence[Window]) -> str:
+        """Return what tells one request from another, as one word."""
+        places = [[self.grid.crs, self.grid.window_bounds(window)] for window in windows]
+        words = [[self.item.assets[key].href for key in keys], places]
+        return hashlib.sha256(json.dumps(words).encode()).hexdigest()
+
+
+def _part(grid: Grid, window: Window) -> Grid:
+    corner = grid.transform @ type(grid.transform).translation(window.col_off, window.row_off)
+    return Grid(grid.crs, corner, int(window.height), int(window.width))
+
+
+def _windows(grid: Grid, footprint: BaseGeometry, boxes: Boxes, side: int) -> list[Window]:
+    """Return the windows of the grid to be rendered: none where no land is needed or shown.
+
+    The grid is cut into equal parts, as few as the service's size allows; of each, the box of what
+    is needed in it is asked for.
+    """
+    shown = shapely.box(*footprint.buffer(_EDGE_M).bounds)
+    high = math.ceil(grid.height / math.ceil(grid.height / side))
+    wide = math.ceil(grid.width / math.ceil(grid.width / side))
+    found = []
+    for row in range(0, grid.height, high):
+        for column in range(0, grid.width, wide):
+            size = min(wide, grid.width - column), min(high, grid.height - row)
+            part = shapely.box(*grid.window_bounds(Window(column, row, *size))) & shown
+            inside = np.asarray(shapely.intersection(shapely.box(*boxes.T), part))
+            needed = inside[shapely.area(inside) > 0]
+            if needed.size:
+                west, south, east, north = map(float, shapely.total_bounds(needed))
+                window = grid.window_of((west, south, east, north))
+                if window is not None:
+                    found.append(window)
+    return found
+
+
+def _check(answer: bytes, bands: int, part: Grid, footprint: BaseGeometry, root: str) -> None:
+    """Refuse an answer that is not the window asked for, to its last pixel."""
+    try:
+        with rasterio.Env(**GDAL_OPTIONS), MemoryFile(answer) as memory, memory.open() as file:
+            wrong = _wrong(file, bands, part)
+            if wrong is None:
+                mask = file.read()[-1]
+    except RasterioError as error:
+        raise WebError(root, "not_an_image") from error
+    if wrong is not None:
+        raise WebError(root, wrong)
+    if not np.isin(mask, (0, 1)).all():
+        raise WebError(root, "no_data_mask")
+    if not mask.any() and surely_shows(footprint, np.array([part.bounds])):
+        raise WebError(root, "empty_answer")
+
+
+def _wrong(file: Any, bands: int, part: Grid) -> str | None:
+    if file.count != bands:
+        return f"{file.count}_bands"
+    if set(file.dtypes) != {_NUMBERS.name}:
+        return f"dtype_{file.dtypes[0]}"
+    if (file.height, file.width) != (part.height, part.width):
+        return "another_size"
+    if file.crs is None or CRS.from_user_input(file.crs) != CRS.from_user_input(part.crs):
+        return "another_crs"
+    step = part.resolution * _FRACTION
+    return None if file.transform.almost_equals(part.transform, step) else "another_place"
+
+
+def _keep(path: Path, asked: str, answer: bytes) -> None:
+    clear(path)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(answer)
+    write_record(path, asked)
+
+
+def _assemble(
+    item: SceneItem, paths: Mapping[str, Path], grid: Grid, places: Mapping[Path, Window]
+) -> None:
+    """Write one file for each band from the windows, missing pixels as the asset states them."""
+    with rasterio.Env(**GDAL_OPTIONS), ExitStack() as renamed, ExitStack() as opened:
+        files = []
+        for key, path in sorted(paths.items()):
+            clear(path)
+            temporary = renamed.enter_context(atomic_path(path))
+            profile = _profile(grid, item.assets[key].radiometry.nodata)
+            files.append(opened.enter_context(rasterio.open(temporary, "w", **profile)))
+        for path, place in places.items():
+            with rasterio.open(path) as part:
+                for rows in _strips(part.height):
+                    _copy(part, files, place, rows)
+
+
+def _copy(part: Any, files: Sequence[Any], place: Window, rows: tuple[int, int]) -> None:
+    start, count = rows
+    numbers = part.read(window=Window(0, start, part.width, count))
+    there = numbers[-1] > 0
+    target = Window(place.col_off, place.row_off + start, part.width, count)
+    for file, band in zip(files, numbers[:-1], strict=True):
+        file.write(np.where(there, band, _NUMBERS.type(file.nodata)), 1, window=target)
+
+
+def _strips(height: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, height, _TILE):
+        yield start, min(_TILE, height - start)
+
+
+def _profile(grid: Grid, nodata: float | None) -> dict[str, Any]:
+    return {
+        "driver": "GTiff", "count": 1, "dtype": _NUMBERS.name, "crs": grid.crs,
+        "nodata": nodata, "transform": grid.transform, "height": grid.height, "width": grid.width,
+        "tiled": True, "blockysize": _TILE, "blockxsize": _TILE, "compress": "deflate",
+        "sparse_ok": True, "bigtiff": "if_safer",
+    }  # fmt: skip

@@ -1,0 +1,55 @@
+"""A file that counts only beside its record: what was asked for, its size and its checksum.
+
+Owns the record and its checks, for everything that a pull leaves on disk; fetches nothing. Both
+are renamed into place, the record last, so that a killed pull leaves no half file that counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from fieldline.pipeline.records.tables import atomic_path
+
+
+def is_verified(path: Path, asked: str) -> bool:
+    """Whether a file is what was asked for, to the last byte."""
+    try:
+        record = json.loads(record_of(path).read_text(encoding="utf-8"))
+        if record["asked"] != asked or record["size"] != path.stat().st_size:
+            return False
+        return bool(record["sha256"] == checksum(path))
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def write_record(path: Path, asked: str) -> None:
+    """Leave the record of a file beside it.
+
+    Args:
+        path: The file.
+        asked: What was asked for, as one word.
+    """
+    record = {"asked": asked, "size": path.stat().st_size, "sha256": checksum(path)}
+    with atomic_path(record_of(path)) as temporary:
+        temporary.write_text(json.dumps(record), encoding="utf-8")
+
+
+def clear(path: Path) -> None:
+    """Remove a file that is not what is asked for, which nobody may read, and a killed pull's."""
+    for old in (path, record_of(path)):
+        old.unlink(missing_ok=True)
+        for half in old.parent.glob(f".{old.name}.*.tmp"):
+            half.unlink(missing_ok=True)
+
+
+def record_of(path: Path) -> Path:
+    """Return the path of a file's record."""
+    return path.with_suffix(".json")
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,170 @@
+"""`fieldline plan`: what the imagery of a county and season takes, before a byte of it is fetched.
+
+Owns the page, as a table and as JSON; the count is `pipeline.imagery.county_plan`'s. It reads the
+parcel files as intake would and needs no earlier stage and no key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fieldline.pipeline.imagery.county_plan import CountyPlan
+from fieldline.pipeline.imagery.limits import BudgetError
+from fieldline.pipeline.imagery.settings import BudgetSettings
+from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows import exits
+from fieldline.workflows.checks import choices_of
+from fieldline.workflows.config.load import load_config
+from fieldline.workflows.config.model import Config
+from fieldline.workflows.plan import FOLDER
+from fieldline.workflows.preflight import season_problems
+
+_COLUMNS = (
+    "scene", "date", "cloud %", "files", "there", "tiles", "windows", "requests", "MB there",
+    "MB to come",
+)  # fmt: skip
+_OF_ARCHIVES = ("scene", "date", "cloud %", "files", "MB there")
+_MB = 1e6
+
+
+def plan_imagery(config_files: Sequence[Path], county: str, season: str, *, as_json: bool) -> int:
+    """Print the plan of a county and season; return the exit code: 3 where it exceeds the budget.
+
+    Raises:
+        UserError: Unknown county or season, or its parcels or catalog cannot be read.
+    """
+    config = load_config(config_files, {"counties": [county], "seasons": [season]})
+    for problem in season_problems(config):
+        raise problem
+    plan = county_plan(config, county, season)
+    refused = _refused(plan, config.pull.budget)
+    if as_json:
+        told = {"county": county, "season": season, **document(plan), "refused": refused}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        _print(plan)
+        if refused:
+            print(f"a run would stop: {refused}")
+    return exits.FOUND if refused else exits.OK
+
+
+def county_plan(config: Config, county: str, season: str) -> CountyPlan:
+    """Return the plan of a county and season.
+
+    Raises:
+        UserError: Its parcels or catalog cannot be read.
+    """
+    # numpy and GDAL are imported here, so that `fieldline --help` answers at once
+    from fieldline.pipeline.imagery.scenes import plan_scenes
+    from fieldline.pipeline.parcels.intake import accepted_outlines
+
+    files = config.input_paths(county, season, "parcels")
+    choices, boundary = choices_of(config, county, files)
+    outlines = accepted_outlines(files, choices, boundary=boundary, settings=config.intake)
+    if outlines.empty:
+        raise UserError(
+            f"county {county} has no accepted parcel",
+            "see `fieldline parcels check` for what is wrong with each",
+        )
+    # The look itself, some kilobytes a file, is what tells whether the budget would do.
+    unlimited = config.pull.model_copy(update={"budget": BudgetSettings()})
+    own, catalog = config.county[county], config.input_paths(county, season, "catalog")
+    remote = None if catalog else str(own.inputs.catalog)
+    return plan_scenes(
+        catalog=catalog[0] if catalog else None, outlines=outlines, season=own.seasons[season],
+        scenes=own.scenes, grid=own.grid, pull=unlimited, remote=remote,
+        folder=config.results / FOLDER.format(county=county, season=season),
+    )  # fmt: skip
+
+
+def document(plan: CountyPlan) -> dict[str, Any]:
+    """Return a plan as JSON holds it: numbers as numbers, money as text."""
+    tariff = {name: _plain(value) for name, value in asdict(plan.tariff).items()}
+    return {
+        "scenes": [asdict(scene) for scene in plan.scenes],
+        "left_out": plan.left_out,
+        "total": {
+            "scenes": len(plan.scenes),
+            "bytes_there": sum(scene.bytes_there for scene in plan.scenes),
+            "bytes_to_come": plan.to_come.bytes,
+            "requests": plan.to_come.requests,
+            "processing_units": plan.units,
+            "money": _plain(plan.money),
+            "currency": plan.tariff.currency,
+            "files_of_unknown_size": sum(scene.unknown_files for scene in plan.scenes),
+            "files_of_bound_size": sum(scene.bound_files for scene in plan.scenes),
+        },
+        "looked": asdict(plan.looked),
+        "tariff": tariff,
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | float | str) else str(value)
+
+
+def _refused(plan: CountyPlan, budget: BudgetSettings) -> str:
+    """Return the sentence with which a run would stop; empty where it would not."""
+    from fieldline.pipeline.imagery.county_plan import check_plan
+
+    try:
+        check_plan(plan, budget)
+    except BudgetError as error:
+        return str(error)
+    return ""
+
+
+def _print(plan: CountyPlan) -> None:
+    total = document(plan)["total"]
+    rows = [_row(scene) for scene in map(asdict, plan.scenes)]
+    fetched = any(row["requests"] != "0" for row in rows) or plan.looked.requests
+    print_aligned(rows, _COLUMNS if fetched else _OF_ARCHIVES)
+    print(
+        f"{total['scenes']} scenes: {total['bytes_there'] / _MB:,.1f} MB there, "
+        f"{total['bytes_to_come'] / _MB:,.1f} MB to come in {total['requests']:,} requests, "
+        f"{plan.units:,.1f} processing units, {_price(plan)}"
+    )
+    for code, count in sorted(plan.left_out.items()):
+        print(f"left out: {count} items, {code}")
+    bound, unknown = total["files_of_bound_size"], total["files_of_unknown_size"]
+    if bound:
+        print(f"{bound} files tell no tile table: the size of the whole file is counted")
+    if unknown:
+        print(f"{unknown} files of unknown size are not counted")
+    if plan.looked.requests:
+        print(
+            f"this look: {plan.looked.requests:,} requests, {plan.looked.bytes / _MB:,.1f} MB of "
+            "file headers, which a run does not fetch again"
+        )
+
+
+def print_aligned(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> None:
+    """Print rows under their names, each column as wide as its widest cell and none cut."""
+    lines = [dict(zip(names, names, strict=True)), *rows]
+    widths = {name: max(len(line[name]) for line in lines) for name in names}
+    for line in lines:
+        first, *others = names
+        cells = [line[first].ljust(widths[first])]
+        print("  ".join([*cells, *(line[name].rjust(widths[name]) for name in others)]).rstrip())
+
+
+def _row(scene: Mapping[str, Any]) -> dict[str, str]:
+    cloud, bound = scene["cloud_percent"], "<" if scene["bound_files"] else ""
+    values = (
+        scene["id"], scene["date"], "" if cloud is None else f"{cloud:.0f}", scene["files"],
+        scene["files_there"], scene["tiles"], scene["windows"], scene["requests"],
+        f"{scene['bytes_there'] / _MB:,.1f}", f"{bound}{scene['bytes_to_come'] / _MB:,.1f}",
+    )  # fmt: skip
+    return dict(zip(_COLUMNS, map(str, values), strict=True))
+
+
+def _price(plan: CountyPlan) -> str:
+    if plan.money is None:
+        return "price not known (set pull.tariff)"
+    if not plan.money:
+        return "free of charge"
+    return f"{plan.money} {plan.tariff.currency}".rstrip()
