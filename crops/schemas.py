@@ -120,3 +120,23 @@ HISTORY = TableSchema(
     ),
     key=("parcel_id",),
 )  # fmt: skip
+
+CROP_VALUES = TableSchema(
+    "crop_values",
+    (
+        Column("crop", pa.string(), "Crop code"),
+        Column("prior_t_ha", pa.float64(), "County prior", "t/ha", nullable=True, minimum=0),
+        Column("years_log_sd", pa.float64(), "Log sd between years", nullable=True, minimum=0),
+        Column("own_log_sd", pa.float64(), "Log sd of a parcel of which nothing is known", minimum=0),
+        Column("price_q50_minor", pa.int64(), "Last price per tonne", "minor/t", nullable=True),
+        Column("price_log_sd", pa.float64(), "Log sd of the price to its sale", nullable=True),
+        Column("price_log_sd_year", pa.float64(), "Log sd of the price a year ahead", nullable=True),
+        Column("price_days", pa.int32(), "Horizon of that price error", "d"),
+        Column("cost_per_ha_minor", pa.int64(), "Cash cost", "minor/ha", nullable=True, minimum=0),
+        Column("sown_by", _DATE, "Last sowing day of the template this season", nullable=True),
+        Column("harvest_from", _DATE, "First harvest day of the template this season", nullable=True),
+        Column("harvest_by", _DATE, "Last harvest day of the template this season", nullable=True),
+        Column("currency", pa.string(), "ISO 4217 code"),
+    ),
+    key=("crop",),
+)  # fmt: skip

@@ -1,6 +1,6 @@
 """Evidence and reason codes as data: effect, English and Chinese text, remedy.
 
-Owns the loaders of `data/evidence_codes.csv`, `data/reason_codes.csv` and
+Owns the loaders of `data/evidence_codes.csv`, `data/reason_codes.csv`, `data/reason_ways.csv` and
 `data/farmer_remedies.csv`; the texts belong to the people who answer for them. A code that is not
 in its table is a defect, not a new code; an outcome without a farmer's remedy is the lender's task.
 """
@@ -38,9 +38,11 @@ class EvidenceCode:
 
 @dataclass(frozen=True)
 class ReasonCode:
-    """One row of `data/reason_codes.csv`; texts hold `{value}`, `{threshold}` and `{extra}`."""
+    """One row of `data/reason_codes.csv`; texts hold `{value}`, `{threshold}`, `{extra}` and, where
+    what would change the answer is found by deciding again, `{way}`."""
 
     code: str
+    """Code, or `code:variant` for another text of the same code."""
     rank: int
     """Vetoes 1, reviews 2, risk 3, limit 4: lower ranks are told first."""
     english: str
@@ -85,6 +87,21 @@ def _farmer_remedies() -> dict[str, FarmerRemedy]:
 def farmer_remedy(outcome: str) -> FarmerRemedy:
     """Return what a farmer is told to do about an outcome code, whatever the operator has to do."""
     return _farmer_remedies().get(outcome, NOT_THE_FARMERS)
+
+
+@dataclass(frozen=True)
+class ReasonWay:
+    """One row of `data/reason_ways.csv`; texts hold `{what}` and `{most}`."""
+
+    english: str
+    chinese: str
+
+
+@cache
+def reason_ways() -> dict[str, ReasonWay]:
+    """Return the texts of what would change an answer, by the name of the way."""
+    rows = table_rows("reason_ways.csv")
+    return {row["way"]: ReasonWay(row["english"], row["chinese"]) for row in rows}
 
 
 @cache

@@ -24,6 +24,8 @@ EVIDENCE = TableSchema(
         Column("effect", pa.string(), "`none`, `lower`, `review` or `block`: the strongest code"),
         Column("rivals", pa.list_(pa.string()), "Parcels of other applicants on the same ground"),
         Column("protected_m2", pa.float64(), "Overlap with protected areas", "m2", minimum=0),
+        Column("proven_crop", pa.string(), "Crop that photo or receipt prove", nullable=True),
+        Column("leased", pa.bool_(), "Whether the applicant rents the land"),
     ),
     key=("parcel_id",),
 )
@@ -39,14 +41,17 @@ PROFILES = TableSchema(
         Column("parcels_valued", pa.int32(), "Parcels with yield and price", minimum=0),
         Column("evidence_area_m2", pa.float64(), "Evidence area", "m2", minimum=0),
         Column("crops", pa.list_(pa.string()), "Crops valued"),
-        Column("income_q10_minor", _MONEY, "q10 of gross income minus crop cost, joint draws", "minor"),
+        Column("income_q10_minor", _MONEY, "q10 of the repayment harvest: gross income minus its costs, joint draws", "minor"),
         Column("income_q50_minor", _MONEY, "Median of the same", "minor"),
         Column("income_q90_minor", _MONEY, "q90 of the same", "minor"),
-        Column("crop_cost_minor", _MONEY, "Crop cost that the income is net of", "minor", minimum=0),
+        Column("crop_cost_minor", _MONEY, "Growing cost, rent and insurance that the income is net of", "minor", minimum=0),
         Column("debt_service_minor", _MONEY, "Other yearly debt service", "minor", minimum=0),
         Column("off_farm_minor", _MONEY, "Off-farm income that counts", "minor", nullable=True, minimum=0),
         Column("debt_elsewhere_minor", _MONEY, "Part of the debt service that off-farm income pays", "minor", minimum=0),
         Column("household_need_minor", _MONEY, "Subsistence need that the land carries", "minor", minimum=0),
+        Column("guaranteed_minor", _MONEY, "Guaranteed by others, as far as they can", "minor", minimum=0),
+        Column("guaranteeing_minor", _MONEY, "Guaranteed for others", "minor", minimum=0),
+        Column("joint_members", pa.int32(), "Farmers who apply together", minimum=1),
         Column("requested_minor", _MONEY, "Amount asked for", "minor", nullable=True, minimum=0),
         Column("stability", pa.float64(), "Area-weighted stability", nullable=True),
         Column("hazard_index", pa.float64(), "Area-weighted hazard index", nullable=True),
@@ -57,6 +62,27 @@ PROFILES = TableSchema(
         Column("currency", pa.string(), "ISO 4217 code"),
     ),
     key=("level", "party_id"),
+)  # fmt: skip
+
+HARVESTS = TableSchema(
+    "harvests",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("crop", pa.string(), "Crop that may stand at the harvest; empty where none is known"),
+        Column("chance", pa.float64(), "Chance of that crop; the chances of a parcel add up to 1", minimum=0, maximum=1),
+        Column("main", pa.bool_(), "Whether it is the parcel's most likely crop: need is reckoned by it"),
+        Column("harvest", pa.string(), "`standing`, `unsown`, `next`, or `none` within the tenor"),
+        Column("harvest_by", pa.date32(), "Last day of that harvest by the template", nullable=True),
+        Column("crop_basis", pa.string(), "`classified`, `cheapest_of_set`, `proven`, `declared`, `rotation` or `none`"),
+        Column("yield_q50_t_ha", pa.float64(), "Median yield", "t/ha", nullable=True, minimum=0),
+        Column("shared_log_sd", pa.float64(), "Log sd of the shock shared by shock_group", nullable=True, minimum=0),
+        Column("own_log_sd", pa.float64(), "Log sd of the parcel's own part", nullable=True, minimum=0),
+        Column("shock_group", pa.string(), "Parcels that share a yield shock: crop and weather cell"),
+        Column("price_q50_minor", pa.int64(), "Median price per tonne", "minor/t", nullable=True, minimum=0),
+        Column("price_log_sd", pa.float64(), "Log sd of the price at that harvest, shared by crop", nullable=True, minimum=0),
+        Column("cost_per_ha_minor", pa.int64(), "Cash cost of growing the crop", "minor/ha", nullable=True, minimum=0),
+    ),
+    key=("parcel_id", "crop"),
 )  # fmt: skip
 
 DECISIONS = TableSchema(

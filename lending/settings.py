@@ -39,6 +39,15 @@ class EvidenceSettings(Section):
     claim_registered_share: float = Field(0.5, gt=0, le=1)
     """A registered holder keeps disputed ground where the registered area, laid on the undisputed
     part of the ring first, still covers this share of it."""
+    unproven_lease_share: float = Field(0.5, ge=0, le=1)
+    """Share of the area that counts where the registry names another holder and neither a lease nor
+    the holder's confirmation was handed in; assumption."""
+    photo_settles: Literal["accept", "review"] = "accept"
+    """What a verified photo or seed receipt does to a parcel whose images contradict it: the paper
+    is accepted, or a person looks at both."""
+    emergence_days: int = Field(45, ge=0, le=120)
+    """Days from the last sowing day of a crop's template until its growth must be seen;
+    assumption."""
     protected_min_share: float = Field(0.05, ge=0, le=1)
     """A parcel is stopped where at least this share of it lies in a protected area by more than
     `gps_tolerance_m` ..."""
@@ -92,7 +101,7 @@ class PolicySettings(Section):
 
     AMOUNTS: ClassVar[tuple[str, ...]] = (
         "max_limit", "min_limit", "exposure_cap_household", "exposure_cap_farmer", "limit_step",
-        "household_need_per_head",
+        "household_need_per_head", "rent_per_mu",
     )  # fmt: skip
     """Settings that are amounts of money: with another currency each must be stated anew."""
 
@@ -142,6 +151,31 @@ class PolicySettings(Section):
     need_income_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
     """The farm's part of the subsistence need is at most this share of its poor-year (q10) income:
     a household that lives on less land than its need already lives from other work; assumption."""
+    off_farm_unproven_share: Decimal = Field(Decimal("0.25"), ge=0, le=1)
+    """Off-farm income that is stated and not proven carries at most this share of the household's
+    need, and no debt; assumption."""
+    rent_per_mu: Decimal = Field(Decimal("300"), ge=0)
+    """Yearly rent of leased land where no paper proves another, units of `currency` per mu; order
+    of magnitude of land cost in national cost surveys, assumption."""
+    insurance_trigger: Decimal = Field(Decimal("0.3"), ge=0, le=1)
+    """Share of a parcel's yield that must be lost before crop insurance pays; assumption."""
+    insurance_share: Decimal = Field(Decimal("0.8"), ge=0, le=1)
+    """Share of the sum insured times the loss that is counted on (stages, disputes); assumption."""
+    guarantee_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
+    """Share of a verified guarantee that raises what a line may be; assumption."""
+    own_level_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
+    """Share of a parcel's departure from its neighbours' yield that stays with it next season;
+    assumption."""
+    next_year_spread: Decimal = Field(Decimal("1.2"), ge=1, le=3)
+    """Spread of next season's county yield over that of the past years: the mean of few years errs
+    too, and yields drift."""
+    declared_crop_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
+    """Chance given to a declared crop that is not up yet; the rest goes by what the county's
+    parcels grew; assumption."""
+    rotation_prior: float = Field(5.0, gt=0)
+    """Parcels' worth of the county's crop shares in what follows a crop; assumption."""
+    rotation_least: float = Field(0.05, ge=0, lt=0.5)
+    """Crops that follow more rarely than this are left out of a parcel's next harvest."""
     funding_rate: Decimal = Field(Decimal("0.028"), ge=0, lt=1)
     """Yearly cost of funding."""
     opex_rate: Decimal = Field(Decimal("0.012"), ge=0, lt=1)

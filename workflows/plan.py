@@ -16,6 +16,7 @@ from typing import Any
 
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.config.model import STORE, Config
+from fieldline.workflows.inputs.absent import absent_inputs
 from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
@@ -155,6 +156,7 @@ class Plan:
             "seasons": self._seasons_until,
             "privacy": lambda w: _plain(self.config.privacy_of(w.county)),
             "layouts": self._layouts,
+            "absent": lambda w: absent_inputs(self.config.county[w.county]),
             "vault": VAULT,
             "database": self._store(),
             "acts": lambda _: self._acts,

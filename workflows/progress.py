@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fieldline.pipeline.records.progress import Step
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -27,6 +29,22 @@ class Progress:
     """Rule and log of each failed job."""
     errors: list[str] = field(default_factory=list)
     """What the engine itself could not do."""
+    steps: dict[str, dict[str, Step]] = field(default_factory=dict)
+    """How far jobs are that say so, by rule and job."""
+
+    def hear(self, step: Step) -> str | None:
+        """Take in what a job says of itself; return its rule where it is planned."""
+        self.steps.setdefault(step.stage, {})[step.job] = step
+        return step.stage if step.stage in self.planned else None
+
+    def note(self, rule: str) -> str:
+        """Return what the jobs of a rule say together: parts done, bytes and rate."""
+        steps = list(self.steps.get(rule, {}).values())
+        if not steps:
+            return ""
+        size, rate = sum(s.bytes for s in steps), sum(s.bytes / max(s.seconds, 0.1) for s in steps)
+        done, total = sum(s.done for s in steps), sum(s.total for s in steps)
+        return f"{done}/{total} scenes, {size / 1e6:,.1f} MB, {rate / 1e6:,.1f} MB/s"
 
     def take(self, event: Mapping[str, Any]) -> str | None:
         """Take in one event; return the rule whose progress changed."""
@@ -56,13 +74,15 @@ def shown(progress: Progress) -> Iterator[Callable[[str], None]]:
         yield lambda rule: _print_line(progress, rule)
         return
     columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn())
-    with Bars(*columns, TimeElapsedColumn(), console=console) as bars:
+    note = TextColumn("{task.fields[note]}")
+    with Bars(*columns, TimeElapsedColumn(), note, console=console) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(rule: str) -> None:
             if rule not in tasks:
-                tasks[rule] = bars.add_task(rule, total=progress.planned[rule])
-            bars.update(tasks[rule], completed=progress.finished.get(rule, 0))
+                tasks[rule] = bars.add_task(rule, total=progress.planned[rule], note="")
+            done = progress.finished.get(rule, 0)
+            bars.update(tasks[rule], completed=done, note=progress.note(rule))
 
         yield show
 

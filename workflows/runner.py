@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +26,7 @@ from fieldline.pipeline.records.errors import (
     StageError,
     UserError,
 )
+from fieldline.pipeline.records.progress import PROGRESS_VARIABLE, heard
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.county_tables import unreadable_tables
@@ -153,26 +154,30 @@ def _execute(command: list[str], results: Path, more: Mapping[str, str]) -> Prog
     progress, tail = Progress(), deque[str](maxlen=_TAIL_LINES)
     read_end, write_end = os.pipe()
     environment = {**os.environ, EVENTS_VARIABLE: str(write_end), **more}
+    if sys.stderr.isatty():
+        environment[PROGRESS_VARIABLE] = "1"
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         pass_fds=(write_end,), env=environment, cwd=results,
     )  # fmt: skip
     os.close(write_end)
     assert process.stdout is not None
-    talk = threading.Thread(target=_keep, args=(process.stdout, tail, results / _ENGINE_LOG))
-    talk.start()
-    try:
-        with os.fdopen(read_end, encoding="utf-8") as events, shown(progress) as show:
-            for line in events:
-                rule = progress.take(json.loads(line))
-                if rule is not None:
-                    show(rule)
-    except KeyboardInterrupt as error:
-        stop(process, tail)
-        raise InterruptedRunError("stopped; the next run goes on from here") from error
-    finally:
-        status = process.wait()
-        talk.join()
+    with shown(progress) as show:
+        text = _own_text(process.stdout, progress, show)
+        talk = threading.Thread(target=_keep, args=(text, tail, results / _ENGINE_LOG))
+        talk.start()
+        try:
+            with os.fdopen(read_end, encoding="utf-8") as events:
+                for line in events:
+                    rule = progress.take(json.loads(line))
+                    if rule is not None:
+                        show(rule)
+        except KeyboardInterrupt as error:
+            stop(process, tail)
+            raise InterruptedRunError("stopped; the next run goes on from here") from error
+        finally:
+            status = process.wait()
+            talk.join()
     if status != 0:
         raise _failure(progress, list(tail), results)
     return progress
@@ -193,7 +198,17 @@ def stop(engine: subprocess.Popen[str], talk: Sequence[str]) -> None:
             return
 
 
-def _keep(talk: IO[str], tail: deque[str], log: Path) -> None:
+def _own_text(talk: IO[str], progress: Progress, show: Callable[[str], None]) -> Iterator[str]:
+    """Yield the engine's text; what jobs say of their progress in between is shown instead."""
+    for line in talk:
+        step = heard(line)
+        if step is None:
+            yield line
+        elif (rule := progress.hear(step)) is not None:
+            show(rule)
+
+
+def _keep(talk: Iterator[str], tail: deque[str], log: Path) -> None:
     """Keep the engine's text: its end in memory, all of it on disk while there is room."""
     try:
         with log.open("w", encoding="utf-8") as file:

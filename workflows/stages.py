@@ -105,7 +105,8 @@ STAGES: tuple[Stage, ...] = (
             "loan_history": Source("loan_history"), "survey": Source("survey"),
             "prices": Source("prices"), "county_yields": Source("county_yields"),
             "weather": Source("weather"), "weather_cells": Source("weather_cells"),
-            "protected": Source("protected"), "labelled_series": Source("labelled_series"),
+            "protected": Source("protected"), "documents": Source("documents"),
+            "labelled_series": Source("labelled_series"),
             "parcels": Artifact("outcomes/intake.parquet"), "farmers": Artifact("farmers.parquet"),
         },
         makes={"out": "inputs.parquet", "out_rows": "input_rows.parquet"},
@@ -231,7 +232,10 @@ STAGES: tuple[Stage, ...] = (
             "earlier_hazards": Artifact("hazards.parquet", earlier=True),
             "earlier_surveys": Source("survey", earlier=True),
         },
-        makes={"out": "yields.parquet", "card": "models/yield.json"},
+        makes={
+            "out": "yields.parquet", "out_crops": "crop_values.parquet",
+            "card": "models/yield.json",
+        },
         settings={
             "prices_format": "county.inputs.prices_format", "currency": "county.currency",
             "table_columns": "county.inputs.columns",
@@ -259,13 +263,14 @@ STAGES: tuple[Stage, ...] = (
         "Evidence: declared, seen, registry",
         reads={
             "parcels": Artifact("parcels.parquet"), "fields": Artifact("fields.parquet"),
-            "crops": Artifact("crops.parquet"),
+            "crops": Artifact("crops.parquet"), "crop_values": Artifact("crop_values.parquet"),
             "registry": Source("registry"), "protected": Source("protected"),
+            "documents": Source("documents"),
         },
         makes={"out": "evidence.parquet"},
         settings={
-            "as_of": "as_of", "settings": "lending.evidence", "privacy": "privacy",
-            "table_columns": "county.inputs.columns",
+            "as_of": "as_of", "currency": "county.currency", "settings": "lending.evidence",
+            "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
     ),
     Stage(
@@ -275,9 +280,11 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "farmers": Artifact("farmers.parquet"), "evidence": Artifact("evidence.parquet"),
             "yields": Artifact("yields.parquet"), "hazards": Artifact("hazards.parquet"),
-            "history": Artifact("history.parquet"), "applications": Source("applications"),
+            "history": Artifact("history.parquet"), "growth": Artifact("growth.parquet"),
+            "crop_values": Artifact("crop_values.parquet"),
+            "applications": Source("applications"), "documents": Source("documents"),
         },
-        makes={"out": "profiles.parquet"},
+        makes={"out": "profiles.parquet", "out_harvests": "harvests.parquet"},
         settings={
             "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
             "privacy": "privacy", "table_columns": "county.inputs.columns",
@@ -307,7 +314,7 @@ STAGES: tuple[Stage, ...] = (
         "Decisions",
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
-            "evidence": Artifact("evidence.parquet"), "yields": Artifact("yields.parquet"),
+            "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
             "model": Artifact("models/default/manifest.json"), "parts": Outcomes(of_scenes=False),
         },
         makes={"out": "decisions.parquet", "card": "models/pd.json"},
@@ -322,10 +329,12 @@ STAGES: tuple[Stage, ...] = (
         "Offers",
         reads={
             "decisions": Artifact("decisions.parquet"), "farmers": Artifact("farmers.parquet"),
-            "model": Artifact("models/pd.json"),
+            "model": Artifact("models/pd.json"), "parcels": Artifact("parcels.parquet"),
+            "evidence": Artifact("evidence.parquet"),
         },
         makes={"offers": "offers.csv", "queue": "review_queue.csv"},
         settings={
+            "absent": "absent",
             "county": "county_id", "season": "season_name", "policy": "lending.policy",
             "settings": "lending.posting", "audit": "audit", "database": "database",
             "acts": "acts",

@@ -19,10 +19,11 @@ import pandas as pd
 from fieldline.crops.inputs import PRICES, SURVEY
 from fieldline.crops.model_card import content_hash, write_card
 from fieldline.crops.recognise.labels import crop_cuts
-from fieldline.crops.schemas import YIELDS
+from fieldline.crops.schemas import CROP_VALUES, YIELDS
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.costs import CropCost, cash_costs
+from fieldline.crops.value.crop_values import crop_values
 from fieldline.crops.value.pooling import CURVE_FEATURES
 from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, read_prices
 from fieldline.crops.value.priors import Prior, YieldSources, own_error
@@ -90,11 +91,12 @@ def run_yields(
     table_columns: Mapping[str, Mapping[str, str]] = {},
     settings: YieldSettings,
     out: Path,
+    out_crops: Path,
     card: Path,
     outcomes: Path,
     previous: Sequence[Path] = (),
 ) -> None:
-    """Write `yields.parquet`, the yield card and the stage's outcomes.
+    """Write yields, what is known of each crop, the yield card and the stage's outcomes.
 
     Args:
         crops: `crops.parquet`.
@@ -116,6 +118,7 @@ def run_yields(
         table_columns: The lender's own column names by table and Fieldline name.
         settings: Settings of the stage.
         out: Where the yields go.
+        out_crops: Where yield, price, cost and days of each crop go.
         card: Where the yield card goes.
         outcomes: Where outcomes go.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
@@ -135,16 +138,17 @@ def run_yields(
         learnt.to_csv(index=False, float_format="%.9g").encode(),
         settings.model_dump_json().encode(),
     )  # fmt: skip
-    known = {} if prices is None else crop_prices(
-        read_prices(prices, prices_format, currency, season.as_of,
-                    table_columns.get(PRICES.name, {})),
-        season.as_of, settings,
+    series = None if prices is None else read_prices(
+        prices, prices_format, currency, season.as_of, table_columns.get(PRICES.name, {})
     )  # fmt: skip
+    known = {} if series is None else crop_prices(series, season.as_of, settings)
     costs = cash_costs(settings.cost_file, settings.cost_region, currency) if known else {}
     valuation = Valuation(priors, known, costs, model, name, currency)
     cells = read_table(weather_cells, ["parcel_id", "cell_id"]).set_index("parcel_id")["cell_id"]
     rows = _rows(table, cells.to_dict(), valuation)
     write_table(pd.DataFrame(rows, columns=YIELDS.names), YIELDS, out)
+    per_crop = crop_values(valuation, season, settings, series)
+    write_table(per_crop, CROP_VALUES, out_crops)
     write_card(_card(valuation, learnt, settings, season), card)
     write_outcomes([_outcome(row) for row in rows], outcomes)
 

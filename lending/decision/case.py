@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from fieldline.lending.decision.document import completed, document
+from fieldline.lending.decision.document import completed, text
 from fieldline.lending.decision.limit import Means
 from fieldline.lending.settings import PolicySettings
-from fieldline.pipeline.records.canonical import content_hash
+from fieldline.pipeline.records.canonical import text_hash
 from fieldline.pipeline.records.money import from_minor
 
 RULES_TODAY = 3
@@ -68,7 +68,11 @@ class PartyCase(_Record):
     household_need_minor: int
     requested_minor: int | None
     crop_cost_minor: int = 0
-    """Growing costs that the income is net of."""
+    """Growing costs, rent and insurance that the income is net of."""
+    guaranteed_minor: int = 0
+    """Guaranteed by others."""
+    guaranteeing_minor: int = 0
+    """Guaranteed for others."""
 
     def means(self, currency: str) -> Means:
         """Return the same in units of the currency."""
@@ -78,6 +82,8 @@ class PartyCase(_Record):
             from_minor(self.debt_service_minor, currency),
             from_minor(self.debt_elsewhere_minor, currency),
             from_minor(self.crop_cost_minor, currency),
+            from_minor(self.guaranteed_minor, currency),
+            from_minor(self.guaranteeing_minor, currency),
         )
 
 
@@ -166,6 +172,8 @@ class Case(_Record):
     """Live lines of farmer and household under another county, season or product."""
     review: ReviewCase | None = None
     """A person's decision that stands for this evidence."""
+    joint_members: int = 1
+    """Farmers who apply together, this one included: they share the least line."""
     rules: int = RULES_TODAY
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 
@@ -181,7 +189,7 @@ class Case(_Record):
     @property
     def decision_id(self) -> str:
         """Hash of the stored form: inputs, model, policy and rules, and no version of code."""
-        return content_hash(document(self))
+        return text_hash(text(self))
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Case:
@@ -191,4 +199,4 @@ class Case(_Record):
 
 def policy_hash(policy: PolicySettings) -> str:
     """Return the content hash of a policy snapshot."""
-    return content_hash(document(policy, "policy"), 16)
+    return text_hash(text(policy, "policy"), 16)

@@ -86,7 +86,7 @@ def open_folder(
     farmers: Path,
     profiles: Path,
     evidence: Path,
-    yields: Path,
+    harvests: Path,
     parts: Sequence[Path],
     currency: str,
     as_of: dt.date,
@@ -94,10 +94,10 @@ def open_folder(
     """Read and join the artifacts that decisions depend on."""
     known = read_table(evidence).sort_values("parcel_id", kind="stable")
     valued = read_table(
-        yields, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
-                 "yield_q50_t_ha"],
+        harvests, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
+                   "yield_q50_t_ha", "main"],
     )  # fmt: skip
-    joined = known.merge(valued, on="parcel_id", how="left")
+    joined = known.merge(valued[valued["main"]], on="parcel_id", how="left")
     parcels: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in joined.to_dict("records"):
         parcels[str(row["farmer_id"])].append({str(k): v for k, v in row.items()})
@@ -144,6 +144,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             risk=risk,
             ceiling=ceiling,
             policy=policy,
+            joint_members=int(row["joint_members"]),
         )
         for row, refusals, risk in zip(
             people.to_dict("records"), folder.farmers["refusals"], risks, strict=True
@@ -178,6 +179,8 @@ def _party(row: dict[Any, Any]) -> PartyCase:
         household_need_minor=row["household_need_minor"],
         requested_minor=None if pd.isna(requested) else int(requested),
         crop_cost_minor=row["crop_cost_minor"],
+        guaranteed_minor=row["guaranteed_minor"],
+        guaranteeing_minor=row["guaranteeing_minor"],
     )
 
 
@@ -301,7 +304,7 @@ def run_decide(
     farmers: Path,
     profiles: Path,
     evidence: Path,
-    yields: Path,
+    harvests: Path,
     model: Path,
     parts: Sequence[Path],
     as_of: dt.date,
@@ -317,7 +320,7 @@ def run_decide(
         farmers: farmers.parquet.
         profiles: profiles.parquet.
         evidence: evidence.parquet.
-        yields: yields.parquet.
+        harvests: harvests.parquet.
         model: `manifest.json` of the model folder that judges.
         parts: Outcome files of the earlier stages.
         as_of: Knowledge date.
@@ -328,7 +331,7 @@ def run_decide(
         outcomes: outcomes/decide.parquet.
     """
     folder = open_folder(
-        farmers=farmers, profiles=profiles, evidence=evidence, yields=yields, parts=parts,
+        farmers=farmers, profiles=profiles, evidence=evidence, harvests=harvests, parts=parts,
         currency=currency, as_of=as_of,
     )  # fmt: skip
     judge = read_judge(model)

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any
 
+from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import (
     Caps,
     LiveLines,
@@ -26,9 +29,10 @@ from fieldline.lending.decision.pricing import Price, within_ceiling
 from fieldline.lending.decision.reasons import MOST, Finding, Reason, risk_findings, tell
 from fieldline.lending.decision.review import settled
 from fieldline.lending.decision.rules import RULES
-from fieldline.pipeline.records.money import floor_to_step, from_minor, shown_amount, to_minor
-
-Access = Literal["approve", "review", "decline"]
+from fieldline.lending.decision.ways import Access, Verdict, of_price, with_ways
+from fieldline.lending.decision.wording import amount, apart, told
+from fieldline.lending.settings import PolicySettings
+from fieldline.pipeline.records.money import floor_to_step, from_minor, to_minor
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,8 @@ def _by_person(case: Case, decision: Decision) -> Decision:
 
 def _by_rules(case: Case) -> Decision:
     """Decide by the rules alone: price first, from the risk; then the caps."""
-    price = price_of(case)
-    caps = caps_of(case, highest_rate_of(case) if price is None else price.annual_rate)
-    limit = posted_limit(caps, case.policy)
-    access, found = _judge(case, price, caps, limit)
+    price, verdict = price_of(case), weigh(case)
+    access, caps, limit = verdict.access, verdict.caps, verdict.limit
     return Decision(
         decision_id=case.decision_id,
         access=access,
@@ -106,8 +108,17 @@ def _by_rules(case: Case) -> Decision:
         limit_policy_minor=to_minor(caps.policy, case.currency),
         limit_exposure_minor=to_minor(caps.exposure, case.currency),
         limit_minor=to_minor(limit, case.currency) if access == "approve" else 0,
-        reasons=tuple(tell(found)),
+        reasons=tuple(tell(with_ways(case, verdict, weigh))),
     )
+
+
+def weigh(case: Case) -> Verdict:
+    """Return access, caps and findings of a case, before anything is put in words."""
+    price = price_of(case)
+    caps = caps_of(case, highest_rate_of(case) if price is None else price.annual_rate)
+    limit = posted_limit(caps, case.policy)
+    access, found = _judge(case, price, caps, limit)
+    return Verdict(access, caps, limit, found)
 
 
 def price_of(case: Case) -> Price | None:
@@ -159,15 +170,20 @@ def _judge(
     case: Case, price: Price | None, caps: Caps, limit: Decimal
 ) -> tuple[Access, list[Finding]]:
     """Return access and its findings, most important first."""
+    rules = RULES[case.rules]
     stops = [*findings.vetoes(case)]
     if _price_may_stop(case):
         stops += _price_stops(case, price)
     doubts = _doubts(case, caps)
     if stops:
-        return "decline", stops if RULES[case.rules].stops_alone else [*stops, *doubts]
+        return "decline", stops if rules.stops_alone else [*stops, *doubts]
     bounds = [*findings.limits(case, caps), *findings.left_out(case)]
-    small = limit < case.policy.min_limit
-    if doubts and not (small and RULES[case.rules].minimum_first and _of_risk_alone(doubts)):
+    small = limit < least_line(case)
+    if small and rules.minimum_stands:
+        doubts = _that_could_raise(doubts) or [*findings.unvalued_part(case, caps)]
+    elif small and rules.minimum_first and _of_risk_alone(doubts):
+        doubts = []
+    if doubts:
         return "review", [*doubts, *findings.left_out(case)]
     if small:
         return "decline", [_below_minimum(case, limit), *bounds]
@@ -187,12 +203,40 @@ def _price_stops(case: Case, price: Price | None) -> Iterator[Finding]:
     if risk.pd is None:
         return
     if price is None or not within_ceiling(price, case.ceiling.rate):
-        rate = "100%" if price is None else f"{price.effective_rate:.2%}"
-        ceiling = f"{case.ceiling.rate:.2%}"
-        yield Finding("price_above_ceiling", {"value": rate, "threshold": ceiling})
-        yield from _risk(case, policy.pd_decline)
+        rate, ceiling = Decimal(1) if price is None else price.effective_rate, case.ceiling.rate
+        values = apart(float(rate), float(ceiling), lambda share, more: f"{share:.{2 + more}%}")
+        way = of_price(risk.pd, _highest_priced(case))
+        yield told("price_above_ceiling", value=values[0], threshold=values[1], way=way)
+        yield from _causes(case) if RULES[case.rules].told_apart else _risk(case, policy.pd_decline)
     elif float(risk.pd) >= policy.pd_decline:
         yield from _risk(case, policy.pd_decline)
+
+
+_PERMILLE = Decimal("0.001")
+
+
+def _highest_priced(case: Case) -> Decimal | None:
+    """Return the highest chance of default, in tenths of a percent, that is priced and lent."""
+    chance = highest_priced(case.rules, case.policy, case.ceiling.rate)
+    return chance if chance is not None and chance < (case.risk.pd or 0) else None
+
+
+@lru_cache(maxsize=64)
+def highest_priced(rules: int, policy: PolicySettings, ceiling: Decimal) -> Decimal | None:
+    """Return the highest tenth of a percent of default risk whose price the ceiling allows.
+
+    Args:
+        rules: Version of the rules.
+        policy: Costs, loss given default, tenor and the chance from which access is declined.
+        ceiling: Legal ceiling.
+    """
+    low, high = -1, 1000
+    while high - low > 1:
+        middle = (low + high) // 2
+        price = RULES[rules].price(middle * _PERMILLE, policy)
+        fits = within_ceiling(price, ceiling) and middle / 1000 < policy.pd_decline
+        low, high = (middle, high) if fits else (low, middle)
+    return None if low < 0 else low * _PERMILLE
 
 
 def _doubts(case: Case, caps: Caps) -> list[Finding]:
@@ -200,15 +244,44 @@ def _doubts(case: Case, caps: Caps) -> list[Finding]:
     pd, other = case.risk.pd, case.risk.challenger
     if pd is None or other is None:
         return found
-    if abs(float(pd - other)) >= case.policy.challenger_gap:
-        values = {"value": f"{pd:.1%}", "threshold": f"{other:.1%}"}
-        found.append(Finding("review_models_disagree", values))
+    if _models_at_odds(case, pd, other):
+        found.append(_at_odds(case, pd, other))
     if float(pd) >= case.policy.pd_review:
-        found.extend(_risk(case, case.policy.pd_review))
+        found.extend(_risk(case, case.policy.pd_review, person=True))
     return found
 
 
-_OF_RISK = ("review_unlike_loans", "review_models_disagree", "risk_")
+def _models_at_odds(case: Case, pd: Decimal, other: Decimal) -> bool:
+    """Whether a person decides for what the challenger says.
+
+    A gap counts only above the threshold of the model itself: there the gap of two chances, one at
+    the threshold and one below it, is at least the setting's, and neither can leave by rising.
+    """
+    policy = case.policy
+    if RULES[case.rules].either_model:
+        return float(other) >= policy.pd_review + policy.challenger_gap
+    return abs(float(pd - other)) >= policy.challenger_gap
+
+
+def _at_odds(case: Case, pd: Decimal, other: Decimal) -> Finding:
+    if RULES[case.rules].either_model:
+        least = case.policy.pd_review + case.policy.challenger_gap
+        return told("review_second_model", value=f"{other:.1%}", threshold=f"{least:.1%}")
+    return told("review_models_disagree", value=f"{pd:.1%}", threshold=f"{other:.1%}")
+
+
+_UNKNOWN = (
+    "review_not_valued", "review_no_application", "review_bad_application", "review_no_model",
+)  # fmt: skip
+"""Doubts about something unknown that may make a line larger once it is known. Land in dispute or
+unlike its declaration is none: it counts in full while it is doubted."""
+
+
+def _that_could_raise(doubts: list[Finding]) -> list[Finding]:
+    return doubts if any(finding.code in _UNKNOWN for finding in doubts) else []
+
+
+_OF_RISK = ("review_unlike_loans", "review_models_disagree", "review_second_model", "risk_")
 
 
 def _of_risk_alone(doubts: list[Finding]) -> bool:
@@ -216,20 +289,45 @@ def _of_risk_alone(doubts: list[Finding]) -> bool:
     return all(finding.code.startswith(_OF_RISK) for finding in doubts)
 
 
-def _risk(case: Case, threshold: float) -> list[Finding]:
-    """Return what raised the risk; the plain chance where no single item stands out."""
-    found = list(risk_findings(case.risk))
-    if found or case.risk.pd is None:
+def _risk(case: Case, threshold: float, *, person: bool = False) -> list[Finding]:
+    """Return the chance of default with its threshold, and what raised it.
+
+    By the rules before the third the chance is told only where no single cause stands out.
+    """
+    found = _causes(case)
+    if case.risk.pd is None or (found and not RULES[case.rules].told_apart):
         return found
-    values = {"value": f"{case.risk.pd * 100:.0f}", "threshold": f"{threshold * 100:.0f}"}
-    return [Finding("risk_of_default", values)]
+    values = apart(
+        float(case.risk.pd) * 100, threshold * 100, lambda count, more: f"{count:.{more}f}"
+    )
+    extra = ("; from there on a person decides", "，否则由人工审批") if person else ("", "")
+    plain = told("risk_of_default", value=values[0], threshold=values[1], extra=extra)
+    return [plain, *found]
+
+
+def _causes(case: Case) -> list[Finding]:
+    """Return what raised the risk, each with what would lower it for this applicant."""
+    found = risk_findings(case.risk, told_apart=RULES[case.rules].told_apart)
+    return [_with_remedy(case, finding) for finding in found]
+
+
+def _with_remedy(case: Case, finding: Finding) -> Finding:
+    if finding.code != "risk_free_share":
+        return finding
+    farmer = case.farmer
+    if farmer.debt_service_minor > farmer.debt_elsewhere_minor:
+        way = reason_ways()["lower_debts"]
+    else:
+        way = reason_ways()["more_land" if farmer.household_need_minor > 0 else "more_crops"]
+    values, chinese = finding.values, finding.chinese
+    return replace(
+        finding, values={**values, "way": way.english}, chinese={**chinese, "way": way.chinese}
+    )
 
 
 def _below_minimum(case: Case, limit: Decimal) -> Finding:
-    return Finding(
+    return told(
         "limit_below_minimum",
-        {
-            "value": shown_amount(limit, case.currency),
-            "threshold": shown_amount(case.policy.min_limit, case.currency),
-        },
+        value=amount(limit, case.currency),
+        threshold=amount(least_line(case), case.currency),
     )

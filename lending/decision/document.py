@@ -8,11 +8,12 @@ the field is born (`ABSENT`): a default may change afterwards, the meaning of ol
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from fieldline.pipeline.records.canonical import canonical
+from fieldline.pipeline.records.canonical import canonical, canonical_document, joined
 
 CASE = "case"
 """Name of the outermost part; every other part has the name of its field in the case."""
@@ -54,12 +55,27 @@ FIRST: dict[str, tuple[str, ...]] = {
 that comes later has no field here."""
 
 ABSENT: dict[str, dict[str, Any]] = {
-    CASE: {"rules": 1, "lines": (), "review": None},
-    "farmer": {"crop_cost_minor": 0},
-    "household": {"crop_cost_minor": 0},
+    CASE: {"rules": 1, "lines": (), "review": None, "joint_members": 1},
+    "farmer": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
+    "household": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:
     # the rule reads the case's. CNY is what its default amounts were meant in.
-    "policy": {"currency": "CNY", "scale_file": None, "expert_limit_share": "0.1"},
+    # What came with papers and the repayment harvest moved no decision before it.
+    "policy": {
+        "currency": "CNY",
+        "scale_file": None,
+        "expert_limit_share": "0.1",
+        "off_farm_unproven_share": "1",
+        "rent_per_mu": "0",
+        "insurance_trigger": "1",
+        "insurance_share": "0",
+        "guarantee_share": "0",
+        "own_level_share": "0",
+        "next_year_spread": "1",
+        "declared_crop_share": "1",
+        "rotation_prior": 1.0,
+        "rotation_least": 0.0,
+    },
 }
 """Fields that came later, by part, with the value that a record without them had. Add a field with
 its default when it is born, and never change the entry again: it is what old records mean."""
@@ -72,13 +88,56 @@ def document(record: BaseModel, part: str = CASE) -> dict[str, Any]:
         record: The case, or a part of it.
         part: `case`, or the name of the case's field that holds the record.
     """
-    values = {name: getattr(record, name) for name in type(record).model_fields}
-    return {
-        name: _stored(value, name)
-        for name, value in values.items()
-        if name in FIRST.get(part, ())
-        or canonical(_stored(value, name)) != _absent(type(record), part, name)
-    }
+    return {name: _stored(value, name) for name, value in _told(record, part)}
+
+
+def text(record: BaseModel, part: str = CASE) -> str:
+    """Return the canonical text of a record's stored form.
+
+    That of the last case, policy and ceiling is kept: a decision needs its case's several times,
+    and the cases of a county share one policy and one ceiling.
+
+    Args:
+        record: As in `document`.
+        part: As in `document`.
+    """
+    last = _LAST.get(part)
+    if last is not None and last[0] is record:
+        return last[1]
+    if part not in _KEPT:
+        return canonical_document(document(record, part))
+    found = joined({name: _text(value, name) for name, value in _told(record, part)})
+    _LAST[part] = (record, found)
+    return found
+
+
+_KEPT = (CASE, "policy", "ceiling")
+_LAST: dict[str, tuple[BaseModel, str]] = {}
+
+
+def _text(value: Any, name: str) -> str:
+    if isinstance(value, BaseModel):
+        return text(value, name)
+    return canonical_document(_stored(value, name))
+
+
+def _told(record: BaseModel, part: str) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that are stored: those of the first format, and later ones that say more."""
+    kind, first = type(record), FIRST.get(part, ())
+    for name in kind.model_fields:
+        value = getattr(record, name)
+        if name in first or not _says_nothing(value, kind, part, name):
+            yield name, value
+
+
+_SIMPLE = (str, int, bool, type(None))
+
+
+def _says_nothing(value: Any, kind: type[BaseModel], part: str, name: str) -> bool:
+    known = ABSENT.get(part, {})
+    if name in known and type(value) in _SIMPLE:  # equal texts, without writing them
+        return type(value) is type(known[name]) and value == known[name]
+    return canonical(_stored(value, name)) == _absent(kind, part, name)
 
 
 def _stored(value: Any, name: str) -> Any:

@@ -15,12 +15,12 @@ from fieldline.lending.decision.case import Case, ParcelCase
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding, shown_feature
 from fieldline.lending.decision.rules import RULES
+from fieldline.lending.decision.wording import Told, amount, apart, area, money, told
 from fieldline.lending.profile.applications import in_words
 from fieldline.lending.risk.features import FEATURES
-from fieldline.pipeline.records.money import floor_to_step, from_minor, shown, shown_amount
+from fieldline.pipeline.records.money import floor_to_step, from_minor
 from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.records.reference import crops
-from fieldline.pipeline.records.units import in_mu
 
 _LOWERED = {"area_overdrawn", "area_conflict_registry", "own_overlap"}
 
@@ -56,8 +56,8 @@ def _blocked(case: Case, kind: str) -> Iterator[Finding]:
         for code in parcel.codes:
             if evidence_codes()[code].effect == "block":
                 protected = code == "protected_overlap"
-                area = parcel.protected_m2 if protected else parcel.evidence_area_m2
-                yield _of_area(f"{kind}_{code}", [area], {"parcel": parcel.parcel_id})
+                ground = parcel.protected_m2 if protected else parcel.evidence_area_m2
+                yield _of_area(f"{kind}_{code}", [ground], parcel=parcel.parcel_id)
 
 
 def _refused(case: Case) -> Finding:
@@ -65,18 +65,13 @@ def _refused(case: Case) -> Finding:
 
 
 def _no_capacity(case: Case) -> Finding:
-    farmer, money = case.farmer, case.currency
+    farmer, currency = case.farmer, case.currency
     borne = farmer.debt_service_minor - farmer.debt_elsewhere_minor
     claims = farmer.household_need_minor + borne
-    left = farmer.income_q10_minor - farmer.household_need_minor
-    bearable = max(0, left + farmer.debt_elsewhere_minor)
-    return Finding(
+    return told(
         "no_capacity",
-        {
-            "value": shown(farmer.income_q10_minor, money),
-            "threshold": shown(claims, money),
-            "extra": shown(bearable, money),
-        },
+        value=money(farmer.income_q10_minor, currency),
+        threshold=money(claims, currency),
     )
 
 
@@ -97,7 +92,7 @@ def reviews(case: Case, caps: Caps) -> Iterator[Finding]:
     yield from unlike_loans(case)
     # The lower cap of the expert scorecard bounds a line; only the product's own asks a person.
     most = case.policy.max_limit if case.risk.by_expert else caps.policy
-    if caps.without_policy > most:
+    if caps.without_policy > most and not RULES[case.rules].cap_lends:
         yield _above_cap(case, caps)
 
 
@@ -108,30 +103,30 @@ def unlike_loans(case: Case) -> Iterator[Finding]:
     width. Beyond the better end the trees are flat and promise nothing more, so nothing is said.
     """
     for feature in FEATURES:
-        value, usual = case.risk.features.get(feature.name), case.risk.cohort.get(feature.name)
-        if value is None or usual is None or usual["low"] is None or usual["high"] is None:
+        own, ends = case.risk.features.get(feature.name), case.risk.cohort.get(feature.name)
+        if own is None or ends is None or ends["low"] is None or ends["high"] is None:
             continue
-        margin = case.policy.unlike_margin * (usual["high"] - usual["low"])
-        worst = usual["high"] if feature.sign > 0 else usual["low"]
-        if feature.sign * (value - worst) > margin:
-            show = shown_feature(feature.name)
-            values = {"value": show(value), "threshold": show(worst), "extra": feature.description}
-            yield Finding("review_unlike_loans", values, {"extra": feature.chinese})
+        margin = case.policy.unlike_margin * (ends["high"] - ends["low"])
+        worst = ends["high"] if feature.sign > 0 else ends["low"]
+        if feature.sign * (own - worst) > margin:
+            value, usual = apart(own, worst, shown_feature(feature.name))
+            yield told(
+                "review_unlike_loans", value=value, threshold=usual,
+                extra=(feature.description, feature.chinese),
+            )  # fmt: skip
 
 
 def _parcel_review(code: str, parcel: ParcelCase) -> Finding:
-    values = {"parcel": parcel.parcel_id}
     if code != "crop_conflict":
-        return _of_area(f"review_{code}", [parcel.evidence_area_m2], values)
+        return _of_area(f"review_{code}", [parcel.evidence_area_m2], parcel=parcel.parcel_id)
     seen, declared = parcel.seen_crop or "", parcel.declared_crop or ""
-    return Finding(
-        "review_crop_conflict",
-        {**values, "value": _crop(seen)[0], "threshold": _crop(declared)[0]},
-        {"value": _crop(seen)[1], "threshold": _crop(declared)[1]},
-    )
+    return told(
+        "review_crop_conflict", parcel=parcel.parcel_id, value=_crop(seen),
+        threshold=_crop(declared),
+    )  # fmt: skip
 
 
-def _crop(code: str) -> tuple[str, str]:
+def _crop(code: str) -> Told:
     known = crops().get(code)
     return (known.name_en.lower(), known.name_zh) if known else (code, code)
 
@@ -141,6 +136,22 @@ def _unvalued(case: Case) -> Iterator[Finding]:
     if usable and not any(parcel.counts for parcel in usable):
         codes = [code for parcel in usable for code in parcel.outcomes]
         yield _told_outcome("review_not_valued", len(usable), codes)
+
+
+def least_line(case: Case) -> Decimal:
+    """Return the least line of a case: those who apply together share it."""
+    return case.policy.min_limit / case.joint_members
+
+
+def unvalued_part(case: Case, caps: Caps) -> Iterator[Finding]:
+    """Yield the parcels without a value where theirs could make a line that is too small larger."""
+    asked = case.farmer.requested_minor
+    others = [caps.policy, caps.exposure]
+    others += [] if asked is None else [from_minor(asked, case.currency)]
+    blank = [p for p in case.parcels if p.effect != "block" and not p.counts]
+    if blank and min(others) >= least_line(case):
+        codes = [code for parcel in blank for code in parcel.outcomes]
+        yield _told_outcome("review_not_valued", len(blank), codes)
 
 
 def _told_outcome(code: str, count: int, outcomes: Iterable[str]) -> Finding:
@@ -165,12 +176,10 @@ def _told_outcome(code: str, count: int, outcomes: Iterable[str]) -> Finding:
 
 def _above_cap(case: Case, caps: Caps) -> Finding:
     possible = floor_to_step(caps.without_policy, case.policy.limit_step)
-    return Finding(
+    return told(
         "review_above_cap",
-        {
-            "value": shown_amount(possible, case.currency),
-            "threshold": shown_amount(caps.policy, case.currency),
-        },
+        value=amount(possible, case.currency),
+        threshold=amount(caps.policy, case.currency),
     )
 
 
@@ -179,55 +188,66 @@ def limits(case: Case, caps: Caps) -> Iterator[Finding]:
     yield _binding(case, caps)
     lowered = [p for p in case.parcels if p.counts and _LOWERED.intersection(p.codes)]
     if lowered:
-        found = _areas(p.evidence_area_m2 for p in lowered)
-        declared = _areas(p.declared_area_m2 or p.evidence_area_m2 for p in lowered)
-        yield Finding(
-            "area_lowered",
-            {"value": found[0], "threshold": declared[0]},
-            {"value": found[1], "threshold": declared[1]},
-        )
+        found = area(_sum(p.evidence_area_m2 for p in lowered))
+        declared = area(_sum(p.declared_area_m2 or p.evidence_area_m2 for p in lowered))
+        if found != declared or not RULES[case.rules].told_apart:
+            yield told("area_lowered", value=found, threshold=declared)
     unsure = [p.evidence_area_m2 for p in _judged(case) if p.crop_basis == "cheapest_of_set"]
     if unsure:
-        yield _of_area("crop_cheapest", unsure, {})
+        yield _of_area("crop_cheapest", unsure)
     if case.risk.by_expert:
         share = f"{case.policy.expert_limit_share:.0%}"
         yield Finding("expert_scorecard", {"value": f"{case.risk.pd or 0:.1%}", "threshold": share})
 
 
 def _binding(case: Case, caps: Caps) -> Finding:
-    money, least = case.currency, caps.least
+    currency, least = case.currency, caps.least
     if least == caps.capacity:
-        harvest = max(Decimal(0), case.farmer.means(money).harvest_left)
-        values = {"value": shown_amount(harvest, money), "threshold": f"{case.policy.dscr_min}"}
-        return Finding("limit_capacity", values)
+        harvest = max(Decimal(0), case.farmer.means(currency).harvest_left)
+        least_cover = f"{case.policy.dscr_min}"
+        return told("limit_capacity", value=amount(harvest, currency), threshold=least_cover)
     if least == caps.need:
         return _need(case, caps)
     if least == caps.exposure:
-        household = shown_amount(case.policy.exposure_cap_household, money)
-        left = shown_amount(caps.exposure, money)
-        if case.lines:
-            taken = shown_amount(case.live_lines(own=False), money)
-            return Finding("limit_live_lines", {"value": taken, "threshold": left})
-        return Finding("limit_exposure", {"value": left, "threshold": household})
-    return Finding("limit_policy", {"threshold": shown_amount(caps.policy, money)})
+        return _live_lines(case, caps) if case.lines else _exposure(case, caps)
+    return told("limit_policy", threshold=amount(caps.policy, currency))
+
+
+def _live_lines(case: Case, caps: Caps) -> Finding:
+    taken = amount(case.live_lines(own=False), case.currency)
+    return told("limit_live_lines", value=taken, threshold=amount(caps.exposure, case.currency))
+
+
+def _exposure(case: Case, caps: Caps) -> Finding:
+    """Return the part of the exposure cap that binds, with its own threshold."""
+    currency, policy, left = case.currency, case.policy, amount(caps.exposure, case.currency)
+    mine, home = case.farmer.means(currency), case.household.means(currency)
+    own = policy.exposure_cap_farmer - mine.debt - mine.guaranteeing
+    owed = home.debt + home.guaranteeing
+    shared = (policy.exposure_cap_household - owed) / case.household.farmers
+    if caps.exposure == max(Decimal(0), shared):
+        cap = amount(policy.exposure_cap_household, currency)
+        return told("limit_exposure", value=left, threshold=cap)
+    if caps.exposure == max(Decimal(0), own):
+        cap = amount(policy.exposure_cap_farmer, currency)
+        return told("limit_exposure:own", value=left, threshold=cap)
+    together = from_minor(case.household_free_minor, currency)
+    part = max(Decimal(0), mine.free)
+    pooled = caps.exposure * together / part if part else Decimal(0)
+    return told("limit_exposure:pooled", value=left, threshold=amount(pooled, currency))
 
 
 def _need(case: Case, caps: Caps) -> Finding:
-    requested, money = case.farmer.requested_minor, case.currency
-    if requested is not None and caps.need == from_minor(requested, money):
-        others = min(caps.capacity, caps.policy, caps.exposure)
-        possible = floor_to_step(others, case.policy.limit_step)
-        values = {"value": shown(requested, money), "threshold": shown_amount(possible, money)}
-        return Finding("limit_request", values)
+    requested, currency = case.farmer.requested_minor, case.currency
+    if requested is not None and caps.need == from_minor(requested, currency):
+        return told("limit_request", value=money(requested, currency))
     areas = [parcel.evidence_area_m2 for parcel in case.parcels if parcel.counts]
-    return _of_area("limit_need", areas, {"threshold": shown_amount(caps.need, money)})
+    return _of_area("limit_need", areas, threshold=amount(caps.need, currency))
 
 
-def _of_area(code: str, areas: Iterable[Decimal], values: dict[str, str]) -> Finding:
-    english, chinese = _areas(areas)
-    return Finding(code, {**values, "value": english}, {"value": chinese})
+def _of_area(code: str, areas: Iterable[Decimal], **values: str | Told) -> Finding:
+    return told(code, value=area(_sum(areas)), **values)
 
 
-def _areas(areas: Iterable[Decimal]) -> tuple[str, str]:
-    mu = in_mu(sum(areas, Decimal(0)))
-    return f"{mu:.1f} mu", f"{mu:.1f}亩"
+def _sum(areas: Iterable[Decimal]) -> Decimal:
+    return sum(areas, Decimal(0))

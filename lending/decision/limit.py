@@ -31,7 +31,11 @@ class Means:
     debt_elsewhere: Decimal = _ZERO
     """Part of it that off-farm income pays."""
     crop_costs: Decimal = _ZERO
-    """Growing costs that `income_q10` is net of, and that a line may pay."""
+    """Growing costs, rent and insurance that `income_q10` is net of, and that a line may pay."""
+    guaranteed: Decimal = _ZERO
+    """Guaranteed by others."""
+    guaranteeing: Decimal = _ZERO
+    """Guaranteed for others: owed as soon as they do not pay."""
 
     @property
     def free(self) -> Decimal:
@@ -146,8 +150,10 @@ def exposure_cap(
         capacity: Rule of the household's capacity.
         lines: What is live elsewhere.
     """
-    own = policy.exposure_cap_farmer - means.debt - lines.farmer
-    shared = (policy.exposure_cap_household - household.debt - lines.household) / farmers
+    own = policy.exposure_cap_farmer - means.debt - means.guaranteeing - lines.farmer
+    shared = (
+        policy.exposure_cap_household - household.debt - household.guaranteeing - lines.household
+    ) / farmers
     pooled = own
     if free_of_all > 0:
         part = max(_ZERO, means.free) / free_of_all

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.money import ceil_to_step, floor_to_step
@@ -61,7 +62,13 @@ def effective_rate(rate: Decimal, policy: PolicySettings) -> Decimal:
     Source: Directive 2008/48/EC, annex I (annual percentage rate): what is repaid after d days,
     brought to a year by the exponent 365 / d.
     """
-    return tenor_factor(rate, policy) ** (Decimal(_YEAR) / policy.tenor_days) - 1
+    return _effective(rate, policy.tenor_days, policy.day_basis)
+
+
+@lru_cache(maxsize=8192)
+def _effective(rate: Decimal, days: int, basis: int) -> Decimal:
+    """Reckon it once for each rate: rates stand on steps, and the power is what takes long."""
+    return (1 + rate * days / basis) ** (Decimal(_YEAR) / days) - 1
 
 
 def highest_rate(ceiling: Decimal, policy: PolicySettings) -> Decimal:

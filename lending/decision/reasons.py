@@ -27,6 +27,8 @@ class Finding:
     """Numbers and names for the text's placeholders."""
     chinese: dict[str, str] = field(default_factory=dict)
     """Replacements where a placeholder reads differently in Chinese."""
+    variant: str = ""
+    """Which of several texts of the code is told; a text is no term of a decision."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def _one_per_code_first(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _worded(finding: Finding) -> Reason:
-    text = reason_codes()[finding.code]
+    text = reason_codes()[f"{finding.code}:{finding.variant}".removesuffix(":")]
     english, chinese = finding.values, {**finding.values, **finding.chinese}
     return Reason(
         finding.code,
@@ -74,31 +76,35 @@ def _worded(finding: Finding) -> Reason:
     )
 
 
-def _percent(value: float) -> str:
-    return f"{value:.0%}"
+def _percent(value: float, more: int = 0) -> str:
+    return f"{value:.{more}%}"
 
 
-def _count(value: float) -> str:
-    return f"{value:.0f}"
+def _count(value: float, more: int = 0) -> str:
+    return f"{value:.{more}f}"
 
 
-_SHOWN: dict[str, Callable[[float], str]] = {
+_SHOWN: dict[str, Callable[[float, int], str]] = {
     "hazard_index": _count,
     "conflicts": _count,
     "prior_loans": _count,
 }
 
 
-def shown_feature(name: str) -> Callable[[float], str]:
-    """Return how a feature's value is written: a share in percent or a plain count."""
+def shown_feature(name: str) -> Callable[[float, int], str]:
+    """Return how a feature's value is written: a share in percent or a plain count.
+
+    The function takes the value and how many decimals more than usual are written.
+    """
     return _SHOWN.get(name, _percent)
 
 
-def risk_findings(risk: RiskCase) -> Iterator[Finding]:
+def risk_findings(risk: RiskCase, *, told_apart: bool = True) -> Iterator[Finding]:
     """Yield what raised this applicant's risk above the cohort that repaid, worst first.
 
     Args:
         risk: The model's answer with contributions, features and cohort.
+        told_apart: Whether a value that reads as the usual one is passed over.
     """
     excess = {
         name: part - (risk.cohort[name]["contribution"] or 0.0)
@@ -106,7 +112,10 @@ def risk_findings(risk: RiskCase) -> Iterator[Finding]:
     }
     for name in sorted(excess, key=lambda name: (-excess[name], name)):
         finding = _risk_finding(name, risk) if excess[name] > 0 else None
-        if finding is not None:
+        if finding is None:
+            continue
+        values = finding.values
+        if not (told_apart and values and values["value"] == values["threshold"]):
             yield finding
 
 
@@ -114,8 +123,10 @@ def _risk_finding(name: str, risk: RiskCase) -> Finding | None:
     value, usual = risk.features[name], risk.cohort[name]["median"]
     if name == "thin_file":
         return Finding("risk_thin_file") if value else None
-    sign = {feature.name: feature.sign for feature in FEATURES}[name]
-    if value is None or usual is None or sign * (value - usual) <= 0:
+    if value is None or usual is None or _SIGNS[name] * (value - usual) <= 0:
         return None
     show = shown_feature(name)
-    return Finding(f"risk_{name}", {"value": show(value), "threshold": show(usual)})
+    return Finding(f"risk_{name}", {"value": show(value, 0), "threshold": show(usual, 0)})
+
+
+_SIGNS = {feature.name: feature.sign for feature in FEATURES}

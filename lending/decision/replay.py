@@ -17,11 +17,11 @@ from pydantic import ValidationError
 
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.decision import Decision, decide_case
-from fieldline.lending.decision.document import document
+from fieldline.lending.decision.document import text
 from fieldline.lending.decision.reasons import Reason
 from fieldline.lending.decision.rules import RULES
 from fieldline.lending.decision.versions import table_versions, versions_of
-from fieldline.pipeline.records.canonical import canonical, content_hash
+from fieldline.pipeline.records.canonical import canonical, canonical_document, content_hash, joined
 from fieldline.pipeline.records.errors import UserError
 
 FORMAT = 2
@@ -54,10 +54,9 @@ def trace_of(case: Case, decision: Decision) -> str:
     result = decision.to_dict()
     told = result.pop("reasons")
     result["reason_codes"] = [reason["code"] for reason in told]
-    return canonical({
-        "format": FORMAT, "versions": versions_of(case), "case": document(case),
-        "result": result, "told": told,
-    })  # fmt: skip
+    rest = {"format": FORMAT, "versions": versions_of(case), "result": result, "told": told}
+    parts = {name: canonical_document(value) for name, value in rest.items()}
+    return joined({**parts, "case": text(case)})
 
 
 def read_trace(trace: str) -> Stored:

@@ -13,8 +13,9 @@ from typing import Literal
 from fieldline.lending.decision.case import Case, ReviewCase
 from fieldline.lending.decision.document import document
 from fieldline.lending.decision.reasons import Finding
+from fieldline.lending.decision.wording import amount, told
 from fieldline.pipeline.records.canonical import content_hash
-from fieldline.pipeline.records.money import from_minor, shown_amount
+from fieldline.pipeline.records.money import from_minor
 
 Access = Literal["approve", "review", "decline"]
 
@@ -58,5 +59,5 @@ def settled(
     two = bool(review.second) and review.second != review.officer
     if not lawful or limit < case.policy.min_limit or (access == "decline" and not two):
         return None
-    values = {"value": shown_amount(limit, case.currency), "extra": review.reason}
-    return "approve", limit, Finding("person_approved", values)
+    given = amount(limit, case.currency)
+    return "approve", limit, told("person_approved", value=given, extra=review.reason)

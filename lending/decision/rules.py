@@ -8,9 +8,10 @@ with their faults.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from fieldline.lending.decision.guarantees import guaranteed_capacity
 from fieldline.lending.decision.limit import Capacity, Means, capacity_cap
 from fieldline.lending.decision.pricing import Price, annual_price, highest_rate, tenor_factor
 from fieldline.lending.settings import PolicySettings
@@ -38,6 +39,18 @@ class Rules:
     otherwise lift a decline."""
     stops_alone: bool
     """A decline names what declined it, never what a person would have settled."""
+    either_model: bool
+    """A person decides where either model is at its own threshold, and no longer where the two
+    differ: the gap between two that both rise may close, and a worse fact lift a review."""
+    cap_lends: bool
+    """Who could bear more than the product lends gets the most that it lends, not a person: a
+    better fact would otherwise lose the offer."""
+    minimum_stands: bool
+    """A line below the least is declined but for what is unknown and could raise it: a doubt that
+    was raised by a worse fact would otherwise lift a decline."""
+    told_apart: bool
+    """A chance of default that stops or delays is told with its threshold, and no cause of risk
+    whose value reads as the usual one."""
 
 
 def _first_price(pd: Decimal, policy: PolicySettings) -> Price:
@@ -60,16 +73,22 @@ def _first_capacity(means: Means, rate: Decimal, policy: PolicySettings) -> Deci
 _SECOND = Rules(
     annual_price, highest_rate, capacity_cap,
     by_parcel=True, edge_holds=True, person_first=True, minimum_first=True,
-    stops_alone=True,
+    stops_alone=True, either_model=False, cap_lends=False, minimum_stands=False, told_apart=False,
+)  # fmt: skip
+
+_THIRD = replace(
+    _SECOND, capacity=guaranteed_capacity, either_model=True, cap_lends=True,
+    minimum_stands=True, told_apart=True,
 )  # fmt: skip
 
 RULES: dict[int, Rules] = {
     1: Rules(
         _first_price, _ceiling_itself, _first_capacity,
         by_parcel=False, edge_holds=False, person_first=False, minimum_first=False,
-        stops_alone=False,
+        stops_alone=False, either_model=False, cap_lends=False, minimum_stands=False,
+        told_apart=False,
     ),
     2: _SECOND,
-    3: _SECOND,
+    3: _THIRD,
 }  # fmt: skip
 """The rules by the version that a case names; none is ever taken away."""

@@ -17,7 +17,7 @@ from fieldline.pipeline.records.reference import table_hash
 
 _TABLES = (
     "application_texts.csv", "crops.csv", "evidence_codes.csv", "farmer_remedies.csv",
-    "outcome_codes.csv", "reason_codes.csv",
+    "outcome_codes.csv", "reason_codes.csv", "reason_ways.csv",
 )  # fmt: skip
 """Tables that every decision reads; the policy names those of rate ceilings and of scales."""
 

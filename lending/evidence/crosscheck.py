@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import pandas as pd
 
+from fieldline.crops.value.crop_values import up_by
 from fieldline.lending.codes import strongest
-from fieldline.lending.evidence.ground import ground_of
+from fieldline.lending.documents.facts import parcel_papers
+from fieldline.lending.documents.table import DOCUMENTS, read_documents
+from fieldline.lending.evidence.facts import ParcelFacts, Verdict
+from fieldline.lending.evidence.gather import Known, gather, holds_ground
 from fieldline.lending.inputs import PROTECTED, REGISTRY
 from fieldline.lending.schemas import EVIDENCE
 from fieldline.lending.settings import EvidenceSettings
 from fieldline.lending.sources import read_protected, read_registry
 from fieldline.pipeline.inputs.read import Reading
-from fieldline.pipeline.inputs.schema import InputSchema
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.reference import crops as known_crops
 from fieldline.pipeline.records.settings import PrivacySettings
@@ -37,87 +39,62 @@ _OUTCOME = {
 }
 
 
-@dataclass(frozen=True)
-class ParcelFacts:
-    """Everything known about one parcel before it is judged; `None` is unknown."""
-
-    parcel_id: str
-    farmer_id: str
-    ring_area_m2: float
-    declared_area_m2: float | None
-    declared_crop: str | None
-    seen_area_m2: float | None = None
-    """Planted area seen inside the ring."""
-    planted_fraction: float | None = None
-    pixels: float = 0.0
-    green_throughout: bool = False
-    """Whether the land stayed green over a whole season, as no yearly crop does."""
-    seen_crop: str | None = None
-    probability: float | None = None
-    """Probability of the crop seen."""
-    prediction_set: tuple[str, ...] = ()
-    """Plausible crops; empty where the model cannot tell."""
-    declared_learnt: bool = True
-    """Whether the crop model learnt the declared crop: it cannot contradict what it never saw."""
-    registry_area_m2: float | None = None
-    registry_holder: str | None = None
-    registry_crop: str | None = None
-    registry_on: dt.date | None = None
-    """Date of the registry row."""
-    registry_unclear: bool = False
-    """Whether the newest registry row cannot be read, or rows of its day contradict each other."""
-    rivals: tuple[str, ...] = ()
-    """Parcels of other applicants on the same ground."""
-    disputed_m2: float = 0.0
-    """Ground of this parcel that they claim too."""
-    named_on_rival: bool = False
-    """Whether the registry names this applicant as holder of one of the rival parcels."""
-    rival_holds: bool = False
-    """Whether the registry gives the disputed ground to one of these applicants."""
-    own_overlap_m2: float = 0.0
-    """Ground that an earlier parcel of the same applicant already holds."""
-    protected_m2: float = 0.0
-    """Overlap with protected areas in force."""
-    protected_core_m2: float = 0.0
-    """Part of it that lies inside them by more than a phone can err."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The codes of one parcel and the area that the offer may count."""
-
-    codes: list[str]
-    evidence_area_m2: float
-    numbers: dict[str, float | str]
-    """Numbers behind the codes, for the outcome's detail."""
-
-
 def judge(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) -> Verdict:
-    """Compare the three sources for one parcel.
+    """Compare the sources and papers of one parcel.
 
     Args:
         facts: What is known.
         settings: Tolerances.
-        as_of: Knowledge date (registry age).
+        as_of: Knowledge date.
 
     Returns:
         Codes in the order area, crop, registry, claims, place.
     """
-    seen = _seen_area(facts, settings)
+    facts = certified(facts)
+    crop = list(_crop_codes(facts, settings, as_of))
+    seen = None if _STANDS_UNSEEN.intersection(crop) else _seen_area(facts, settings)
     known = [facts.declared_area_m2, facts.ring_area_m2, seen, facts.registry_area_m2]
     least = min(area for area in known if area is not None)
+    registry = list(_registry_codes(facts, settings, as_of))
     codes = [
         *_area_codes(facts, seen, settings),
-        *_crop_codes(facts, settings),
-        *_registry_codes(facts, settings, as_of),
+        *crop,
+        *registry,
         *_claim_codes(facts, settings),
         *_place_codes(facts, settings),
     ]
+    counted = max(0.0, least - facts.own_overlap_m2)
+    if "lease_unproven" in registry:
+        counted *= settings.unproven_lease_share
     numbers = {"declared": facts.declared_area_m2, "seen": seen, "registry": facts.registry_area_m2}
     shown = {name: value for name, value in numbers.items() if value is not None}
     if facts.protected_m2 > 0:
         shown["protected"] = facts.protected_m2
-    return Verdict(codes, max(0.0, least - facts.own_overlap_m2), {**shown})
+    return Verdict(codes, counted, {**shown})
+
+
+#: Codes under which the images show too little by nature: what they see bounds no area.
+_STANDS_UNSEEN = frozenset({"crop_not_yet_up", "crop_proven_unseen"})
+
+
+def certified(facts: ParcelFacts) -> ParcelFacts:
+    """Return the facts with a newer land certificate in place of the registry's row.
+
+    A lease of more land from somebody else adds to the area that the applicant holds himself.
+    """
+    certificate, lease = facts.papers.certificate, facts.papers.lease
+    newer = certificate is not None and (
+        facts.registry_on is None or certificate.issued_on >= facts.registry_on
+    )
+    if certificate is not None and newer:
+        facts = replace(
+            facts, registry_area_m2=certificate.area_m2, registry_holder=facts.farmer_id,
+            registry_on=certificate.issued_on, registry_unclear=False,
+        )  # fmt: skip
+    held = facts.registry_area_m2
+    if held is not None and facts.registry_holder == facts.farmer_id and lease is not None:
+        return replace(facts, registry_area_m2=held + (lease.area_m2 or facts.ring_area_m2))
+    return facts
 
 
 def _seen_area(facts: ParcelFacts, settings: EvidenceSettings) -> float | None:
@@ -148,21 +125,51 @@ def _area_codes(
         yield "area_agrees"
 
 
-def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
+def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) -> Iterator[str]:
+    """Yield what declaration, images and papers say of the crop.
+
+    A crop that its template does not yet ask to be up is not yet seen, whatever stands before it.
+    """
+    proven = facts.declared_crop in facts.papers.crops
+    code = _crop_code(facts, settings)
+    early = facts.up_by is not None and as_of < facts.up_by + dt.timedelta(
+        days=settings.emergence_days
+    )
+    if early and code != "crop_agrees":
+        yield "crop_not_yet_up"
+    elif code == "no_crop_cycle" and facts.papers.photo:
+        yield "crop_proven_unseen" if settings.photo_settles == "accept" else "crop_shown"
+    elif code in ("crop_conflict", "never_bare") and proven:
+        yield "crop_proven" if settings.photo_settles == "accept" else "crop_shown"
+    elif code in _SETTLED_BY_PROOF and (proven or _first_proof(facts)):
+        yield "crop_proven"
+    else:
+        yield code
+
+
+#: What a photo or receipt settles outright: the images do not say otherwise beyond doubt.
+_SETTLED_BY_PROOF = ("crop_unknown", "crop_unlearnt", "crop_doubt")
+
+
+def _first_proof(facts: ParcelFacts) -> bool:
+    """Whether a paper names the crop of a parcel for which none was declared."""
+    return facts.declared_crop is None and bool(facts.papers.crops)
+
+
+def _crop_code(facts: ParcelFacts, settings: EvidenceSettings) -> str:
     idle = facts.planted_fraction is not None and facts.planted_fraction < settings.idle_fraction
     if idle and facts.pixels >= settings.idle_min_pixels:
-        yield "no_crop_cycle"
-    elif facts.green_throughout and _is_annual(facts.declared_crop):
-        yield "never_bare"
-    elif facts.declared_crop is None or facts.seen_crop is None or not facts.prediction_set:
-        yield "crop_unknown"
-    elif facts.declared_crop in (facts.seen_crop, *facts.prediction_set):
-        yield "crop_agrees"
-    elif not facts.declared_learnt:
-        yield "crop_unlearnt"
-    else:
-        sure = (facts.probability or 0.0) >= settings.crop_conflict_probability
-        yield "crop_conflict" if sure else "crop_doubt"
+        return "no_crop_cycle"
+    if facts.green_throughout and _is_annual(facts.declared_crop):
+        return "never_bare"
+    if facts.declared_crop is None or facts.seen_crop is None or not facts.prediction_set:
+        return "crop_unknown"
+    if facts.declared_crop in (facts.seen_crop, *facts.prediction_set):
+        return "crop_agrees"
+    if not facts.declared_learnt:
+        return "crop_unlearnt"
+    sure = (facts.probability or 0.0) >= settings.crop_conflict_probability
+    return "crop_conflict" if sure else "crop_doubt"
 
 
 def _is_annual(crop: str | None) -> bool:
@@ -179,41 +186,52 @@ def _registry_codes(
     if (as_of - facts.registry_on).days > settings.registry_max_age_days:
         yield "registry_stale"
     if facts.registry_holder is not None:
-        agrees = facts.registry_holder == facts.farmer_id
-        yield "holder_agrees" if agrees else "holder_conflict"
+        yield _holder_code(facts)
     crops = (facts.registry_crop, facts.declared_crop)
     if None not in crops and crops[0] != crops[1]:
         yield "crop_registry_differs"
 
 
-def holds_ground(facts: ParcelFacts, settings: EvidenceSettings) -> bool:
-    """Whether the registry gives the disputed ground of a parcel to its applicant.
+def _holder_code(facts: ParcelFacts) -> str:
+    """Return whether the applicant holds the land, rents it, says so, or is denied it.
 
-    Naming the holder is not enough: a ring that reaches into a neighbour's field carries its own
-    registered parcel too. The registered area is laid on the undisputed part first; who needs the
-    disputed ground to find the registered area again, holds it.
+    A tenant is no liar: without a paper from the registered holder the parcel counts for less, and
+    for nothing only where the holder objects and no later lease answers.
     """
-    if facts.named_on_rival:
-        return True
-    registered = facts.registry_area_m2
-    if registered is None or facts.registry_holder != facts.farmer_id:
-        return False
-    undisputed = max(0.0, facts.ring_area_m2 - facts.disputed_m2)
-    return registered >= undisputed + settings.claim_registered_share * facts.disputed_m2
+    if facts.registry_holder == facts.farmer_id:
+        return "holder_agrees"
+    lease, objected_on = facts.papers.lease, facts.papers.objected_on
+    leased = lease is not None and lease.landlord == facts.registry_holder
+    if objected_on is not None:
+        answered = leased and lease is not None and lease.issued_on > objected_on
+        return "lease_upheld" if answered else "holder_conflict"
+    return "lease_upheld" if leased else "lease_unproven"
 
 
 def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
+    """Yield what becomes of ground that other applicants claim too.
+
+    The committee's note settles a claim that the registry leaves open; a lease from the rival who
+    holds the ground settles one that the registry decides for that rival.
+    """
     if facts.own_overlap_m2 > 0:
         yield "own_overlap"
     if not facts.rivals:
         return
     holds = holds_ground(facts, settings)
-    if holds and not facts.rival_holds:
+    refuted = facts.rival_holds and not holds and facts.registry_holder != facts.farmer_id
+    if holds and not facts.rival_holds and not facts.let_to_rival:
         yield "claim_upheld"
-        return
-    yield "claimed_by_other"
-    if facts.rival_holds and not holds and facts.registry_holder != facts.farmer_id:
+    elif refuted:
+        lease = facts.papers.lease
+        leased = lease is not None and lease.landlord in facts.rival_farmers
+        yield "claim_settled" if leased else "claim_refuted"
+    elif facts.papers.noted:
+        yield "claim_settled"
+    elif facts.papers.noted_other:
         yield "claim_refuted"
+    else:
+        yield "claimed_by_other"
 
 
 def _place_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
@@ -223,97 +241,10 @@ def _place_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str
     most = settings.protected_most_share * facts.ring_area_m2
     least = min(max(settings.protected_min_m2, share), most)
     deep = facts.protected_core_m2 >= least and facts.protected_core_m2 > 0
-    yield "protected_overlap" if deep else "protected_touch"
-
-
-def gather(
-    parcels: gpd.GeoDataFrame,
-    fields: pd.DataFrame,
-    crops: pd.DataFrame,
-    registry: pd.DataFrame | None,
-    protected: gpd.GeoDataFrame | None,
-    settings: EvidenceSettings,
-) -> list[ParcelFacts]:
-    """Bring the three sources and the neighbours of every parcel together.
-
-    Args:
-        parcels: Accepted parcels (any CRS), one row each.
-        fields: FIELDS rows; a parcel that was not seen has none.
-        crops: CROPS rows.
-        registry: Registry as of the day, indexed by parcel_id, or None.
-        protected: Protected areas in force, or None.
-        settings: Tolerances.
-    """
-    parcels = parcels.sort_values("parcel_id", kind="stable").reset_index(drop=True)
-    ids = parcels["parcel_id"].tolist()
-    seen = fields.set_index("parcel_id").reindex(ids)
-    told = crops.set_index("parcel_id").reindex(ids)
-    if registry is None:
-        registry = pd.DataFrame(columns=["area_m2", "holder_id", "crop", "recorded_on", "unclear"])
-    record = registry.reindex(ids)
-    unclear = record["unclear"].eq(other=True).to_numpy(dtype=bool)
-    ground = ground_of(parcels, protected, settings)
-    learnt = {name.removeprefix("p_") for name in crops.columns if name.startswith("p_")}
-    holders = record["holder_id"].tolist()
-    facts = [
-        ParcelFacts(
-            parcel_id=ids[i],
-            farmer_id=str(parcels["farmer_id"].iloc[i]),
-            ring_area_m2=float(parcels["metrics:area"].iloc[i]),
-            declared_area_m2=_number(parcels["declared_area_m2"].iloc[i]),
-            declared_crop=_text(parcels["declared_crop"].iloc[i]),
-            declared_learnt=not learnt or parcels["declared_crop"].iloc[i] in learnt,
-            **_seen(seen, told, i),
-            registry_area_m2=_number(record["area_m2"].iloc[i]),
-            registry_holder=_text(holders[i]),
-            registry_crop=_text(record["crop"].iloc[i]),
-            registry_on=_day(record["recorded_on"].iloc[i]),
-            registry_unclear=bool(unclear[i]),
-            rivals=tuple(ids[j] for j in ground.rivals.get(i, [])),
-            disputed_m2=ground.disputed.get(i, 0.0),
-            named_on_rival=any(
-                holders[j] == parcels["farmer_id"].iloc[i] for j in ground.rivals.get(i, [])
-            ),
-            own_overlap_m2=ground.own.get(i, 0.0),
-            protected_m2=float(ground.protected[i]),
-            protected_core_m2=float(ground.protected_core[i]),
-        )
-        for i in range(len(ids))
-    ]
-    return _with_rights(facts, settings)
-
-
-def _with_rights(facts: list[ParcelFacts], settings: EvidenceSettings) -> list[ParcelFacts]:
-    """Tell each parcel whether the registry gives the disputed ground to a rival."""
-    holding = {fact.parcel_id for fact in facts if fact.rivals and holds_ground(fact, settings)}
-    return [replace(fact, rival_holds=not holding.isdisjoint(fact.rivals)) for fact in facts]
-
-
-def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
-    unsure = told["cannot_tell"].iloc[i]
-    members = told["prediction_set"].iloc[i]
-    tells = pd.notna(unsure) and not unsure
-    return {
-        "seen_area_m2": _number(seen["seen_area_m2"].iloc[i]),
-        "planted_fraction": _number(seen["planted_fraction"].iloc[i]),
-        "pixels": _number(seen["pixels"].iloc[i]) or 0.0,
-        "green_throughout": seen["method"].iloc[i] == "green",
-        "seen_crop": _text(told["crop"].iloc[i]),
-        "probability": _number(told["probability"].iloc[i]),
-        "prediction_set": tuple(members) if tells and members is not None else (),
-    }
-
-
-def _number(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
-
-
-def _text(value: Any) -> str | None:
-    return None if pd.isna(value) or value == "" else str(value)
-
-
-def _day(value: Any) -> dt.date | None:
-    return None if pd.isna(value) else pd.Timestamp(value).date()
+    if not deep:
+        yield "protected_touch"
+    else:
+        yield "protected_permitted" if facts.papers.permit else "protected_overlap"
 
 
 def run_evidence(
@@ -321,9 +252,12 @@ def run_evidence(
     parcels: Path,
     fields: Path,
     crops: Path,
+    crop_values: Path,
     registry: Path | None,
     protected: Path | None,
+    documents: Path | None,
     as_of: dt.date,
+    currency: str,
     settings: EvidenceSettings,
     privacy: PrivacySettings,
     table_columns: Mapping[str, Mapping[str, str]],
@@ -336,38 +270,44 @@ def run_evidence(
         parcels: parcels.parquet.
         fields: fields.parquet.
         crops: crops.parquet.
+        crop_values: crop_values.parquet: when each crop must be up.
         registry: Registry extract, or None (every parcel is then `registry_missing`).
         protected: Protected areas, or None.
+        documents: Papers that were handed in, or None.
         as_of: Knowledge date.
+        currency: The county's currency.
         settings: Tolerances.
-        privacy: Pseudonym key of the registry's holders.
+        privacy: Pseudonym key of the people whom registry and papers name.
         table_columns: The lender's own column names by table.
         out: evidence.parquet.
         outcomes: outcomes/evidence.parquet.
     """
-    facts = gather(
-        gpd.read_parquet(parcels),
-        read_table(fields),
-        read_table(crops),
-        read_registry(
-            registry, as_of=as_of, privacy=privacy, reading=_reading(REGISTRY, table_columns)
-        )
-        if registry
-        else None,
-        read_protected(protected, as_of=as_of, reading=_reading(PROTECTED, table_columns))
-        if protected
-        else None,
-        settings,
-    )
+
+    def reading(name: str) -> Reading:
+        return Reading(currency, table_columns.get(name, {}), "inputs")
+
+    drawn = gpd.read_parquet(parcels)
+    known = Known(
+        None if registry is None else read_registry(
+            registry, as_of=as_of, privacy=privacy, reading=reading(REGISTRY.name)
+        ),
+        None if protected is None else read_protected(
+            protected, as_of=as_of, reading=reading(PROTECTED.name)
+        ),
+        parcel_papers(
+            None if documents is None else read_documents(
+                documents, as_of=as_of, privacy=privacy, reading=reading(DOCUMENTS.name)
+            ),
+            dict(zip(drawn["parcel_id"], drawn["farmer_id"], strict=True)),
+        ),
+        up_by(read_table(crop_values)),
+    )  # fmt: skip
+    facts = gather(drawn, read_table(fields), read_table(crops), known, settings)
     verdicts = [judge(fact, settings, as_of) for fact in facts]
     write_table(evidence_frame(facts, verdicts), EVIDENCE, out)
     write_outcomes(
         [_outcome(fact, verdict) for fact, verdict in zip(facts, verdicts, strict=True)], outcomes
     )
-
-
-def _reading(schema: InputSchema, columns: Mapping[str, Mapping[str, str]]) -> Reading:
-    return Reading(columns=columns.get(schema.name, {}), place="inputs")
 
 
 def evidence_frame(facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -387,10 +327,22 @@ def evidence_frame(facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict]) ->
             "effect": strongest(verdict.codes),
             "rivals": list(fact.rivals),
             "protected_m2": fact.protected_m2,
+            "proven_crop": proven_crop(fact, verdict),
+            "leased": {"lease_upheld", "lease_unproven"}.intersection(verdict.codes) != set()
+            or fact.papers.stated_lease,
         }
         for fact, verdict in zip(facts, verdicts, strict=True)
     ]
     return pd.DataFrame(rows, columns=EVIDENCE.names)
+
+
+def proven_crop(fact: ParcelFacts, verdict: Verdict) -> str | None:
+    """Return the crop that papers prove where they settled it: it is valued, whatever was seen."""
+    settled = {"crop_proven", "crop_proven_unseen"}.intersection(verdict.codes)
+    crops = fact.papers.crops
+    if not settled or not crops:
+        return None
+    return fact.declared_crop if fact.declared_crop in crops else min(crops)
 
 
 def _outcome(fact: ParcelFacts, verdict: Verdict) -> Outcome:

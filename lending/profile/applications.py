@@ -38,6 +38,10 @@ class Application:
     """Yearly income of the household from work off the farm, as stated; None where it was not."""
     prior_loans: int = 0
     prior_late: int = 0
+    off_farm_proven_minor: int | None = None
+    """What papers prove of that income; None where they prove nothing."""
+    joint: int = 1
+    """Farmers who apply together, this one included."""
     known: bool = False
     """Whether there is an application at all."""
     problem: str = ""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, groupby
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +42,22 @@ class ParcelValue:
     crop: str
     cost_minor_ha: float
     """Cash cost per hectare, certain."""
+    chance: float = 1.0
+    """Chance that the parcel's harvest is of this crop."""
+    rent_minor_ha: float = 0.0
+    """Rent of leased land."""
+    crop_share: float = 0.0
+    """Landlord's share of the crop."""
+    premium_minor_ha: float = 0.0
+    """Insurance premium."""
+    insured_minor_ha: float = 0.0
+    """Sum insured."""
+
+    @property
+    def charges_minor(self) -> float:
+        """What the harvest must pay for: growing, rent and insurance."""
+        yearly = self.cost_minor_ha + self.rent_minor_ha + self.premium_minor_ha
+        return self.area_ha * yearly
 
 
 @dataclass(frozen=True)
@@ -50,25 +68,50 @@ class IncomeModel:
     seed: int
     loss_share: float = 0.0
     """Share of the yield lost between field and sale."""
+    insurance_trigger: float = 1.0
+    """Share of a yield that must be lost before insurance pays."""
+    insurance_share: float = 0.0
+    """Share of the sum insured times the loss that is counted on."""
 
     def draw(self, parcel: ParcelValue) -> Draws:
-        """Return draws of one parcel's income net of crop cost, minor units.
+        """Return draws of one parcel's income net of its charges, minor units.
 
-        Income = area x (yield x price x (1 - loss) - cost), with lognormal yield and price.
+        Income = area x (yield x price x (1 - loss) x (1 - landlord's share) + insurance - growing
+        cost - rent - premium), with lognormal yield and price; insurance makes good part of a lost
+        yield, never of a price.
         """
         yield_log = parcel.shared_log_sd * self._shared(f"yield:{parcel.shock_group}")
         own = self._stream(f"parcel:{parcel.parcel_id}")
         price_log = parcel.price_log_sd * self._shared(f"price:{parcel.crop}")
-        shock = np.exp(yield_log + parcel.own_log_sd * own + price_log)
-        gross = parcel.yield_t_ha * parcel.price_minor_t * (1 - self.loss_share) * shock
-        return np.asarray(parcel.area_ha * (gross - parcel.cost_minor_ha))
+        grown = yield_log + parcel.own_log_sd * own
+        kept = (1 - self.loss_share) * (1 - parcel.crop_share)
+        gross = parcel.yield_t_ha * parcel.price_minor_t * kept * np.exp(grown + price_log)
+        paid = parcel.insured_minor_ha * self._insured(grown)
+        return np.asarray(parcel.area_ha * (gross + paid) - parcel.charges_minor)
+
+    def _insured(self, grown: Draws) -> Draws:
+        """Return the share of the sum insured that is paid for each draw of the log yield."""
+        lost = np.clip(1 - np.exp(grown), 0.0, 1.0)
+        return np.where(lost >= self.insurance_trigger, self.insurance_share * lost, 0.0)
 
     def total(self, parcels: list[ParcelValue]) -> Draws:
-        """Return draws of the sum over parcels, zeros for none."""
+        """Return draws of the sum over parcels, zeros for none.
+
+        Values of one parcel are the crops that it may bear: each draw takes one of them.
+        """
         total = np.zeros(self.draws)
-        for parcel in sorted(parcels, key=lambda value: value.parcel_id):
-            total += self.draw(parcel)
+        ordered = sorted(parcels, key=lambda value: (value.parcel_id, value.crop))
+        for name, crops in groupby(ordered, key=lambda value: value.parcel_id):
+            total += self._one_crop(name, list(crops))
         return total
+
+    def _one_crop(self, parcel_id: str, crops: list[ParcelValue]) -> Draws:
+        if len(crops) == 1:
+            return self.draw(crops[0])
+        bounds = [min(p, 1.0) for p in accumulate(value.chance for value in crops[:-1])]
+        levels = [NormalDist().inv_cdf(p) if 0 < p < 1 else float("inf") for p in bounds]
+        chosen = np.searchsorted(np.array(levels), self._stream(f"crop:{parcel_id}"))
+        return np.asarray(np.choose(chosen, [self.draw(value) for value in crops]))
 
     def _shared(self, name: str) -> Draws:
         return _shared_stream(self.seed, name, self.draws)

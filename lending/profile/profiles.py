@@ -12,16 +12,32 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fieldline.lending.codes import conflicting
+from fieldline.lending.documents.facts import FarmerPapers, farmer_papers, parcel_papers
+from fieldline.lending.documents.table import DOCUMENTS, read_documents
 from fieldline.lending.inputs import APPLICATIONS
 from fieldline.lending.profile.applications import Application, applications_of
+from fieldline.lending.profile.harvest import (
+    Horizon,
+    Rotation,
+    crop_values_of,
+    repayment_harvests,
+)
 from fieldline.lending.profile.income import Draws, IncomeModel, ParcelValue, quantiles
-from fieldline.lending.schemas import PROFILES
+from fieldline.lending.profile.proofs import (
+    OffFarm,
+    guaranteed_amounts,
+    off_farm_counted,
+    with_proofs,
+)
+from fieldline.lending.profile.worth import COUNTS, parcel_values
+from fieldline.lending.schemas import HARVESTS, PROFILES
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.sources import read_applications
 from fieldline.pipeline.inputs.read import Reading
@@ -29,14 +45,6 @@ from fieldline.pipeline.records.money import split_evenly, to_minor
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
-
-#: Effects of evidence under which a parcel still earns for its farmer.
-_COUNTS = ("none", "lower", "review")
-
-_VALUED = (
-    "yield_q50_t_ha", "shared_log_sd", "own_log_sd", "price_q50_minor", "price_log_sd",
-    "cost_per_ha_minor", "crop",
-)  # fmt: skip
 
 
 @dataclass
@@ -51,7 +59,7 @@ class Party:
     valued: int = 0
     draws: Draws = field(default_factory=lambda: np.zeros(1))
     crop_cost_minor: int = 0
-    """Crop cost that the draws are net of."""
+    """Growing cost, rent and insurance that the draws are net of."""
     conflicts: int = 0
     stability: tuple[float, float] = (0.0, 0.0)
     """Area-weighted sum and area of the known values."""
@@ -65,31 +73,23 @@ class Party:
     """Off-farm income that counts."""
     elsewhere_minor: int = 0
     """Part of the debt service that it pays."""
+    guaranteed_minor: int = 0
+    """Guaranteed for the farmer by others ..."""
+    guaranteeing_minor: int = 0
+    """... and by the farmer for others."""
 
-
-def parcel_values(frame: pd.DataFrame) -> dict[str, ParcelValue]:
-    """Return the values of the parcels that have a yield, a price and an effect that counts.
-
-    Args:
-        frame: Evidence joined with yields, one row per parcel.
-    """
-    known = frame[list(_VALUED)].notna().all(axis=1) & frame["effect"].isin(_COUNTS)
-    columns = [
-        "parcel_id", "evidence_area_m2", "yield_q50_t_ha", "shared_log_sd", "own_log_sd",
-        "shock_group", "price_q50_minor", "price_log_sd", "crop", "cost_per_ha_minor",
-    ]  # fmt: skip
-    rows = frame.loc[known, columns].itertuples(index=False, name=None)
-    return {row[0]: ParcelValue(row[0], row[1] / 1e4, *map(_native, row[2:])) for row in rows}
-
-
-def _native(value: Any) -> Any:
-    return value if isinstance(value, str) else float(value)
+    @property
+    def free_minor(self) -> int:
+        """What a poor year leaves after the need and debts that fall on the land."""
+        borne = self.application.debt_minor - self.elsewhere_minor
+        return quantiles(self.draws)[0] - self.need_minor - borne
 
 
 def farmer_parties(
     farmers: pd.DataFrame,
     parcels: pd.DataFrame,
-    applications: dict[str, Application],
+    values: Mapping[str, Sequence[ParcelValue]],
+    applications: Mapping[str, Application],
     model: IncomeModel,
 ) -> list[Party]:
     """Return one party per farmer, also for those without a usable parcel.
@@ -97,10 +97,10 @@ def farmer_parties(
     Args:
         farmers: FARMERS rows.
         parcels: Evidence joined with yields, hazards and history.
+        values: What each parcel's repayment harvest may be worth.
         applications: Application of each farmer.
         model: Joint draws.
     """
-    values = parcel_values(parcels)
     groups = dict(list(parcels.groupby("farmer_id", sort=False)))
     empty = parcels.iloc[:0]
     return [
@@ -116,22 +116,23 @@ def _farmer_party(
     farmer_id: str,
     declared: int,
     own: pd.DataFrame,
-    values: dict[str, ParcelValue],
+    values: Mapping[str, Sequence[ParcelValue]],
     application: Application,
     model: IncomeModel,
 ) -> Party:
-    usable = own[own["effect"].isin(_COUNTS)]
-    valued = [values[parcel] for parcel in own["parcel_id"] if parcel in values]
+    usable = own[own["effect"].isin(COUNTS)]
+    valued = [parcel for parcel in usable["parcel_id"] if parcel in values]
+    harvests = [value for parcel in valued for value in values[parcel]]
     return Party(
         party_id=farmer_id,
         household_id=application.household_id,
         parcels=declared,
         area_m2=float(usable["evidence_area_m2"].sum()),
-        crops={value.crop for value in valued},
+        crops={value.crop for value in harvests},
         valued=len(valued),
-        draws=model.total(valued),
+        draws=model.total(harvests),
         # Rounded down: what is not known to have been deducted is not added back.
-        crop_cost_minor=int(sum(value.area_ha * value.cost_minor_ha for value in valued)),
+        crop_cost_minor=int(sum(value.chance * value.charges_minor for value in harvests)),
         conflicts=sum(conflicting(codes) for codes in own["codes"]),
         stability=_weighted(usable, "stability"),
         hazard=_weighted(usable, "hazard_index"),
@@ -150,27 +151,30 @@ def _weighted(parcels: pd.DataFrame, column: str) -> tuple[float, float]:
 def share_needs(members: Sequence[Party], policy: PolicySettings, currency: str) -> None:
     """Set what each farmer's land must carry of the household's needs and debts.
 
-    The household's need is per head. Off-farm income, the largest that a member states, pays other
-    debts first, which are due by contract, and the need next. Land can be asked for at most a share
-    of its poor-year income (`need_income_share`), split by its farmers' poor-year incomes: to state
-    off-farm income is never worse than to keep silent.
+    The household's need is per head. Proven off-farm income pays other debts first, which are due
+    by contract, and the need next; what is stated alone bears part of the need. Land can be asked
+    for at most a share of its poor-year income (`need_income_share`), split by its farmers'
+    poor-year incomes: to state off-farm income is never worse than to keep silent.
     """
     size = max(member.application.household_size for member in members)
     need = to_minor(policy.household_need_per_head * size, currency)
     poor = [max(0, quantiles(member.draws)[0]) for member in members]
-    stated = [a for m in members if (a := m.application.off_farm_minor) is not None]
-    counted = int(policy.off_farm_share * max(stated, default=0))
+    counted = off_farm_counted(
+        [member.application.off_farm_minor for member in members],
+        [member.application.off_farm_proven_minor for member in members], need, policy,
+    )  # fmt: skip
+    income = counted or OffFarm(0, 0)
     debts = [member.application.debt_minor for member in members]
-    elsewhere = min(sum(debts), counted)
-    left = max(0, need - (counted - elsewhere))
+    elsewhere = min(sum(debts), income.proven)
+    left = max(0, need - (income.proven - elsewhere) - income.stated)
     carried = min(left, int(policy.need_income_share * sum(poor)))
     parts = zip(
         members, split_evenly(carried, poor), split_evenly(elsewhere, debts),
-        split_evenly(counted, poor), strict=True,
+        split_evenly(income.proven + income.stated, poor), strict=True,
     )  # fmt: skip
     for member, member_need, member_elsewhere, off_farm in parts:
         member.need_minor, member.elsewhere_minor = member_need, member_elsewhere
-        member.off_farm_minor = off_farm if stated else None
+        member.off_farm_minor = off_farm if counted else None
 
 
 def household_party(members: Sequence[Party]) -> Party:
@@ -201,6 +205,8 @@ def household_party(members: Sequence[Party]) -> Party:
         need_minor=sum(m.need_minor for m in members),
         off_farm_minor=_sum_known([m.off_farm_minor for m in members]),
         elsewhere_minor=sum(m.elsewhere_minor for m in members),
+        guaranteed_minor=sum(m.guaranteed_minor for m in members),
+        guaranteeing_minor=sum(m.guaranteeing_minor for m in members),
     )
 
 
@@ -233,6 +239,9 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "off_farm_minor": party.off_farm_minor,
         "debt_elsewhere_minor": party.elsewhere_minor,
         "household_need_minor": party.need_minor,
+        "guaranteed_minor": party.guaranteed_minor,
+        "guaranteeing_minor": party.guaranteeing_minor,
+        "joint_members": party.application.joint,
         "requested_minor": party.application.requested_minor,
         "stability": _mean(party.stability),
         "hazard_index": _mean(party.hazard),
@@ -248,14 +257,24 @@ def _mean(weighted: tuple[float, float]) -> float | None:
     return weighted[0] / weighted[1] if weighted[1] > 0 else None
 
 
-def profile_frame(parties: Sequence[Party], policy: PolicySettings, currency: str) -> pd.DataFrame:
-    """Return farmer and household rows; sets each farmer's part of the household need."""
+def profile_frame(
+    parties: Sequence[Party],
+    policy: PolicySettings,
+    currency: str,
+    papers: Mapping[str, FarmerPapers] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """Return farmer and household rows; sets each farmer's part of need, debts and guarantees."""
     households: dict[str, list[Party]] = defaultdict(list)
     for party in sorted(parties, key=lambda p: p.party_id):
         households[party.household_id].append(party)
-    rows = []
     for members in households.values():
         share_needs(members, policy, currency)
+    received, given = guaranteed_amounts(papers, {p.party_id: p.free_minor for p in parties})
+    for party in parties:
+        party.guaranteed_minor = received.get(party.party_id, 0)
+        party.guaranteeing_minor = given.get(party.party_id, 0)
+    rows = []
+    for members in households.values():
         rows.append(profile_row(household_party(members), "household", currency))
         rows.extend(profile_row(member, "farmer", currency) for member in members)
     frame = pd.DataFrame(rows, columns=PROFILES.names)
@@ -275,16 +294,27 @@ def _outcome(party: Party) -> Outcome:
 
 
 def join_parcels(
-    evidence: pd.DataFrame, yields: pd.DataFrame, hazards: pd.DataFrame, history: pd.DataFrame
+    evidence: pd.DataFrame,
+    yields: pd.DataFrame,
+    growth: pd.DataFrame,
+    hazards: pd.DataFrame,
+    history: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return evidence with what the crops room knows of each parcel, unknowns missing."""
     return (
-        evidence[["parcel_id", "farmer_id", "evidence_area_m2", "effect", "codes"]]
+        evidence[_OF_EVIDENCE]
         .merge(yields.drop(columns=["currency", "model"]), on="parcel_id", how="left")
+        .merge(growth[["parcel_id", "sos", "harvest_date"]], on="parcel_id", how="left")
         .merge(hazards[["parcel_id", "hazard_index"]], on="parcel_id", how="left")
         .merge(history[["parcel_id", "stability", "thin_file"]], on="parcel_id", how="left")
         .sort_values("parcel_id", kind="stable")
     )
+
+
+_OF_EVIDENCE = [
+    "parcel_id", "farmer_id", "evidence_area_m2", "effect", "codes", "declared_crop",
+    "proven_crop", "leased",
+]  # fmt: skip
 
 
 def run_profile(
@@ -292,44 +322,70 @@ def run_profile(
     farmers: Path,
     evidence: Path,
     yields: Path,
+    crop_values: Path,
+    growth: Path,
     hazards: Path,
     history: Path,
     applications: Path | None,
+    documents: Path | None,
     as_of: dt.date,
     currency: str,
     policy: PolicySettings,
     privacy: PrivacySettings,
     table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
+    out_harvests: Path,
     outcomes: Path,
 ) -> None:
-    """Write profiles.parquet and one outcome for every farmer.
+    """Write profiles.parquet, harvests.parquet and one outcome for every farmer.
 
     Args:
         farmers: farmers.parquet, every farmer who named a parcel.
         evidence: evidence.parquet.
         yields: yields.parquet.
+        crop_values: crop_values.parquet.
+        growth: growth.parquet.
         hazards: hazards.parquet.
         history: history.parquet.
         applications: Applications, or None (nothing is then known of debts and household).
+        documents: Papers, or None (nothing is then proven).
         as_of: Knowledge date.
         currency: The county's currency.
         policy: Household need, draws and losses.
         privacy: Pseudonym key of the applicants.
         table_columns: The lender's own column names by table.
         out: profiles.parquet.
+        out_harvests: harvests.parquet.
         outcomes: outcomes/profile.parquet.
     """
+
+    def reading(name: str) -> Reading:
+        return Reading(currency, table_columns.get(name, {}), "inputs")
+
     people = read_table(farmers).sort_values("farmer_id", kind="stable")
-    reading = Reading(currency, table_columns.get(APPLICATIONS.name, {}), "inputs")
-    table = (
-        read_applications(applications, as_of=as_of, privacy=privacy, reading=reading)
-        if applications
-        else None
+    filed = None if applications is None else read_applications(
+        applications, as_of=as_of, privacy=privacy, reading=reading(APPLICATIONS.name)
+    )  # fmt: skip
+    papers = None if documents is None else read_documents(
+        documents, as_of=as_of, privacy=privacy, reading=reading(DOCUMENTS.name)
+    )  # fmt: skip
+    known = read_table(history)
+    parcels = join_parcels(
+        read_table(evidence), read_table(yields), read_table(growth), read_table(hazards), known
     )
-    read = applications_of(people["farmer_id"].astype("str"), table, policy)
-    parcels = join_parcels(*(read_table(path) for path in (evidence, yields, hazards, history)))
-    model = IncomeModel(policy.draws, policy.seed, float(policy.harvest_loss_share))
-    parties = farmer_parties(people, parcels, read, model)
-    write_table(profile_frame(parties, policy, currency), PROFILES, out)
+    harvests = repayment_harvests(
+        parcels, crop_values_of(read_table(crop_values)), Rotation(known["crops"].tolist(), policy),
+        Horizon(as_of, policy.tenor_days), policy,
+    )  # fmt: skip
+    owners = dict(zip(parcels["parcel_id"], parcels["farmer_id"], strict=True))
+    values = parcel_values(parcels, harvests, parcel_papers(papers, owners), policy, currency)
+    proofs = farmer_papers(papers)
+    read = with_proofs(applications_of(people["farmer_id"].astype("str"), filed, policy), proofs)
+    model = IncomeModel(
+        policy.draws, policy.seed, float(policy.harvest_loss_share),
+        float(policy.insurance_trigger), float(policy.insurance_share),
+    )  # fmt: skip
+    parties = farmer_parties(people, parcels, values, read, model)
+    write_table(harvests, HARVESTS, out_harvests)
+    write_table(profile_frame(parties, policy, currency, proofs), PROFILES, out)
     write_outcomes([_outcome(party) for party in parties], outcomes)

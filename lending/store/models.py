@@ -28,10 +28,9 @@ class StoredModel:
     def __init__(self, label: str, document: Mapping[str, Any]) -> None:
         try:
             card = document["card"]
-            # Models of the first format held their loans' tenor in the card alone.
-            self._model = judging(
-                {"loan_days": card["loan_days"], **document["model"], "card": card}
-            )
+            # Models of the first format held their loans' tenor in the card, or nowhere.
+            days = {"loan_days": card.get("loan_days")}
+            self._model = judging({**days, **document["model"], "card": card})
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"the stored model {label} cannot be served ({error!r})",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from fieldline.lending.settings import AuditSettings, PolicySettings, PostingSettings
 from fieldline.lending.store.anchors import add_anchor, take_anchor
 from fieldline.lending.store.database import EXPIRED, open_database
+from fieldline.lending.store.places import PLACE_COLUMNS, places_of
 from fieldline.lending.store.posting import BETWEEN, Posted, Shelf, post
 from fieldline.lending.store.signer import Signer, signer
 from fieldline.pipeline.records.errors import UserError
@@ -29,14 +30,18 @@ from fieldline.pipeline.records.tables import read_table, write_text
 CSV_COLUMNS = (
     "offer_id", "county", "season", "farmer_id", "household_id", "product", "access", "currency",
     "limit", "annual_rate", "tenor_days", "day_basis", "valid_from", "valid_to", "reason_codes",
-    "reasons", "reasons_zh", "decision_id",
+    "reasons", "reasons_zh", "decision_id", *PLACE_COLUMNS, "absent_inputs",
 )  # fmt: skip
+"""Terms, words and identity of a live offer; then what is no part of it: where the land lies and
+which files the county did not give."""
 
 QUEUE_COLUMNS = (
     "farmer_id", "household_id", "currency", "possible_limit", "annual_rate", "pd", "reason_codes",
-    "reasons", "reasons_zh", "outcomes", "decision_id",
+    "reasons", "reasons_zh", "outcomes", "decision_id", *PLACE_COLUMNS, "absent_inputs",
 )  # fmt: skip
 
+_MARK = "\ufeff"
+"""Byte order mark: without it a spreadsheet reads Chinese as the code page of its machine."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -48,7 +53,7 @@ def csv_text(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row[name]) for name in columns] for row in rows)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
     return buffer.getvalue()
 
 
@@ -59,24 +64,36 @@ def _cell(value: Any) -> str:
     return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
 
 
-def offers_csv(rows: Iterable[dict[str, Any]]) -> str:
+Beside = Callable[[str], dict[str, str]]
+"""Columns that stand beside an offer and are no part of it, by farmer."""
+
+
+def _nothing(_: str) -> dict[str, str]:
+    return {}
+
+
+def offers_csv(rows: Iterable[dict[str, Any]], beside: Beside = _nothing) -> str:
     """Return live offers as CSV; money as plain decimals."""
-    return csv_text(
-        ({**row, "limit": _money(row["limit_minor"], row["currency"])} for row in rows), CSV_COLUMNS
+    told = (
+        {**row, "limit": _money(row["limit_minor"], row["currency"]), **beside(row["farmer_id"])}
+        for row in rows
     )
+    return csv_text(told, CSV_COLUMNS)
 
 
 def _money(minor: int | None, currency: str) -> str | None:
     return None if minor is None else written(minor, currency)
 
 
-def queue_csv(decisions: pd.DataFrame) -> str:
+def queue_csv(decisions: pd.DataFrame, beside: Beside = _nothing) -> str:
     """Return the decisions that wait for a person, the largest possible limit first."""
     waiting = decisions[decisions["access"] == "review"].copy()
     caps = [f"limit_{cap}_minor" for cap in ("need", "capacity", "policy", "exposure")]
     waiting["possible"] = waiting[caps].min(axis=1)
     waiting = waiting.sort_values(["possible", "farmer_id"], ascending=[False, True], kind="stable")
-    return csv_text((_queue_row(row) for row in waiting.to_dict("records")), QUEUE_COLUMNS)
+    rows = waiting.to_dict("records")
+    told = ({**_queue_row(row), **beside(row["farmer_id"])} for row in rows)
+    return csv_text(told, QUEUE_COLUMNS)
 
 
 def _queue_row(row: dict[Any, Any]) -> dict[str, Any]:
@@ -93,9 +110,17 @@ def _queue_row(row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
+def told_absent(absent: Mapping[str, str]) -> str:
+    """Write the files that a county lacks with what each absence costs its farmers."""
+    return BETWEEN.join(f"{name}: {costs}" for name, costs in sorted(absent.items()))
+
+
 def run_offers(
     *,
     decisions: Path,
+    parcels: Path,
+    evidence: Path,
+    absent: Mapping[str, str],
     county: str,
     season: str,
     policy: PolicySettings,
@@ -113,6 +138,9 @@ def run_offers(
 
     Args:
         decisions: decisions.parquet.
+        parcels: parcels.parquet.
+        evidence: evidence.parquet.
+        absent: Files that the county does not give, with what each absence costs: all its offers.
         county: County code.
         season: Season name.
         policy: Terms of the product.
@@ -147,8 +175,15 @@ def run_offers(
         _anchor(engine, audit, by)
     finally:
         engine.dispose()
-    write_text(offers, offers_csv(posted.live))
-    write_text(queue, queue_csv(pd.DataFrame(posted.records, columns=frame.columns)))
+    places, lacking = places_of(parcels, evidence), told_absent(absent)
+
+    def beside(farmer: str) -> dict[str, str]:
+        return {**places.get(farmer, {}), "absent_inputs": lacking}
+
+    write_text(offers, _MARK + offers_csv(posted.live, beside))
+    write_text(
+        queue, _MARK + queue_csv(pd.DataFrame(posted.records, columns=frame.columns), beside)
+    )
     write_outcomes(_outcomes(posted), outcomes)
     return posted
 

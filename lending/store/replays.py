@@ -84,11 +84,12 @@ def replay_stored(engine: sa.Engine, name: str | None = None) -> ReplayReport:
     for stored_id, trace in _traces(engine, name):
         try:
             stored = read_trace(trace)
-            formats[str(stored.format)] += 1
-            problem = _problem(stored_id, trace) or models.problem(stored)
         except UserError as error:
             formats["none"] += 1
-            problem = str(error)
+            problems[stored_id] = str(error)
+            continue
+        formats[str(stored.format)] += 1
+        problem = _problem(stored_id, trace, stored, models)
         if problem:
             problems[stored_id] = problem
     count = formats.total()
@@ -107,12 +108,14 @@ def replay_stored(engine: sa.Engine, name: str | None = None) -> ReplayReport:
     )
 
 
-def _problem(stored_id: str, trace: str) -> str:
+def _problem(stored_id: str, trace: str, stored: Stored, models: _Models) -> str:
     try:
         found = replay(trace).decision_id
+        if found != stored_id:
+            return f"its trace is that of decision {found}"
+        return models.problem(stored)
     except UserError as error:
         return str(error)
-    return "" if found == stored_id else f"its trace is that of decision {found}"
 
 
 def _traces(engine: sa.Engine, name: str | None) -> Iterator[tuple[str, str]]:

@@ -7,11 +7,11 @@ ask it, so the bytes it tells are those that come. The tables stay where the pul
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -147,7 +147,7 @@ def _on_disk(asset: Asset) -> FilePlan:
     parts = urlsplit(asset.href)
     path = unquote(parts.path) if parts.scheme == "file" else asset.href
     try:
-        return FilePlan(bytes_there=Path(path).stat().st_size)
+        return FilePlan(bytes_there=os.stat(path).st_size)  # noqa: PTH116  a third of Path's time
     except (OSError, ValueError):
         return FilePlan(unknown=True)
 

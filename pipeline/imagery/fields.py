@@ -56,7 +56,7 @@ class Fields:
         Raises:
             FieldError: It is not.
         """
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict | Mapping):  # the plain type first: it is asked fast
             raise FieldError(path or "document", value, "not_an_object")
         return cls(value, path)
 
@@ -149,7 +149,9 @@ class Fields:
 
 
 def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    return isinstance(value, list) or (
+        isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    )
 
 
 def _finite(value: object) -> float | None:

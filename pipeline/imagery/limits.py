@@ -126,8 +126,8 @@ class Meter:
     """Time of `clock` after which nothing is asked any more."""
     clock: Callable[[], float] = time.monotonic
     used: Use = field(default_factory=Use)
-    told: Callable[[Use], None] | None = None
-    """Hears what has been used whenever bytes arrive."""
+    told: Callable[[], None] | None = None
+    """Called whenever bytes have arrived."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _requests: TokenBucket = field(init=False)
     _units: TokenBucket = field(init=False)
@@ -173,9 +173,8 @@ class Meter:
         """Count what a request brought instead of what was expected of it."""
         with self._lock:
             self.used = self.used.plus(Use(0, arrived - expected))
-            used = self.used
         if self.told is not None:
-            self.told(used)
+            self.told()
 
 
 @dataclass(frozen=True)

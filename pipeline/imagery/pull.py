@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,9 +47,11 @@ from fieldline.pipeline.imagery.verified_file import clear
 from fieldline.pipeline.imagery.web import WebError, patient_session
 from fieldline.pipeline.imagery.windows import places_of
 from fieldline.pipeline.records.errors import ProviderError, UserError
+from fieldline.pipeline.records.progress import Step, say
 
 FOLDER = "scenes"
 """Folder of pulled files, beside `scenes.parquet`."""
+_BETWEEN_S = 0.5
 _log = logging.getLogger(__name__)
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
 
@@ -191,12 +194,41 @@ def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:
     Raises:
         UserError: The folder cannot be written, or the budget would be exceeded.
     """
+    watch = _Watch(pull, len(wanted))
+    pull.meter.told = watch.say
     with ThreadPoolExecutor(max_workers=pull.connections) as pool:
         waiting = [pool.submit(_scene, pull, scene) for scene in wanted]
+        for scene in waiting:
+            scene.add_done_callback(watch.one_more)
         try:
             return [result.result() for result in waiting]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Watch:
+    """Says how far a pull is, twice a second at most."""
+
+    def __init__(self, pull: Pull, total: int) -> None:
+        self._pull, self._total, self._done = pull, total, 0
+        self._start = self._said = time.monotonic()
+        self._lock = threading.Lock()
+
+    def one_more(self, _scene: object) -> None:
+        """Count a scene that is done with."""
+        with self._lock:
+            self._done += 1
+        self.say(now=self._done == self._total)
+
+    def say(self, *, now: bool = False) -> None:
+        """Say it, if it is time or must be now."""
+        moment = time.monotonic()
+        with self._lock:
+            if not now and moment - self._said < _BETWEEN_S:
+                return
+            self._said = moment
+        used, seconds = self._pull.meter.used.bytes, moment - self._start
+        say(Step("scenes", str(self._pull.folder), self._done, self._total, used, seconds))
 
 
 def _scene(pull: Pull, scene: WantedScene) -> PulledScene:

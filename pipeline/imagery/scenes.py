@@ -149,8 +149,7 @@ def plan_scenes(
     found = source.search(_bounds(outlines), season)
     choices, wanted = _by_words(found.sources, chooser)
     codes = Counter(choice.code for choice in choices if choice.code != OK)
-    if found.broken:
-        codes["scene_broken_link"] += len(found.broken)
+    codes.update(link.code for link in found.broken)
     if asked is not None:
         return plan_pull(asked, [*wanted.values()], dict(codes))
     return plan_archive([scene.item for scene in wanted.values()], scenes, dict(codes))

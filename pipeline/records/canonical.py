@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from fieldline.pipeline.records.errors import SchemaError
@@ -48,4 +49,42 @@ def canonical(value: Any) -> str:
 
 def content_hash(value: Any, length: int = 32) -> str:
     """Return the first `length` hex digits of the SHA-256 of the canonical text."""
-    return hashlib.sha256(canonical(value).encode("utf-8")).hexdigest()[:length]
+    return text_hash(canonical(value), length)
+
+
+def text_hash(text: str, length: int = 32) -> str:
+    """Return what `content_hash` returns of the value whose canonical text is given."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:length]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal | dt.date):
+        return jsonable(value)
+    raise SchemaError(f"{type(value).__name__} has no canonical JSON")
+
+
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+)
+
+
+def canonical_document(value: Any) -> str:
+    """Return what `canonical` returns, several times as fast, of a value whose keys are all text.
+
+    Raises:
+        SchemaError: As `jsonable`.
+    """
+    try:
+        return _ENCODER.encode(value)
+    except ValueError:
+        return canonical(value)  # names the value that has no text
+
+
+def joined(parts: dict[str, str]) -> str:
+    """Return the canonical text of an object from the canonical texts of its parts."""
+    return f"{{{','.join([f'{_quoted(name)}:{parts[name]}' for name in sorted(parts)])}}}"
+
+
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)

@@ -122,6 +122,31 @@ def shown(minor: int, currency: str) -> str:
     return f"{currency} {amount:,.{0 if whole else exponent(currency)}f}"
 
 
+_CHINESE = {
+    "CNY": "元", "USD": "美元", "EUR": "欧元", "JPY": "日元", "HKD": "港元", "GBP": "英镑",
+    "VND": "越南盾", "KRW": "韩元", "THB": "泰铢", "INR": "卢比", "KZT": "坚戈", "MMK": "缅元",
+}  # fmt: skip
+"""Names of currencies in Chinese; any other is written by its code."""
+
+_WAN, _YI = 10_000, 100_000_000
+
+
+def shown_chinese(minor: int, currency: str) -> str:
+    """Write an amount for Chinese readers: `2800元`, `1.36万元`, `13611.11元`, `1.2亿元`.
+
+    From ten thousand on it is counted in 万, from a hundred million in 亿, where two decimals say
+    it exactly; groups of three digits are misread by who counts by ten thousands: there are none.
+    """
+    amount = from_minor(minor, currency)
+    name = _CHINESE.get(currency, f" {currency}")
+    for unit, word in ((_YI, "亿"), (_WAN, "万")):
+        part = amount / unit
+        if abs(part) >= 1 and part == part.quantize(Decimal("0.01")):
+            return f"{part.normalize():f}{word}{name}"
+    whole = amount == amount.to_integral_value()
+    return f"{amount:.{0 if whole else exponent(currency)}f}{name}"
+
+
 @dataclass(frozen=True)
 class Money:
     """An amount that knows its currency; two currencies never add up."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,16 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from shapely.geometry import Polygon, box
 
-from fieldline.crops.schemas import CROPS, FIELDS, HAZARDS, HISTORY, YIELDS
+from fieldline.crops.schemas import CROP_VALUES, CROPS, FIELDS, GROWTH, HAZARDS, HISTORY, YIELDS
 from fieldline.lending.decision.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
 from fieldline.lending.decision.decide import decision_row, run_decide
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.documents.table import DOCUMENTS
 from fieldline.lending.evidence.crosscheck import run_evidence
 from fieldline.lending.inputs import APPLICATIONS, LOANS, REGISTRY
 from fieldline.lending.profile.profiles import run_profile
@@ -36,7 +38,7 @@ from fieldline.pipeline.parcels.schemas import FARMERS, PARCEL_COLUMNS
 from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.settings import PrivacySettings
-from fieldline.pipeline.records.tables import TableSchema, read_table, write_table
+from fieldline.pipeline.records.tables import Column, TableSchema, read_table, write_table
 
 AS_OF = dt.date(2024, 9, 30)
 PRIVACY = PrivacySettings(demo_key=True)
@@ -57,13 +59,20 @@ class County:
     refused: dict[str, list[str]] = field(default_factory=dict)
     registry: list[dict[str, Any]] = field(default_factory=list)
     applications: list[dict[str, Any]] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
     protected: list[tuple[Polygon, str, str]] = field(default_factory=list)
     loans: pd.DataFrame | None = None
     evidence_settings: EvidenceSettings = field(default_factory=EvidenceSettings)
     risk: RiskSettings = field(default_factory=lambda: RiskSettings(trees=10, folds=2, search=0))
     policy: PolicySettings = field(default_factory=PolicySettings)
     stopped: dict[str, str] = field(default_factory=dict)
+    templates: dict[str, dict[str, dt.date]] = field(default_factory=dict)
+    """Days of a crop's template by crop; crops without one are judged by growth alone."""
+    learnt: list[str] = field(default_factory=list)
+    """Crops that the crop model learnt; all of them where the list is empty."""
+    as_of: dt.date = AS_OF
     currency: str = "CNY"
+    absent: dict[str, str] = field(default_factory=dict)
 
     def add(
         self,
@@ -95,6 +104,21 @@ class County:
         }  # fmt: skip
         self.applications.append({**row, **more})
 
+    def hand_in(self, kind: str, **more: Any) -> None:
+        """Add a verified paper that is in force for a year."""
+        row = {
+            "document_id": f"D{len(self.documents) + 1}", "kind": kind, "issued_on": "2024-06-01",
+            "valid_to": "2025-12-31", "source": "office", "verified_by": "officer 7",
+            "verified_on": "2024-09-15", "currency": self.currency,
+        }  # fmt: skip
+        self.documents.append({**row, **more})
+
+    @staticmethod
+    def shifted(shape: Polygon, metres: float, width: float = 1.0) -> Polygon:
+        """Return an outline moved east, or cut to a share of its width."""
+        west, south, east, north = shape.bounds
+        return box(west + metres, south, west + metres + (east - west) * width, north)
+
     def path(self, name: str) -> Path:
         return self.folder / name
 
@@ -102,7 +126,8 @@ class County:
         """Write the artifacts of the earlier rooms and the lender's own files."""
         self._parcels()
         self._rooms()
-        for name, schema in (("registry", REGISTRY), ("applications", APPLICATIONS)):
+        tables = (("registry", REGISTRY), ("applications", APPLICATIONS), ("documents", DOCUMENTS))
+        for name, schema in tables:
             columns = [column.name for column in schema.columns]
             with self.path(f"{name}.csv").open("w", newline="") as handle:
                 writer = csv.DictWriter(handle, columns)
@@ -129,7 +154,7 @@ class County:
         rows = [
             {
                 "id": p["parcel_id"], "parcel_id": p["parcel_id"], "collection": "T_2024",
-                "farmer_id": pseudonym(p["farmer"]), "village": "v",
+                "farmer_id": pseudonym(p["farmer"]), "village": p.get("village", "v"),
                 "declared_crop": p["declared_crop"],
                 "declared_area_m2": p.get("declared_area", p["area"]),
                 "metrics:area": p["area"], "metrics:perimeter": 4 * p["area"] ** 0.5,
@@ -159,7 +184,7 @@ class County:
                 "ring_area_m2": p["area"],
                 "planted_fraction": p.get("planted_fraction", 1.0),
                 "seen_area_m2": p.get("seen_area", p["area"]), "pixels": p["area"] / 100,
-                "method": "test",
+                "method": p.get("method", "test"),
             }
             for p in seen
         ], seen)  # fmt: skip
@@ -172,14 +197,45 @@ class County:
             for p in seen
         ], seen)  # fmt: skip
         self._table(YIELDS, [_yield_row(p) for p in seen], seen)
+        self._table(GROWTH, [
+            {
+                "clear_dates": 20, "sos": p.get("sos", dt.date(2024, 5, 10)),
+                "harvest_date": p.get("harvest_date"), "cycles": 1, "curve_step_days": 5,
+                "curve": [],
+            }
+            for p in seen
+        ], seen)  # fmt: skip
+        self._crop_values(seen)
         self._table(HAZARDS, [{"hazard_index": p.get("hazard", 20.0)} for p in seen], seen)
         self._table(HISTORY, [
             {
                 "seasons": 2, "idle_seasons": 0, "crops": [], "stability": p.get("stability", 0.9),
-                "regularity": 0.9, "thin_file": False,
+                "regularity": 0.9, "thin_file": p.get("thin_file", False),
             }
             for p in seen
         ], seen)  # fmt: skip
+
+    def _crop_values(self, seen: list[dict[str, Any]]) -> None:
+        """Write each crop's yield, price and cost as the first parcel that grows it has them."""
+        first = {
+            p.get("valued_as", p["seen_crop"]): p
+            for p in reversed(seen)
+            if p["yield_t_ha"] is not None
+        }
+        rows = [
+            {
+                "crop": crop, "prior_t_ha": p["yield_t_ha"], "years_log_sd": 0.0, "own_log_sd": 0.0,
+                "price_q50_minor": p["price_minor"], "price_log_sd": p["price_log_sd"],
+                "price_log_sd_year": p["price_log_sd"], "price_days": 180,
+                "cost_per_ha_minor": p["cost_minor_ha"],
+                "currency": self.currency, **self.templates.get(crop, {}),
+            }
+            for crop, p in sorted(first.items())
+            if crop is not None
+        ]  # fmt: skip
+        full = [{**dict.fromkeys(CROP_VALUES.names), **row} for row in rows]
+        frame = pd.DataFrame(full, columns=CROP_VALUES.names)
+        write_table(frame, CROP_VALUES, self.path("crop_values.parquet"))
 
     def _table(
         self, schema: TableSchema, rows: list[dict[str, Any]], parcels: list[dict[str, Any]]
@@ -189,6 +245,10 @@ class County:
             for row, p in zip(rows, parcels, strict=True)
         ]
         frame = pd.DataFrame(full, columns=schema.names)
+        if schema is CROPS and self.learnt:
+            chances = [Column(f"p_{crop}", pa.float64(), "chance") for crop in self.learnt]
+            schema = replace(schema, columns=(*schema.columns, *chances))
+            frame = frame.assign(**{column.name: 0.5 for column in chances})
         write_table(frame, schema, self.path(f"{schema.name}.parquet"))
 
     def evidence(self) -> pd.DataFrame:
@@ -199,7 +259,9 @@ class County:
             crops=self.path("crops.parquet"),
             registry=self.path("registry.csv") if self.registry else None,
             protected=self.path("protected.gpkg") if self.protected else None,
-            as_of=AS_OF, settings=self.evidence_settings, privacy=PRIVACY,
+            documents=self.path("documents.csv") if self.documents else None,
+            crop_values=self.path("crop_values.parquet"), currency=self.currency,
+            as_of=self.as_of, settings=self.evidence_settings, privacy=PRIVACY,
             table_columns={},
             out=self.path("evidence.parquet"), outcomes=self.path("outcomes_evidence.parquet"),
         )  # fmt: skip
@@ -213,7 +275,10 @@ class County:
             yields=self.path("yields.parquet"), hazards=self.path("hazards.parquet"),
             history=self.path("history.parquet"),
             applications=self.path("applications.csv") if self.applications else None,
-            as_of=AS_OF, currency=self.currency, policy=self.policy, privacy=PRIVACY,
+            documents=self.path("documents.csv") if self.documents else None,
+            growth=self.path("growth.parquet"), crop_values=self.path("crop_values.parquet"),
+            out_harvests=self.path("harvests.parquet"),
+            as_of=self.as_of, currency=self.currency, policy=self.policy, privacy=PRIVACY,
             table_columns={},
             out=self.path("profiles.parquet"), outcomes=self.path("outcomes_profile.parquet"),
         )  # fmt: skip
@@ -224,16 +289,16 @@ class County:
         self.profile()
         run_risk_train(
             loan_history=None if self.loans is None else self.path("loans.csv"),
-            as_of=AS_OF, currency=self.currency, risk=self.risk, policy=self.policy,
+            as_of=self.as_of, currency=self.currency, risk=self.risk, policy=self.policy,
             table_columns={}, out=self.path("manifest.json"),
             outcomes=self.path("outcomes_risk_train.parquet"),
         )  # fmt: skip
         run_decide(
             farmers=self.path("farmers.parquet"), profiles=self.path("profiles.parquet"),
-            evidence=self.path("evidence.parquet"), yields=self.path("yields.parquet"),
+            evidence=self.path("evidence.parquet"), harvests=self.path("harvests.parquet"),
             model=self.path("manifest.json"),
             parts=[self.path(f"outcomes_{s}.parquet") for s in ("observe", "evidence", "profile")],
-            as_of=AS_OF, currency=self.currency, policy=self.policy,
+            as_of=self.as_of, currency=self.currency, policy=self.policy,
             out=self.path("decisions.parquet"), card=self.path("pd.json"),
             outcomes=self.path("outcomes_decide.parquet"),
         )  # fmt: skip
@@ -247,6 +312,8 @@ class County:
         """Post the decisions of the folder."""
         return run_offers(
             decisions=self.path("decisions.parquet"), county=county, season=season,
+            parcels=self.path("parcels.parquet"), evidence=self.path("evidence.parquet"),
+            absent=self.absent,
             policy=self.policy, database=database, offers=self.path("offers.csv"),
             queue=self.path("queue.csv"), outcomes=self.path("outcomes_offers.parquet"),
         )  # fmt: skip
@@ -255,8 +322,8 @@ class County:
 def _yield_row(p: dict[str, Any]) -> dict[str, Any]:
     known = p["yield_t_ha"] is not None
     return {
-        "crop": p["seen_crop"] if known else None,
-        "crop_basis": "classified" if known else "none",
+        "crop": p.get("valued_as", p["seen_crop"]) if known else None,
+        "crop_basis": p.get("crop_basis", "classified") if known else "none",
         "yield_q50_t_ha": p["yield_t_ha"],
         "prior_source": "test",
         "shared_log_sd": p["shared_log_sd"] if known else None,

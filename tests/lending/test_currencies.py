@@ -19,7 +19,12 @@ from fieldline.pipeline.records.tables import read_table
 AS_OF = dt.date(2024, 9, 30)
 #: Limits that bind in no currency of this table, and a household that needs one unit a year.
 WIDE = {name: Decimal(10**12) for name in ("max_limit", "exposure_cap_household")}
-POLICY = {**WIDE, "exposure_cap_farmer": Decimal(10**12), "household_need_per_head": Decimal(1)}
+POLICY = {
+    **WIDE,
+    "exposure_cap_farmer": Decimal(10**12),
+    "household_need_per_head": Decimal(1),
+    "rent_per_mu": Decimal(1),
+}
 
 
 def price_minor(folder: Path, per_kg: str, currency: str) -> int:
@@ -64,5 +69,5 @@ def test_income_and_limit_are_of_the_size_that_the_price_gives(
     assert profiles.loc[("farmer", name_of("ann")), "income_q10_minor"] == income
     assert told in decisions.loc[name_of("ann"), "reasons"][0]
     county.offers(county.path("db.sqlite"))
-    (waiting,) = csv.DictReader(county.path("queue.csv").open(encoding="utf-8"))
+    (waiting,) = csv.DictReader(county.path("queue.csv").open(encoding="utf-8-sig"))
     assert (waiting["farmer_id"], waiting["possible_limit"]) == (name_of("bob"), possible)

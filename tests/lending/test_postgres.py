@@ -277,6 +277,55 @@ def test_a_killed_posting_leaves_nothing_behind(database: str, decisions: Path) 
     assert verify(engine).problems == ()
 
 
+_INSIDE = """
+    import sys, time
+    import pandas as pd
+    from fieldline.lending.settings import PolicySettings
+    from fieldline.lending.store import posting
+    from fieldline.lending.store.database import open_database
+    log = posting._log
+    def wait(*given):
+        events = log(*given)
+        print("inside", flush=True)
+        time.sleep(120)
+        return events
+    posting._log = wait
+    frame = pd.read_parquet(sys.argv[2])
+    posting.post(
+        open_database(sys.argv[1]), frame, posting.Shelf(*sys.argv[3:]), PolicySettings()
+    )
+"""
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
+def test_a_writer_killed_after_its_rows_and_before_its_entries_leaves_what_stood(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, case: Case
+) -> None:
+    url = request.getfixturevalue("database") if kind == "postgresql" else str(tmp_path / "db")
+    engine = open_database(url)
+    post(engine, of_farmers(case, 3), SHELF, PolicySettings())
+    before = verify(engine)
+    engine.dispose()
+    file = tmp_path / "decisions"
+    other = case.model_copy(update={"parcels_declared": 2})
+    read_back = of_farmers(other, 40)
+    read_back.to_parquet(file)
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(_INSIDE), url, str(file), *vars(SHELF).values()],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "inside\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    engine = open_database(url)
+    after = verify(engine)
+    assert (after.head, after.live, after.problems) == (before.head, 3, ())
+    posted = post(engine, read_back, SHELF, PolicySettings())
+    assert (posted.written, posted.superseded) == (40, 3)
+    assert verify(engine).problems == ()
+
+
 def test_a_newer_database_is_refused(database: str) -> None:
     engine = open_database(database)
     with engine.begin() as connection:

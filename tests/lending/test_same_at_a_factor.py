@@ -29,6 +29,7 @@ WHOLE = ["income_q10", "income_q50", "debt_service", "household_need", "principa
 YUAN = {
     "max_limit": 40_000, "min_limit": 500, "exposure_cap_household": 60_000,
     "exposure_cap_farmer": 50_000, "limit_step": 100, "household_need_per_head": 6000,
+    "rent_per_mu": 300,
 }  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def test_the_yuan_county_meets_every_cap_and_every_answer(twins: dict[str, Twin]
     assert set(base["access"]) == {"approve", "review", "decline"}
     first = {codes[0] for codes in base["reason_codes"]}
     assert {"limit_need", "limit_request", "limit_capacity", "limit_exposure"} <= first
-    assert {"no_capacity", "limit_below_minimum", "review_above_cap"} <= first
+    assert {"no_capacity", "limit_below_minimum", "limit_policy"} <= first
     assert {"review_no_application"} <= first
 
 
@@ -178,13 +179,13 @@ def test_files_and_database_hold_the_decimals_of_the_currency(
     twins: dict[str, Twin], name_of: Any, currency: str, limit: str, stored: int
 ) -> None:
     folder, asked = twins[currency].folder, name_of("asked")
-    with (folder / "offers.csv").open(encoding="utf-8") as handle:
+    with (folder / "offers.csv").open(encoding="utf-8-sig") as handle:
         (row,) = [row for row in csv.DictReader(handle) if row["farmer_id"] == asked]
     assert (row["currency"], row["limit"]) == (currency, limit)
     query = "SELECT currency, limit_minor FROM offers WHERE farmer_id = ? AND status = 'live'"
     with closing(sqlite3.connect(folder / "store.sqlite")) as store:
         assert store.execute(query, (asked,)).fetchall() == [(currency, stored)]
-    with (folder / "queue.csv").open(encoding="utf-8") as handle:
+    with (folder / "queue.csv").open(encoding="utf-8-sig") as handle:
         for waiting in csv.DictReader(handle):
             _, _, decimals = waiting["possible_limit"].partition(".")
             assert 10 ** len(decimals) == minor_units(currency)

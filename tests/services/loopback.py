@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -101,6 +102,8 @@ class Service:
     """Bytes of bodies of pixels that were sent."""
     pause: float = 0.0
     """Seconds before a body of pixels is sent."""
+    rate: float | None = None
+    """Bytes of pixels a second on one connection; None sends as fast as it can."""
     port: int = 0
     most_at_once: int = 0
     """Most requests that were open at one moment."""
@@ -136,8 +139,7 @@ def serving(service: _S) -> Iterator[_S]:
     class Handler(_Handler):
         served = service
 
-    server = ThreadingHTTPServer(("127.0.0.1", service.port), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", service.port), Handler)
     service.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -147,6 +149,15 @@ def serving(service: _S) -> Iterator[_S]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away; anything else is a defect of the double."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -199,7 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, answer: Response, fault: Fault | None) -> None:
         pixels = answer.kind.startswith(("image/", "application/tar", "application/x-tar"))
         if pixels:
-            time.sleep(self.served.pause)
+            rate = self.served.rate
+            time.sleep(self.served.pause + (len(answer.body) / rate if rate else 0.0))
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.body)))

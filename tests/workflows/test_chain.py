@@ -69,7 +69,7 @@ def test_every_farmer_gets_one_decision_and_one_line(tiny_run: ChainRun) -> None
 
 
 def test_offers_file_equals_the_table(tiny_run: ChainRun) -> None:
-    with (tiny_run.folder / "offers.csv").open(encoding="utf-8", newline="") as handle:
+    with (tiny_run.folder / "offers.csv").open(encoding="utf-8-sig", newline="") as handle:
         rows = list(csv.DictReader(handle))
     listed = {row["farmer_id"]: (row["offer_id"], row["access"]) for row in rows}
     with sqlite3.connect(tiny_run.results / "fieldline.sqlite") as connection:

@@ -92,6 +92,7 @@ def value(
         earlier_crops=[before / "crops.parquet"], earlier_growth=[before / "growth.parquet"],
         earlier_hazards=[before / "hazards.parquet"], seasons=[seasons["2023"], seasons["2024"]],
         currency=currency, settings=settings, out=folder / "yields.parquet",
+        out_crops=folder / "crop_values.parquet",
         card=folder / "models" / "yield.json", outcomes=folder / "outcomes" / "yield.parquet",
         previous=[run.folder / "outcomes" / f"{name}.parquet" for name in ("intake", "observe")],
     )  # fmt: skip
@@ -102,11 +103,13 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
     as_of, currency = config.county["SIM001"].seasons["2024"].as_of, policy.currency
     made: dict[str, Any] = {
         "evidence": run.folder / "evidence.parquet", "farmers": run.folder / "farmers.parquet",
-        "yields": folder / "yields.parquet", "as_of": as_of, "currency": currency,
-        "policy": policy,
+        "as_of": as_of, "currency": currency, "policy": policy,
     }  # fmt: skip
     run_profile(
-        **made, hazards=run.folder / "hazards.parquet", history=run.folder / "history.parquet",
+        **made, yields=folder / "yields.parquet", crop_values=folder / "crop_values.parquet",
+        growth=run.folder / "growth.parquet", documents=None,
+        out_harvests=folder / "harvests.parquet", hazards=run.folder / "hazards.parquet",
+        history=run.folder / "history.parquet",
         applications=folder / "applications.csv", privacy=config.privacy_of("SIM001"),
         table_columns={},
         out=folder / "profiles.parquet", outcomes=folder / "outcomes" / "profile.parquet",
@@ -117,13 +120,15 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
         outcomes=folder / "outcomes" / "risk_train.parquet",
     )  # fmt: skip
     run_decide(
-        **made, profiles=folder / "profiles.parquet",
+        **made, harvests=folder / "harvests.parquet", profiles=folder / "profiles.parquet",
         model=folder / "models/default/manifest.json", out=folder / "decisions.parquet",
         parts=[_outcomes(run, folder, name) for name in _before("decide")],
         card=folder / "models" / "pd.json", outcomes=folder / "outcomes" / "decide.parquet",
     )  # fmt: skip
     run_offers(
-        decisions=folder / "decisions.parquet", county="SIM001", season="2024", policy=policy,
+        decisions=folder / "decisions.parquet", parcels=run.folder / "parcels.parquet",
+        evidence=run.folder / "evidence.parquet", absent={}, county="SIM001", season="2024",
+        policy=policy,
         database=folder / "store.sqlite", offers=folder / "offers.csv",
         queue=folder / "review_queue.csv", outcomes=folder / "outcomes" / "offers.parquet",
     )  # fmt: skip
@@ -193,7 +198,7 @@ def test_the_county_is_decided_alike_in_another_currency(
     assert shown(total, currency) in page
     assert "CNY" not in page.split("<main>")[0]
     lent = {farmer: int(minor) for farmer, minor in found["limit_minor"].items() if minor}
-    with (tmp_path / "offers.csv").open(encoding="utf-8") as handle:
+    with (tmp_path / "offers.csv").open(encoding="utf-8-sig") as handle:
         rows = {row["farmer_id"]: row for row in csv.DictReader(handle)}
     assert {row["currency"] for row in rows.values()} == {currency}
     for farmer, minor in lent.items():

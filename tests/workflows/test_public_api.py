@@ -56,7 +56,7 @@ def test_curves_end_where_the_observations_end(county: County) -> None:
 
 
 def test_limits_are_those_of_the_offers(county: County) -> None:
-    with (county.folder / "offers.csv").open(encoding="utf-8") as handle:
+    with (county.folder / "offers.csv").open(encoding="utf-8-sig") as handle:
         offered = {row["farmer_id"]: row for row in csv.DictReader(handle)}
     decisions = county.decisions.set_index("farmer_id")
     assert set(decisions.index) == set(offered)

@@ -90,6 +90,13 @@ class CountyInputs(Section):
     """Yield statistics: crop, year, yield_t_ha, source."""
     protected: Annotated[Path | None, Absence("farming in protected areas is not noticed")] = None
     """Protected-area polygons for the environmental veto."""
+    documents: Annotated[
+        Path | None,
+        Absence(
+            "nothing is proven: leased land counts for less, stated records and wages hardly count"
+        ),
+    ] = None
+    """Papers that farmers and offices handed in: leases, permits, insurance, photos, records."""
     truth: Path | None = None
     """Truth of a simulated or surveyed county (Parquet or CSV), for `fieldline score` alone."""
     truth_columns: dict[str, str] = Field(default_factory=dict)

@@ -56,6 +56,7 @@ def demo_config() -> Config:
         "prices": f"{folder}/prices.csv",
         "county_yields": f"{folder}/county_yields.csv",
         "protected": f"{folder}/protected.geojson",
+        "documents": f"{folder}/documents_{{season}}.csv",
         "truth": f"{folder}/truth/{{season}}.parquet",
     })  # fmt: skip
     seasons = {

@@ -31,7 +31,7 @@ _EXAMPLES: Mapping[str, str] = {
     "survey": "survey_{season}.csv", "registry": "registry_{season}.csv",
     "applications": "applications_{season}.csv", "loan_history": "loan_history.csv",
     "prices": "prices.csv", "county_yields": "county_yields.csv",
-    "protected": "protected.geojson",
+    "protected": "protected.geojson", "documents": "documents_{season}.csv",
 }  # fmt: skip
 """Optional inputs that are offered to fill in, with an example of what to write."""
 

@@ -64,6 +64,7 @@ def run_inputs(
     weather: Path | None,
     weather_cells: Path | None,
     protected: Path | None,
+    documents: Path | None,
     labelled_series: Path | None,
     parcels: Path,
     farmers: Path,
@@ -88,6 +89,7 @@ def run_inputs(
         weather: Daily weather.
         weather_cells: Places of the weather cells.
         protected: Protected areas.
+        documents: Papers that were handed in.
         labelled_series: Labelled series of other parcels.
         parcels: Outcomes of intake: the parcels that the county drew.
         farmers: `farmers.parquet`: the farmers that it names.
@@ -106,7 +108,8 @@ def run_inputs(
     given = {
         "registry": registry, "applications": applications, "loan_history": loan_history,
         "survey": survey, "prices": prices, "county_yields": county_yields, "weather": weather,
-        "weather_cells": weather_cells, "protected": protected, "labelled_series": labelled_series,
+        "weather_cells": weather_cells, "protected": protected, "documents": documents,
+        "labelled_series": labelled_series,
     }  # fmt: skip
     known = _known(parcels, farmers, privacy)
     around = Circumstances(season.as_of, season.end.year, currency, table_columns, layouts, known)

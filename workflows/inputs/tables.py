@@ -18,6 +18,7 @@ from fieldline.crops.recognise.labels import read_survey, survey_problems
 from fieldline.crops.value.pinksheet import is_pink_sheet
 from fieldline.crops.value.prices import price_problems
 from fieldline.crops.value.priors import read_yields, yield_problems
+from fieldline.lending.documents.table import DOCUMENTS, account_documents
 from fieldline.lending.inputs import APPLICATIONS, LOANS, PROTECTED, REGISTRY
 from fieldline.lending.protected import read_protected_areas
 from fieldline.lending.rows import (
@@ -105,6 +106,11 @@ TABLES: dict[str, TableInput] = {
             PROTECTED,
             lambda path, reading: read_protected_areas(path, reading).table,
             lambda t, a: account_protected(t, a.as_of),
+        ),
+        TableInput(
+            DOCUMENTS,
+            _by_declaration(DOCUMENTS),
+            lambda t, a: account_documents(t, a.as_of, a.known),
         ),
         TableInput(LABELLED, _by_declaration(LABELLED), lambda _t, _a: []),
     )

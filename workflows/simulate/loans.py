@@ -24,12 +24,12 @@ Ints = npt.NDArray[np.int64]
 
 _YEARS = 5
 _TENOR = dt.timedelta(days=330)
-_MARGIN_PER_HA = 10_500.0
+_MARGIN_PER_HA = 9_500.0
 _SHARED_SD, _OWN_SD = 0.14, 0.30
 #: What profiles of the simulated county look like (a test holds the two together): log land area,
 #: poor year's loss of income, stability, and how many parcels were found to differ.
 _LAND_HA, _LAND_LOG_SD = 0.55, 0.85
-_SPREAD_LEAST, _SPREAD_SHAPE, _SPREAD_SCALE, _SPREAD_MOST = 0.19, 1.2, 0.16, 1.3
+_SPREAD_LEAST, _SPREAD_SHAPE, _SPREAD_SCALE, _SPREAD_MOST = 0.28, 1.4, 0.16, 1.4
 _PARCELS_MOST, _DIFFERING = 6, 0.12
 #: Hazards come by years: in each a share of the farmers is hit, and how hard is drawn for each.
 _HIT_SHARES, _HIT_SHAPE, _HIT_SCALE = (0.2, 0.85), 1.6, 18.0

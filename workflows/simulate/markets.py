@@ -91,6 +91,40 @@ def prices(settings: SimulateSettings) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def later_prices(
+    prices: pd.DataFrame, cultivars: tuple[Cultivar, ...], end: dt.date, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return the prices with the months that follow them up to a day.
+
+    Args:
+        prices: What `prices` returned.
+        cultivars: The crops of the county.
+        end: Last day; the series goes on to the months after its harvests.
+        rng: Generator of the months to come.
+    """
+    frames = [prices]
+    for cultivar in cultivars:
+        own = prices[prices["crop"] == cultivar.code]
+        last = pd.Timestamp(own["date"].iloc[-1])
+        reach = pd.Timestamp(end) + pd.Timedelta(days=31 * _MONTHS_AFTER)
+        months = pd.date_range(last, reach, freq="ME")[1:]
+        walk, values, before = 0.0, list[float](), float(own["price"].iloc[-1])
+        for month in months:
+            walk += rng.normal(0, _STEP_SD)
+            swing = _swing(cultivar, month.month) - _swing(cultivar, last.month)
+            values.append(round(before * float(np.exp(walk + swing)), 3))
+        frames.append(
+            own.iloc[[-1] * len(months)].assign(date=months.strftime("%Y-%m-%d"), price=values)
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _swing(cultivar: Cultivar, month: int) -> float:
+    """Return the log price of a month against the year's, by the time since the harvest."""
+    since = (month - cultivar.price_harvest_month) / 12
+    return float(-cultivar.price_amplitude * np.cos(2 * np.pi * since))
+
+
 PriceBook = dict[str, tuple[list[str], list[float]]]
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from fieldline.pipeline.records.money import minor_units
 from fieldline.pipeline.records.reference import calendar
-from fieldline.pipeline.records.units import M2_PER_MU
+from fieldline.pipeline.records.units import M2_PER_MU, MU_PER_HA
 from fieldline.workflows.simulate import rings
 from fieldline.workflows.simulate.appearance import FieldTraits
 from fieldline.workflows.simulate.cultivars import Cultivar
@@ -26,6 +26,7 @@ from fieldline.workflows.simulate.markets import PriceBook, in_currency, price_o
 from fieldline.workflows.simulate.people import People, person
 from fieldline.workflows.simulate.rings import Claim
 from fieldline.workflows.simulate.settings import SeasonSpan, SimulateSettings
+from fieldline.workflows.simulate.tenure import Tenure
 from fieldline.workflows.simulate.weather import Hazard
 
 Floats = npt.NDArray[np.float64]
@@ -55,6 +56,8 @@ class Ground:
     growth: FieldGrowth
     yields: Floats
     """Realised yield of each field, t/ha."""
+    tenure: Tenure
+    """How each field is held."""
 
 
 def realise(
@@ -80,7 +83,8 @@ def truth_table(
 
     `planted_area_m2` is the claimant's own crop inside the ring: nothing for a parcel that belongs
     to another, for a greenhouse or for fake farming. `income_minor` is that area's yield at the
-    harvest month's price minus the crop's cash cost, in minor units of `currency`.
+    harvest month's price, without the landlord's share, minus the crop's cash cost and the rent, in
+    minor units of `currency`.
     """
     fields = ground.land.polygons[ground.land.fields]
     rows = []
@@ -122,7 +126,9 @@ def _harvest(
     tonnes = float(ground.yields[claim.field])
     day = harvest_date(ground.growth.sow_day[claim.field], ground.growth.length[claim.field])
     cost = float(calendar(cultivar.code, "sim").cash_cost_per_ha * (settings.units_per_yuan or 1))
-    per_ha = tonnes * 1000 * price_on(prices, cultivar.code, day) - cost
+    kept = 1 - ground.tenure.crop_share[claim.field]
+    rent = ground.tenure.rent[claim.field] * MU_PER_HA * float(settings.units_per_yuan or 1)
+    per_ha = tonnes * 1000 * price_on(prices, cultivar.code, day) * kept - cost - rent
     income = per_ha * planted / 10_000
     return cultivar.code, round(tonnes, 4), day, round(income * minor_units(settings.currency))
 
@@ -226,7 +232,8 @@ def registry_table(
             {
                 "parcel_id": parcel,
                 "area_m2": round(area * (drift if old and changed < 0.5 else 1.0), 1),
-                "holder_id": ground.people.farmers["farmer_id"].iloc[holder],
+                "holder_id": ground.tenure.landlord[claim.field]
+                or ground.people.farmers["farmer_id"].iloc[holder],
                 "crop": cultivars[any_crop].code if old else crop,
                 "recorded_on": (
                     span.end - dt.timedelta(days=age + (1100 if old else 0))

@@ -10,37 +10,35 @@ import datetime as dt
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyogrio
 import shapely
 from pyproj import Transformer
 
-from fieldline.pipeline.records.tables import BatchWriter, Column, TableSchema
 from fieldline.workflows.simulate import (
     appearance,
     archive,
     atmosphere,
     land,
     optics,
-    papers,
     people,
     render,
     rings,
 )
-from fieldline.workflows.simulate.cultivars import Cultivar, planted
-from fieldline.workflows.simulate.growth import GrowthTable, grow
+from fieldline.workflows.simulate.cultivars import planted
+from fieldline.workflows.simulate.files import LATE_LIMIT, Papers, Tile, World, lonlat
+from fieldline.workflows.simulate.future import look_ahead
+from fieldline.workflows.simulate.growth import grow
 from fieldline.workflows.simulate.loans import loan_history
-from fieldline.workflows.simulate.markets import price_book, prices
-from fieldline.workflows.simulate.settings import SeasonSpan, SimulateSettings
+from fieldline.workflows.simulate.markets import prices
+from fieldline.workflows.simulate.settings import SimulateSettings
+from fieldline.workflows.simulate.tenure import let
 from fieldline.workflows.simulate.weather import (
-    Weather,
     cell_name,
     generate_weather,
     hazards_table,
@@ -50,7 +48,6 @@ from fieldline.workflows.simulate.weather import (
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_LATE_LIMIT = 1.3
 #: The wetland reserve: width of its banks and the share of the tile's width that it takes.
 _WETLAND_M, _WETLAND_SHARE = 30.0, 0.2
 _UTC_HOUR = 2.9
@@ -58,57 +55,6 @@ _UTC_HOUR = 2.9
 _TILE_MARGIN, _TILE_STEP = 1.15, 1.5
 _SAME_DAY = dt.timedelta(seconds=14)
 _PAIR_SHARES = (0.62, 0.45)
-
-TRUTH = TableSchema(
-    "truth",
-    (
-        Column("parcel_id", pa.string(), "Parcel"),
-        Column("crop", pa.string(), "What grows there, code of data/crops.csv"),
-        Column("planted_area_m2", pa.float64(), "Own crop inside the ring", "m2", minimum=0),
-        Column("ring_area_m2", pa.float64(), "Area of the ring", "m2", minimum=0),
-        Column("yield_t_ha", pa.float64(), "Market yield", "t/ha", nullable=True, minimum=0),
-        Column("harvest_date", pa.date32(), "Harvest; may follow the season's end", nullable=True),
-        Column("income_minor", pa.int64(), "Planted area x yield x price - cash cost", "minor"),
-        Column("currency", pa.string(), "ISO 4217 code"),
-        Column("overdrawn", pa.bool_(), "Ring reaches beyond the field by intent"),
-        Column("wrong_crop", pa.bool_(), "Declared crop is not the planted one"),
-        Column("same_parcel", pa.bool_(), "Claims a field that belongs to another claimant"),
-        Column("land_use", pa.string(), "`cropland`, `greenhouse`, `forest` or `village`"),
-    ),
-    key=("parcel_id",),
-)
-
-
-@dataclass(frozen=True)
-class World:
-    """What all tiles share."""
-
-    settings: SimulateSettings
-    county: str
-    cultivars: tuple[Cultivar, ...]
-    weather: Weather
-    growth: GrowthTable
-    prices: pd.DataFrame
-
-    @property
-    def spans(self) -> list[SeasonSpan]:
-        """Seasons in order."""
-        return list(self.settings.seasons.values())
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One tile of the county, ready to be written."""
-
-    name: str
-    grid: archive.Grid
-    land: land.Land
-    people: people.People
-    traits: appearance.FieldTraits
-    seasons: appearance.Seasons
-    claims: list[rings.Claim]
-    ids: list[str]
-    rng: np.random.Generator
 
 
 def tile_parcels(settings: SimulateSettings) -> list[int]:
@@ -159,16 +105,19 @@ def build_tile(
     river = shapely.union_all(ground.polygons[ground.kind == land.WATER])
     cells = settings.sky.weather_cells
     traits = appearance.draw_traits(centres, shapely.distance(fields, river), side, cells, rng)
+    ahead = deepcopy(rng)
     crop = people.plant(ground, world.cultivars, len(world.spans), rng)
+    next_crop = people.plant(ground, world.cultivars, len(world.spans) + 1, ahead)[-1]
     skill = settlers.farmers["skill"].to_numpy()[settlers.owner]
     growth = tuple(
         world.growth.fields(
             order, crop[order], traits.cell,
-            np.clip(rng.normal(0, 1 / 1.5, len(fields)), -_LATE_LIMIT, _LATE_LIMIT), skill,
+            np.clip(rng.normal(0, 1 / 1.5, len(fields)), -LATE_LIMIT, LATE_LIMIT), skill,
         )
         for order in range(len(world.spans))
     )  # fmt: skip
     claims = rings.claims(ground, settlers, parcels, (settings.land, settings.lies), rng)
+    tenure = let(settlers, settings.tenure, np.random.default_rng([settings.seed, 300, number]))
     zone = int((settings.land.centre_lon + 180) // 6) + 1
     epsg = (32600 if settings.land.centre_lat >= 0 else 32700) + zone
     size = round(side / render.PIXEL_M)
@@ -176,92 +125,9 @@ def build_tile(
         f"T{number + 1:03d}",
         archive.Grid(epsg, float(place[0]), float(place[1] + side), size),
         ground, settlers, traits, appearance.Seasons(world.cultivars, crop, growth), claims,
+        tenure, next_crop,
         [f"{world.county}-P{before[1] + i + 1:07d}" for i in range(len(claims))], rng,
     )  # fmt: skip
-
-
-def _lonlat(tile: Tile, shapes: list[shapely.Geometry]) -> npt.NDArray[np.object_]:
-    """Move shapes from the tile's own metres to longitude and latitude."""
-    edge = tile.grid.size * render.PIXEL_M
-    west, south = tile.grid.west, tile.grid.north - edge
-    turn = Transformer.from_crs(tile.grid.epsg, 4326, always_xy=True)
-
-    def move(points: Floats) -> Floats:
-        return np.column_stack(turn.transform(points[:, 0] + west, points[:, 1] + south))
-
-    return np.asarray(shapely.transform(np.array(shapes, dtype=object), move))
-
-
-class Papers:
-    """Appends the papers of tile after tile to the county's files."""
-
-    def __init__(self, world: World, folder: Path) -> None:
-        self._world, self._folder = world, folder
-        (folder / "truth").mkdir(parents=True)
-        self._truth = {
-            name: BatchWriter(TRUTH, folder / "truth" / f"{name}.parquet")
-            for name in world.settings.seasons
-        }
-
-    def add(self, tile: Tile) -> None:
-        """Write the tile's papers of every season."""
-        shapes = _lonlat(tile, [claim.ring for claim in tile.claims])
-        for order, (name, span) in enumerate(self._world.settings.seasons.items()):
-            self._season(tile, order, name, span, shapes)
-
-    def _season(
-        self, tile: Tile, order: int, name: str, span: SeasonSpan, shapes: npt.NDArray[np.object_]
-    ) -> None:
-        world, rng = self._world, tile.rng
-        yields = papers.realise(tile.seasons.growth[order], tile.traits, world.weather.hazards, rng)
-        ground = papers.Ground(
-            tile.land, tile.people, tile.traits, tile.seasons.crop[order],
-            tile.seasons.growth[order], yields,
-        )  # fmt: skip
-        declared = papers.declare(
-            tile.claims, ground, world.cultivars, world.settings.lies.wrong_crop, rng
-        )
-        truth = papers.truth_table(
-            tile.claims, tile.ids, ground, world.cultivars, price_book(world.prices), declared,
-            world.settings,
-        )  # fmt: skip
-        self._truth[name].write(truth)
-        drawn = papers.parcels_table(
-            tile.claims, tile.ids, ground, declared, shapes, world.settings, rng
-        )
-        _append_layer(drawn, self._folder / f"parcels_{name}.gpkg", span.end)
-        number = round(world.settings.survey_share * len(tile.claims))
-        survey = papers.survey_table(truth, declared, span, number, rng)
-        self._append(survey, f"survey_{name}.csv")
-        registry = papers.registry_table(
-            tile.claims, truth, ground, span, world.settings, world.cultivars, rng
-        )
-        self._append(registry, f"registry_{name}.csv")
-        self._append(
-            papers.applications_table(tile.claims, tile.people, span, world.settings, rng),
-            f"applications_{name}.csv",
-        )
-        self._append(
-            papers.frauds_table(tile.claims, truth, tile.people), f"truth/frauds_{name}.csv"
-        )
-
-    def _append(self, frame: pd.DataFrame, name: str) -> None:
-        path = self._folder / name
-        frame.to_csv(path, mode="a", header=not path.exists(), index=False, lineterminator="\n")
-
-    def close(self) -> None:
-        """Finish the truth files."""
-        for writer in self._truth.values():
-            writer.__exit__(None, None, None)
-
-
-def _append_layer(frame: gpd.GeoDataFrame, path: Path, day: dt.date) -> None:
-    """Append to a GeoPackage whose time stamp is the season's end, not the clock."""
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{day.isoformat()}T00:00:00.000Z"})
-    try:
-        pyogrio.write_dataframe(frame, path, layer="parcels", driver="GPKG", append=path.exists())
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
 def write_scenes(world: World, tile: Tile, folder: Path) -> list[Path]:
@@ -337,7 +203,9 @@ def simulate_county(settings: SimulateSettings, *, county: str, out: Path) -> No
     cultivars = planted(settings.crops)
     weather = generate_weather(settings)
     growth, county_yields = grow(settings, weather)
-    world = World(settings, county, cultivars, weather, growth, prices(settings))
+    known = prices(settings)
+    ahead = look_ahead(settings, known)
+    world = World(settings, county, cultivars, weather, growth, known, ahead)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -395,9 +263,9 @@ def _cells(world: World, tile: Tile) -> pd.DataFrame:
     """Return the centre of each weather strip of a tile."""
     cells, edge = world.settings.sky.weather_cells, tile.grid.size * render.PIXEL_M
     points = [shapely.Point((c + 0.5) / cells * edge, edge / 2) for c in range(cells)]
-    lonlat = shapely.get_coordinates(_lonlat(tile, list(points)))
+    places = shapely.get_coordinates(lonlat(tile, list(points)))
     names = [cell_name(c) for c in range(cells)]
-    return pd.DataFrame({"cell_id": names, "lon": lonlat[:, 0], "lat": lonlat[:, 1]})
+    return pd.DataFrame({"cell_id": names, "lon": places[:, 0], "lat": places[:, 1]})
 
 
 def _protected(tile: Tile, world: World) -> gpd.GeoDataFrame:
@@ -420,7 +288,7 @@ def _protected(tile: Tile, world: World) -> gpd.GeoDataFrame:
             "valid_to": [None, None],
             "source": ["simulated"] * 2,
         },
-        geometry=list(_lonlat(tile, [banks, woods])),
+        geometry=list(lonlat(tile, [banks, woods])),
         crs="EPSG:4326",
     )
 

@@ -97,6 +97,37 @@ class LieSettings(Section):
     """Honest relative error of a declared area."""
 
 
+class TenureSettings(Section):
+    """Leases and papers; shares and amounts are assumptions."""
+
+    leased: float = Field(default=0.33, ge=0, le=1)
+    """Share of the fields that their farmers rent from a registered holder."""
+    rent_per_mu: float = Field(default=260.0, ge=0)
+    """Median yearly rent, yuan per mu (order of magnitude of land cost in national surveys)."""
+    rent_log_sd: float = Field(default=0.25, ge=0, le=2)
+    """Spread of log rent."""
+    share_cropped: float = Field(default=0.1, ge=0, le=1)
+    """Share of the leases that are paid with part of the crop."""
+    contract: float = Field(default=0.75, ge=0, le=1)
+    """Share of the leases that a written contract shows ..."""
+    confirmed: float = Field(default=0.12, ge=0, le=1)
+    """... or the landlord's word ..."""
+    stated: float = Field(default=0.08, ge=0, le=1)
+    """... or the tenant's own; the rest are shown by nothing."""
+    insured: float = Field(default=0.25, ge=0, le=1)
+    """Share of the parcels that are insured."""
+    photographed: float = Field(default=0.05, ge=0, le=1)
+    """Share of the honest parcels with a dated field photo."""
+    recorded: float = Field(default=0.8, ge=0, le=1)
+    """Share of the farmers with a credit record."""
+    wages_proven: float = Field(default=0.6, ge=0, le=1)
+    """Share of the wages that a paper proves."""
+    guaranteed: float = Field(default=0.3, ge=0, le=1)
+    """Share of the guarantors named that have signed."""
+    unverified: float = Field(default=0.06, ge=0, le=1)
+    """Share of the papers that nobody has checked yet."""
+
+
 class LoanSettings(Section):
     """Loan history."""
 
@@ -147,6 +178,8 @@ class SimulateSettings(Section):
     """Weather and atmosphere."""
     lies: LieSettings = LieSettings()
     """Lies and imperfect papers."""
+    tenure: TenureSettings = TenureSettings()
+    """Leases and papers."""
     loan_history: LoanSettings = LoanSettings()
     """Loan history."""
 

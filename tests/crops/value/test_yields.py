@@ -78,8 +78,8 @@ def write_county(folder, season, survey=None):
         crops=folder / "c.parquet", growth=folder / "g.parquet", hazards=folder / "h.parquet",
         weather_cells=folder / "w.parquet", county_yields=folder / "y.csv",
         prices=folder / "p.csv", survey=survey, seasons=[season], currency="CNY",
-        settings=SETTINGS, out=folder / "out.parquet", card=folder / "card.json",
-        outcomes=folder / "o.parquet",
+        settings=SETTINGS, out=folder / "out.parquet", out_crops=folder / "values.parquet",
+        card=folder / "card.json", outcomes=folder / "o.parquet",
     )  # fmt: skip
     codes = pd.read_parquet(folder / "o.parquet").set_index("parcel_id")["outcome"].to_dict()
     return pd.read_parquet(folder / "out.parquet").set_index("parcel_id"), codes

@@ -239,12 +239,12 @@ def test_farmers_of_one_household_share_its_caps(county: Any, name_of: Any, loan
 
 
 def test_a_households_free_income_is_what_debts_leave_of_each_farmer(county: Any) -> None:
-    for farmer, x, debt, off_farm in (("ann", 0, 1_000, ""), ("bob", 500, 20_000, "2100")):
+    for farmer, x, debt in (("ann", 0, 1_000), ("bob", 500, 20_000)):
         county.add(farmer, farmer, x=x)
         county.apply(
             farmer, household_id="home", household_size=1, annual_debt_service=str(debt),
-            off_farm_income=off_farm,
         )  # fmt: skip
+    county.hand_in("income_proof", farmer_id="bob", amount="2100")
     found = county.decide()
     # crops 6 t x .97 x 2,400 - 6,000 = 7,968 each, need 3,000 each; off-farm 2,100 x .7 pays 70 of
     # ann's debt of 1,000 and 1,400 of bob's: 7,968 - 3,000 - 930 for ann, and bob has nothing left

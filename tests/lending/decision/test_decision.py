@@ -42,7 +42,12 @@ def test_an_approval_by_hand(case: Case) -> None:
     assert (found.access, found.limit_minor) == ("approve", 440_000)
     assert [reason.code for reason in found.reasons] == ["limit_capacity"]
     assert "CNY 6,000" in found.reasons[0].english
-    assert "CNY 6,000" in found.reasons[0].chinese
+    # 12.6 mu of 10.00005: 12,000 x 1.25999 less 6,000 of need, over the same; rounded down to 100
+    assert found.reasons[0].english.endswith(
+        "With 12.6 mu (0.84 ha) of such land in all up to CNY 5,600 would be possible."
+    )
+    assert found.reasons[0].chinese.startswith("歉收年收成扣除家庭开支与其他债务后余6000元，")
+    assert found.reasons[0].chinese.endswith("同类耕地合计达到12.6亩时，最高可达5600元。")
 
 
 def test_the_same_case_replays_bit_for_bit(case: Case) -> None:
@@ -99,7 +104,9 @@ def test_no_capacity_says_what_would_change_it(case: Case) -> None:
     found = decide_case(poor)
     assert (found.access, found.reasons[0].code) == ("decline", "no_capacity")
     assert "CNY 12,000 after their costs" in found.reasons[0].english
-    assert "below CNY 6,000" in found.reasons[0].english
+    # a line of 500 needs 500 x 1.25 x (1 + .0771 x 330/360) = 669.17 of the 6,000 left
+    assert "at most CNY 5,330 up to CNY 500 would be possible" in found.reasons[0].english
+    assert "不超过5330元时，最高可达500元" in found.reasons[0].chinese
 
 
 def test_a_price_above_the_ceiling_is_declined_not_cut(case: Case) -> None:
@@ -121,10 +128,15 @@ def test_risk_is_explained_by_the_applicants_own_figures(case: Case) -> None:
     })  # fmt: skip
     found = decide_case(changed(case, risk=risk))
     # stability .3 is better than the cohort's .1, so it is not blamed whatever its contribution
-    assert [reason.code for reason in found.reasons] == ["risk_debt_share", "risk_hazard_index"]
+    assert [reason.code for reason in found.reasons] == [
+        "risk_of_default", "risk_debt_share", "risk_hazard_index",
+    ]  # fmt: skip
     assert found.access == "review"
-    assert "45%" in found.reasons[0].english
-    assert "10% is usual" in found.reasons[0].english
+    assert "about 11 did not repay in time; this product needs fewer than 10" in (
+        found.reasons[0].english
+    )
+    assert "45%" in found.reasons[1].english
+    assert "10% is usual" in found.reasons[1].english
 
 
 def test_risk_without_a_single_cause_is_told_as_a_chance(case: Case) -> None:
@@ -159,11 +171,13 @@ def test_without_a_model_a_person_decides(case: Case) -> None:
 
 
 def test_models_that_disagree_go_to_a_person(case: Case) -> None:
-    assert codes(changed(case, "risk", challenger=Decimal("0.30"))) == ["review_models_disagree"]
+    assert codes(changed(case, "risk", challenger=Decimal("0.30"))) == ["review_second_model"]
+    second = changed(case, "risk", challenger=Decimal("0.30")).model_copy(update={"rules": 2})
+    assert codes(second) == ["review_models_disagree"]
 
 
-def test_lines_above_the_policy_cap_go_to_a_person(case: Case) -> None:
-    small = changed(case, "policy", max_limit=Decimal(4000))
+def test_lines_above_the_policy_cap_went_to_a_person_by_the_second_rules(case: Case) -> None:
+    small = changed(case, "policy", max_limit=Decimal(4000)).model_copy(update={"rules": 2})
     assert codes(small) == ["review_above_cap"]
     assert decide_case(small).limit_policy_minor == 400_000
 
@@ -256,9 +270,15 @@ def test_an_applicant_unlike_any_loan_is_never_better_off_for_it(
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("protected_overlap", "3.0 mu of it lie in a protected area"),
-        ("holder_conflict", "Parcel b (10.0 mu) was left out: the registry names another holder"),
-        ("claim_refuted", "Parcel b (10.0 mu) was left out: another applicant claimed it too"),
+        ("protected_overlap", "3.0 mu (0.20 ha) of it lie in a protected area"),
+        (
+            "holder_conflict",
+            "Parcel b, 10.0 mu (0.67 ha), was left out: the registry names another holder",
+        ),
+        (
+            "claim_refuted",
+            "Parcel b, 10.0 mu (0.67 ha), was left out: another applicant claimed it too",
+        ),
     ],
 )
 def test_one_blocked_parcel_is_left_out_and_the_farmer_judged_on_the_rest(
@@ -302,15 +322,25 @@ def test_a_line_below_the_least_stays_declined_when_the_risk_is_worse(case: Case
     assert codes(small) == codes(doubtful) == ["limit_below_minimum", "limit_request"]
     assert decide_case(doubtful).access == "decline"
     assert decide_case(doubtful.model_copy(update={"rules": 1})).access == "review"
-    # what a person may settle about the land is settled first
+    # land that counts in full while it is doubted cannot make the line larger
     odd = with_parcel(doubtful, codes=("crop_conflict",), effect="review")
-    assert decide_case(odd).access == "review"
+    assert decide_case(odd).access == "decline"
+    assert decide_case(odd.model_copy(update={"rules": 2})).access == "review"
+    blank = case.parcels[0].model_copy(update={"parcel_id": "b", "valued_crop": None})
+    poor = changed(case, "farmer", income_q10_minor=610_000)
+    assert codes(poor) == ["limit_below_minimum", "limit_capacity"]
+    unseen = changed(poor, parcels=(*case.parcels, blank))
+    assert decide_case(unseen).access == "review"
+    assert codes(unseen) == ["review_not_valued"]
+    # unless the line is small for what was asked
+    asked = changed(unseen, "farmer", requested_minor=40_000)
+    assert decide_case(asked).access == "decline"
 
 
 def test_a_decline_never_says_that_a_person_decides(case: Case) -> None:
     dear = changed(case, "risk", pd=Decimal("0.5"), challenger=Decimal("0.1"))
     both = with_parcel(dear, codes=("crop_conflict",), effect="review")
-    assert codes(both) == ["price_above_ceiling", "risk_of_default"]
+    assert codes(both) == ["price_above_ceiling"]
     assert "review_crop_conflict" in codes(both.model_copy(update={"rules": 1}))
 
 
@@ -318,7 +348,7 @@ def test_the_chance_from_which_a_person_decides_counts_itself(case: Case) -> Non
     at = decide_case(changed(case, "risk", pd=Decimal("0.10"), challenger=Decimal("0.10")))
     assert (at.access, at.reasons[0].code) == ("review", "risk_of_default")
     assert "about 10 did not repay" in at.reasons[0].english
-    assert "10 is the most this product takes" in at.reasons[0].english
+    assert "needs fewer than 10; from there on a person decides" in at.reasons[0].english
     below = decide_case(changed(case, "risk", pd=Decimal("0.0999"), challenger=Decimal("0.1")))
     assert below.access == "approve"
 
@@ -328,13 +358,19 @@ def test_the_chance_from_which_access_is_declined_counts_itself(case: Case) -> N
     dear = changed(case, "ceiling", rate=Decimal("0.5"))
     at = decide_case(changed(dear, "risk", pd=Decimal("0.2"), challenger=Decimal("0.2")))
     assert at.access == "decline"
-    assert "20 is the most this product takes" in at.reasons[0].english
+    assert "about 20 did not repay in time; this product needs fewer than 20." in (
+        at.reasons[0].english
+    )
     below = decide_case(changed(dear, "risk", pd=Decimal("0.1999"), challenger=Decimal("0.2")))
     assert below.access == "review"
 
 
 def test_models_disagree_from_the_gap_itself(case: Case) -> None:
-    at = decide_case(changed(case, "risk", challenger=Decimal("0.19")))
+    assert decide_case(changed(case, "risk", challenger=Decimal("0.2499"))).access == "approve"
+    at = decide_case(changed(case, "risk", challenger=Decimal("0.25")))
+    assert at.access == "review"
+    second = changed(case, "risk", challenger=Decimal("0.19")).model_copy(update={"rules": 2})
+    at = decide_case(second)
     assert at.access == "review"
     assert "4.0% and 19.0%" in at.reasons[0].english
     near = changed(case, "risk", pd=Decimal("0.08"), challenger=Decimal("0.09"))
@@ -345,7 +381,7 @@ def test_models_disagree_from_the_gap_itself(case: Case) -> None:
 def test_a_certain_default_has_no_price_and_is_declined(case: Case) -> None:
     found = decide_case(changed(case, "risk", pd=Decimal(1), challenger=Decimal(1)))
     assert (found.access, found.annual_rate) == ("decline", None)
-    assert "is 100%" in found.reasons[0].english
+    assert "is 100.00%" in found.reasons[0].english
 
 
 def test_a_price_above_the_ceiling_tells_what_raised_it(case: Case) -> None:
@@ -380,4 +416,4 @@ def test_a_chance_is_told_of_a_hundred_farmers(case: Case) -> None:
     found = decide_case(changed(lax, "risk", pd=Decimal("0.6"), challenger=Decimal("0.6")))
     assert found.access == "review"
     assert "about 60 did not repay" in found.reasons[0].english
-    assert "60 is the most this product takes" in found.reasons[0].english
+    assert "needs fewer than 60; from there on" in found.reasons[0].english

@@ -45,10 +45,24 @@ def test_every_field_is_of_the_first_format_or_has_a_fixed_absence() -> None:
 def test_what_old_records_mean_never_changes() -> None:
     # This table only grows; an entry that changed would give old decisions another meaning.
     assert ABSENT == {
-        "case": {"rules": 1, "lines": (), "review": None},
-        "farmer": {"crop_cost_minor": 0},
-        "household": {"crop_cost_minor": 0},
-        "policy": {"currency": "CNY", "scale_file": None, "expert_limit_share": "0.1"},
+        "case": {"rules": 1, "lines": (), "review": None, "joint_members": 1},
+        "farmer": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
+        "household": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
+        "policy": {
+            "currency": "CNY",
+            "scale_file": None,
+            "expert_limit_share": "0.1",
+            "off_farm_unproven_share": "1",
+            "rent_per_mu": "0",
+            "insurance_trigger": "1",
+            "insurance_share": "0",
+            "guarantee_share": "0",
+            "own_level_share": "0",
+            "next_year_spread": "1",
+            "declared_crop_share": "1",
+            "rotation_prior": 1.0,
+            "rotation_least": 0.0,
+        },
     }
 
 
@@ -59,9 +73,9 @@ def test_the_document_by_hand(case: Case) -> None:
     assert found["policy"]["max_limit"] == case.policy.max_limit
     assert found["parcels"][0]["protected_m2"] == 0
     assert case.decision_id == content_hash(found)
-    nothing_new = {"crop_cost_minor"}
+    nothing_new = {"crop_cost_minor", "guaranteed_minor", "guaranteeing_minor"}
     later = {
-        "farmer": nothing_new, "household": nothing_new,
+        "farmer": nothing_new, "household": nothing_new, "joint_members": True,
         "policy": {"currency", "scale_file", "expert_limit_share"},
     }  # fmt: skip
     assert canonical(found) == canonical(

@@ -43,9 +43,9 @@ def test_a_blocked_parcel_names_its_ground(case: Case) -> None:
     park = {"codes": ("protected_overlap",), "effect": "block", "protected_m2": 2 * MU}
     held = {"parcel_id": "b", "codes": ("holder_conflict",), "effect": "block"}
     found = told(findings.vetoes(parcels(case, park, held)))
-    assert found["veto_protected_overlap"].values == {"parcel": "a", "value": "2.0 mu"}
+    assert found["veto_protected_overlap"].values == {"parcel": "a", "value": "2.0 mu (0.13 ha)"}
     assert found["veto_protected_overlap"].chinese == {"value": "2.0亩"}
-    assert found["veto_holder_conflict"].values == {"parcel": "b", "value": "10.0 mu"}
+    assert found["veto_holder_conflict"].values == {"parcel": "b", "value": "10.0 mu (0.67 ha)"}
     assert list(found) == ["veto_protected_overlap", "veto_holder_conflict"]
 
 
@@ -61,9 +61,8 @@ def test_debts_that_other_work_pays_do_not_weigh_on_the_land(case: Case) -> None
     # borne 9,000 - 1,000; claims 6,000 + 8,000; bearable 12,000 - 6,000 + 1,000
     owing = farmer(case, debt_service_minor=900_000, debt_elsewhere_minor=100_000)
     (found,) = findings.vetoes(owing)
-    assert found.values == {"value": "CNY 12,000", "threshold": "CNY 14,000", "extra": "CNY 7,000"}
-    (found,) = findings.vetoes(farmer(case, income_q10_minor=400_000))
-    assert found.values["extra"] == "CNY 0"
+    assert found.values == {"value": "CNY 12,000", "threshold": "CNY 14,000"}
+    assert found.chinese == {"value": "1.2万元", "threshold": "1.4万元"}
 
 
 def test_a_farmer_without_outlines_hears_how_many_and_why(case: Case) -> None:
@@ -88,7 +87,7 @@ def test_a_doubt_on_a_parcel_names_its_area(case: Case) -> None:
     idle = {"codes": ("no_crop_cycle", "area_agrees"), "effect": "review"}
     (found,) = findings.reviews(parcels(case, idle), caps())
     assert found == Finding(
-        "review_no_crop_cycle", {"parcel": "a", "value": "10.0 mu"}, {"value": "10.0亩"}
+        "review_no_crop_cycle", {"parcel": "a", "value": "10.0 mu (0.67 ha)"}, {"value": "10.0亩"}
     )
 
 
@@ -134,9 +133,11 @@ def test_one_parcel_with_a_value_is_enough(case: Case) -> None:
     assert list(findings.reviews(parcels(case, {"effect": "block", "codes": ()}), caps())) == []
 
 
-def test_only_more_than_the_policy_cap_goes_to_a_person(case: Case) -> None:
-    assert list(findings.reviews(case, caps())) == []
+def test_more_than_the_policy_cap_went_to_a_person_by_the_second_rules(case: Case) -> None:
     rich = Caps(Decimal(9199), Decimal(9999), Decimal(9000), Decimal(9999))
+    assert list(findings.reviews(case, rich)) == []
+    case = case.model_copy(update={"rules": 2})
+    assert list(findings.reviews(case, caps())) == []
     (found,) = findings.reviews(case, rich)
     assert found.values == {"value": "CNY 9,100", "threshold": "CNY 9,000"}
 
@@ -179,7 +180,7 @@ def test_a_feature_the_cohort_does_not_hold_is_passed_over(case: Case) -> None:
 def test_each_code_that_lowers_the_area_is_told(case: Case, code: str) -> None:
     less = {"codes": (code,), "declared_area_m2": 15 * MU}
     found = told(findings.limits(parcels(case, less), caps()))["area_lowered"]
-    assert found.values == {"value": "10.0 mu", "threshold": "15.0 mu"}
+    assert found.values == {"value": "10.0 mu (0.67 ha)", "threshold": "15.0 mu (1.00 ha)"}
     assert found.chinese == {"value": "10.0亩", "threshold": "15.0亩"}
 
 
@@ -187,7 +188,10 @@ def test_only_land_that_counts_is_lowered_and_undeclared_land_is_what_was_found(
     less = {"codes": ("area_overdrawn",), "declared_area_m2": None}
     blocked = {**less, "effect": "block"}
     found = told(findings.limits(parcels(case, less, blocked, {}), caps()))
-    assert found["area_lowered"].values == {"value": "10.0 mu", "threshold": "10.0 mu"}
+    assert "area_lowered" not in found
+    old = parcels(case, less, blocked, {}).model_copy(update={"rules": 2})
+    found = told(findings.limits(old, caps()))
+    assert found["area_lowered"].chinese == {"value": "10.0亩", "threshold": "10.0亩"}
     assert "area_lowered" not in told(findings.limits(parcels(case, blocked, {}), caps()))
 
 
@@ -196,7 +200,7 @@ def test_areas_are_summed_and_nothing_is_added(case: Case) -> None:
     unsure = {"crop_basis": "cheapest_of_set", "evidence_area_m2": Decimal("350.0")}
     other = {**unsure, "evidence_area_m2": Decimal("349.9")}
     found = told(findings.limits(parcels(case, unsure, other, {}), caps()))
-    assert found["crop_cheapest"].values == {"value": "1.0 mu"}
+    assert found["crop_cheapest"].values == {"value": "1.0 mu (0.07 ha)"}
     assert "crop_cheapest" not in told(findings.limits(case, caps()))
 
 
@@ -206,16 +210,32 @@ def first(case: Case, bound: Caps) -> Finding:
 
 def test_the_least_cap_is_the_one_told(case: Case) -> None:
     assert first(case, caps(capacity=1)) == Finding(
-        "limit_capacity", {"value": "CNY 6,000", "threshold": "1.25"}
+        "limit_capacity", {"value": "CNY 6,000", "threshold": "1.25"}, {"value": "6000元"}
     )
     need = first(case, caps(need=1))
     assert (need.code, need.values) == (
-        "limit_need", {"threshold": "CNY 1,000", "value": "10.0 mu"},
+        "limit_need", {"threshold": "CNY 1,000", "value": "10.0 mu (0.67 ha)"},
     )  # fmt: skip
-    assert first(case, caps(exposure=1)) == Finding(
-        "limit_exposure", {"value": "CNY 1,000", "threshold": "CNY 400,000"}
+    assert first(case, caps(policy=1)) == Finding(
+        "limit_policy", {"threshold": "CNY 1,000"}, {"threshold": "1000元"}
     )
-    assert first(case, caps(policy=1)) == Finding("limit_policy", {"threshold": "CNY 1,000"})
+
+
+def test_the_part_of_the_exposure_that_binds_is_told_with_its_own_threshold(case: Case) -> None:
+    # household 400,000 - 399,000; farmer 350,000 - 349,000; else what the household can repay
+    home = case.household.model_copy(update={"debt_service_minor": 39_900_000})
+    shared = first(case.model_copy(update={"household": home}), caps(exposure=1))
+    assert (shared.variant, shared.values) == (
+        "", {"value": "CNY 1,000", "threshold": "CNY 400,000"},
+    )  # fmt: skip
+    own = first(farmer(case, debt_service_minor=34_900_000), caps(exposure=1))
+    assert (own.variant, own.values) == ("own", {"value": "CNY 1,000", "threshold": "CNY 350,000"})
+    # a quarter of the free income of the four is this farmer's: 6,000 of 24,000
+    four = case.model_copy(update={"household_free_minor": 2_400_000})
+    pooled = first(four, caps(exposure=1))
+    assert (pooled.variant, pooled.values) == (
+        "pooled", {"value": "CNY 1,000", "threshold": "CNY 4,000"},
+    )  # fmt: skip
 
 
 def test_nothing_is_left_where_debts_exceed_income(case: Case) -> None:
@@ -223,10 +243,10 @@ def test_nothing_is_left_where_debts_exceed_income(case: Case) -> None:
     assert first(owing, caps(capacity=0)).values["value"] == "CNY 0"
 
 
-def test_a_request_is_told_with_what_was_possible(case: Case) -> None:
+def test_a_request_is_told(case: Case) -> None:
     asked = farmer(case, requested_minor=100_000)
     found = first(asked, caps(need=1, capacity=4, policy=7, exposure=3))
-    assert found == Finding("limit_request", {"value": "CNY 1,000", "threshold": "CNY 3,000"})
+    assert found == Finding("limit_request", {"value": "CNY 1,000"}, {"value": "1000元"})
     assert first(asked, caps(need=2, capacity=4)).code == "limit_need"
 
 
@@ -234,7 +254,7 @@ def test_need_counts_the_land_that_counts(case: Case) -> None:
     parcel: ParcelCase = case.parcels[0]
     blocked = parcel.model_copy(update={"effect": "block"})
     both = case.model_copy(update={"parcels": (parcel, blocked)})
-    assert first(both, caps(need=1)).values["value"] == "10.0 mu"
+    assert first(both, caps(need=1)).values["value"] == "10.0 mu (0.67 ha)"
 
 
 def test_what_is_missing_goes_to_a_person(case: Case) -> None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fieldline.lending.decision.case import Case, LineCase
+from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.limit import (
     Caps,
+    LiveLines,
     Means,
     capacity_cap,
     exposure_cap,
@@ -184,3 +188,48 @@ def test_the_policy_cap_is_left_out_where_a_person_may_lift_it() -> None:
     for order in ((3, 4, 1, 5), (4, 3, 1, 5), (5, 4, 1, 3)):
         caps = Caps(*map(Decimal, order))
         assert (caps.least, caps.without_policy) == (1, 3)
+
+
+def test_lines_elsewhere_take_their_part_of_every_cap() -> None:
+    # The farmer's cap 9,000 less 1,000 debt less 2,000 own lines: 6,000. The household's 10,000
+    # less 1,000 debt less 5,000 lines: 4,000. Of 5,000 that a harvest repays 2,000 are lent.
+    policy = PolicySettings(
+        exposure_cap_farmer=Decimal(9000), exposure_cap_household=Decimal(10000)
+    )
+    means = Means(Decimal(30000), Decimal(9000), Decimal(1000))
+
+    def cap(own: int, household: int, capacity: int = 20000) -> Decimal:
+        lines = LiveLines(Decimal(own), Decimal(household))
+        return exposure_cap(
+            means, means, 1, means.free, Decimal("0.1"), policy,
+            lambda *_: Decimal(capacity), lines,
+        )  # fmt: skip
+
+    assert cap(0, 0) == 8000
+    assert cap(2000, 2000) == 6000
+    assert cap(2000, 5000) == 4000
+    assert cap(0, 5000) == 4000
+    assert cap(2000, 2000, capacity=5000) == 3000
+    assert cap(9000, 9000) == 0
+
+
+def test_more_lines_elsewhere_never_lend_more(case: Case) -> None:
+    draw = random.Random(3)
+    for _ in range(300):
+        amounts = sorted(draw.randint(0, 600_000) for _ in range(2))
+        own, party = draw.random() < 0.5, {"farmers": draw.choice([1, 2])}
+        home = case.household.model_copy(update=party)
+        lines = [
+            LineCase(
+                own=own, county="B", season="2024", product="p", limit_minor=amount,
+                valid_to=case.as_of,
+            )
+            for amount in amounts
+        ]  # fmt: skip
+        few, many = (
+            decide_case(case.model_copy(update={"household": home, "lines": (line,)}))
+            for line in lines
+        )
+        assert many.limit_minor <= few.limit_minor
+        repaid = max(many.limit_capacity_minor, amounts[1])
+        assert not own or many.limit_minor + amounts[1] <= repaid

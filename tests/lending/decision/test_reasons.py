@@ -11,7 +11,7 @@ from fieldline.pipeline.records.reference import crops
 
 def test_vetoes_come_first_and_four_is_the_most() -> None:
     findings = [
-        Finding("limit_policy", {"threshold": "x"}),
+        Finding("limit_policy", {"threshold": "x", "way": "w"}),
         Finding("risk_thin_file"),
         Finding("review_no_application"),
         Finding("review_no_model", {"value": "x"}),
@@ -37,6 +37,7 @@ def test_no_reason_is_only_a_score() -> None:
 
 def test_both_languages_hold_the_same_numbers() -> None:
     for code in reason_codes().values():
+        assert ":" not in code.code or code.code.split(":")[0] in reason_codes()
         english = set(re.findall(r"{\w+}", code.english))
         assert english == set(re.findall(r"{\w+}", code.chinese)), code.code
         assert code.change_english
@@ -73,8 +74,15 @@ def risk_of(
     )  # fmt: skip
 
 
-def told(risk: RiskCase) -> list[str]:
-    return [finding.code for finding in risk_findings(risk)]
+def told(risk: RiskCase, *, told_apart: bool = True) -> list[str]:
+    return [finding.code for finding in risk_findings(risk, told_apart=told_apart)]
+
+
+def test_a_value_that_reads_as_the_usual_one_is_no_reason() -> None:
+    near = risk_of({"debt_share": 0.9}, {"debt_share": 0.104})
+    assert told(near) == []
+    assert told(near, told_apart=False) == ["risk_debt_share"]
+    assert told(risk_of({"debt_share": 0.9}, {"debt_share": 0.106})) == ["risk_debt_share"]
 
 
 def test_a_reason_is_only_where_the_own_value_is_the_worse_one() -> None:
@@ -131,7 +139,7 @@ def test_counts_are_counts_and_shares_are_percent() -> None:
 
 
 def test_the_same_reason_is_told_once_and_in_both_languages() -> None:
-    twice = [Finding("limit_policy", {"threshold": "CNY 5"})] * 2
+    twice = [Finding("limit_policy", {"threshold": "CNY 5", "way": "W."}, {"threshold": "5元"})] * 2
     (reason,) = tell(twice)
-    assert reason.english.startswith("CNY 5 is the most this product lends. ")
-    assert "CNY 5" in reason.chinese
+    assert reason.english == "CNY 5 is the most this product lends. W."
+    assert reason.chinese == "本产品最高额度为5元。W."

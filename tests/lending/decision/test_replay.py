@@ -15,6 +15,7 @@ from fieldline.lending.decision import reasons
 from fieldline.lending.decision import replay as replays
 from fieldline.lending.decision.case import Case, policy_hash
 from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.document import ABSENT, CASE
 from fieldline.lending.decision.replay import read_trace, replay, trace_of
 from fieldline.lending.decision.rules import RULES
 from fieldline.pipeline.records.canonical import canonical
@@ -39,7 +40,7 @@ def test_a_trace_names_what_made_it(case: Case) -> None:
             for name in (
                 "application_texts.csv", "crops.csv", "evidence_codes.csv", "farmer_remedies.csv",
                 "outcome_codes.csv",
-                "rate_ceilings.csv", "reason_codes.csv", "scale_of_finance.csv",
+                "rate_ceilings.csv", "reason_codes.csv", "reason_ways.csv", "scale_of_finance.csv",
             )
         },
     }  # fmt: skip
@@ -59,13 +60,15 @@ def test_no_version_of_the_code_enters_the_identity(
 
 
 def test_the_first_format_reads_as_it_was_written(case: Case) -> None:
-    case = case.model_copy(update={"rules": 1})
+    born = {name: type(getattr(case.policy, name))(value)
+            for name, value in ABSENT["policy"].items() if value is not None}  # fmt: skip
+    case = case.model_copy(update={"rules": 1, "policy": case.policy.model_copy(update=born)})
     found = decide_case(case)
     later = {
-        "rules": True, "lines": True, "review": True, "farmer": {"crop_cost_minor"},
-        "household": {"crop_cost_minor"},
-        "policy": {"currency", "scale_file", "expert_limit_share"},
-    }  # fmt: skip
+        name: set(fields) if name in ("farmer", "household", "policy") else True
+        for name, fields in {**ABSENT, **ABSENT[CASE]}.items()
+        if name != CASE
+    }
     first = canonical({"case": case.model_dump(exclude=later), "result": found.to_dict()})
     stored = read_trace(first)
     assert (stored.format, stored.versions) == (1, {})

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from shapely.geometry import box
 
 from fieldline.lending.codes import EFFECTS, evidence_codes
-from fieldline.lending.evidence.crosscheck import ParcelFacts, gather, holds_ground, judge
+from fieldline.lending.evidence.crosscheck import judge
+from fieldline.lending.evidence.facts import ParcelFacts
+from fieldline.lending.evidence.gather import Known, gather, holds_ground
 from fieldline.lending.settings import EvidenceSettings
 from fieldline.pipeline.records.tables import read_table
 
@@ -55,7 +57,7 @@ def test_agreement_has_no_effect_and_the_least_area_counts() -> None:
         ({"planted_fraction": 0.05}, "no_crop_cycle"),
         ({"registry_on": None}, "registry_missing"),
         ({"registry_on": dt.date(2020, 1, 1)}, "registry_stale"),
-        ({"registry_holder": "bob"}, "holder_conflict"),
+        ({"registry_holder": "bob"}, "lease_unproven"),
         ({"registry_crop": "rice"}, "crop_registry_differs"),
         ({"own_overlap_m2": 300.0}, "own_overlap"),
         ({"rivals": ("q",), "registry_holder": None}, "claimed_by_other"),
@@ -245,7 +247,7 @@ def test_a_park_larger_than_the_grid_of_the_county_still_stops_its_parcels(count
     county.evidence()
     parcels = gpd.read_parquet(county.path("parcels.parquet"))
     whole_earth = gpd.GeoDataFrame(geometry=[box(-180, -90, 180, 90)], crs="EPSG:4326")
-    found = gather(parcels, FIELDS, CROPS, None, whole_earth, RULES)
+    found = gather(parcels, FIELDS, CROPS, Known(protected=whole_earth), RULES)
     assert found[0].protected_m2 == pytest.approx(10_000, rel=1e-3)
 
 
@@ -356,9 +358,7 @@ def test_a_claim_has_one_code() -> None:
     claimed = {"rivals": ("q",), "disputed_m2": 1000.0, "registry_crop": None}
     rest = ["area_agrees", "crop_agrees"]
     assert codes(**claimed, registry_holder=None) == [*rest, "claimed_by_other"]
-    assert codes(**claimed, registry_holder=None, rival_holds=True) == [
-        *rest, "claimed_by_other", "claim_refuted",
-    ]  # fmt: skip
+    assert codes(**claimed, registry_holder=None, rival_holds=True) == [*rest, "claim_refuted"]
     rest = [*rest, "holder_agrees"]
     assert codes(**claimed) == [*rest, "claim_upheld"]
     assert codes(**claimed, rival_holds=True) == [*rest, "claimed_by_other"]
@@ -426,7 +426,7 @@ def facts_of(
     protected: gpd.GeoDataFrame | None = None,
     settings: EvidenceSettings = RULES,
 ) -> dict[str, ParcelFacts]:
-    found = gather(parcels, fields, crops, registry, protected, settings)
+    found = gather(parcels, fields, crops, Known(registry, protected), settings)
     return {fact.parcel_id: fact for fact in found}
 
 

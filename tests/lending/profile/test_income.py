@@ -54,3 +54,27 @@ def test_order_and_company_change_nothing() -> None:
 
 def test_no_parcel_earns_nothing() -> None:
     assert quantiles(MODEL.total([])) == (0, 0, 0)
+
+
+def test_insurance_pays_for_a_lost_yield_and_rent_and_share_cost_their_part() -> None:
+    plain = ParcelValue("a", 1.0, 6.0, 0.4, 0.0, "g", 240_000, 0.0, "maize", 600_000)
+    model = IncomeModel(20_000, 7, 0.0, 0.3, 0.8)
+    gross = model.draw(plain) + 600_000
+    insured = replace(plain, insured_minor_ha=900_000.0, premium_minor_ha=9_000.0)
+    lost = 1 - gross / (6.0 * 240_000)
+    paid = np.where(lost >= 0.3, 0.8 * lost * 900_000, 0.0)
+    assert model.draw(insured) == pytest.approx(gross + paid - 609_000)
+    assert quantiles(model.draw(insured))[0] > quantiles(model.draw(plain))[0]
+    leased = replace(plain, rent_minor_ha=450_000.0)
+    assert model.draw(leased) == pytest.approx(model.draw(plain) - 450_000)
+    shared = replace(plain, crop_share=0.3)
+    assert model.draw(shared) == pytest.approx(0.7 * gross - 600_000)
+
+
+def test_a_parcel_of_two_crops_bears_one_of_them_in_each_draw() -> None:
+    model = IncomeModel(40_000, 7)
+    maize = ParcelValue("a", 1.0, 6.0, 0.0, 0.0, "g", 240_000, 0.0, "maize", 0, chance=0.75)
+    rice = ParcelValue("a", 1.0, 6.0, 0.0, 0.0, "h", 300_000, 0.0, "rice", 0, chance=0.25)
+    total = model.total([rice, maize])
+    assert set(np.round(total)) == {1_440_000.0, 1_800_000.0}
+    assert (total > 1_500_000).mean() == pytest.approx(0.25, abs=0.01)

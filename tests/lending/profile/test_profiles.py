@@ -30,7 +30,8 @@ def test_land_carries_at_most_half_its_income_as_need(county: Any, name_of: Any)
 
 def test_wages_free_the_land_of_debts_and_then_of_the_household(county: Any, name_of: Any) -> None:
     county.add("a", "ann", width=50, height=40)
-    county.apply("ann", household_size=2, annual_debt_service="3000", off_farm_income="19000")
+    county.apply("ann", household_size=2, annual_debt_service="3000")
+    county.hand_in("income_proof", farmer_id="ann", amount="19000")
     row = county.profile().loc[("farmer", name_of("ann"))]
     # 70 % of 19000 count: 3000 for the debts, 10300 of the 12000 for two heads; the other 1700 are
     # more than half of what the land brings in: 0.2 ha x (6 t x 2400 x 0.97 - 6000) = 1593.60
@@ -38,6 +39,33 @@ def test_wages_free_the_land_of_debts_and_then_of_the_household(county: Any, nam
     assert row["debt_elsewhere_minor"] == 300_000
     assert row["household_need_minor"] == 79_680
     assert row["debt_service_minor"] == 300_000
+
+
+@pytest.mark.parametrize("stated", ["40000", "500000"])
+def test_wages_that_no_paper_proves_bear_a_quarter_of_the_need_and_no_debt(
+    county: Any, name_of: Any, stated: str
+) -> None:
+    county.add("a", "ann", width=200)
+    county.apply("ann", household_size=1, annual_debt_service="3000", off_farm_income=stated)
+    row = county.profile().loc[("farmer", name_of("ann"))]
+    # 6,000 for one head, of which 1,500 at most are borne by what is only stated
+    assert row["household_need_minor"] == 450_000
+    assert row["debt_elsewhere_minor"] == 0
+
+
+def test_a_credit_record_stands_for_what_is_stated_of_loans(county: Any, name_of: Any) -> None:
+    for farmer, x in (("ann", 0), ("bob", 500), ("cat", 1000)):
+        county.add(farmer, farmer, x=x)
+        county.apply(farmer, prior_loans=20, prior_late=1, annual_debt_service="0")
+    county.hand_in("credit_record", farmer_id="bob", prior_loans=4, prior_late=0, amount="800")
+    county.hand_in(
+        "credit_record", farmer_id="cat", prior_loans=4, prior_late=0, amount="800", verified_by=""
+    )
+    found = county.profile()[["prior_loans", "prior_late", "debt_service_minor"]]
+    ann, bob, cat = (found.loc[("farmer", name_of(n))].tolist() for n in ("ann", "bob", "cat"))
+    # twenty clean loans on a form earn nothing, the late one that was admitted counts
+    assert ann == cat == [1, 1, 0]
+    assert bob == [4, 0, 80_000]
 
 
 @pytest.mark.parametrize("stated", ["0", "5000", "50000"])
@@ -88,6 +116,7 @@ def test_blocked_ground_earns_nothing(county: Any, name_of: Any) -> None:
     county.add("b", "ann", x=1000)
     holder = {"area_m2": 10_000, "crop": "maize", "recorded_on": "2024-01-01"}
     county.registry = [{**holder, "parcel_id": "b", "holder_id": "zoe"}]
+    county.hand_in("holder_objection", parcel_id="b", counterparty_id="zoe")
     row = county.profile().loc[("farmer", name_of("ann"))]
     assert (row["parcels"], row["parcels_valued"], row["conflicts"]) == (2, 1, 1)
     assert row["evidence_area_m2"] == pytest.approx(10_000)

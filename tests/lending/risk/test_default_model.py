@@ -73,10 +73,9 @@ def test_a_profile_and_a_loan_of_the_same_farmer_have_the_same_features(
     county: Any, name_of: Any
 ) -> None:
     county.add("a", "ann", width=300, own_log_sd=0.3)
-    county.apply(
-        "ann", household_size=2, annual_debt_service="9000", off_farm_income="20000",
-        prior_loans=3, prior_late=1,
-    )  # fmt: skip
+    county.apply("ann", household_size=2)
+    county.hand_in("income_proof", farmer_id="ann", amount="20000")
+    county.hand_in("credit_record", farmer_id="ann", prior_loans=3, prior_late=1, amount="9000")
     profile = county.profile().loc[[("farmer", name_of("ann"))]]
     loan = pd.DataFrame({
         "income_q10": profile["income_q10_minor"], "income_q50": profile["income_q50_minor"],

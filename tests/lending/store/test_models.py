@@ -99,6 +99,8 @@ def test_a_model_under_another_name_is_said(decided: Any, tmp_path: Path, unguar
         other = version[::-1]
         changed = f"body = replace(body, '{version}', '{other}')"
         unguarded(connection, f"UPDATE documents SET {changed} WHERE label LIKE 'model:%'")
-    problems = set(replay_stored(engine).problems.values())
+    report = replay_stored(engine)
+    assert (report.decisions, report.replayed, report.formats) == (2, 0, {"2": 2})
+    problems = set(report.problems.values())
     assert len(problems) == 1
     assert f"the stored model {name} is that of pd:{other}" in problems.pop()

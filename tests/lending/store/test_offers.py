@@ -57,7 +57,9 @@ def count(engine: sa.Engine, table: sa.Table) -> int:
 def test_every_farmer_in_is_a_row_out(decided: Any) -> None:
     database = decided.path("db.sqlite")
     posted = decided.offers(database)
-    rows = list(csv.DictReader(io.StringIO(decided.path("offers.csv").read_text())))
+    rows = list(
+        csv.DictReader(io.StringIO(decided.path("offers.csv").read_text(encoding="utf-8-sig")))
+    )
     assert len(rows) == posted.written == 4
     assert sorted(row["access"] for row in rows) == ["approve", "approve", "decline", "review"]
     for row in rows:
@@ -65,13 +67,17 @@ def test_every_farmer_in_is_a_row_out(decided: Any) -> None:
         assert (row["valid_from"], row["valid_to"]) == ("2024-09-30", "2024-10-30")
     outcomes = read_table(decided.path("outcomes_offers.parquet"))
     assert sorted(outcomes["outcome"]) == ["no_offer", "no_offer", "ok", "ok"]
-    queue = list(csv.DictReader(io.StringIO(decided.path("queue.csv").read_text())))
+    queue = list(
+        csv.DictReader(io.StringIO(decided.path("queue.csv").read_text(encoding="utf-8-sig")))
+    )
     assert [row["reason_codes"] for row in queue] == ["review_not_valued"]
 
 
 def test_the_file_equals_the_table(decided: Any) -> None:
     decided.offers(decided.path("db.sqlite"))
-    rows = list(csv.DictReader(io.StringIO(decided.path("offers.csv").read_text())))
+    rows = list(
+        csv.DictReader(io.StringIO(decided.path("offers.csv").read_text(encoding="utf-8-sig")))
+    )
     with sqlite3.connect(decided.path("db.sqlite")) as connection:
         connection.row_factory = sqlite3.Row
         table = connection.execute("SELECT * FROM offers WHERE status = 'live'").fetchall()
@@ -85,13 +91,57 @@ def test_the_file_equals_the_table(decided: Any) -> None:
         assert row["limit"] == ("" if limit is None else f"{limit / 100:.2f}")
 
 
+def test_a_spreadsheet_reads_the_files_as_unicode_and_runs_nothing(decided: Any) -> None:
+    for parcel in decided.parcels:
+        parcel["village"] = "=HYPERLINK(1)"
+    decided.write()
+    decided.offers(decided.path("db.sqlite"))
+    for name in ("offers.csv", "queue.csv"):
+        content = decided.path(name).read_bytes()
+        assert content.startswith(b"\xef\xbb\xbf")
+        assert content.count(b"\xef\xbb\xbf") == 1
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+        assert {row["village"] for row in rows if row["parcels"]} == {"'=HYPERLINK(1)"}
+
+
+def test_an_offer_tells_where_the_land_lies_and_what_the_county_lacks(
+    decided: Any, name_of: Any
+) -> None:
+    decided.absent = {"weather": "there are no hazard indices", "registry": "nothing is held"}
+    decided.offers(decided.path("db.sqlite"))
+    first = decided.path("offers.csv").read_text(encoding="utf-8-sig")
+    rows = {row["farmer_id"]: row for row in csv.DictReader(io.StringIO(first))}
+    own: dict[str, list[Any]] = {}
+    for parcel in decided.parcels:
+        own.setdefault(name_of(parcel["farmer"]), []).append(parcel)
+    for farmer, row in rows.items():
+        land = sorted(own.get(farmer, []), key=lambda parcel: parcel["parcel_id"])
+        assert row["parcels"] == " | ".join(parcel["parcel_id"] for parcel in land)
+        assert row["village"] == ("v" if land else "")
+        if land:
+            areas = [float(area) for area in row["parcel_areas_m2"].split(" | ")]
+            assert len(areas) == len(land)
+            assert float(row["area_mu"]) == pytest.approx(sum(areas) * 15 / 10_000, abs=0.006)
+            assert float(row["area_ha"]) == pytest.approx(sum(areas) / 10_000, abs=0.00006)
+        assert row["absent_inputs"] == (
+            "registry: nothing is held | weather: there are no hazard indices"
+        )
+    # what stands beside an offer is no term of it
+    decided.absent = {}
+    again = decided.offers(decided.path("db.sqlite"))
+    assert (again.written, again.superseded) == (0, 0)
+
+
 def test_a_rerun_writes_nothing(decided: Any) -> None:
     database = decided.path("db.sqlite")
     decided.offers(database)
-    before, bytes_before = decided.path("offers.csv").read_text(), database.read_bytes()
+    before, bytes_before = (
+        decided.path("offers.csv").read_text(encoding="utf-8-sig"),
+        database.read_bytes(),
+    )
     again = decided.offers(database)
     assert (again.written, again.superseded, again.withdrawn) == (0, 0, 0)
-    assert decided.path("offers.csv").read_text() == before
+    assert decided.path("offers.csv").read_text(encoding="utf-8-sig") == before
     assert database.read_bytes() == bytes_before
 
 

@@ -16,6 +16,7 @@ from tests.pipeline.imagery.fault_table import (
     undisturbed,
 )
 
+ROOT = Path(__file__).resolve().parents[3]
 LOST = "scene_provider_error"
 #: Faults that a run mends by itself, with the requests for pixels that it takes more.
 MENDED = {
@@ -66,6 +67,24 @@ def expected(fault: str, source: str) -> tuple[str, str]:
     if fault in REASONS:
         return LOST, REASONS[fault]
     return OWN[fault, source.partition(",")[0]]
+
+
+def cell(fault: str, source: str) -> str:
+    """Return what the page's table says of a fault at a source."""
+    if (fault, source) in IMPOSSIBLE:
+        return "cannot be"
+    outcome, words = expected(fault, source)
+    if outcome == "ok":
+        more = MENDED.get(fault, 1)
+        return f"{more} more" if more else "nothing"
+    return {"exit 2": "stops", LOST: f"lost, `{words.split()[0]}`"}.get(outcome, "refused")
+
+
+def test_the_page_tells_the_table_as_it_is_tested() -> None:
+    page = (ROOT / "docs" / "connect-imagery.md").read_text(encoding="utf-8")
+    for fault in FAULTS:
+        cells = [cell(fault, source.name) for source in SOURCES]
+        assert f"| {' | '.join([fault, *cells])} |" in page
 
 
 def check(row: Row) -> None:

@@ -104,9 +104,9 @@ def test_four_dates_are_no_season_to_hold_a_step_against(tmp_path: Path) -> None
     assert season(tmp_path, lambda values: values + 1000, dates=4)["S2"][0] == "ok"
 
 
-def test_haze_that_lifts_blue_alone_is_no_step() -> None:
+def test_haze_that_lifts_blue_most_is_no_step() -> None:
     ground = {"B02": 0.04, "B03": 0.05, "B04": 0.04, "B12": 0.1}
-    hazy = {"B02": 0.18, "B03": 0.15, "B04": 0.13, "B12": 0.12}
+    hazy = {"B02": 0.19, "B03": 0.17, "B04": 0.14, "B12": 0.18}
     shifted = {band: value + 0.1 for band, value in ground.items()}
 
     def look(darkest: dict[str, float]) -> Look:

@@ -15,6 +15,7 @@ from fieldline.pipeline.records.money import (
     minor_units,
     shown,
     shown_amount,
+    shown_chinese,
     split_evenly,
     to_minor,
     written,
@@ -41,6 +42,29 @@ def test_an_amount_has_the_decimals_of_its_currency(
     assert from_minor(minor, currency) == Decimal(amount)
     assert written(minor, currency) == file
     assert shown(minor, currency) == shown_amount(Decimal(amount), currency) == people
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [
+        (280_000, "CNY", "2800元"),
+        (280_050, "CNY", "2800.50元"),
+        (1_360_000, "CNY", "1.36万元"),
+        (1_000_000, "CNY", "1万元"),
+        (1_361_111, "CNY", "13611.11元"),
+        (1_236_050, "CNY", "12360.50元"),
+        (30_000_000, "CNY", "30万元"),
+        (12_000_000_000, "CNY", "1.2亿元"),
+        (10_123_400_000, "CNY", "10123.4万元"),
+        (-1_360_000, "CNY", "-1.36万元"),
+        (0, "CNY", "0元"),
+        (8_000_000, "VND", "800万越南盾"),
+        (12_345, "KWD", "12.345 KWD"),
+        (250, "JPY", "250日元"),
+    ],
+)
+def test_a_chinese_reader_counts_by_ten_thousands(minor: int, currency: str, text: str) -> None:
+    assert shown_chinese(minor, currency) == text
 
 
 def test_half_a_minor_unit_goes_to_the_even_one() -> None:

@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
 
+from fieldline.pipeline.imagery.county_plan import CountyPlan
+from fieldline.pipeline.imagery.scenes import plan_scenes
+from fieldline.pipeline.imagery.settings import BudgetSettings
 from fieldline.pipeline.imagery.sources.sentinelhub import SentinelHubSource, evalscript
+from fieldline.pipeline.imagery.tariffs import processing_units
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
 from tests.pipeline.imagery.having_accounts import (
@@ -20,8 +25,8 @@ from tests.pipeline.imagery.having_accounts import (
     point_to,
     sign_in,
 )
-from tests.pipeline.imagery.pulling import QUICK, choose, files_of, observe, scenes_of, told
-from tests.pipeline.imagery.tiny_archive import RADIOMETRY, TinyScene, write_archive
+from tests.pipeline.imagery.pulling import QUICK, choose, county, files_of, observe, scenes_of, told
+from tests.pipeline.imagery.tiny_archive import GRID, RADIOMETRY, SEASON, TinyScene, write_archive
 from tests.services.loopback import Fault
 from tests.services.sentinel_hub import PROCESS, SPENT
 
@@ -115,6 +120,38 @@ def test_a_rerun_asks_for_no_pixel(tmp_path: Path, services: Copernicus) -> None
     services.hub.reset()
     assert files_of(pull(tmp_path)) == before
     assert (services.hub.asked(PROCESS), services.hub.sent) == (0, 0)
+
+
+def planned(folder: Path) -> CountyPlan:
+    return plan_scenes(
+        catalog=None, outlines=gpd.read_parquet(county(folder)), season=SEASON,
+        scenes=HUB_SCENES, grid=GRID, pull=QUICK, folder=folder / "results", remote=ADDRESS,
+    )  # fmt: skip
+
+
+def test_the_plan_tells_windows_and_units_and_nothing_once_all_is_there(
+    tmp_path: Path, services: Copernicus
+) -> None:
+    plan = planned(tmp_path)
+    assert services.hub.asked(PROCESS) == 0
+    # 3 scenes of 32 x 34 pixels, 3 bands and the data mask, of 2 bytes
+    assert plan.to_come.requests == 3
+    assert plan.to_come.bytes == 3 * 32 * 34 * 4 * 2
+    assert plan.units == pytest.approx(3 * processing_units(34, 32, 3))
+    pull(tmp_path)
+    assert services.hub.asked(PROCESS) == plan.to_come.requests
+    after = planned(tmp_path)
+    assert (after.to_come.requests, after.to_come.bytes, after.units) == (0, 0, 0)
+    assert sum(scene.files_there for scene in after.scenes) == 9
+
+
+def test_a_budget_of_units_stops_the_run_before_a_window_is_asked_for(
+    tmp_path: Path, services: Copernicus
+) -> None:
+    least = QUICK.model_copy(update={"budget": BudgetSettings(processing_units=0.001)})
+    with pytest.raises(UserError, match=r"budget `pull\.budget\.processing_units` of 0\.001"):
+        pull(tmp_path, pull=least)
+    assert services.hub.asked(PROCESS) == 0
 
 
 def test_another_band_is_asked_for_alone(tmp_path: Path, services: Copernicus) -> None:

@@ -1,0 +1,90 @@
+"""What is known of each crop before any parcel is looked at: yield, price, cost and days.
+
+Owns `crop_values.parquet`. A parcel whose next harvest is not on the field yet is valued by these
+rows, and evidence asks them when a crop must be up; what a parcel's own season says is `yields`'s.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fieldline.crops.schemas import CROP_VALUES
+from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.prices import crop_prices
+from fieldline.crops.value.priors import own_error
+from fieldline.pipeline.records.reference import calendars
+from fieldline.pipeline.records.settings import Season
+
+if TYPE_CHECKING:
+    from fieldline.crops.value.yields import Valuation
+
+_YEAR_DAYS = 365
+
+
+def crop_values(
+    valuation: Valuation, season: Season, settings: YieldSettings, series: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return one `CROP_VALUES` row for each crop that has a prior, a price or a template.
+
+    Args:
+        valuation: Priors, prices and costs of the county.
+        season: Season that is decided; templates are laid into it.
+        settings: Region of the crop calendars and horizon of the price error.
+        series: Prices by month, to see how far they move in a year; None where there are none.
+    """
+    region = settings.cost_region
+    year = settings.model_copy(update={"price_horizon_days": _YEAR_DAYS})
+    far = {} if series is None else crop_prices(series, season.as_of, year)
+    priors, prices, costs = valuation.priors, valuation.prices, valuation.costs
+    dated = {crop for crop, where in calendars() if where == region}
+    rows = []
+    for crop in sorted({*priors, *prices, *dated}):
+        prior, price, cost = priors.get(crop), prices.get(crop), costs.get(crop)
+        rows.append({
+            "crop": crop,
+            "prior_t_ha": None if prior is None else prior.mean_t_ha,
+            "years_log_sd": None if prior is None else prior.years_log_sd,
+            "own_log_sd": own_error(crop).own,
+            "price_q50_minor": None if price is None else price.minor(valuation.currency),
+            "price_log_sd": None if price is None else price.log_sd,
+            "price_log_sd_year": far[crop].log_sd if crop in far else None,
+            "price_days": settings.price_horizon_days,
+            "cost_per_ha_minor": None if cost is None else cost.per_ha.minor_in(valuation.currency),
+            **_days(crop, region, season.start),
+            "currency": valuation.currency,
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=CROP_VALUES.names)
+
+
+def _days(crop: str, region: str | None, start: dt.date) -> dict[str, dt.date | None]:
+    """Lay a crop's template into the season: the harvest falls after its start, sowing before."""
+    template = calendars().get((crop, region or ""))
+    if template is None:
+        return {"sown_by": None, "harvest_from": None, "harvest_by": None}
+    first = _after(template.harvest.start, start)
+    last = _after(template.harvest.end, first)
+    return {"sown_by": _before(template.sowing.end, first), "harvest_from": first,
+            "harvest_by": last}  # fmt: skip
+
+
+def _after(month_day: tuple[int, int], day: dt.date) -> dt.date:
+    found = dt.date(day.year, *month_day)
+    return found if found >= day else dt.date(day.year + 1, *month_day)
+
+
+def _before(month_day: tuple[int, int], day: dt.date) -> dt.date:
+    found = dt.date(day.year, *month_day)
+    return found if found <= day else dt.date(day.year - 1, *month_day)
+
+
+def up_by(values: pd.DataFrame) -> Mapping[str, dt.date]:
+    """Return the last sowing day of each crop that has a template, by crop."""
+    known = values[values["sown_by"].notna()]
+    return {
+        str(crop): pd.Timestamp(day).date()
+        for crop, day in zip(known["crop"], known["sown_by"], strict=True)
+    }

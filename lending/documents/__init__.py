@@ -1,0 +1,1 @@
+"""Papers that farmers and offices hand in, and what each of them settles."""

@@ -1,0 +1,99 @@
+"""Proofs: what is stated of loans, wages and guarantees against what papers prove.
+
+Owns the rule that a proven fact takes the place of a stated one, and that a stated one never does
+better than none: loans that nobody verified earn no trust, late ones that are admitted still count.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fieldline.lending.documents.facts import NO_FARMER_PAPERS, FarmerPapers, Guarantee
+from fieldline.lending.profile.applications import Application
+from fieldline.lending.settings import PolicySettings
+
+
+def with_proofs(
+    applications: Mapping[str, Application], papers: Mapping[str, FarmerPapers]
+) -> dict[str, Application]:
+    """Return every application with what its farmer's papers prove.
+
+    Args:
+        applications: By farmer.
+        papers: By farmer; a farmer without papers has none.
+    """
+    return {
+        farmer: _proven(application, papers.get(farmer, NO_FARMER_PAPERS))
+        for farmer, application in applications.items()
+    }
+
+
+def _proven(application: Application, papers: FarmerPapers) -> Application:
+    record = papers.credit
+    if record is None:
+        late = application.prior_late
+        application = replace(application, prior_loans=late, prior_late=late)
+    else:
+        application = replace(
+            application, prior_loans=record.loans, prior_late=record.late,
+            debt_minor=record.debt_minor,
+        )  # fmt: skip
+    return replace(application, off_farm_proven_minor=papers.income_minor, joint=papers.joint)
+
+
+@dataclass(frozen=True)
+class OffFarm:
+    """A household's yearly income from work off the farm, as it counts; minor units."""
+
+    proven: int
+    """Pays other debts first, which are due by contract, and the need next."""
+    stated: int
+    """Bears part of the need and nothing else."""
+
+
+def off_farm_counted(
+    stated: Sequence[int | None], proven: Sequence[int | None], need: int, policy: PolicySettings
+) -> OffFarm | None:
+    """Return what of the members' off-farm income counts; None where nothing was stated or proven.
+
+    The largest statement is the household's. What of it no paper proves carries at most
+    `off_farm_unproven_share` of the need, so that no figure on a form lifts a limit by much.
+    """
+    said, shown = (max((a for a in amounts if a is not None), default=None)
+                   for amounts in (stated, proven))  # fmt: skip
+    if said is None and shown is None:
+        return None
+    sure = int(policy.off_farm_share * (shown or 0))
+    beyond = int(policy.off_farm_share * max(0, (said or 0) - (shown or 0)))
+    return OffFarm(sure, min(beyond, int(policy.off_farm_unproven_share * need)))
+
+
+def guaranteed_amounts(
+    papers: Mapping[str, FarmerPapers], free_minor: Mapping[str, int]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return what is guaranteed for each farmer, and by each farmer of the county.
+
+    A farmer can vouch for no more than a poor year leaves to him: guarantees beyond are cut in
+    proportion. A guarantor from outside the county (a guarantee company) was checked by whoever
+    verified the paper.
+
+    Args:
+        papers: By farmer.
+        free_minor: What a poor year leaves to each farmer of the county.
+    """
+    by_guarantor: dict[str, list[Guarantee]] = defaultdict(list)
+    for own in papers.values():
+        for guarantee in own.guarantees:
+            by_guarantor[guarantee.guarantor].append(guarantee)
+    received: dict[str, int] = defaultdict(int)
+    given: dict[str, int] = {}
+    for guarantor, guarantees in sorted(by_guarantor.items()):
+        total = sum(guarantee.amount_minor for guarantee in guarantees)
+        most = total if guarantor not in free_minor else max(0, free_minor[guarantor])
+        for guarantee in guarantees:
+            received[guarantee.farmer] += guarantee.amount_minor * min(total, most) // max(1, total)
+        if guarantor in free_minor:
+            given[guarantor] = total
+    return dict(received), given
