@@ -131,6 +131,22 @@ def ended_on(loans: pd.DataFrame) -> pd.Series[Any]:
     return loans["closed_on"].fillna(loans["due_on"])
 
 
+PAST_DUE_DAYS = 90
+"""Days past due that make a default."""
+
+
+def known_on(loans: pd.DataFrame) -> pd.Series[Any]:
+    """Return the day from which it was known whether each loan defaulted.
+
+    That is the day it closed, or the day it was 90 days past due if that came first: a default is
+    one from then on, however much later it is written off, and an open loan is none before.
+    """
+    past_due = loans["due_on"] + pd.Timedelta(days=PAST_DUE_DAYS)
+    return (
+        loans["closed_on"].where(loans["closed_on"] < past_due, past_due).fillna(loans["closed_on"])
+    )
+
+
 def account_registry(table: InputTable, as_of: dt.date) -> list[Problem]:
     """Return what becomes of readable registry rows that do not count."""
     return standing_registry(table, as_of).account
@@ -147,7 +163,7 @@ def account_loans(table: InputTable, as_of: dt.date) -> list[Problem]:
     The same loan twice counts once; where its rows differ, none counts.
     """
     good = table.good
-    late = (ended_on(good) > pd.Timestamp(as_of)).to_numpy(dtype=bool)
+    late = (known_on(good) > pd.Timestamp(as_of)).to_numpy(dtype=bool)
     told = [Problem(row + 1, "closed_on", "input_after_as_of") for row in good.index[late].tolist()]
     named = good[~late & good["loan_id"].notna().to_numpy(dtype=bool)]
     again = named.duplicated(keep="last").to_numpy(dtype=bool)

@@ -60,10 +60,19 @@ class EvidenceSettings(Section):
 class RiskSettings(Section):
     """Default model."""
 
+    model: Annotated[str | None, TableName] = None
+    """`manifest.json` of an approved model folder (`fieldline risk gate`) that serves; empty: the
+    one that the run itself trains."""
+    expert: bool = True
+    """Whether the expert scorecard stands in where loans are too few to train a model; otherwise a
+    person decides every case."""
+    expert_file: Annotated[str | None, TableName] = None
+    """Points of the expert scorecard, a path of your own; empty means the table of data/."""
+
     folds: int = Field(5, ge=2)
     """Cross-validation folds, grouped by household."""
     min_loans: int = Field(200, ge=50)
-    """Loan histories shorter than this train no model; decisions go to review."""
+    """Loan histories shorter than this train no model."""
     min_defaults: int = Field(30, ge=10)
     """Loan histories with fewer defaults train no model (the slope of calibration is unstable)."""
     search: int = Field(4, ge=0, le=4)
@@ -104,6 +113,9 @@ class PolicySettings(Section):
     """Least debt service coverage of the q10 capacity."""
     max_limit: Decimal = Field(Decimal("300000"), gt=0)
     """Policy cap per farmer, units of `currency`; above it a person decides."""
+    expert_limit_share: Decimal = Field(Decimal("0.1"), gt=0, le=1)
+    """Share of `max_limit` that a farmer judged by the expert scorecard may get: no loan has tested
+    it; assumption."""
     min_limit: Decimal = Field(Decimal("500"), ge=0)
     """Smaller lines are not worth their cost to the farmer and are declined with that reason, units
     of `currency`; kept low because a farmer with 3 mu needs about 2,000 yuan to grow a crop."""

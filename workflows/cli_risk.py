@@ -79,3 +79,62 @@ def risk_evaluate(
         print(f"{name:<17} {'  '.join(shown)}")
     if json_to is not None:
         write_text(json_to, canonical(found) + "\n")
+
+
+@risk_app.command("train")
+def risk_train(
+    file: Table,
+    target: Target,
+    out: Annotated[Path, typer.Option(help="New folder of the model.")],
+    positive: Positive = "1",
+    group: Group = "",
+    drop: Drop = None,
+    keep: Keep = None,
+    up: Up = None,
+    down: Down = None,
+) -> None:
+    """Train on all rows of FILE and write a model folder; the card is of rows held out.
+
+    Example: fieldline risk train loans.csv --target bad --positive yes --out model
+    """
+    from dataclasses import replace
+
+    from fieldline.lending.risk.card import train_pd
+    from fieldline.lending.risk.evaluate import enough_for
+    from fieldline.lending.risk.folder import CARD, write_model
+    from fieldline.lending.settings import RiskSettings
+
+    table = _table(file, target, positive, group, drop, keep, up, down)
+    settings = RiskSettings()
+    enough_for(table.loans, settings.folds)
+    model = train_pd(table.loans, settings, table.features)
+    told = {
+        "trained": True, "version": model.label, "left_out": table.left_out,
+        "problem": "" if model.card["has_skill"] else "no skill", "growth": model.growth,
+    }  # fmt: skip
+    write_model(out, replace(model, card={}).to_dict(), {**model.card, **told})
+    figures = model.card["boosting"]
+    print(f"{model.label}  AUC {figures['auc']:.4f}  ECE {figures['ece']:.4f}  {out / CARD}")
+
+
+@risk_app.command("gate")
+def risk_gate(
+    folder: Annotated[Path, typer.Argument(help="Model folder that is to serve.")],
+    against: Annotated[Path | None, typer.Option(help="Model folder that serves today.")] = None,
+    by: Annotated[str, typer.Option(help="Who approves.")] = "",
+) -> None:
+    """Approve a model folder, or say why it may not serve (exit code 3).
+
+    Example: fieldline risk gate results/2024/SIM001/models/default --by "risk committee"
+    """
+    from fieldline.lending.risk.folder import MANIFEST
+    from fieldline.lending.risk.gate import gate
+    from fieldline.workflows import exits
+
+    other = None if against is None else against / MANIFEST
+    found = gate(folder / MANIFEST, other, by=by)
+    for objection in found:
+        print(f"refused: {objection}")
+    if not found:
+        print(f"approved: {folder}; name {folder / MANIFEST} in lending.risk.model")
+    raise typer.Exit(exits.FOUND if found else exits.OK)

@@ -293,18 +293,34 @@ STAGES: tuple[Stage, ...] = (
         about="farmer",
     ),
     Stage(
+        "risk_train",
+        "fieldline.lending.risk.training:run_risk_train",
+        "Default model",
+        reads={"loan_history": Source("loan_history")},
+        makes={
+            "out": "models/default/manifest.json", "document": "models/default/model.json",
+            "trees": "models/default/trees.json", "scorecard": "models/default/scorecard.csv",
+            "card": "models/default/card.json",
+        },
+        settings={
+            "as_of": "as_of", "currency": "county.currency", "risk": "lending.risk",
+            "policy": "lending.policy", "table_columns": "county.inputs.columns",
+        },
+        about="file",
+        priority=5,
+    ),
+    Stage(
         "decide",
         "fieldline.lending.decision.decide:run_decide",
         "Decisions",
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
             "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
-            "loan_history": Source("loan_history"), "parts": Outcomes(of_scenes=False),
+            "model": Artifact("models/default/manifest.json"), "parts": Outcomes(of_scenes=False),
         },
         makes={"out": "decisions.parquet", "card": "models/pd.json"},
         settings={
-            "as_of": "as_of", "currency": "county.currency", "risk": "lending.risk",
-            "policy": "lending.policy", "table_columns": "county.inputs.columns",
+            "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
         },
         about="farmer",
     ),

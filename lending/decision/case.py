@@ -103,6 +103,11 @@ class RiskCase(_Record):
     contributions: dict[str, float]
     cohort: dict[str, dict[str, float | None]]
 
+    @property
+    def by_expert(self) -> bool:
+        """Whether the expert scorecard judged, which no loan has tested."""
+        return self.model.startswith("expert:")
+
 
 class CeilingCase(_Record):
     """The legal ceiling in force."""

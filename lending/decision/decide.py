@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -26,16 +26,13 @@ from fieldline.lending.decision.case import (
     policy_hash,
 )
 from fieldline.lending.decision.decision import Decision, decide_case
-from fieldline.lending.decision.judge import Judge, train_judge
+from fieldline.lending.decision.judge import Judge, read_judge
 from fieldline.lending.decision.replay import trace_of
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
-from fieldline.lending.inputs import LOANS
-from fieldline.lending.risk.default_model import Prediction
 from fieldline.lending.risk.features import of_profiles
-from fieldline.lending.risk.term import pd_within
+from fieldline.lending.risk.serve import Served, serve
 from fieldline.lending.schemas import DECISIONS
-from fieldline.lending.settings import PolicySettings, RiskSettings
-from fieldline.pipeline.inputs.read import Reading
+from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.tables import read_table, write_table, write_text
@@ -232,14 +229,12 @@ def risk_cases(people: pd.DataFrame, judge: Judge, days: int) -> list[RiskCase]:
     table = of_profiles(people)
     features = table.astype("object").where(table.notna(), None).to_dict("records")
     model = None if judge.problem else judge.model
-    predictions: Sequence[Prediction | None] = (
-        [None] * len(people) if model is None else model.predict(table)
+    served: Sequence[Served | None] = (
+        [None] * len(people) if model is None else serve(model, table, days)
     )
     return [
-        _risk(row, prediction, judge, days) if valued else _unjudged(row, "")
-        for row, prediction, valued in zip(
-            features, predictions, people["parcels_valued"] > 0, strict=True
-        )
+        _risk(row, said, judge) if valued else _unjudged(row, "")
+        for row, said, valued in zip(features, served, people["parcels_valued"] > 0, strict=True)
     ]
 
 
@@ -250,19 +245,19 @@ def _unjudged(features: dict[Any, Any], problem: str) -> RiskCase:
     )  # fmt: skip
 
 
-def _risk(features: dict[Any, Any], said: Prediction | None, judge: Judge, days: int) -> RiskCase:
+def _risk(features: dict[Any, Any], said: Served | None, judge: Judge) -> RiskCase:
     model = judge.model
     if said is None or model is None:
         return _unjudged(features, judge.problem)
     return RiskCase(
         model=model.label,
         problem="",
-        pd=pd_within(Decimal(f"{said.pd:.6f}"), judge.loan_days, days),
-        challenger=pd_within(Decimal(f"{said.challenger:.6f}"), judge.loan_days, days),
-        margin=said.margin,
-        bias=said.bias,
+        pd=said.pd,
+        challenger=said.challenger,
+        margin=said.champion_learnt.margin,
+        bias=said.champion_learnt.bias,
         features=features,
-        contributions=said.contributions,
+        contributions=said.champion_learnt.contributions,
         cohort=model.cohort,
     )
 
@@ -310,13 +305,11 @@ def run_decide(
     profiles: Path,
     evidence: Path,
     harvests: Path,
-    loan_history: Path | None,
+    model: Path,
     parts: Sequence[Path],
     as_of: dt.date,
     currency: str,
-    risk: RiskSettings,
     policy: PolicySettings,
-    table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
     card: Path,
     outcomes: Path,
@@ -328,13 +321,11 @@ def run_decide(
         profiles: profiles.parquet.
         evidence: evidence.parquet.
         harvests: harvests.parquet.
-        loan_history: Finished loans, or None (every decision then goes to a person).
+        model: `manifest.json` of the model folder that judges.
         parts: Outcome files of the earlier stages.
         as_of: Knowledge date.
         currency: The county's currency.
-        risk: Default model.
         policy: Product and policy.
-        table_columns: The lender's own column names by table.
         out: decisions.parquet.
         card: models/pd.json.
         outcomes: outcomes/decide.parquet.
@@ -343,8 +334,7 @@ def run_decide(
         farmers=farmers, profiles=profiles, evidence=evidence, harvests=harvests, parts=parts,
         currency=currency, as_of=as_of,
     )  # fmt: skip
-    reading = Reading(currency, table_columns.get(LOANS.name, {}), "inputs")
-    judge = train_judge(loan_history, as_of=as_of, reading=reading, risk=risk, policy=policy)
+    judge = read_judge(model)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
     label = policy_hash(policy)
     rows = [decision_row(case, decision, label) for case, decision in found]

@@ -146,7 +146,7 @@ def caps_of(case: Case, rate: Decimal) -> Caps:
     return Caps(
         need=need_cap(growing_cost(areas), requested, policy),
         capacity=capacity(farmer.means(money), rate, policy),
-        policy=policy.max_limit,
+        policy=_policy_cap(case),
         exposure=exposure_cap(
             farmer.means(money),
             case.household.means(money),
@@ -158,6 +158,12 @@ def caps_of(case: Case, rate: Decimal) -> Caps:
             LiveLines(case.live_lines(own=True), case.live_lines(own=False)),
         ),
     )
+
+
+def _policy_cap(case: Case) -> Decimal:
+    """Return what the product lends at most; less where points and no loans judged the risk."""
+    share = case.policy.expert_limit_share if case.risk.by_expert else Decimal(1)
+    return case.policy.max_limit * share
 
 
 def _judge(

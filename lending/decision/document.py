@@ -64,6 +64,7 @@ ABSENT: dict[str, dict[str, Any]] = {
     "policy": {
         "currency": "CNY",
         "scale_file": None,
+        "expert_limit_share": "0.1",
         "off_farm_unproven_share": "1",
         "rent_per_mu": "0",
         "insurance_trigger": "1",

@@ -90,7 +90,9 @@ def reviews(case: Case, caps: Caps) -> Iterator[Finding]:
     if case.risk.problem:
         yield Finding("review_no_model")
     yield from unlike_loans(case)
-    if caps.without_policy > caps.policy and not RULES[case.rules].cap_lends:
+    # The lower cap of the expert scorecard bounds a line; only the product's own asks a person.
+    most = case.policy.max_limit if case.risk.by_expert else caps.policy
+    if caps.without_policy > most and not RULES[case.rules].cap_lends:
         yield _above_cap(case, caps)
 
 
@@ -193,6 +195,9 @@ def limits(case: Case, caps: Caps) -> Iterator[Finding]:
     unsure = [p.evidence_area_m2 for p in _judged(case) if p.crop_basis == "cheapest_of_set"]
     if unsure:
         yield _of_area("crop_cheapest", unsure)
+    if case.risk.by_expert:
+        share = f"{case.policy.expert_limit_share:.0%}"
+        yield Finding("expert_scorecard", {"value": f"{case.risk.pd or 0:.1%}", "threshold": share})
 
 
 def _binding(case: Case, caps: Caps) -> Finding:

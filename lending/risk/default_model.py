@@ -70,6 +70,8 @@ class PdModel:
     card: dict[str, Any]
     version: str
     """Content hash of trees, calibration, scorecard and cohort."""
+    loan_days: int | None = None
+    """Tenor within which its probability is meant; None for the product's own."""
 
     @property
     def label(self) -> str:
@@ -124,6 +126,7 @@ class PdModel:
             growth=content.get("growth", {}),
             card=content["card"],
             version=content["version"],
+            loan_days=content.get("loan_days"),
         )
 
 
@@ -153,6 +156,7 @@ def _content(model: PdModel) -> dict[str, Any]:
         "challenger": model.challenger.to_dict(),
         "cohort": model.cohort,
         "growth": model.growth,
+        "loan_days": model.loan_days,
     }
 
 
@@ -187,6 +191,8 @@ class Loans:
     households: npt.NDArray[Any]
     seasons: npt.NDArray[Any]
     """Season or year of each loan, for the split by time; sortable text."""
+    days: int | None = None
+    """Tenor within which the defaults fell; None where unknown."""
 
     @property
     def values(self) -> Floats:
@@ -198,7 +204,7 @@ class Loans:
         places = np.flatnonzero(rows) if rows.dtype == bool else rows
         return Loans(
             self.table.iloc[places], self.defaulted[places], self.households[places],
-            self.seasons[places],
+            self.seasons[places], self.days,
         )  # fmt: skip
 
 
@@ -260,6 +266,7 @@ def fit_pd(loans: Loans, settings: RiskSettings, features: Sequence[Feature]) ->
         growth=growth.to_dict(),
         card={},
         version="",
+        loan_days=loans.days,
     )
     return replace(model, version=content_version(_content(model)))
 
@@ -284,11 +291,13 @@ def _ends(values: Floats, repaid: Floats, feature: Feature) -> dict[str, float |
     return {"low": low, "median": float(np.median(good)), "high": high}
 
 
-def population_shift(model: PdModel, applicants: pd.DataFrame) -> dict[str, Any]:
+def population_shift(
+    cohort: dict[str, dict[str, float | None]], applicants: pd.DataFrame
+) -> dict[str, Any]:
     """Return how far applicants lie from the loans that the model learnt from, by feature.
 
     Args:
-        model: A trained model.
+        cohort: Usual values by feature, as a model keeps them.
         applicants: Feature table of the applicants.
 
     Returns:
@@ -296,7 +305,7 @@ def population_shift(model: PdModel, applicants: pd.DataFrame) -> dict[str, Any]
         loans: a large share says that the two are not on one scale and the model guesses.
     """
     found: dict[str, Any] = {}
-    for name, usual in model.cohort.items():
+    for name, usual in cohort.items():
         known = applicants[name].dropna()
         low, high = usual["low"], usual["high"]
         if low is None or high is None or known.empty:

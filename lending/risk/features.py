@@ -81,9 +81,26 @@ def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
     )
 
 
+_BLANK = {
+    "debt_share": ("debt_service", _CLIP), "free_share": ("debt_service", -_CLIP),
+    "late_share": ("prior_late", 1.0), "prior_loans": ("prior_loans", 0.0),
+}  # fmt: skip
+"""What a blank of a stated number counts as: no honest answer gives a worse value."""
+
+
 def of_profiles(profiles: pd.DataFrame) -> pd.DataFrame:
-    """Return the features of PROFILES rows (amounts in minor units)."""
-    return _feature_table(profiles.rename(columns=lambda name: name.removesuffix("_minor")))
+    """Return the features of PROFILES rows (amounts in minor units).
+
+    What an applicant states and left blank counts as the worst answer would, so that silence never
+    lowers the risk. What the images did not show stays unknown: nobody chose to leave it out.
+    """
+    amounts = profiles.rename(columns=lambda name: name.removesuffix("_minor"))
+    table = _feature_table(amounts)
+    for name, (stated, worst) in _BLANK.items():
+        table[name] = table[name].mask(amounts[stated].isna(), worst)
+    late = amounts["prior_loans"].isna()
+    table["late_share"] = table["late_share"].mask(late, _BLANK["late_share"][1])
+    return table
 
 
 def _feature_table(amounts: pd.DataFrame) -> pd.DataFrame:

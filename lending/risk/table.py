@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -169,7 +169,8 @@ def _column(cells: Cells, name: str, facts: FileFacts) -> tuple[Floats, tuple[st
     """Return a column as numbers, the levels of a category, and a remark."""
     given = cells.column(name)
     filled = len(given) - given.null_count
-    for kind in ("number", "date"):
+    kinds: tuple[Literal["number", "date"], ...] = ("number", "date")
+    for kind in kinds[1:] if pa.types.is_temporal(given.type) else kinds:
         read = read_column(given, InputColumn(name, kind, "Column of credits"), 1.0, facts)
         good = int(read.values.notna().sum())
         if filled and good >= _READABLE * filled:

@@ -10,10 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import pandas as pd
-
-from fieldline.lending.risk.default_model import PdModel
-from fieldline.lending.risk.term import pd_within
+from fieldline.lending.risk.serve import judging, pd_of
 from fieldline.pipeline.records.errors import UserError
 
 
@@ -31,9 +28,9 @@ class StoredModel:
     def __init__(self, label: str, document: Mapping[str, Any]) -> None:
         try:
             card = document["card"]
-            self._model = PdModel.from_dict({**document["model"], "card": card})
-            # A model without it said the probability of its own loans' tenor, and was used so.
-            self._loan_days: int | None = card.get("loan_days")
+            # Models of the first format held their loans' tenor in the card, or nowhere.
+            days = {"loan_days": card.get("loan_days")}
+            self._model = judging({**days, **document["model"], "card": card})
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"the stored model {label} cannot be served ({error!r})",
@@ -52,10 +49,8 @@ class StoredModel:
             risk: Part `risk` of a stored case.
             days: Tenor of the product.
         """
-        table = pd.DataFrame([risk["features"]]).astype("float64")
-        (said,) = self._model.predict(table)
-        for name, again in (("pd", said.pd), ("challenger", said.challenger)):
-            found = pd_within(Decimal(f"{again:.6f}"), self._loan_days, days)
+        said = pd_of(self._model, risk["features"], days)
+        for name, found in (("pd", said.pd), ("challenger", said.challenger)):
             if risk[name] is None or Decimal(risk[name]) != found:
                 return f"risk.{name} is stored as {risk[name]} and the model says {found}"
         return ""

@@ -30,6 +30,7 @@ from fieldline.lending.evidence.crosscheck import run_evidence
 from fieldline.lending.inputs import APPLICATIONS, LOANS, REGISTRY
 from fieldline.lending.profile.profiles import run_profile
 from fieldline.lending.risk.features import NAMES
+from fieldline.lending.risk.training import run_risk_train
 from fieldline.lending.settings import EvidenceSettings, PolicySettings, RiskSettings
 from fieldline.lending.store.offers import run_offers
 from fieldline.lending.store.posting import Posted
@@ -286,13 +287,18 @@ class County:
     def decide(self) -> pd.DataFrame:
         """Run evidence to decide; return decisions by farmer."""
         self.profile()
+        run_risk_train(
+            loan_history=None if self.loans is None else self.path("loans.csv"),
+            as_of=self.as_of, currency=self.currency, risk=self.risk, policy=self.policy,
+            table_columns={}, out=self.path("manifest.json"),
+            outcomes=self.path("outcomes_risk_train.parquet"),
+        )  # fmt: skip
         run_decide(
             farmers=self.path("farmers.parquet"), profiles=self.path("profiles.parquet"),
             evidence=self.path("evidence.parquet"), harvests=self.path("harvests.parquet"),
-            loan_history=None if self.loans is None else self.path("loans.csv"),
+            model=self.path("manifest.json"),
             parts=[self.path(f"outcomes_{s}.parquet") for s in ("observe", "evidence", "profile")],
-            as_of=self.as_of, currency=self.currency, risk=self.risk, policy=self.policy,
-            table_columns={},
+            as_of=self.as_of, currency=self.currency, policy=self.policy,
             out=self.path("decisions.parquet"), card=self.path("pd.json"),
             outcomes=self.path("outcomes_decide.parquet"),
         )  # fmt: skip

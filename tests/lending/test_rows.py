@@ -13,6 +13,7 @@ from fieldline.lending.rows import (
     account_applications,
     account_loans,
     account_registry,
+    known_on,
     standing_registry,
 )
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
@@ -94,13 +95,30 @@ def test_every_application_counts_or_is_accounted_for(tmp_path: Path) -> None:
 
 def test_every_loan_teaches_or_is_accounted_for(tmp_path: Path, loans: pd.DataFrame) -> None:
     few = loans.head(4).astype(object)
-    few.loc[3, "closed_on"] = "2024-10-01"
+    few.loc[3, ["due_on", "closed_on"]] = ["2024-09-01", "2024-10-01"]
     other = few.iloc[[1]].assign(defaulted=not few["defaulted"].iloc[1])
     read = table(tmp_path, LOANS, pd.concat([few, few.iloc[[0]], other]).to_csv(index=False))
     assert read.problems == []
     assert codes(account_loans(read, AS_OF)) == {
         1: "repeated", 2: "contradicted", 4: "after_as_of", 6: "contradicted",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("due", "closed", "known"),
+    [
+        ("2024-06-01", "2024-05-20", "2024-05-20"),
+        ("2024-06-01", "2024-07-01", "2024-07-01"),
+        ("2024-06-01", "2025-03-01", "2024-08-30"),
+        ("2024-06-01", None, "2024-08-30"),
+        (None, "2024-05-20", "2024-05-20"),
+    ],
+)
+def test_whether_a_loan_defaulted_is_known_when_it_closed_or_was_90_days_past_due(
+    due: str | None, closed: str | None, known: str
+) -> None:
+    loan = pd.DataFrame({"due_on": pd.to_datetime([due]), "closed_on": pd.to_datetime([closed])})
+    assert known_on(loan).tolist() == [pd.Timestamp(known)]
 
 
 @pytest.mark.parametrize("name", sorted(ACCOUNTS))

@@ -281,7 +281,7 @@ def test_each_borrower_without_a_household_is_one(tmp_path: Path, loans: pd.Data
         {"due_on": "2021-12-31"}, {"closed_on": "2021-12-31"}, {"stability": 1.5},
         {"closed_on": None, "due_on": None}, {"prior_late": 9, "prior_loans": 1},
         {"debt_service": "12.000"}, {"hazard_index": 101}, {"income_q50": "inf"},
-        {"closed_on": "2024-10-01"},
+        {"closed_on": "2024-10-01", "due_on": "2024-09-01"},
     ],
 )  # fmt: skip
 def test_a_loan_that_cannot_be_right_teaches_nothing_alone(
@@ -294,13 +294,14 @@ def test_a_loan_that_cannot_be_right_teaches_nothing_alone(
     assert found["loan_id"].tolist() == ["L00000", "L00001", "L00003", "L00004"]
 
 
-def test_a_loan_still_open_is_known_from_the_day_it_fell_due(
+def test_a_loan_still_open_is_known_when_it_is_90_days_past_due(
     tmp_path: Path, loans: pd.DataFrame
 ) -> None:
-    path = loan_file(tmp_path, loans.head(3), closed_on=None, due_on="2024-09-30", season=None)
-    found = loans_of(path)
-    assert found["ended_on"].dt.date.tolist() == [AS_OF] * 3
-    assert found["season"].tolist() == ["2024"] * 3
+    due = ["2024-07-02", "2024-07-03", "2024-09-30"]
+    few = loans.head(3).assign(closed_on=None, due_on=due, season=None)
+    found = loans_of(loan_file(tmp_path, few))
+    assert found["ended_on"].dt.date.tolist() == [dt.date(2024, 7, 2)]
+    assert found["season"].tolist() == ["2024"]
 
 
 def test_the_same_loan_twice_counts_once_and_a_loan_that_differs_never(

@@ -76,6 +76,7 @@ def tiny_config(folder: Path, results: str, simulated: Path) -> ChainRun:
     document = {
         "results": str(folder / results),
         "simulate": TINY,
+        "lending": {"risk": {"search": 0}},
         "county": {"SIM001": {"inputs": moved}},
     }
     path = folder / f"{results}.yaml"

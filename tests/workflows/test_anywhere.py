@@ -17,7 +17,7 @@ import yaml
 from tests.workflows.conftest import ChainRun, run_in, tiny_config
 
 STRICT = {"lending": {"policy": {"max_limit": 2000}}}
-AFTER_POLICY = ["profile", "decide", "offers", "report"]
+AFTER_POLICY = ["profile", "risk_train", "decide", "offers", "report"]
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ def test_a_changed_price_reruns_yield_and_later_only(tiny_run: ChainRun) -> None
 def test_a_changed_setting_reruns_the_stage_that_reads_it(tiny_run: ChainRun) -> None:
     said = tiny_run.snakemake("--dry-run", "--config", "lending={policy: {lgd: '0.6'}}")
     rules = planned_rules(said)
-    assert rules == {"profile", "decide", "offers", "report"}
+    assert rules == {"profile", "risk_train", "decide", "offers", "report"}
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from fieldline.crops.value.yields import run_yields
 from fieldline.desk.report.render import run_report
 from fieldline.lending.decision.decide import run_decide
 from fieldline.lending.profile.profiles import run_profile
+from fieldline.lending.risk.training import run_risk_train
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store.offers import run_offers
 from fieldline.pipeline.records.money import minor_units, shown
@@ -113,11 +114,15 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
         table_columns={},
         out=folder / "profiles.parquet", outcomes=folder / "outcomes" / "profile.parquet",
     )  # fmt: skip
+    run_risk_train(
+        loan_history=folder / "loans.csv", as_of=as_of, currency=currency, policy=policy,
+        risk=config.lending.risk, table_columns={}, out=folder / "models/default/manifest.json",
+        outcomes=folder / "outcomes" / "risk_train.parquet",
+    )  # fmt: skip
     run_decide(
         **made, harvests=folder / "harvests.parquet", profiles=folder / "profiles.parquet",
-        loan_history=folder / "loans.csv",
+        model=folder / "models/default/manifest.json", out=folder / "decisions.parquet",
         parts=[_outcomes(run, folder, name) for name in _before("decide")],
-        risk=config.lending.risk, out=folder / "decisions.parquet", table_columns={},
         card=folder / "models" / "pd.json", outcomes=folder / "outcomes" / "decide.parquet",
     )  # fmt: skip
     run_offers(
@@ -130,7 +135,7 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
 
 
 def _before(name: str) -> list[str]:
-    return [stage.name for stage in stages_before(name) if stage.about != "scene"]
+    return [stage.name for stage in stages_before(name) if stage.about in ("parcel", "farmer")]
 
 
 def _outcomes(run: ChainRun, folder: Path, name: str) -> Path:

@@ -182,7 +182,10 @@ def test_config_check_names_assumptions_and_absences(
         (tmp_path / name).touch()
     assert check_config(tmp_path / "county.yaml", as_json=False) == 0
     said = capsys.readouterr().out
-    assert "X: loan_history is not given: there is no default model, so a person decides.\n" in said
+    assert (
+        "X: loan_history is not given: an expert scorecard judges instead of a model, with a "
+        "lower cap.\n" in said
+    )
     assert "X: costs per hectare are SIMULATED (region sim of crop_calendars.csv)" in said
     assert check_config(tmp_path / "county.yaml", as_json=True) == 0
     document = json.loads(capsys.readouterr().out)

@@ -76,7 +76,7 @@ class CountyInputs(Section):
     ] = None
     """Applications: farmer_id, household_id, requested amount, debt service, credit record."""
     loan_history: Annotated[
-        Path | None, Absence("there is no default model, so a person decides")
+        Path | None, Absence("an expert scorecard judges instead of a model, with a lower cap")
     ] = None
     """Finished loans with their outcome, to train the default model."""
     consents: Annotated[

@@ -175,6 +175,6 @@ def judge_of(loans: int = 4000, seed: int = 5) -> Judge:
     )  # fmt: skip
     bad = (rng.random(loans) < 1 / (1 + np.exp(-odds))).to_numpy("float64")
     season = rng.choice(["2021", "2022", "2023"], loans)
-    known = Loans(table, bad, rows["household_id"].to_numpy("str"), season)
+    known = Loans(table, bad, rows["household_id"].to_numpy("str"), season, 330)
     settings = RiskSettings(trees=60, folds=3, search=0)
-    return Judge(fit_pd(known, settings, FEATURES), loan_days=330)
+    return Judge(fit_pd(known, settings, FEATURES))

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from fieldline.lending.decision.replay import replay
 from fieldline.lending.risk.default_model import PdModel
+from fieldline.lending.risk.folder import FILES
+from fieldline.lending.risk.gate import gate
+from fieldline.lending.risk.serve import pd_of
 from fieldline.lending.settings import RiskSettings
+from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.records.tables import read_table
 
@@ -77,15 +83,42 @@ def test_loans_that_ended_later_teach_nothing(county: Any, loans: pd.DataFrame) 
     county.loans = loans
     known = county.decision("ann")["pd_model"]
     future = loans.assign(
-        loan_id="Z" + loans["loan_id"], closed_on="2024-10-01", defaulted=~loans["defaulted"]
+        loan_id="Z" + loans["loan_id"],
+        due_on="2024-08-01",
+        closed_on="2024-10-01",
+        defaulted=~loans["defaulted"],
     )
     county.loans = pd.concat([loans, future])
     assert county.decision("ann")["pd_model"] == known
 
 
-def test_without_history_everybody_goes_to_a_person(county: Any) -> None:
+def test_without_history_points_of_the_policy_judge_with_a_lower_cap(county: Any) -> None:
+    county.add("a", "ann", width=400, height=400)
+    county.apply("ann", prior_loans=4)
+    found = county.decision("ann")
+    assert found["access"] == "approve"
+    assert found["pd_model"].startswith("expert:")
+    # a tenth of 300,000 yuan
+    assert found["limit_minor"] == found["limit_policy_minor"] == 3_000_000
+    assert "expert_scorecard" in found["reason_codes"]
+    assert "at most 10% of the usual highest line" in " ".join(found["reasons"])
+    card = json.loads(county.path("pd.json").read_text())["card"]
+    assert (card["trained"], card["problem"]) == (False, "loans=0 needed=200")
+    assert card["stands_in"] == found["pd_model"]
+    assert replay(found["trace"]).limit_minor == found["limit_minor"]
+
+
+def test_too_few_loans_teach_nothing_and_points_judge(county: Any, loans: Any) -> None:
     county.add("a", "ann")
     county.apply("ann")
+    county.loans = loans.head(150)
+    assert county.decision("ann")["pd_model"].startswith("expert:")
+
+
+def test_without_points_a_person_decides(county: Any) -> None:
+    county.add("a", "ann")
+    county.apply("ann")
+    county.risk = RiskSettings(expert=False)
     found = county.decision("ann")
     assert found["access"] == "review"
     assert list(found["reason_codes"]) == ["review_no_model"]
@@ -93,6 +126,52 @@ def test_without_history_everybody_goes_to_a_person(county: Any) -> None:
     assert found["pd_model"] == ""
     card = json.loads(county.path("pd.json").read_text())["card"]
     assert card == {"model": "pd", "trained": False, "problem": "loans=0 needed=200"}
+
+
+def test_every_stored_probability_is_recomputed_to_the_bit(county: Any, loans: Any) -> None:
+    build(county)
+    county.loans = loans
+    for row in county.decide().to_dict("records"):
+        case = json.loads(row["trace"])["case"]
+        if case["risk"]["pd"] is None:
+            continue
+        model = json.loads(county.path("pd.json").read_text())["model"]
+        said = pd_of(model, case["risk"]["features"], case["policy"]["tenor_days"])
+        assert f"{said.pd:f}" == case["risk"]["pd"]
+        assert f"{said.challenger:f}" == case["risk"]["challenger"]
+        assert said.champion_learnt.margin == case["risk"]["margin"]
+
+
+def test_loans_too_young_to_have_defaulted_are_left_out(county: Any, loans: Any) -> None:
+    county.add("a", "ann")
+    county.apply("ann")
+    county.loans = loans
+    known = county.decision("ann")["pd_model"]
+    # repaid early, due in August: by the end of September no such loan could be 90 days late
+    young = loans.assign(
+        loan_id="Y" + loans["loan_id"], due_on="2024-08-15", closed_on="2024-07-01", defaulted=False
+    )
+    county.loans = pd.concat([loans, young])
+    assert county.decision("ann")["pd_model"] == known
+    assert json.loads(county.path("pd.json").read_text())["card"]["loans_too_young"] == len(loans)
+
+
+def test_an_approved_model_serves_whatever_the_loans_say(county: Any, loans: Any) -> None:
+    county.add("a", "ann")
+    county.apply("ann")
+    county.loans = loans
+    first = county.decision("ann")
+    folder = county.path("approved")
+    folder.mkdir()
+    for name in ("manifest.json", *FILES):
+        shutil.copy(county.path(name), folder / name)
+    county.risk = RiskSettings(model=str(folder / "manifest.json"))
+    with pytest.raises(UserError, match="is not approved"):
+        county.decide()
+    assert gate(folder / "manifest.json", by="committee") == []
+    county.loans = None
+    assert county.decision("ann")["pd"] == first["pd"]
+    assert county.decision("ann")["pd_model"] == first["pd_model"]
 
 
 def test_the_stored_model_gives_the_stored_probability(county: Any, loans: Any) -> None:

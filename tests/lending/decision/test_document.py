@@ -51,6 +51,7 @@ def test_what_old_records_mean_never_changes() -> None:
         "policy": {
             "currency": "CNY",
             "scale_file": None,
+            "expert_limit_share": "0.1",
             "off_farm_unproven_share": "1",
             "rent_per_mu": "0",
             "insurance_trigger": "1",
@@ -75,7 +76,7 @@ def test_the_document_by_hand(case: Case) -> None:
     nothing_new = {"crop_cost_minor", "guaranteed_minor", "guaranteeing_minor"}
     later = {
         "farmer": nothing_new, "household": nothing_new, "joint_members": True,
-        "policy": {"currency", "scale_file"},
+        "policy": {"currency", "scale_file", "expert_limit_share"},
     }  # fmt: skip
     assert canonical(found) == canonical(
         case.model_dump(exclude={**later, "lines": True, "review": True})

@@ -15,6 +15,7 @@ from fieldline.lending.risk.default_model import (
     population_shift,
     too_little,
 )
+from fieldline.lending.risk.expert import expert_card
 from fieldline.lending.risk.features import FEATURES, NAMES, of_loans, of_profiles
 from fieldline.lending.settings import PolicySettings, RiskSettings
 
@@ -197,6 +198,26 @@ def test_a_season_is_held_out_only_where_the_others_have_households_enough(
     assert found.card["last_season_held_out"] is None
 
 
+@pytest.mark.parametrize("stated", ["prior_late", "prior_loans", "debt_service_minor"])
+def test_a_blank_never_lowers_the_risk_below_an_honest_answer(model: PdModel, stated: str) -> None:
+    answers: dict[str, list[float]] = {
+        "prior_late": [0, 1, 2, 3], "prior_loans": [3, 4, 8, 40],
+        "debt_service_minor": [0, 1e5, 1e6, 1e9, 1e15],
+    }  # fmt: skip
+    row = {
+        "income_q10_minor": 6e5, "income_q50_minor": 1e6, "debt_service_minor": 1e5,
+        "household_need_minor": 2e5, "off_farm_minor": None, "debt_elsewhere_minor": 0.0,
+        "stability": 0.9, "hazard_index": 30.0, "conflicts": 1, "prior_loans": 3, "prior_late": 1,
+        "thin_file": False,
+    }  # fmt: skip
+    honest = pd.DataFrame([{**row, stated: answer} for answer in answers[stated]])
+    silent = pd.DataFrame([{**row, stated: np.nan}])
+    for judge in (model, expert_card()):
+        least = judge.predict(of_profiles(silent))[0]
+        said = judge.predict(of_profiles(honest))
+        assert least.pd >= max(one.pd for one in said)
+
+
 def test_size_is_no_feature() -> None:
     assert not {"evidence_area_ha", "evidence_area_m2", "principal"} & set(NAMES)
 
@@ -213,8 +234,8 @@ def test_scorecard_margin_can_be_added_up_by_hand(model: PdModel, loans: pd.Data
 
 def test_a_feature_on_another_scale_is_seen(model: PdModel, loans: pd.DataFrame) -> None:
     table = of_loans(loans, POLICY)
-    assert max(row["outside"] for row in population_shift(model, table).values()) < 0.05
+    assert max(row["outside"] for row in population_shift(model.cohort, table).values()) < 0.05
     moved = table.assign(hazard_index=table["hazard_index"] + 200)
-    found = population_shift(model, moved)
+    found = population_shift(model.cohort, moved)
     assert found["hazard_index"]["outside"] == 1.0
     assert found["stability"]["outside"] < 0.05
