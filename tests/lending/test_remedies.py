@@ -14,10 +14,10 @@ from fieldline.lending.codes import evidence_codes, reason_codes
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.decide import cases, open_folder
 from fieldline.lending.decision.decision import Decision, decide_case
-from fieldline.lending.decision.judge import Judge, train_judge
+from fieldline.lending.decision.judge import Judge, read_judge
 from fieldline.lending.decision.reasons import risk_findings
+from fieldline.lending.risk.training import run_risk_train
 from fieldline.lending.settings import PolicySettings, RiskSettings
-from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.records.reference import table_rows
 from tests.lending.remedies import EVIDENCE, REASONS, Remedy, more_land, photo, with_rice
@@ -27,7 +27,7 @@ NOTHING = ("No action needed", "Nothing needed from you")
 NO_OFFER_OF_THE_FARMERS = {
     # What is done about them is the lender's, or time's: they ask nothing of anybody.
     "review_models_disagree", "review_second_model", "price_above_ceiling", "risk_hazard_index",
-    "risk_of_default", "limit_policy", "person_approved",
+    "risk_of_default", "limit_policy", "person_approved", "expert_scorecard",
     # Live lines and people's decisions stand in the store; its own tests supply what they ask.
     "limit_live_lines", "person_declined",
 }  # fmt: skip
@@ -46,10 +46,13 @@ def judge(loans: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Judg
     )  # fmt: skip
     chance = 1 / (1 + np.exp(-score))
     loans.assign(defaulted=luck < chance, thin_file=thin < 0.3).to_csv(path, index=False)
-    return train_judge(
-        path, as_of=pd.Timestamp("2024-09-30").date(), reading=Reading("CNY", {}, "inputs"),
-        risk=RiskSettings(trees=60, folds=2), policy=PolicySettings(),
+    manifest = path.parent / "model" / "manifest.json"
+    run_risk_train(
+        loan_history=path, as_of=pd.Timestamp("2024-09-30").date(), currency="CNY",
+        risk=RiskSettings(trees=60, folds=2, search=0), policy=PolicySettings(), table_columns={},
+        out=manifest, outcomes=path.parent / "outcomes.parquet",
     )  # fmt: skip
+    return read_judge(manifest)
 
 
 @pytest.fixture
