@@ -290,7 +290,7 @@ def _fetch(pull: Pull, session: requests.Session, file: WantedFile, store: Range
     try:
         remote = pull.remote(session, file, store)
         layout = read_layout(remote)
-        whole = file.request.covers_gaps(layout.nodata)
+        whole = file.request.covers_gaps(layout.nodata, layout.dtype)
         tiles = pull.cover.tiles(layout.geometry, layout.tile, whole=whole)
         remote.fetch(layout.ranges(tiles, pull.settings))
         write_copy(file.path, file.request, remote, layout, tiles)
