@@ -201,6 +201,7 @@ def household_party(members: Sequence[Party]) -> Party:
             debt_minor=sum(m.application.debt_minor for m in members),
             prior_loans=sum(m.application.prior_loans for m in members),
             prior_late=sum(m.application.prior_late for m in members),
+            finished_loans=sum(m.application.finished_loans for m in members),
         ),
         need_minor=sum(m.need_minor for m in members),
         off_farm_minor=_sum_known([m.off_farm_minor for m in members]),
@@ -248,6 +249,7 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "conflicts": party.conflicts,
         "prior_loans": party.application.prior_loans,
         "prior_late": party.application.prior_late,
+        "finished_loans": party.application.finished_loans,
         "thin_file": not party.thick,
         "currency": currency,
     }

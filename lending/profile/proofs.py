@@ -1,7 +1,8 @@
 """Proofs: what is stated of loans, wages and guarantees against what papers prove.
 
 Owns the rule that a proven fact takes the place of a stated one, and that a stated one never does
-better than none: loans that nobody verified earn no trust, late ones that are admitted still count.
+better than none: loans that nobody verified are no record, and late ones that are admitted count
+against all that were stated.
 """
 
 from __future__ import annotations
@@ -33,12 +34,11 @@ def with_proofs(
 def _proven(application: Application, papers: FarmerPapers) -> Application:
     record = papers.credit
     if record is None:
-        late = application.prior_late
-        application = replace(application, prior_loans=late, prior_late=late)
+        application = replace(application, prior_loans=0, finished_loans=application.prior_loans)
     else:
         application = replace(
             application, prior_loans=record.loans, prior_late=record.late,
-            debt_minor=record.debt_minor,
+            finished_loans=record.loans, debt_minor=record.debt_minor,
         )  # fmt: skip
     return replace(application, off_farm_proven_minor=papers.income_minor, joint=papers.joint)
 
