@@ -149,7 +149,8 @@ def _on_disk(asset: Asset) -> FilePlan:
     try:
         return FilePlan(bytes_there=os.stat(path).st_size)  # noqa: PTH116  a third of Path's time
     except (OSError, ValueError):
-        return FilePlan(unknown=True)
+        # The dates of a cube share the files of a variable.
+        return FilePlan(bytes_there=asset.size or 0, unknown=asset.size is None)
 
 
 def _planned(pull: Pull, item: SceneItem) -> ScenePlan:
