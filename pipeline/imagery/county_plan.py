@@ -144,8 +144,8 @@ def plan_archive(
 
 
 def _on_disk(asset: Asset) -> FilePlan:
-    parts = urlsplit(asset.href)
-    path = unquote(parts.path) if parts.scheme == "file" else asset.href
+    href = asset.href
+    path = unquote(urlsplit(href).path) if href.startswith("file:") else href
     try:
         return FilePlan(bytes_there=os.stat(path).st_size)  # noqa: PTH116  a third of Path's time
     except (OSError, ValueError):
