@@ -3,8 +3,8 @@
 Run as `python -m tests.benchmarks.chips CATALOG --collection sentinel-2-l2a`. Each chip is one file
 of one item and band, a parcel wide. rasterio opens, reads and closes one after the other, as a
 notebook would; on threads it does the same. Our reader also masks, lays chips onto the grid of the
-county and merges the items of a day. Rounds are interleaved, best of the rounds, after one that warms the
-disk's cache; async-geotiff is left out where it is not installed.
+county and merges the items of a day. Rounds are interleaved, best of the rounds, after one that
+warms the disk's cache; async-geotiff is left out where it is not installed.
 """
 
 from __future__ import annotations
