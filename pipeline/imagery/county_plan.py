@@ -144,12 +144,13 @@ def plan_archive(
 
 
 def _on_disk(asset: Asset) -> FilePlan:
-    parts = urlsplit(asset.href)
-    path = unquote(parts.path) if parts.scheme == "file" else asset.href
+    href = asset.href
+    path = unquote(urlsplit(href).path) if href.startswith("file:") else href
     try:
         return FilePlan(bytes_there=os.stat(path).st_size)  # noqa: PTH116  a third of Path's time
     except (OSError, ValueError):
-        return FilePlan(unknown=True)
+        # The dates of a cube share the files of a variable.
+        return FilePlan(bytes_there=asset.size or 0, unknown=asset.size is None)
 
 
 def _planned(pull: Pull, item: SceneItem) -> ScenePlan:
