@@ -95,8 +95,11 @@ def make_artifacts(
     config = _selected(config_files, [county], [season], None)
     folder = FOLDER.format(season=season, county=county)
     command = _command(config_files, config, start=None, cores=cores)
+    # Before all options: some of them take every word that follows.
+    place = command.index("--snakefile")
+    command[place:place] = [f"{folder}/{name}" for name in names]
     with _exclusive(config.results):
-        _execute([*command, "--", *(f"{folder}/{name}" for name in names)], config.results, {})
+        _execute(command, config.results, {})
     return config.results / folder
 
 
