@@ -269,7 +269,8 @@ def profile_frame(
         households[party.household_id].append(party)
     for members in households.values():
         share_needs(members, policy, currency)
-    received, given = guaranteed_amounts(papers, {p.party_id: p.free_minor for p in parties})
+    free = {party.party_id: party.free_minor for party in parties}
+    received, given = guaranteed_amounts(papers, free, policy)
     for party in parties:
         party.guaranteed_minor = received.get(party.party_id, 0)
         party.guaranteeing_minor = given.get(party.party_id, 0)
