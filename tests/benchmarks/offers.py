@@ -190,21 +190,22 @@ def expected_result(farmers: pd.DataFrame, policy: PolicySettings) -> dict[str, 
     }  # fmt: skip
 
 
-def realised(county: County, last: dt.date | None = None) -> dict[str, Any]:
+def realised(county: County, year: str = "next", last: dt.date | None = None) -> dict[str, Any]:
     """Return how often the truth of the next season fell below the lower tenth that was reckoned.
 
     The truth's income per planted area is laid on the area that the offer counted, for the valued
     parcels of honest farmers, so that a difference of area is none of yield, price or crop.
 
     Args:
-        county: A county decided at its season's end.
+        county: A finished county.
+        year: Truth that holds its repayment harvest: `next`, or the season decided before its end.
         last: Harvests after this day bring nothing; None counts them all.
     """
     profiles, evidence = county.table("profiles"), county.table("evidence")
     harvests = county.table("harvests")
     valued = set(harvests.loc[harvests["yield_q50_t_ha"].notna()
                               & harvests["price_q50_minor"].notna(), "parcel_id"])  # fmt: skip
-    truth = pd.read_parquet(county.input("truth/next.parquet"))
+    truth = pd.read_parquet(county.input(f"truth/{year}.parquet"))
     land = evidence[evidence["parcel_id"].isin(valued) & evidence["effect"].isin(COUNTS)]
     joined = land.merge(truth, on="parcel_id")
     liars = set(evidence.loc[evidence["parcel_id"].isin(county.lies()), "farmer_id"])
