@@ -3,12 +3,14 @@
 Run on finished results folders of the simulated county:
 
     python -m tests.benchmarks.offers earlier RESULTS --day 2024-03-15 --out spring
+    python -m tests.benchmarks.offers owned RESULTS --out owned
     fieldline run -c spring/county.yaml
-    python -m tests.benchmarks.offers figures RESULTS --at spring/results --owned OTHER_RESULTS
+    fieldline run -c owned/county.yaml
+    python -m tests.benchmarks.offers figures RESULTS --at spring/results --owned owned/results
 
 `earlier` dates the papers of the county so many days earlier that the same farmers ask on that day,
-and writes the overlay that decides it; nothing else changes. `--owned` is the county run with
-`simulate.tenure.leased: 0`. Honest farmers are those without a planted lie.
+`owned` names every farmer as holder of his land and leaves the papers of leases out; both write the
+overlay that decides it, and nothing else changes. Honest farmers are those without a planted lie.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import yaml
@@ -39,6 +42,7 @@ DATED = {
     "documents": ("issued_on", "valid_from", "valid_to", "verified_on"),
 }  # fmt: skip
 """Columns of days in the papers that farmers and offices hand in, by table."""
+LEASES = ("lease_contract", "landlord_confirmation", "tenancy_statement")
 
 
 @dataclass(frozen=True)
@@ -72,19 +76,34 @@ def shifted(table: pd.DataFrame, columns: Sequence[str], days: int) -> pd.DataFr
     return moved
 
 
-def write_earlier(county: County, day: dt.date, span: tuple[dt.date, dt.date], out: Path) -> Path:
-    """Write papers that were handed in for a decision on that day, and the overlay of it."""
+def as_owned(
+    registry: pd.DataFrame, documents: pd.DataFrame, farmer: dict[str, str], lies: set[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return registry and papers as if every farmer held the land that he farms.
+
+    Args:
+        registry: Rows as text; those of parcels with a planted lie keep their holder.
+        documents: Rows as text; papers of leases are left out.
+        farmer: Who farms each parcel.
+        lies: Parcels with a planted lie.
+    """
+    told = registry["holder_id"].fillna("") != ""
+    own = told & ~registry["parcel_id"].isin(lies) & registry["parcel_id"].isin(list(farmer))
+    holder = registry["holder_id"].mask(own, registry["parcel_id"].map(farmer))
+    return registry.assign(holder_id=holder), documents[~documents["kind"].isin(LEASES)]
+
+
+def write_papers(
+    county: County, tables: dict[str, pd.DataFrame], season: dict[str, dt.date], out: Path
+) -> Path:
+    """Write papers in place of the county's own, and the overlay that decides by them."""
     out.mkdir(parents=True, exist_ok=True)
-    inputs = {}
-    for name, columns in DATED.items():
-        table = pd.read_csv(county.input(f"{name}_{county.season}.csv"), dtype="str")
-        path = out / f"{name}_{county.season}.csv"
-        shifted(table, columns, (span[1] - day).days).to_csv(path, index=False)
-        inputs[name] = str((out / name).resolve()) + "_{season}.csv"
+    for name, table in tables.items():
+        table.to_csv(out / f"{name}_{county.season}.csv", index=False)
         earlier = county.input(f"{name}_{int(county.season) - 1}.csv")
         if earlier.exists():
             (out / earlier.name).write_bytes(earlier.read_bytes())
-    season = dict(zip(("start", "end", "as_of"), (*span, day), strict=True))
+    inputs = {name: str((out / name).resolve()) + "_{season}.csv" for name in tables}
     overlay = {
         "results": str((out / "results").resolve()),
         "county": {county.county: {"inputs": inputs, "seasons": {county.season: season}}},
@@ -92,6 +111,30 @@ def write_earlier(county: County, day: dt.date, span: tuple[dt.date, dt.date], o
     path = out / "county.yaml"
     path.write_text(yaml.safe_dump(overlay, sort_keys=False), encoding="utf-8")
     return path
+
+
+def papers(county: County) -> dict[str, pd.DataFrame]:
+    """Return the papers of the season as text."""
+    return {
+        name: pd.read_csv(county.input(f"{name}_{county.season}.csv"), dtype="str")
+        for name in DATED
+    }
+
+
+def write_earlier(county: County, season: dict[str, dt.date], out: Path) -> Path:
+    """Write the papers as handed in for a decision on the season's `as_of`."""
+    days = (season["end"] - season["as_of"]).days
+    tables = {name: shifted(table, DATED[name], days) for name, table in papers(county).items()}
+    return write_papers(county, tables, season, out)
+
+
+def write_owned(county: County, season: dict[str, dt.date], out: Path) -> Path:
+    """Write the papers as if no land were leased."""
+    drawn = gpd.read_file(county.input(f"parcels_{county.season}.gpkg"), ignore_geometry=True)
+    farmer = dict(zip(drawn["parcel_id"], drawn["farmer_id"], strict=True))
+    told = papers(county)
+    registry, documents = as_owned(told["registry"], told["documents"], farmer, county.lies())
+    return write_papers(county, {"registry": registry, "documents": documents}, season, out)
 
 
 def farmers_of(county: County) -> pd.DataFrame:
@@ -263,12 +306,14 @@ def main() -> None:
     parser.add_argument("--county", default="SIM001")
     parser.add_argument("--season", default="2024")
     parts = parser.add_subparsers(dest="part", required=True)
-    early = parts.add_parser("earlier")
-    early.add_argument("results", type=Path)
-    for name in ("--day", "--start", "--end"):
-        usual = {"--start": dt.date(2023, 10, 1), "--end": dt.date(2024, 9, 30)}.get(name)
-        early.add_argument(name, type=dt.date.fromisoformat, default=usual, required=usual is None)
-    early.add_argument("--out", type=Path, required=True)
+    for name in ("earlier", "owned"):
+        part = parts.add_parser(name)
+        part.add_argument("results", type=Path)
+        part.add_argument("--start", type=dt.date.fromisoformat, default=dt.date(2023, 10, 1))
+        part.add_argument("--end", type=dt.date.fromisoformat, default=dt.date(2024, 9, 30))
+        part.add_argument("--out", type=Path, required=True)
+        if name == "earlier":
+            part.add_argument("--day", type=dt.date.fromisoformat, required=True)
     told = parts.add_parser("figures")
     told.add_argument("results", type=Path)
     told.add_argument("--at", type=Path, action="append", default=[])
@@ -279,9 +324,11 @@ def main() -> None:
     def county(results: Path) -> County:
         return County(results, chosen.county, chosen.season)
 
-    if chosen.part == "earlier":
-        span = (chosen.start, chosen.end)
-        print(write_earlier(county(chosen.results), chosen.day, span, chosen.out))
+    if chosen.part != "figures":
+        day = chosen.day if chosen.part == "earlier" else chosen.end
+        season = {"start": chosen.start, "end": chosen.end, "as_of": day}
+        write = write_earlier if chosen.part == "earlier" else write_owned
+        print(write(county(chosen.results), season, chosen.out))
         return
     owned = None if chosen.owned is None else county(chosen.owned)
     policy = PolicySettings(tenor_days=chosen.tenor)
