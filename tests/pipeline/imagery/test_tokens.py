@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ class Door(Service):
     def respond(self, asked: Request) -> Response:
         let_in = self.tokens.valid(asked.headers.get("Authorization", ""))
         return as_json({"signed": "Authorization" in asked.headers}, 200 if let_in else 401)
+
+
+@dataclass
+class Redirect(Service):
+    """Sends everybody on to another address."""
+
+    to: str
+    status: int = 307
+
+    def respond(self, asked: Request) -> Response:
+        return Response(b"", "text/plain", self.status, {"Location": self.to})
 
 
 @pytest.fixture
@@ -159,3 +171,29 @@ def test_no_secret_is_in_a_fault_of_the_token_service(tokens: TokenService, tmp_
         known_as(PERSON, tokens).current()
     assert oauth.PASSWORD not in repr(caught.value)
     assert oauth.USER not in repr(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("account", [CLIENT, PERSON], ids=["client", "person"])
+def test_no_secret_follows_a_redirect_of_the_token_service(
+    tokens: TokenService, account: Account, status: int
+) -> None:
+    """The place that it names would give a token, so that following it is seen."""
+    with serving(TokenService()) as elsewhere, serving(Redirect(to=elsewhere.address)) as door:
+        door.status = status
+        provider = Provider(
+            "cdse", "sentinelhub", "", account="cdse", token=door.host, client=oauth.PUBLIC
+        )
+        with pytest.raises(WebError, match=f"http_{status} "):
+            Tokens(provider, account, QUICK).current()
+        assert (len(door.requests), elsewhere.requests) == (1, [])
+
+
+def test_a_redirect_to_the_same_host_in_the_clear_takes_no_token_along(
+    tokens: TokenService, door: Door
+) -> None:
+    auth = BearerAuth(known_as(CLIENT, tokens), door.host.replace("http://", "https://"))
+    with patient_session(QUICK) as session:
+        session.auth = auth
+        assert session.get(f"{door.host}/a").status_code == 401
+    assert (tokens.grants, door.asked("/a")) == ([], 1)
