@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 from fieldline.pipeline.imagery.accounts import Account, AccountError, missing
 from fieldline.pipeline.imagery.settings import PullSettings
 from fieldline.pipeline.imagery.sources.providers import Provider
-from fieldline.pipeline.imagery.web import WebError, patient_session
+from fieldline.pipeline.imagery.web import WebError, document_session
 
 _AHEAD = 0.1
 """Share of a token's life before its end in which it is renewed, 60 s at most."""
@@ -35,7 +35,7 @@ class Tokens:
 
     def __init__(self, provider: Provider, account: Account, settings: PullSettings) -> None:
         self._provider, self._account = provider, account
-        self._session = patient_session(settings)
+        self._session = document_session(settings)
         self._lock = threading.Lock()
         self._token, self._until, self._refresh = "", 0.0, ""
         client = account.client_id and account.client_secret

@@ -192,9 +192,11 @@ def test_a_body_that_drips_is_given_up_at_the_scenes_deadline(tmp_path: Path, ap
 def test_scenes_that_the_run_has_no_time_for_are_lost_and_said(
     tmp_path: Path, api: StacApi
 ) -> None:
-    settings = QUICK.model_copy(update={"run_deadline_s": 1e-6})
+    """The first file drips for longer than there is, one scene at a time."""
+    api.faults = [Fault("drip", path=r"\.tif$", piece=1)]
+    settings = QUICK.model_copy(update={"run_deadline_s": 4.0, "connections": 1})
     said = told(choose(tmp_path, api.root, pull=settings) / "chosen.parquet")
     assert set(said.values()) == {
         ("scene_provider_error", "asset=B02 reason=run_deadline attempts=1")
     }
-    assert api.asked(r"\.tif") == 0
+    assert api.asked(r"\.tif") == 1

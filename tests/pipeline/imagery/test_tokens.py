@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fieldline.pipeline.imagery.accounts import Account, AccountError
+from fieldline.pipeline.imagery.settings import PullSettings
 from fieldline.pipeline.imagery.sources.providers import Provider
 from fieldline.pipeline.imagery.tokens import BearerAuth, Tokens
 from fieldline.pipeline.imagery.web import WebError, patient_session
@@ -55,11 +57,11 @@ def door(tokens: TokenService) -> Iterator[Door]:
         yield service
 
 
-def known_as(account: Account, service: TokenService) -> Tokens:
+def known_as(account: Account, service: TokenService, settings: PullSettings = QUICK) -> Tokens:
     provider = Provider(
         "cdse", "sentinelhub", "", account="cdse", token=service.address, client=oauth.PUBLIC
     )
-    return Tokens(provider, account, QUICK)
+    return Tokens(provider, account, settings)
 
 
 def test_a_token_is_kept_until_shortly_before_its_end(tokens: TokenService) -> None:
@@ -155,6 +157,15 @@ def test_a_token_service_that_fails_for_now_is_asked_again(tokens: TokenService)
     tokens.faults = [Fault("html", path="token$")]
     with pytest.raises(WebError, match="html_answer"):
         known_as(CLIENT, tokens).current()
+
+
+def test_a_token_that_drips_ends_with_the_runs_time(tokens: TokenService) -> None:
+    tokens.faults = [Fault("drip", path="token$", piece=1, pause=0.4)]
+    held = known_as(CLIENT, tokens, QUICK.model_copy(update={"run_deadline_s": 1.0}))
+    start = time.monotonic()
+    with pytest.raises(WebError, match="run_deadline"):
+        held.current()
+    assert time.monotonic() - start < 8
 
 
 def test_a_token_goes_to_its_own_host_alone(tokens: TokenService, door: Door) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from fieldline.pipeline.imagery import web
 from fieldline.pipeline.imagery.county_plan import CountyPlan
 from fieldline.pipeline.imagery.scenes import plan_scenes
 from fieldline.pipeline.imagery.settings import BudgetSettings
@@ -27,7 +29,7 @@ from tests.pipeline.imagery.having_accounts import (
 )
 from tests.pipeline.imagery.pulling import QUICK, choose, county, files_of, observe, scenes_of, told
 from tests.pipeline.imagery.tiny_archive import GRID, RADIOMETRY, SEASON, TinyScene, write_archive
-from tests.services.loopback import Fault
+from tests.services.loopback import Fault, Request, Response, as_json
 from tests.services.sentinel_hub import PROCESS, SPENT
 
 ADDRESS = "sentinelhub:cdse"
@@ -266,6 +268,48 @@ def test_a_catalog_that_does_not_answer_is_one_sentence(
         f"{services.hub.host} does not answer as Sentinel Hub ({word}): "
         "check inputs.catalog and the account."
     )
+
+
+def test_a_search_that_drips_ends_with_the_runs_time(tmp_path: Path, services: Copernicus) -> None:
+    """Each drop comes before silence counts; the whole page would take minutes."""
+    services.hub.faults = [Fault("drip", path="/search$", piece=20, pause=0.4)]
+    start = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        pull(tmp_path, pull=QUICK.model_copy(update={"run_deadline_s": 1.5}))
+    assert time.monotonic() - start < 10
+    assert str(caught.value) == (
+        f"{services.hub.host} does not answer as Sentinel Hub (run_deadline): "
+        "raise pull.run_deadline_s, or run again when the service is faster."
+    )
+    assert services.hub.asked("/search") == 1
+
+
+def test_a_page_without_end_is_not_read(
+    tmp_path: Path, services: Copernicus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "_LARGEST_DOCUMENT", 400)  # two items take more, a token less
+    with pytest.raises(UserError, match=r"does not answer as Sentinel Hub \(answer_too_large\)"):
+        pull(tmp_path)
+    assert services.hub.asked("/search") == 1  # it would be no smaller the second time
+
+
+def test_a_catalog_that_names_the_same_next_page_for_ever_is_left(
+    tmp_path: Path, services: Copernicus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty pages bring no item twice, so that only their `next` tells."""
+    respond = services.hub.respond
+
+    def circling(asked: Request) -> Response:
+        if asked.path.endswith("/search"):
+            asked_for = asked.document().get("next")
+            assert services.hub.asked("/search") < 9, "it would go on for ever"
+            following = {None: "b", "b": "c", "c": "b"}[asked_for]
+            return as_json({"features": [], "context": {"next": following}})
+        return respond(asked)
+
+    monkeypatch.setattr(services.hub, "respond", circling)
+    pull(tmp_path, pull=QUICK.model_copy(update={"run_deadline_s": 20}))
+    assert services.hub.asked("/search") == 3  # the first, b and c
 
 
 def test_items_listed_twice_are_one_scene(tmp_path: Path, services: Copernicus) -> None:
