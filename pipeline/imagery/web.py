@@ -113,6 +113,8 @@ class _PatientAdapter(HTTPAdapter):
         super().__init__()
         self._settings, self._guard, self._per_s = settings, guard, retry_after_per_s
         self._largest = largest
+        self.expected = 0
+        """Bytes of an answer to a request that states no range."""
 
     def send(
         self,
@@ -136,7 +138,7 @@ class _PatientAdapter(HTTPAdapter):
             answer: requests.Response | None = None
             try:
                 pause = timeout or self._settings.timeout_s
-                with _counted(request, self._guard, self._largest) as counted:
+                with _counted(request, self._guard, self._largest, self.expected) as counted:
                     answer = super().send(request, True, pause, verify, cert, proxies)
                     reason = _fault(request, answer, counted)
             except requests.RequestException as error:
@@ -182,8 +184,29 @@ class _Counted:
 
 
 @contextmanager
+def expecting(session: requests.Session, size: int) -> Iterator[None]:
+    """Say how many bytes the answers to requests of a block bring at most.
+
+    A range says it by itself; what a service renders must be said, or the budget would be found
+    exceeded only when the bytes are there.
+
+    Args:
+        session: Of `patient_session`, used by one thread; any other is left as it is.
+        size: Bytes of one answer.
+    """
+    adapters = [one for one in session.adapters.values() if isinstance(one, _PatientAdapter)]
+    for adapter in adapters:
+        adapter.expected = size
+    try:
+        yield
+    finally:
+        for adapter in adapters:
+            adapter.expected = 0
+
+
+@contextmanager
 def _counted(
-    request: requests.PreparedRequest, guard: Guard | None, largest: int | None
+    request: requests.PreparedRequest, guard: Guard | None, largest: int | None, stated: int
 ) -> Iterator[_Counted]:
     """Ask the guard for one request, and tell it what came."""
     counted = _Counted(guard, largest)
@@ -191,7 +214,7 @@ def _counted(
         yield counted
         return
     wanted = _RANGE.fullmatch(str(request.headers.get("Range", "")))
-    expected = int(wanted[2]) - int(wanted[1]) + 1 if wanted else 0
+    expected = int(wanted[2]) - int(wanted[1]) + 1 if wanted else stated
     guard.ask(expected)
     try:
         yield counted

@@ -24,8 +24,9 @@ from fieldline.pipeline.imagery.grid import Bounds, Grid
 from fieldline.pipeline.imagery.settings import PullSettings
 from fieldline.pipeline.imagery.sources.paging import item_order, new_items, remedy
 from fieldline.pipeline.imagery.sources.providers import Provider
+from fieldline.pipeline.imagery.tariffs import answer_bytes
 from fieldline.pipeline.imagery.tokens import BearerAuth, Tokens
-from fieldline.pipeline.imagery.web import WebError, document_session
+from fieldline.pipeline.imagery.web import WebError, document_session, expecting
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 
@@ -112,7 +113,8 @@ class SentinelHubSource:
         if self._spent is not None:
             raise self._spent
         address = self.provider.root + _PROCESS
-        answer = _posted(session, address, _rendering(item, bands, part), "image/tiff")
+        with expecting(session, answer_bytes(part.height, part.width, len(bands))):
+            answer = _posted(session, address, _rendering(item, bands, part), "image/tiff")
         if answer.ok:
             return answer.content
         fault = _refusal(address, answer)

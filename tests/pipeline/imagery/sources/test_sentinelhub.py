@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from fieldline.pipeline.imagery import scenes as stage
 from fieldline.pipeline.imagery import web
 from fieldline.pipeline.imagery.county_plan import CountyPlan
 from fieldline.pipeline.imagery.scenes import plan_scenes
@@ -28,7 +29,15 @@ from tests.pipeline.imagery.having_accounts import (
     sign_in,
 )
 from tests.pipeline.imagery.pulling import QUICK, choose, county, files_of, observe, scenes_of, told
-from tests.pipeline.imagery.tiny_archive import GRID, RADIOMETRY, SEASON, TinyScene, write_archive
+from tests.pipeline.imagery.tiny_archive import (
+    GRID,
+    RADIOMETRY,
+    SEASON,
+    TinyScene,
+    pixel_box,
+    write_archive,
+    write_parcels,
+)
 from tests.services.loopback import Fault, Request, Response, as_json
 from tests.services.sentinel_hub import PROCESS, SPENT
 
@@ -124,9 +133,9 @@ def test_a_rerun_asks_for_no_pixel(tmp_path: Path, services: Copernicus) -> None
     assert (services.hub.asked(PROCESS), services.hub.sent) == (0, 0)
 
 
-def planned(folder: Path) -> CountyPlan:
+def planned(folder: Path, parcels: Path | None = None) -> CountyPlan:
     return plan_scenes(
-        catalog=None, outlines=gpd.read_parquet(county(folder)), season=SEASON,
+        catalog=None, outlines=gpd.read_parquet(parcels or county(folder)), season=SEASON,
         scenes=HUB_SCENES, grid=GRID, pull=QUICK, folder=folder / "results", remote=ADDRESS,
     )  # fmt: skip
 
@@ -142,9 +151,38 @@ def test_the_plan_tells_windows_and_units_and_nothing_once_all_is_there(
     assert plan.units == pytest.approx(3 * processing_units(34, 32, 3))
     pull(tmp_path)
     assert services.hub.asked(PROCESS) == plan.to_come.requests
+    assert services.hub.units == pytest.approx(plan.units)
+    told_apart = {(scene.rendered_files, scene.bound_files, scene.faults) for scene in plan.scenes}
+    assert told_apart == {(3, 0, ())}
     after = planned(tmp_path)
     assert (after.to_come.requests, after.to_come.bytes, after.units) == (0, 0, 0)
     assert sum(scene.files_there for scene in after.scenes) == 9
+    assert {scene.rendered_files for scene in after.scenes} == {0}
+
+
+def test_units_are_planned_as_spent_where_a_window_is_no_least_one(
+    tmp_path: Path, services: Copernicus
+) -> None:
+    """Windows of 300 x 200 pixels: 0.2289 of 512 x 512, three bands, and no mask counted."""
+    wide = write_parcels(tmp_path / "wide.parquet", {"a": pixel_box(0.3, 0.3, 299.7, 199.7)})
+    plan = planned(tmp_path, wide)
+    pull(tmp_path, parcels=wide)
+    assert plan.units == pytest.approx(3 * 300 * 200 / 512**2)
+    assert services.hub.units == pytest.approx(plan.units)
+
+
+def test_no_window_is_asked_for_whose_bytes_would_exceed_the_budget(
+    tmp_path: Path, services: Copernicus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan let everything pass: a window of 32 x 34 pixels, four bands of 2 bytes."""
+    monkeypatch.setattr(stage, "check_plan", lambda *_: None)
+    for allowed, asked in ((8703, 0), (8704, 1)):
+        limits = {"budget": BudgetSettings(bytes=allowed), "connections": 1}
+        with pytest.raises(
+            UserError, match=rf"`pull\.budget\.bytes` of {allowed} would be exceeded"
+        ):
+            pull(tmp_path / str(allowed), pull=QUICK.model_copy(update=limits))
+        assert services.hub.asked(PROCESS) == asked
 
 
 def test_a_budget_of_units_stops_the_run_before_a_window_is_asked_for(
