@@ -176,7 +176,7 @@ def pull_of(
     county = county_grid(outlines, grid)
     cover = cover_of(outlines, county, settings)
     source = remote_source(remote, scenes, settings)
-    tariff = tariff_of(provider_of(remote).name, settings.tariff)
+    tariff = tariff_of(provider_of(remote).address, settings.tariff)
     meter = Meter(settings.budget, tariff, time.monotonic() + settings.run_deadline_s)
     return Pull(source, scenes, county, cover, folder / FOLDER, settings, meter)
 
