@@ -47,8 +47,6 @@ _TILE = 256
 _EDGE_M = 500.0
 """Land around a footprint that is asked for too: catalogs round footprints."""
 _NUMBERS = np.dtype("uint16")
-SAMPLE_BYTES = _NUMBERS.itemsize
-"""Bytes of one pixel of one band in an answer, before it is compressed."""
 _FRACTION = 1e-6  # of a pixel
 
 
