@@ -1,4 +1,4 @@
-"""What the commands on the offer store do: verify, anchor, seal, replay, expire.
+"""What the commands on the offer store do: verify, anchor, seal, replay, expire, release.
 
 Owns opening the configured store for one of them and telling what came of it; the rules are those
 of `lending.store`.
@@ -19,6 +19,7 @@ from fieldline.lending.store.anchors import add_anchor, read_anchors, take_ancho
 from fieldline.lending.store.audit import take_over
 from fieldline.lending.store.closing import expire
 from fieldline.lending.store.database import open_existing, posting
+from fieldline.lending.store.lines import release
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.signer import Signer, signer
 from fieldline.lending.store.verify import verify
@@ -121,3 +122,21 @@ def expire_offers(config_files: Sequence[Path], on: str | None, *, today: dt.dat
     with opened_store(config_files) as (engine, by):
         closed = expire(engine, day, today=today, by=by)
     return f"{closed} offers had run out before {day} and were closed"
+
+
+def release_lines(
+    config_files: Sequence[Path],
+    offers: Sequence[str],
+    officer: str,
+    reason: str,
+    *,
+    today: dt.date,
+) -> str:
+    """Count offers that ran out as lines no longer; return what to tell.
+
+    Raises:
+        UserError: One of them counts as no line; none is released.
+    """
+    with opened_store(config_files) as (engine, by):
+        count = release(engine, offers, officer, reason, today=today, by=by)
+    return f"{count} lines count no longer; the next run decides without them"

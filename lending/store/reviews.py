@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -31,7 +31,8 @@ Row = dict[str, Any]
 Verdict = Literal["approve", "decline"]
 
 _SHELF = ("county", "season", "product")
-_ENDS = ("revoke", "lapse")
+RELEASE = "release"
+"""Act by which an offer that ran out counts as a line no longer (`lending.store.lines`)."""
 LONGEST_DAYS = 366
 """No decision of a person counts for longer: the next season is other evidence."""
 
@@ -101,13 +102,13 @@ def decide(
         _refuse(wish, offer, case, decision, today)
         until = wish.until or today + dt.timedelta(days=LONGEST_DAYS)
         amount = None if wish.amount is None else to_minor(wish.amount, case.currency)
-        row = _act(
+        row = act_row(
             offer, "decide", wish.officer, wish.reason, today,
             of_review=None, evidence=evidence_hash(case), verdict=wish.verdict,
             limit_minor=amount, documents=json.dumps(list(wish.documents), ensure_ascii=False),
             overrides=decision.access == "decline" and wish.verdict == "approve", valid_to=until,
         )  # fmt: skip
-        _enter(connection, [row], by)
+        enter_act(connection, row, by)
     return State(row, "", "")
 
 
@@ -173,7 +174,7 @@ def states(connection: sa.Connection, shelf: Mapping[str, str] | None = None) ->
             decided[row["review_id"]] = row
         elif row["act"] == "confirm":
             second.setdefault(row["of_review"], row["officer"])
-        else:
+        elif row["act"] != RELEASE:
             ended.setdefault(row["of_review"], row["act"])
     return [State(row, second.get(name, ""), ended.get(name, "")) for name, row in decided.items()]
 
@@ -278,7 +279,7 @@ def _follow(
         if act == "confirm":
             _refuse_second(state, officer)
         row = _ending(state, act, officer, reason, today)
-        _enter(connection, [row], by)
+        enter_act(connection, row, by)
     if act == "confirm":
         return State(state.row, officer, "")
     return State(state.row, state.second, act)
@@ -294,15 +295,25 @@ def _refuse_second(state: State, officer: str) -> None:
 
 def _ending(state: State, act: str, officer: str, reason: str, day: dt.date) -> Row:
     kept = ("evidence", "verdict", "limit_minor", "overrides", "valid_to")
-    return _act(
+    return act_row(
         state.row, act, officer, reason, day, of_review=state.row["review_id"], documents="[]",
         **{name: state.row[name] for name in kept},
     )  # fmt: skip
 
 
-def _act(
+def act_row(
     of: Mapping[str, Any], act: str, officer: str, reason: str, day: dt.date, **more: Any
 ) -> Row:
+    """Return the row of an act, under the hash of what it says.
+
+    Args:
+        of: What it is about: an offer or an act before it.
+        act: What is done.
+        officer: Who does it.
+        reason: Why.
+        day: When.
+        more: The other columns.
+    """
     kept = {n: of[n] for n in (*_SHELF, "farmer_id", "decision_id", "currency")}
     row = {
         "act": act, "officer": officer.strip(), "reason": reason.strip(), "made_on": day,
@@ -311,13 +322,16 @@ def _act(
     return {"review_id": content_hash(row), **row}
 
 
-def _enter(connection: sa.Connection, rows: Iterable[Row], by: Signer | None) -> None:
-    for row in rows:
-        same = sa.select(REVIEWS.c.seq).where(REVIEWS.c.review_id == row["review_id"])
-        if connection.scalar(same) is not None:
-            raise UserError(
-                f"this act was entered already (review {row['review_id']})",
-                "there is nothing to do",
-            )
-        connection.execute(sa.insert(REVIEWS), row)
-        append(connection, [review_event(row)], by)
+def enter_act(connection: sa.Connection, row: Row, by: Signer | None) -> None:
+    """Write an act and its entry of the chain.
+
+    Raises:
+        UserError: The very same act was entered before.
+    """
+    same = sa.select(REVIEWS.c.seq).where(REVIEWS.c.review_id == row["review_id"])
+    if connection.scalar(same) is not None:
+        raise UserError(
+            f"this act was entered already (review {row['review_id']})", "there is nothing to do"
+        )
+    connection.execute(sa.insert(REVIEWS), row)
+    append(connection, [review_event(row)], by)

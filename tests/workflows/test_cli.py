@@ -15,7 +15,8 @@ from tests.workflows.conftest import ROOT
 
 COMMANDS = [
     "run", "demo", "init", "score", "parcels check", "config check", "config write", "audit verify",
-    "audit replay", "audit anchor", "audit seal", "offers expire", "review list",
+    "audit replay", "audit anchor", "audit seal", "offers expire",
+    "offers release", "review list",
     "review decide", "review confirm", "review revoke", "review import",
 ]  # fmt: skip
 FIRST_FORMAT = ROOT / "tests" / "lending" / "store" / "fixtures" / "format1.sqlite"
@@ -188,6 +189,7 @@ def test_a_decision_that_does_not_replay_is_named(store: list[str], tmp_path: Pa
         (["review", "confirm", "x", "--officer", "A"], "the store holds no review 'x'"),
         (["review", "import", "none.csv"], "none.csv"),
         (["audit", "seal"], "cannot be sealed without a key"),
+        (["offers", "release", "x", "--officer", "Ann", "--reason", "r"], "no line of offer 'x'"),
         (["audit", "verify", "--anchor", "none.jsonl"], "anchor file none.jsonl cannot be read"),
     ],
 )
