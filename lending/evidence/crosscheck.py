@@ -196,16 +196,17 @@ def _holder_code(facts: ParcelFacts) -> str:
     """Return whether the applicant holds the land, rents it, says so, or is denied it.
 
     A tenant is no liar: without a paper from the registered holder the parcel counts for less, and
-    for nothing only where the holder objects and no later lease answers.
+    for nothing only where that holder objects and no later lease answers. Anybody else's objection
+    says nothing of land that is not theirs.
     """
     if facts.registry_holder == facts.farmer_id:
         return "holder_agrees"
-    lease, objected_on = facts.papers.lease, facts.papers.objected_on
-    leased = lease is not None and lease.landlord == facts.registry_holder
-    if objected_on is not None:
-        answered = leased and lease is not None and lease.issued_on > objected_on
-        return "lease_upheld" if answered else "holder_conflict"
-    return "lease_upheld" if leased else "lease_unproven"
+    lease, holder = facts.papers.lease, facts.registry_holder
+    leased = lease is not None and lease.landlord == holder
+    objected = [paper.issued_on for paper in facts.papers.objections if paper.by == holder]
+    if lease is not None and leased and all(lease.issued_on > day for day in objected):
+        return "lease_upheld"
+    return "holder_conflict" if objected else "lease_unproven"
 
 
 def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
