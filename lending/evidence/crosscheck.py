@@ -305,13 +305,15 @@ def run_evidence(
     )  # fmt: skip
     facts = gather(drawn, read_table(fields), read_table(crops), known, settings)
     verdicts = [judge(fact, settings, as_of) for fact in facts]
-    write_table(evidence_frame(facts, verdicts), EVIDENCE, out)
+    write_table(evidence_frame(facts, verdicts, settings), EVIDENCE, out)
     write_outcomes(
         [_outcome(fact, verdict) for fact, verdict in zip(facts, verdicts, strict=True)], outcomes
     )
 
 
-def evidence_frame(facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict]) -> pd.DataFrame:
+def evidence_frame(
+    facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict], settings: EvidenceSettings
+) -> pd.DataFrame:
     """Return facts and verdicts as EVIDENCE rows."""
     rows = [
         {
@@ -331,10 +333,21 @@ def evidence_frame(facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict]) ->
             "proven_crop": proven_crop(fact, verdict),
             "leased": {"lease_upheld", "lease_unproven"}.intersection(verdict.codes) != set()
             or fact.papers.stated_lease,
+            **_lease_end(fact, verdict, settings),
         }
         for fact, verdict in zip(facts, verdicts, strict=True)
     ]
     return pd.DataFrame(rows, columns=EVIDENCE.names)
+
+
+def _lease_end(
+    fact: ParcelFacts, verdict: Verdict, settings: EvidenceSettings
+) -> dict[str, dt.date | float | None]:
+    lease = fact.papers.lease
+    if lease is None or "lease_upheld" not in verdict.codes:
+        return {"lease_to": None, "unleased_area_m2": None}
+    unleased = verdict.evidence_area_m2 * settings.unproven_lease_share
+    return {"lease_to": lease.valid_to, "unleased_area_m2": unleased}
 
 
 def proven_crop(fact: ParcelFacts, verdict: Verdict) -> str | None:
