@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
+from fieldline.pipeline.imagery.addresses import VSIZIP
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.copies import parts_of
 from fieldline.pipeline.imagery.layout import UNTABLED_STEP, LayoutError, read_layout
@@ -151,6 +152,8 @@ def plan_archive(
 
 
 def _on_disk(asset: Asset) -> FilePlan:
+    if asset.href.startswith(VSIZIP) and asset.size is not None:
+        return FilePlan(bytes_there=asset.size)  # as the zip's own table says
     parts = urlsplit(asset.href)
     path = unquote(parts.path) if parts.scheme == "file" else asset.href
     try:
