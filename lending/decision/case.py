@@ -102,6 +102,8 @@ class RiskCase(_Record):
     features: dict[str, float | None]
     contributions: dict[str, float]
     cohort: dict[str, dict[str, float | None]]
+    finished_loans: int | None = None
+    """Finished loans that the late ones are of; None where those are the ones on record."""
 
     @property
     def by_expert(self) -> bool:

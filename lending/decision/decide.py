@@ -232,10 +232,16 @@ def risk_cases(people: pd.DataFrame, judge: Judge, days: int) -> list[RiskCase]:
     served: Sequence[Served | None] = (
         [None] * len(people) if model is None else serve(model, table, days)
     )
-    return [
+    judged = [
         _risk(row, said, judge) if valued else _unjudged(row, "")
         for row, said, valued in zip(features, served, people["parcels_valued"] > 0, strict=True)
     ]
+    loans = zip(people["finished_loans"], people["prior_loans"], strict=True)
+    return [
+        risk if pd.isna(finished) or finished == on_record
+        else risk.model_copy(update={"finished_loans": int(finished)})
+        for risk, (finished, on_record) in zip(judged, loans, strict=True)
+    ]  # fmt: skip
 
 
 def _unjudged(features: dict[Any, Any], problem: str) -> RiskCase:

@@ -174,9 +174,10 @@ def _judge(
     stops = [*findings.vetoes(case)]
     if _price_may_stop(case):
         stops += _price_stops(case, price)
-    doubts = _doubts(case, caps)
+    doubts, leases = _doubts(case, caps), [*findings.unproven_leases(case)]
     if stops:
-        return "decline", stops if rules.stops_alone else [*stops, *doubts]
+        told_first, *causes = stops if rules.stops_alone else [*stops, *doubts]
+        return "decline", [told_first, *leases, *causes]
     bounds = [*findings.limits(case, caps), *findings.left_out(case)]
     small = limit < least_line(case)
     if small and rules.minimum_stands:
@@ -184,10 +185,10 @@ def _judge(
     elif small and rules.minimum_first and _of_risk_alone(doubts):
         doubts = []
     if doubts:
-        return "review", [*doubts, *findings.left_out(case)]
+        return "review", [*leases, *doubts, *findings.left_out(case)]
     if small:
-        return "decline", [_below_minimum(case, limit), *bounds]
-    return "approve", bounds
+        return "decline", [_below_minimum(case, limit), *leases, *bounds]
+    return "approve", [*leases, *bounds]
 
 
 def _price_may_stop(case: Case) -> bool:

@@ -58,6 +58,7 @@ ABSENT: dict[str, dict[str, Any]] = {
     CASE: {"rules": 1, "lines": (), "review": None, "joint_members": 1},
     "farmer": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
     "household": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
+    "risk": {"finished_loans": None},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:
     # the rule reads the case's. CNY is what its default amounts were meant in.
     # What came with papers and the repayment harvest moved no decision before it.

@@ -200,6 +200,22 @@ def limits(case: Case, caps: Caps) -> Iterator[Finding]:
         yield Finding("expert_scorecard", {"value": f"{case.risk.pd or 0:.1%}", "threshold": share})
 
 
+def unproven_leases(case: Case) -> Iterator[Finding]:
+    """Yield the rented parcels that count for less because no paper shows that they are let."""
+    if not RULES[case.rules].leases_told:
+        return
+    for parcel in case.parcels:
+        if parcel.counts and "lease_unproven" in parcel.codes:
+            counted = area(parcel.evidence_area_m2)
+            if parcel.declared_area_m2 is None:
+                yield told("lease_unproven:undeclared", parcel=parcel.parcel_id, value=counted)
+            else:
+                declared = area(parcel.declared_area_m2)
+                yield told(
+                    "lease_unproven", parcel=parcel.parcel_id, value=counted, threshold=declared
+                )
+
+
 def _binding(case: Case, caps: Caps) -> Finding:
     currency, least = case.currency, caps.least
     if least == caps.capacity:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from fieldline.lending.codes import reason_codes
 from fieldline.lending.decision.case import RiskCase
-from fieldline.lending.risk.features import FEATURES
+from fieldline.lending.risk.features import FEATURES, loans_behind
 
 MOST = 4
 """Reasons told at most: a farmer reads four, a page of twenty explains nothing."""
@@ -125,8 +125,23 @@ def _risk_finding(name: str, risk: RiskCase) -> Finding | None:
         return Finding("risk_thin_file") if value else None
     if value is None or usual is None or _SIGNS[name] * (value - usual) <= 0:
         return None
+    if name == "late_share":
+        return _late_loans(risk, value, usual)
     show = shown_feature(name)
     return Finding(f"risk_{name}", {"value": show(value, 0), "threshold": show(usual, 0)})
+
+
+def _late_loans(risk: RiskCase, value: float, usual: float) -> Finding:
+    """Tell the late share as the loans that it is made of: a share of two loans says little."""
+    finished = risk.finished_loans
+    if finished is None:
+        finished = round(risk.features["prior_loans"] or 0)
+    found = loans_behind(value, finished)
+    if found is None:
+        return Finding("risk_late_share", variant="unknown")
+    late, among = found
+    most = f"{usual * (among + 1):.1f}".removesuffix(".0")
+    return Finding("risk_late_share", {"value": str(late), "extra": str(among), "threshold": most})
 
 
 _SIGNS = {feature.name: feature.sign for feature in FEATURES}

@@ -38,6 +38,8 @@ class Application:
     """Yearly income of the household from work off the farm, as stated; None where it was not."""
     prior_loans: int = 0
     prior_late: int = 0
+    finished_loans: int = 0
+    """Finished loans that the late ones are of: those on record, or all that were stated."""
     off_farm_proven_minor: int | None = None
     """What papers prove of that income; None where they prove nothing."""
     joint: int = 1

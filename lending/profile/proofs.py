@@ -1,7 +1,8 @@
 """Proofs: what is stated of loans, wages and guarantees against what papers prove.
 
 Owns the rule that a proven fact takes the place of a stated one, and that a stated one never does
-better than none: loans that nobody verified earn no trust, late ones that are admitted still count.
+better than none: loans that nobody verified are no record, and late ones that are admitted count
+against all that were stated.
 """
 
 from __future__ import annotations
@@ -33,12 +34,11 @@ def with_proofs(
 def _proven(application: Application, papers: FarmerPapers) -> Application:
     record = papers.credit
     if record is None:
-        late = application.prior_late
-        application = replace(application, prior_loans=late, prior_late=late)
+        application = replace(application, prior_loans=0, finished_loans=application.prior_loans)
     else:
         application = replace(
             application, prior_loans=record.loans, prior_late=record.late,
-            debt_minor=record.debt_minor,
+            finished_loans=record.loans, debt_minor=record.debt_minor,
         )  # fmt: skip
     return replace(application, off_farm_proven_minor=papers.income_minor, joint=papers.joint)
 
@@ -71,17 +71,20 @@ def off_farm_counted(
 
 
 def guaranteed_amounts(
-    papers: Mapping[str, FarmerPapers], free_minor: Mapping[str, int]
+    papers: Mapping[str, FarmerPapers], free_minor: Mapping[str, int], policy: PolicySettings
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Return what is guaranteed for each farmer, and by each farmer of the county.
 
-    A farmer can vouch for no more than a poor year leaves to him: guarantees beyond are cut in
-    proportion. A guarantor from outside the county (a guarantee company) was checked by whoever
-    verified the paper.
+    A farmer can vouch for no more than half of the line that a poor year's income would carry with
+    the safety factor: guarantees beyond are cut in proportion. What counts for one counts against
+    the other and no more, because nothing is lent on the rest; and half, so that a better year is
+    never worse for the guarantor. A guarantor from outside the county (a guarantee company) was
+    checked by whoever verified the paper.
 
     Args:
         papers: By farmer.
         free_minor: What a poor year leaves to each farmer of the county.
+        policy: Least debt service coverage.
     """
     by_guarantor: dict[str, list[Guarantee]] = defaultdict(list)
     for own in papers.values():
@@ -91,9 +94,10 @@ def guaranteed_amounts(
     given: dict[str, int] = {}
     for guarantor, guarantees in sorted(by_guarantor.items()):
         total = sum(guarantee.amount_minor for guarantee in guarantees)
-        most = total if guarantor not in free_minor else max(0, free_minor[guarantor])
+        most = total
+        if guarantor in free_minor:
+            most = int(max(0, free_minor[guarantor]) / (2 * policy.dscr_min))
+            given[guarantor] = min(total, most)
         for guarantee in guarantees:
             received[guarantee.farmer] += guarantee.amount_minor * min(total, most) // max(1, total)
-        if guarantor in free_minor:
-            given[guarantor] = total
     return dict(received), given

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from fieldline.lending.settings import PolicySettings
@@ -45,7 +44,10 @@ FEATURES: tuple[Feature, ...] = (
     Feature("stability", -1, "stability of growth over the seasons", "历季长势稳定度"),
     Feature("hazard_index", 1, "the weather hazard of the season", "本季气象灾害指数"),
     Feature("conflicts", 1, "the number of parcels found to differ", "申报不符的地块数"),
-    Feature("late_share", 1, "finished loans paid late over finished loans", "历史贷款逾期比例"),
+    Feature(
+        "late_share", 1, "finished loans paid late over one more than all finished loans",
+        "逾期笔数与已结清笔数加一之比",
+    ),
     Feature("prior_loans", -1, "the number of finished loans", "历史贷款笔数"),
     Feature("thin_file", 0, "whether nothing is known of the past", "有无历史记录"),
 )  # fmt: skip
@@ -54,7 +56,8 @@ NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
 _COLUMNS = (
     "income_q10", "income_q50", "debt_service", "household_need", "off_farm", "debt_elsewhere",
-    "stability", "hazard_index", "conflicts", "prior_loans", "prior_late", "thin_file",
+    "stability", "hazard_index", "conflicts", "prior_loans", "prior_late", "finished_loans",
+    "thin_file",
 )  # fmt: skip
 
 
@@ -63,7 +66,8 @@ def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
 
     The household's part follows the rule of the profile, so that old loans and new applicants are
     on one scale: off-farm income pays other debts first and the household next; the rest of the
-    household falls on the land, at most `need_income_share` of its poor year.
+    household falls on the land, at most `need_income_share` of its poor year. Where a row tells
+    what came of the rule (`lending.risk.backfill`), that is taken.
 
     Args:
         history: Loan history; money in any one unit, `household_need` in full, `off_farm_income`
@@ -71,14 +75,25 @@ def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
         policy: Shares of off-farm income and of poor-year income.
     """
     need, poor = history["household_need"], history["income_q10"].clip(lower=0)
-    off_farm = history["off_farm_income"] * float(policy.off_farm_share)
+    stated = history["off_farm_income"] * float(policy.off_farm_share)
+    off_farm = _told(history, "off_farm_counted", stated)
     counted = off_farm.fillna(0.0)
-    elsewhere = np.minimum(history["debt_service"], counted)
+    elsewhere = _told(history, "debt_elsewhere", counted.clip(upper=history["debt_service"]))
     left = (need - (counted - elsewhere)).clip(lower=0)
-    carried = np.minimum(left, float(policy.need_income_share) * poor)
+    by_rule = left.clip(upper=float(policy.need_income_share) * poor)
+    carried = _told(history, "need_on_land", by_rule)
     return _feature_table(
-        history.assign(off_farm=off_farm, household_need=carried, debt_elsewhere=elsewhere)
+        history.assign(
+            off_farm=off_farm,
+            household_need=carried,
+            debt_elsewhere=elsewhere,
+            finished_loans=history["prior_loans"],
+        )
     )
+
+
+def _told(history: pd.DataFrame, name: str, by_rule: pd.Series[float]) -> pd.Series[float]:
+    return history[name].fillna(by_rule) if name in history else by_rule
 
 
 _BLANK = {
@@ -98,9 +113,23 @@ def of_profiles(profiles: pd.DataFrame) -> pd.DataFrame:
     table = _feature_table(amounts)
     for name, (stated, worst) in _BLANK.items():
         table[name] = table[name].mask(amounts[stated].isna(), worst)
-    late = amounts["prior_loans"].isna()
-    table["late_share"] = table["late_share"].mask(late, _BLANK["late_share"][1])
+    unknown = amounts["finished_loans"].isna()
+    table["late_share"] = table["late_share"].mask(unknown, _BLANK["late_share"][1])
     return table
+
+
+def loans_behind(late_share: float, finished: float) -> tuple[int, int] | None:
+    """Return how many of how many finished loans were paid late.
+
+    Args:
+        late_share: The feature.
+        finished: Finished loans that it was reckoned with.
+
+    Returns:
+        Late and finished loans; None where the share is the worst answer in place of a blank.
+    """
+    late, all_of_them = round(late_share * (finished + 1)), round(finished)
+    return (late, all_of_them) if late <= all_of_them else None
 
 
 def _feature_table(amounts: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +146,7 @@ def _feature_table(amounts: pd.DataFrame) -> pd.DataFrame:
         "stability": rows["stability"],
         "hazard_index": rows["hazard_index"],
         "conflicts": rows["conflicts"],
-        "late_share": rows["prior_late"] / (rows["prior_loans"] + 1),
+        "late_share": rows["prior_late"] / (rows["finished_loans"] + 1),
         "prior_loans": rows["prior_loans"],
         "thin_file": rows["thin_file"],
     })  # fmt: skip

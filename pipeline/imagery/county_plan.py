@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from fieldline.pipeline.imagery.addresses import VSIZIP
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.copies import parts_of
 from fieldline.pipeline.imagery.layout import UNTABLED_STEP, LayoutError, read_layout
@@ -152,14 +151,13 @@ def plan_archive(
 
 
 def _on_disk(asset: Asset) -> FilePlan:
-    if asset.href.startswith(VSIZIP) and asset.size is not None:
-        return FilePlan(bytes_there=asset.size)  # as the zip's own table says
-    parts = urlsplit(asset.href)
-    path = unquote(parts.path) if parts.scheme == "file" else asset.href
+    href = asset.href
+    path = unquote(urlsplit(href).path) if href.startswith("file:") else href
     try:
         return FilePlan(bytes_there=os.stat(path).st_size)  # noqa: PTH116  a third of Path's time
     except (OSError, ValueError):
-        return FilePlan(unknown=True)
+        # The dates of a cube share the files of a variable; a zip's own table says its members'.
+        return FilePlan(bytes_there=asset.size or 0, unknown=asset.size is None)
 
 
 def _planned(pull: Pull, item: SceneItem) -> ScenePlan:

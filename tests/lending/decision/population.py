@@ -96,7 +96,8 @@ def population(count: int, seed: int = 11) -> Population:
         ],
         "stability": np.where(rng.random(count) < 0.1, np.nan, rng.uniform(0.3, 1, count)),
         "hazard_index": rng.uniform(0, 90, count), "conflicts": rng.binomial(2, 0.1, count),
-        "prior_loans": prior, "prior_late": late, "thin_file": prior == 0, "currency": "CNY",
+        "prior_loans": prior, "prior_late": late, "finished_loans": prior,
+        "thin_file": prior == 0, "currency": "CNY",
         "guaranteed_minor": 0, "guaranteeing_minor": 0, "joint_members": 1,
     })  # fmt: skip
     rows = pd.DataFrame({name: frame.get(name) for name in PROFILES.names})
@@ -154,11 +155,13 @@ WORSE: dict[str, Callable[[pd.DataFrame, float], dict[str, Any]]] = {
     "hazard_index": lambda rows, x: {"hazard_index": rows["hazard_index"] + 60 * x},
     "conflicts": lambda rows, x: {"conflicts": rows["conflicts"] + int(np.ceil(6 * x))},
     "prior_late": lambda rows, x: {
-        "prior_late": np.minimum(rows["prior_loans"], rows["prior_late"] + int(np.ceil(4 * x)))
+        "prior_late": np.minimum(rows["finished_loans"], rows["prior_late"] + int(np.ceil(4 * x)))
     },
-    "prior_loans": lambda rows, x: {
-        "prior_loans": np.maximum(rows["prior_late"], rows["prior_loans"] - int(np.ceil(4 * x)))
-    },
+    "prior_loans": lambda rows, x: dict.fromkeys(
+        ("prior_loans", "finished_loans"),
+        np.maximum(rows["prior_late"], rows["prior_loans"] - int(np.ceil(4 * x))),
+    ),
+    "proof_of_loans": lambda rows, _: {"prior_loans": 0},
 }  # fmt: skip
 """Facts with a known sign, each made worse by a step in (0, 1]."""
 

@@ -48,6 +48,7 @@ def test_what_old_records_mean_never_changes() -> None:
         "case": {"rules": 1, "lines": (), "review": None, "joint_members": 1},
         "farmer": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
         "household": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
+        "risk": {"finished_loans": None},
         "policy": {
             "currency": "CNY",
             "scale_file": None,
@@ -76,6 +77,7 @@ def test_the_document_by_hand(case: Case) -> None:
     nothing_new = {"crop_cost_minor", "guaranteed_minor", "guaranteeing_minor"}
     later = {
         "farmer": nothing_new, "household": nothing_new, "joint_members": True,
+            "risk": {"finished_loans"},
         "policy": {"currency", "scale_file", "expert_limit_share"},
     }  # fmt: skip
     assert canonical(found) == canonical(

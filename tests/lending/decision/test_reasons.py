@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from fieldline.lending.codes import evidence_codes, reason_codes
 from fieldline.lending.decision.case import RiskCase
 from fieldline.lending.decision.reasons import Finding, risk_findings, tell
@@ -143,3 +145,27 @@ def test_the_same_reason_is_told_once_and_in_both_languages() -> None:
     (reason,) = tell(twice)
     assert reason.english == "CNY 5 is the most this product lends. W."
     assert reason.chinese == "本产品最高额度为5元。W."
+
+
+@pytest.mark.parametrize(
+    ("late", "finished", "on_record", "said"),
+    [
+        (1, 1, 1, "You paid 1 of 1 finished loans late; of as many, 0.2 is usual."),
+        (1, 2, 2, "You paid 1 of 2 finished loans late; of as many, 0.3 is usual."),
+        (1, 4, 0, "You paid 1 of 4 finished loans late; of as many, 0.5 is usual."),
+        (12, 40, 40, "You paid 12 of 40 finished loans late; of as many, 4.1 is usual."),
+    ],
+)
+def test_late_loans_are_told_as_counts(late: int, finished: int, on_record: int, said: str) -> None:
+    values: dict[str, float | None] = {
+        "late_share": late / (finished + 1), "prior_loans": float(on_record),
+    }  # fmt: skip
+    risk = risk_of({"late_share": 0.9}, values)
+    if finished != on_record:
+        risk = risk.model_copy(update={"finished_loans": finished})
+    assert tell(risk_findings(risk))[0].english.startswith(said)
+
+
+def test_late_loans_that_nobody_knows_of_are_told_as_unknown() -> None:
+    blank = risk_of({"late_share": 0.9}, {"late_share": 1.0, "prior_loans": 0.0})
+    assert tell(risk_findings(blank))[0].english.startswith("Which of your finished loans")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fieldline.lending.risk.features import of_profiles
 from fieldline.pipeline.records.tables import read_table
 
 
@@ -61,11 +62,27 @@ def test_a_credit_record_stands_for_what_is_stated_of_loans(county: Any, name_of
     county.hand_in(
         "credit_record", farmer_id="cat", prior_loans=4, prior_late=0, amount="800", verified_by=""
     )
-    found = county.profile()[["prior_loans", "prior_late", "debt_service_minor"]]
+    names = ["prior_loans", "prior_late", "finished_loans", "debt_service_minor"]
+    found = county.profile()[names]
     ann, bob, cat = (found.loc[("farmer", name_of(n))].tolist() for n in ("ann", "bob", "cat"))
-    # twenty clean loans on a form earn nothing, the late one that was admitted counts
-    assert ann == cat == [1, 1, 0]
-    assert bob == [4, 0, 80_000]
+    # twenty loans on a form are no record, and the late one that was admitted is one of twenty
+    assert ann == cat == [0, 1, 20, 0]
+    assert bob == [4, 0, 4, 80_000]
+
+
+def test_who_admits_one_late_loan_of_ten_is_no_worse_than_one_of_ten(
+    county: Any, name_of: Any
+) -> None:
+    stated = {"ann": (10, 1), "bob": (1, 1), "cat": (10, 0), "dan": (0, 0)}
+    for place, (farmer, (loans, late)) in enumerate(stated.items()):
+        county.add(farmer, farmer, x=500 * place, thin_file=True)
+        county.apply(farmer, prior_loans=loans, prior_late=late)
+    rows = county.profile()
+    found = of_profiles(rows.loc[[("farmer", name_of(name)) for name in stated]])
+    # late over one more than the loans that were stated; none of them is on record
+    assert found["late_share"].tolist() == pytest.approx([1 / 11, 1 / 2, 0, 0])
+    assert found["prior_loans"].tolist() == [0, 0, 0, 0]
+    assert found["thin_file"].tolist() == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("stated", ["0", "5000", "50000"])

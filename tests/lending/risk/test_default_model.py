@@ -198,17 +198,20 @@ def test_a_season_is_held_out_only_where_the_others_have_households_enough(
     assert found.card["last_season_held_out"] is None
 
 
-@pytest.mark.parametrize("stated", ["prior_late", "prior_loans", "debt_service_minor"])
+@pytest.mark.parametrize(
+    "stated", ["prior_late", "prior_loans", "finished_loans", "debt_service_minor"]
+)
 def test_a_blank_never_lowers_the_risk_below_an_honest_answer(model: PdModel, stated: str) -> None:
     answers: dict[str, list[float]] = {
-        "prior_late": [0, 1, 2, 3], "prior_loans": [3, 4, 8, 40],
+        "prior_late": [0, 1, 2, 3], "prior_loans": [0, 3, 4, 8, 40],
+        "finished_loans": [1, 3, 4, 8, 40],
         "debt_service_minor": [0, 1e5, 1e6, 1e9, 1e15],
     }  # fmt: skip
     row = {
         "income_q10_minor": 6e5, "income_q50_minor": 1e6, "debt_service_minor": 1e5,
         "household_need_minor": 2e5, "off_farm_minor": None, "debt_elsewhere_minor": 0.0,
         "stability": 0.9, "hazard_index": 30.0, "conflicts": 1, "prior_loans": 3, "prior_late": 1,
-        "thin_file": False,
+        "finished_loans": 3, "thin_file": False,
     }  # fmt: skip
     honest = pd.DataFrame([{**row, stated: answer} for answer in answers[stated]])
     silent = pd.DataFrame([{**row, stated: np.nan}])

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import logging
+import re
+import resource
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,16 @@ from tests.pipeline.imagery.having_accounts import (
     point_to,
     sign_in,
 )
-from tests.pipeline.imagery.pulling import QUICK, choose, county, files_of, observe, scenes_of, told
+from tests.pipeline.imagery.pulling import (
+    QUICK,
+    SIZE,
+    choose,
+    county,
+    files_of,
+    observe,
+    scenes_of,
+    told,
+)
 from tests.pipeline.imagery.tiny_archive import (
     GRID,
     RADIOMETRY,
@@ -124,6 +136,63 @@ def test_a_window_that_came_is_not_asked_for_again_when_its_scene_did_not(
     mended = pull(tmp_path)
     assert services.hub.asked(PROCESS) == 12 - 3
     assert files_of(mended) == files_of(pull(tmp_path / "undisturbed"))
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes, as a disk that fills up does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [400_000, 800_000])
+def test_a_band_that_the_disk_cuts_short_is_one_sentence_and_no_file(
+    tmp_path: Path, services: Copernicus, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """A window takes 0.2 MB and the band of 16 of them 0.9 MB, of which GDAL loses the end."""
+    monkeypatch.setattr(SentinelHubSource, "side", 200)
+    shape = {"a": pixel_box(0.5, 0.5, SIZE - 0.5, SIZE - 0.5)}
+    whole = write_parcels(tmp_path / "whole.parquet", shape)
+    with (
+        files_up_to(size),
+        pytest.raises(
+            UserError, match=r"windows cannot be written \(Input/output error\): free or"
+        ),
+    ):
+        pull(tmp_path, parcels=whole)
+    asked = services.hub.asked(PROCESS)
+    left = files_of(tmp_path / "results")
+    assert not [name for name in left if re.search(r"(B0\d|SCL)\.|\.tmp$|scenes\.parquet", name)]
+    results = pull(tmp_path, parcels=whole)
+    assert services.hub.asked(PROCESS) == 3 * 16  # no window that came is asked for again
+    assert asked >= 16
+    for name in ("B02", "B04"):
+        with (
+            rasterio.open(results / f"scenes/S2_1/{name}.tif") as copy,
+            rasterio.open(tmp_path / f"archive/files/S2_1_{name}.tif") as original,
+        ):
+            assert np.array_equal(copy.read(1), original.read(1))
+
+
+def test_files_of_other_parcels_are_not_read_where_a_scene_does_not_come(
+    tmp_path: Path, services: Copernicus
+) -> None:
+    shape = {"a": pixel_box(0.3, 0.6, 11.5, 9.2)}
+    alone = write_parcels(tmp_path / "alone.parquet", shape)
+    pull(tmp_path, parcels=alone)
+    services.hub.faults = [Fault("503", path=PROCESS)]
+    results = pull(tmp_path)
+    assert {code for code, _ in told(results / "chosen.parquet").values()} == {
+        "scene_provider_error"
+    }
+    observe(tmp_path)
+    # a date that was lost is not one that does not cover the parcel
+    observed = told(results / "observed.parquet")
+    assert observed["a"] == observed["b"] == ("no_readable_scene", "lost_dates=3")
 
 
 def test_a_rerun_asks_for_no_pixel(tmp_path: Path, services: Copernicus) -> None:
