@@ -156,7 +156,7 @@ def _on_disk(asset: Asset) -> FilePlan:
     try:
         return FilePlan(bytes_there=os.stat(path).st_size)  # noqa: PTH116  a third of Path's time
     except (OSError, ValueError):
-        # The dates of a cube share the files of a variable.
+        # The dates of a cube share the files of a variable; a zip's own table says its members'.
         return FilePlan(bytes_there=asset.size or 0, unknown=asset.size is None)
 
 

@@ -21,8 +21,8 @@ from fieldline.pipeline.imagery.mosaic import read_day
 from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.safe.files import ProductFiles
 from fieldline.pipeline.imagery.safe.product import product_items
-from fieldline.pipeline.imagery.scenes import read_scene_days, run_scenes
-from fieldline.pipeline.imagery.settings import MaskSettings, SceneSettings
+from fieldline.pipeline.imagery.scenes import plan_scenes, read_scene_days, run_scenes
+from fieldline.pipeline.imagery.settings import MaskSettings, PullSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.archive import archive_items
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
@@ -34,6 +34,7 @@ from tests.pipeline.imagery.tiny_archive import (
     TinyScene,
     X,
     Y,
+    outlines,
     pixel_box,
     scene_settings,
     tiny_grid,
@@ -111,6 +112,22 @@ def test_a_zip_gives_what_its_folder_gives(tmp_path: Path) -> None:
     left, right = (read_table(r / "observations.parquet") for r in (folder, packed))
     assert len(left) == 2
     assert left.equals(right)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_a_plan_tells_the_sizes_of_a_products_files(tmp_path: Path, packed: bool) -> None:
+    safe = write_safe(tmp_path / "in", TinyProduct(numbers(3)))
+    wanted = ("B02_10m", "B04_10m", "B8A_20m", "SCL_20m")
+    sizes = [p.stat().st_size for p in safe.rglob("*.jp2") if p.stem.endswith(wanted)]
+    if packed:
+        zipped(safe)
+    plan = plan_scenes(
+        catalog=tmp_path / "in", outlines=outlines({"a": pixel_box(0.3, 0.6, 11.5, 9.2)}),
+        season=SEASON, scenes=SCENES, grid=GRID, pull=PullSettings(), folder=tmp_path / "out",
+    )  # fmt: skip
+    assert [(scene.files, scene.unknown_files) for scene in plan.scenes] == [(4, 0)]
+    assert len(sizes) == 4
+    assert plan.scenes[0].bytes_there == sum(sizes)
 
 
 def test_scenes_of_a_zip_move_with_the_work_folder(tmp_path: Path) -> None:
