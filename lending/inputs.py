@@ -139,6 +139,11 @@ def _estimate(name: str, description: str, *, least: float | None = 0) -> InputC
     return InputColumn(name, "money", description, unit, required=True, minimum=least, rounded=True)
 
 
+def _by_rule(name: str, description: str) -> InputColumn:
+    told = f"{description}, as `fieldline risk backfill` reckons it; blank: by the policy's rule"
+    return InputColumn(name, "money", told, "currency a year", minimum=0, rounded=True)
+
+
 def _some_principal(frame: pd.DataFrame) -> list[Problem]:
     """A loan of nothing."""
     nothing = (frame["principal"] == 0).fillna(value=False).to_numpy(dtype=bool)
@@ -190,6 +195,9 @@ LOANS = InputSchema(
             "off_farm_income", "money", "Income of the household from work off the farm; blank "
             "where it was not stated", "currency a year", minimum=0, rounded=True,
         ),
+        _by_rule("off_farm_counted", "Part of it that counts"),
+        _by_rule("debt_elsewhere", "Part of the debts that it pays"),
+        _by_rule("need_on_land", "Part of the need that falls on the land"),
         InputColumn(
             "stability", "number", "Stability of growth over the seasons", required=True,
             minimum=0, maximum=1,

@@ -14,6 +14,8 @@ import typer
 from fieldline.pipeline.records.errors import UserError
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from fieldline.lending.risk.table import CreditTable
 
 risk_app = typer.Typer(help="Train, evaluate and check default models.")
@@ -138,3 +140,55 @@ def risk_gate(
     if not found:
         print(f"approved: {folder}; name {folder / MANIFEST} in lending.risk.model")
     raise typer.Exit(exits.FOUND if found else exits.OK)
+
+
+@risk_app.command("backfill")
+def risk_backfill(
+    loans: Annotated[Path, typer.Option(help="Your loan book: CSV, workbook or Parquet.")],
+    county: Annotated[str, typer.Option(help="County id.")],
+    out: Annotated[Path, typer.Option(help="Loan history to write.")],
+    season: Annotated[
+        list[str] | None, typer.Option(help="Season of the payouts; may be given again.")
+    ] = None,
+    within: Annotated[
+        int, typer.Option(min=0, max=366, help="Days that knowledge may be older than a payout.")
+    ] = 31,
+    until: Annotated[
+        str | None, typer.Option(help="Day on which the book was written, YYYY-MM-DD.")
+    ] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="Run the chains that are lacking, one by one.")
+    ] = False,
+    config: Annotated[
+        list[Path] | None,
+        typer.Option("--config", "-c", help="YAML laid over the default; may be given again."),
+    ] = None,
+    cores: Annotated[int, typer.Option("--cores", min=1, help="Processor cores to use.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Turn your own loan book into a loan history, by what chains knew before each payout.
+
+    Example: fieldline risk backfill --loans book.xlsx --county C001 --out loan_history.csv --run
+    """
+    import datetime as dt
+
+    from fieldline.workflows.backfill import Asked, backfill_loans
+
+    today = dt.datetime.now(tz=dt.UTC).date()
+    asked = Asked(loans, county, tuple(season or ()), out, within, _day(until, today))
+    code = backfill_loans(config or [], asked, today=today, run=run, cores=cores, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def _day(text: str | None, today: dt.date) -> dt.date | None:
+    import datetime as dt
+
+    if text is None:
+        return None
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"--until {text!r} is no day", "write it as 2024-05-31") from error
+    if day > today:
+        raise UserError(f"--until {text} is still to come", "give the day of the book's export")
+    return day

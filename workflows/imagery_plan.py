@@ -1,13 +1,14 @@
 """`fieldline plan`: what the imagery of a county and season takes, before a byte of it is fetched.
 
 Owns the page, as a table and as JSON; the count is `pipeline.imagery.county_plan`'s. It reads the
-parcel files as intake would and needs no earlier stage and no key.
+parcel files as intake would and needs no earlier stage and no pseudonym key.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,9 @@ def document(plan: CountyPlan) -> dict[str, Any]:
             "money": _plain(plan.money),
             "currency": plan.tariff.currency,
             "files_of_unknown_size": sum(scene.unknown_files for scene in plan.scenes),
-            "files_of_bound_size": sum(scene.bound_files for scene in plan.scenes),
+            "files_without_tile_table": sum(scene.bound_files for scene in plan.scenes),
+            "files_to_render": sum(scene.rendered_files for scene in plan.scenes),
+            "files_not_read": Counter(fault for scene in plan.scenes for fault in scene.faults),
         },
         "looked": asdict(plan.looked),
         "tariff": tariff,
@@ -130,16 +133,34 @@ def _print(plan: CountyPlan) -> None:
     )
     for code, count in sorted(plan.left_out.items()):
         print(f"left out: {count} items, {code}")
-    bound, unknown = total["files_of_bound_size"], total["files_of_unknown_size"]
-    if bound:
-        print(f"{bound} files tell no tile table: the size of the whole file is counted")
-    if unknown:
-        print(f"{unknown} files of unknown size are not counted")
+    for line in _remarks(total):
+        print(line)
     if plan.looked.requests:
         print(
             f"this look: {plan.looked.requests:,} requests, {plan.looked.bytes / _MB:,.1f} MB of "
-            "file headers, which a run does not fetch again"
+            "file headers, which a run does not fetch again where the service tells versions"
         )
+
+
+def _remarks(total: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the bytes told do not hold exactly, each cause in its own words."""
+    if total["files_without_tile_table"]:
+        yield (
+            f"{total['files_without_tile_table']} files have no tile table (JPEG 2000): the size "
+            "of the whole file is counted"
+        )
+    if total["files_to_render"]:
+        yield (
+            f"{total['files_to_render']} files are still to be rendered: their windows are counted "
+            "as large as before they are compressed"
+        )
+    for reason, count in sorted(total["files_not_read"].items()):
+        yield (
+            f"{count} files cannot be read now ({reason}): the size of the whole file is counted "
+            "where it is stated, and a run loses their scenes unless this changes"
+        )
+    if total["files_of_unknown_size"]:
+        yield f"{total['files_of_unknown_size']} files of unknown size are not counted"
 
 
 def print_aligned(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> None:
@@ -153,7 +174,8 @@ def print_aligned(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> No
 
 
 def _row(scene: Mapping[str, Any]) -> dict[str, str]:
-    cloud, bound = scene["cloud_percent"], "<" if scene["bound_files"] else ""
+    cloud = scene["cloud_percent"]
+    bound = "<" if scene["bound_files"] or scene["rendered_files"] or scene["faults"] else ""
     values = (
         scene["id"], scene["date"], "" if cloud is None else f"{cloud:.0f}", scene["files"],
         scene["files_there"], scene["tiles"], scene["windows"], scene["requests"],

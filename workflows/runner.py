@@ -31,7 +31,7 @@ from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.county_tables import unreadable_tables
 from fieldline.workflows.job import SENTENCE
-from fieldline.workflows.plan import CONFIRM_VARIABLE
+from fieldline.workflows.plan import CONFIRM_VARIABLE, FOLDER
 from fieldline.workflows.preflight import preflight
 from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
 from fieldline.workflows.stages import STAGE_NAMES
@@ -72,6 +72,35 @@ def run_chain(
         command = _command(config_files, config, start=start, cores=cores)
         _execute(command, config.results, {CONFIRM_VARIABLE: "1"} if confirm else {})
     return summarise(config)
+
+
+def make_artifacts(
+    config_files: Sequence[Path], county: str, season: str, names: Sequence[str], *, cores: int
+) -> Path:
+    """Run one county and season up to some of its artifacts and no further.
+
+    Args:
+        config_files: YAML files laid over the default.
+        county: County id.
+        season: Season.
+        names: Artifacts, by their paths in the folder of the county and season.
+        cores: Processor cores.
+
+    Returns:
+        The folder of the county and season.
+
+    Raises:
+        UserError: As `run_chain`.
+    """
+    config = _selected(config_files, [county], [season], None)
+    folder = FOLDER.format(season=season, county=county)
+    command = _command(config_files, config, start=None, cores=cores)
+    # Before all options: some of them take every word that follows.
+    place = command.index("--snakefile")
+    command[place:place] = [f"{folder}/{name}" for name in names]
+    with _exclusive(config.results):
+        _execute(command, config.results, {})
+    return config.results / folder
 
 
 def plan_chain(

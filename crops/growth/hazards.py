@@ -3,7 +3,8 @@
 Owns `hazards.parquet`. Every index is one scale: the share of the crop that such weather usually
 costs, 0 while it is what any year costs and 100 where the crop is lost. The same dry fortnight is
 nothing to a fallow field and little to an irrigated one, so only days between the parcel's own
-start and end of season count, and usual irrigation is given before a day counts as dry.
+start and end of season count, and usual irrigation is given before a day counts as dry. Before the
+season is over, what has not come up has not been harmed.
 
 Source: FAO-33 (Doorenbos & Kassam 1979) yield response to water; FAO-56 (Allen et al. 1998)
 depletion fractions; AquaCrop reference manual (Raes et al. 2018) temperatures; China's statistics
@@ -33,6 +34,11 @@ from fieldline.pipeline.records.tables import read_table, write_table
 
 STAGE = "hazards"
 _INDICES = ("drought", "flood", "frost", "heat")
+_NO_HARM: dict[str, Any] = {
+    "gdd": 0.0, "dry_spell_days": 0, "wet_spell_days": 0, "hazard_index": 0.0,
+    **dict.fromkeys(_INDICES, 0.0),
+}  # fmt: skip
+"""Land on which nothing has come up: the weather so far met no crop."""
 
 
 @dataclass(frozen=True)
@@ -246,16 +252,23 @@ def _parcel(
     empty: dict[str, Any] = dict.fromkeys(HAZARDS.names) | {"parcel_id": parcel_id}
     frame = cells.get(str(record["cell_id"]))
     first, last, seen = _window(record, season)
+    crop = record["crop"] if isinstance(record["crop"], str) else None
+    waiting = not seen and crop is None and season.as_of < season.end
     days = frame.loc[(frame.index >= first) & (frame.index <= last)] if frame is not None else None
     count = 0 if days is None else len(days)
     if days is None or count < settings.min_days:
         numbers = detail(days=count, needed=settings.min_days)
         return empty, Outcome(STAGE, parcel_id, "", "no_weather_index", numbers)
-    crop = record["crop"] if isinstance(record["crop"], str) else "default"
-    limits = thresholds().get(crop, thresholds()["default"])
+    if waiting:
+        return {"parcel_id": parcel_id} | _NO_HARM, Outcome(STAGE, parcel_id, "", "not_yet_grown")
+    limits = thresholds().get(crop or "default", thresholds()["default"])
     code = "ok" if seen else "no_growing_season"
+    peak = record["pos"]
+    if isinstance(peak, dt.date) and not isinstance(record["eos"], dt.date):
+        # Before the canopy has gone down again the highest day so far need not be the peak.
+        peak = peak if season.as_of >= season.end else season.end
     row = {"parcel_id": parcel_id} | indices(
-        _weather(days), limits, settings, tender=_tender(days, record["pos"], limits, settings)
+        _weather(days), limits, settings, tender=_tender(days, peak, limits, settings)
     )
     return row, Outcome(STAGE, parcel_id, "", code, detail(days=count))
 

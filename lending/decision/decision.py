@@ -174,10 +174,11 @@ def _judge(
     stops = [*findings.vetoes(case)]
     if _price_may_stop(case):
         stops += _price_stops(case, price)
-    doubts = _doubts(case, caps)
+    doubts, leases = _doubts(case, caps), [*findings.unproven_leases(case)]
     if stops:
-        found = stops if rules.stops_alone else [*stops, *doubts]
-        return "decline", [*found, *findings.points_judged(case, found)]
+        told_first, *causes = stops if rules.stops_alone else [*stops, *doubts]
+        points = findings.points_judged(case, [told_first, *causes])
+        return "decline", [told_first, *leases, *causes, *points]
     bounds = [*findings.limits(case, caps), *findings.left_out(case)]
     small = limit < least_line(case)
     if small and rules.minimum_stands:
@@ -185,11 +186,11 @@ def _judge(
     elif small and rules.minimum_first and _of_risk_alone(doubts):
         doubts = []
     if doubts:
-        found = [*doubts, *findings.left_out(case)]
+        found = [*leases, *doubts, *findings.left_out(case)]
         return "review", [*found, *findings.points_judged(case)]
     if small:
-        return "decline", [_below_minimum(case, limit), *bounds]
-    return "approve", bounds
+        return "decline", [_below_minimum(case, limit), *leases, *bounds]
+    return "approve", [*leases, *bounds]
 
 
 def _price_may_stop(case: Case) -> bool:

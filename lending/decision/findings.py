@@ -215,6 +215,22 @@ def points_judged(case: Case, stops: Iterable[Finding] | None = None) -> Iterato
         yield Finding("expert_scorecard", {"value": f"{case.risk.pd or 0:.1%}"}, variant="judged")
 
 
+def unproven_leases(case: Case) -> Iterator[Finding]:
+    """Yield the rented parcels that count for less because no paper shows that they are let."""
+    if not RULES[case.rules].leases_told:
+        return
+    for parcel in case.parcels:
+        if parcel.counts and "lease_unproven" in parcel.codes:
+            counted = area(parcel.evidence_area_m2)
+            if parcel.declared_area_m2 is None:
+                yield told("lease_unproven:undeclared", parcel=parcel.parcel_id, value=counted)
+            else:
+                declared = area(parcel.declared_area_m2)
+                yield told(
+                    "lease_unproven", parcel=parcel.parcel_id, value=counted, threshold=declared
+                )
+
+
 def _binding(case: Case, caps: Caps) -> Finding:
     currency, least = case.currency, caps.least
     if least == caps.capacity:

@@ -28,6 +28,8 @@ class Lease:
     issued_on: dt.date
     area_m2: float | None = None
     """Leased part; None for the whole parcel."""
+    valid_to: dt.date = dt.date.max
+    """Last day of the lease."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class ParcelPapers:
     rent_proven: bool = False
     crop_share: float = 0.0
     """Landlord's share of the crop."""
+    insured_to: dt.date = dt.date.max
+    """Last day of the insurance: a harvest after it is not insured."""
     insured_minor: int = 0
     premium_minor: int = 0
 
@@ -134,7 +138,8 @@ def _of_parcel(rows: list[dict[Any, Any]], applicant: str) -> ParcelPapers:
     insurance = proven.get("crop_insurance")
     return ParcelPapers(
         lease=None if lease is None else Lease(
-            str(lease["counterparty_id"]), _day(lease["issued_on"]), lease["area_m2"]
+            str(lease["counterparty_id"]), _day(lease["issued_on"]), lease["area_m2"],
+            _day(lease["valid_to"]),
         ),
         objected_on=None if objection is None else _day(objection["issued_on"]),
         certificate=None if certificate is None else Certificate(
@@ -149,6 +154,7 @@ def _of_parcel(rows: list[dict[Any, Any]], applicant: str) -> ParcelPapers:
         rent_minor=None if told is None or told["amount"] is None else int(told["amount"]),
         rent_proven=lease is not None,
         crop_share=0.0 if told is None else float(told["crop_share"] or 0.0),
+        insured_to=dt.date.max if insurance is None else _day(insurance["valid_to"]),
         insured_minor=0 if insurance is None else int(insurance["amount"]),
         premium_minor=0 if insurance is None else int(insurance["premium"] or 0),
     )  # fmt: skip

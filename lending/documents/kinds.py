@@ -28,6 +28,9 @@ class DocumentKind:
     """Whether it proves nothing until somebody of the lender has checked it."""
     needs: tuple[str, ...]
     """Columns without which a row of the kind says nothing."""
+    greatest_age_days: int | None
+    """Days from its issue for which it says how things stand; None where its last day says so. An
+    assumption of the lender: a photo or receipt is of this season, a record of the last year."""
     names: tuple[str, ...]
     """Other names that offices give it."""
     english: str
@@ -44,6 +47,7 @@ def document_kinds() -> dict[str, DocumentKind]:
             "parcel" if row["about"] == "parcel" else "farmer",
             row["verified"] == "1",
             tuple(row["needs"].split()),
+            int(row["greatest_age_days"]) if row["greatest_age_days"] else None,
             tuple(row["names"].split("|")),
             row["english"],
             row["chinese"],

@@ -1,8 +1,8 @@
 """The table of papers: one row per paper, read as known at the as-of date.
 
 Owns its declaration, the checks of one row against its kind and what becomes of a row at a date:
-a paper counts from the day it begins to the day it ends, and proves what its kind proves only once
-somebody of the lender has verified it. What a paper settles is elsewhere.
+a paper counts from the day it begins to the day it ends or is too old for its kind, and proves what
+its kind proves only once somebody of the lender has verified it. What a paper settles is elsewhere.
 """
 
 from __future__ import annotations
@@ -154,6 +154,7 @@ def states_at(table: InputTable, as_of: dt.date) -> pd.Series[Any]:
     frame, day = table.frame, pd.Timestamp(as_of)
     kinds = _kinds(frame)
     begins = frame["valid_from"].fillna(frame["issued_on"])
+    age = (day - frame["issued_on"]).dt.days
     proves = kinds.map(lambda kind: pd.notna(kind) and document_kinds()[str(kind)].verified)
     checked = frame["verified_by"].notna() & (frame["verified_on"] <= day)
     bad = frame.index.isin([row - 1 for row in table.bad_rows])
@@ -165,9 +166,16 @@ def states_at(table: InputTable, as_of: dt.date) -> pd.Series[Any]:
         (again, "input_repeated"),
         (_true(begins > day), "document_not_begun"),
         (_true(frame["valid_to"] < day), "document_expired"),
+        (_true(age > _greatest_age(kinds)), "document_too_old"),
         (_true(proves.astype(bool) & ~checked), "document_unverified"),
     ]
     return pd.Series(np.select([c for c, _ in codes], [n for _, n in codes], "ok"), frame.index)
+
+
+def _greatest_age(kinds: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the days for which a paper of each kind counts; missing where its last day says."""
+    ages = {code: kind.greatest_age_days for code, kind in document_kinds().items()}
+    return kinds.map(ages).astype("float64")
 
 
 def _true(values: pd.Series[Any]) -> npt.NDArray[np.bool_]:
@@ -193,7 +201,8 @@ def _stands_twice(
 
 _COLUMN_OF = {
     "input_after_as_of": "issued_on", "document_not_begun": "valid_from",
-    "document_expired": "valid_to", "document_unverified": "verified_by",
+    "document_expired": "valid_to", "document_too_old": "issued_on",
+    "document_unverified": "verified_by",
     "input_contradicted": "document_id", "input_repeated": "document_id",
 }  # fmt: skip
 """The column to which a person looks, by code."""

@@ -9,15 +9,15 @@ one function. Joint draws and what a harvest must pay for are elsewhere.
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fieldline.lending.profile.rotation import Rotation
 from fieldline.lending.schemas import HARVESTS
 from fieldline.lending.settings import PolicySettings
 
@@ -55,6 +55,8 @@ class CropValue:
     cost_minor: int
     harvest_from: dt.date | None
     harvest_by: dt.date | None
+    sown_by: dt.date | None = None
+    """Last day on which it is sown by its template."""
 
     def price_sd(self, days: int) -> float:
         """Return the log sd of the price some days ahead: variances in proportion to the days."""
@@ -77,7 +79,7 @@ def crop_values_of(table: pd.DataFrame) -> dict[str, CropValue]:
             str(row["crop"]), float(row["prior_t_ha"]), float(row["years_log_sd"]),
             float(row["own_log_sd"]), int(row["price_q50_minor"]), float(row["price_log_sd"]),
             float(row["price_log_sd_year"]), int(row["price_days"]), int(row["cost_per_ha_minor"]),
-            _date(row["harvest_from"]), _date(row["harvest_by"]),
+            _date(row["harvest_from"]), _date(row["harvest_by"]), _date(row["sown_by"]),
         )
         for row in known.to_dict("records")
     }  # fmt: skip
@@ -105,39 +107,6 @@ def county_norms(parcels: pd.DataFrame) -> dict[str, Norm]:
     shift = np.log(known["yield_q50_t_ha"].astype(float) / known["prior_t_ha"].astype(float))
     medians = known.assign(shift=shift).groupby("crop")[["shift", "own_log_sd"]].median()
     return {str(crop): Norm(*map(float, row)) for crop, row in medians.iterrows()}
-
-
-class Rotation:
-    """Which crop follows which, learnt from what was seen on the county's parcels."""
-
-    def __init__(self, histories: Sequence[Sequence[str]], policy: PolicySettings) -> None:
-        self._policy = policy
-        self._after: dict[str, Counter[str]] = defaultdict(Counter)
-        self._share: Counter[str] = Counter()
-        for crops in histories:
-            seen = [crop for crop in crops if crop != "unknown"]
-            self._share.update(seen)
-            for before, after in pairwise(crops):
-                if "unknown" not in (before, after):
-                    self._after[before][after] += 1
-
-    def chances(self, crop: str) -> dict[str, float]:
-        """Return the chance of each crop after this one; the same crop where nothing was seen.
-
-        Counts of what followed are drawn towards the county's shares by `rotation_prior` parcels;
-        crops below `rotation_least` are left to the others.
-        """
-        followed, all_seen = self._after.get(crop, Counter()), sum(self._share.values())
-        if not self._after or all_seen == 0:
-            return {crop: 1.0}
-        prior, count = self._policy.rotation_prior, sum(followed.values())
-        raw = {
-            name: (followed[name] + prior * share / all_seen) / (count + prior)
-            for name, share in self._share.items()
-        }
-        likely = {n: p for n, p in raw.items() if p >= self._policy.rotation_least} or {crop: 1.0}
-        total = sum(likely.values())
-        return {name: likely[name] / total for name in sorted(likely)}
 
 
 def repayment_harvests(
@@ -254,17 +223,33 @@ def _unsown(
 ) -> Iterator[dict[str, Any]]:
     """Yield the harvest of a crop that is declared and not up yet.
 
-    What is declared counts by a policy share; the rest is what usually grows there and can still
-    be sown this season.
+    What is declared counts by a policy share; the rest is what else the county grows that would not
+    be seen yet either.
     """
     declared = str(row["declared_crop"])
     sown = float(policy.declared_crop_share)
-    chances = defaultdict(float, {declared: sown})
-    for crop, chance in rotation.chances(declared).items():
-        possible = crop in values and (values[crop].harvest_from or horizon.as_of) > horizon.as_of
-        chances[crop if possible else declared] += (1 - sown) * chance
+    usual = {
+        crop: share
+        for crop, share in rotation.usual().items()
+        if _may_come(values.get(crop), values.get(declared), horizon.as_of)
+    }
+    total = sum(usual.values())
+    chances = defaultdict(float, {declared: sown if total > 0 else 1.0})
+    for crop, chance in usual.items():
+        chances[crop] += (1 - sown) * chance / total
     basis = {crop: "declared" if crop == declared else "rotation" for crop in chances}
     yield from _mixed(row, chances, basis, "unsown", 0, values, horizon, policy)
+
+
+def _may_come(value: CropValue | None, declared: CropValue | None, as_of: dt.date) -> bool:
+    """Whether a crop may stand at the harvest on land where the declared one is not up yet.
+
+    It may where it is sown no earlier than that one, or no earlier than today.
+    """
+    if value is None or (value.harvest_from or as_of) <= as_of:
+        return False
+    unseen = as_of if declared is None or declared.sown_by is None else declared.sown_by
+    return value.sown_by is None or value.sown_by >= min(as_of, unseen)
 
 
 def _following(

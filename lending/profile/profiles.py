@@ -25,7 +25,6 @@ from fieldline.lending.inputs import APPLICATIONS
 from fieldline.lending.profile.applications import Application, applications_of
 from fieldline.lending.profile.harvest import (
     Horizon,
-    Rotation,
     crop_values_of,
     repayment_harvests,
 )
@@ -36,6 +35,7 @@ from fieldline.lending.profile.proofs import (
     off_farm_counted,
     with_proofs,
 )
+from fieldline.lending.profile.rotation import Rotation, seen_or_declared
 from fieldline.lending.profile.worth import COUNTS, parcel_values
 from fieldline.lending.schemas import HARVESTS, PROFILES
 from fieldline.lending.settings import PolicySettings
@@ -271,7 +271,8 @@ def profile_frame(
         households[party.household_id].append(party)
     for members in households.values():
         share_needs(members, policy, currency)
-    received, given = guaranteed_amounts(papers, {p.party_id: p.free_minor for p in parties})
+    free = {party.party_id: party.free_minor for party in parties}
+    received, given = guaranteed_amounts(papers, free, policy)
     for party in parties:
         party.guaranteed_minor = received.get(party.party_id, 0)
         party.guaranteeing_minor = given.get(party.party_id, 0)
@@ -375,8 +376,9 @@ def run_profile(
     parcels = join_parcels(
         read_table(evidence), read_table(yields), read_table(growth), read_table(hazards), known
     )
+    crops = seen_or_declared(dict(zip(known["parcel_id"], known["crops"], strict=True)), parcels)
     harvests = repayment_harvests(
-        parcels, crop_values_of(read_table(crop_values)), Rotation(known["crops"].tolist(), policy),
+        parcels, crop_values_of(read_table(crop_values)), Rotation(crops, policy),
         Horizon(as_of, policy.tenor_days), policy,
     )  # fmt: skip
     owners = dict(zip(parcels["parcel_id"], parcels["farmer_id"], strict=True))

@@ -71,17 +71,20 @@ def off_farm_counted(
 
 
 def guaranteed_amounts(
-    papers: Mapping[str, FarmerPapers], free_minor: Mapping[str, int]
+    papers: Mapping[str, FarmerPapers], free_minor: Mapping[str, int], policy: PolicySettings
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Return what is guaranteed for each farmer, and by each farmer of the county.
 
-    A farmer can vouch for no more than a poor year leaves to him: guarantees beyond are cut in
-    proportion. A guarantor from outside the county (a guarantee company) was checked by whoever
-    verified the paper.
+    A farmer can vouch for no more than half of the line that a poor year's income would carry with
+    the safety factor: guarantees beyond are cut in proportion. What counts for one counts against
+    the other and no more, because nothing is lent on the rest; and half, so that a better year is
+    never worse for the guarantor. A guarantor from outside the county (a guarantee company) was
+    checked by whoever verified the paper.
 
     Args:
         papers: By farmer.
         free_minor: What a poor year leaves to each farmer of the county.
+        policy: Least debt service coverage.
     """
     by_guarantor: dict[str, list[Guarantee]] = defaultdict(list)
     for own in papers.values():
@@ -91,9 +94,10 @@ def guaranteed_amounts(
     given: dict[str, int] = {}
     for guarantor, guarantees in sorted(by_guarantor.items()):
         total = sum(guarantee.amount_minor for guarantee in guarantees)
-        most = total if guarantor not in free_minor else max(0, free_minor[guarantor])
+        most = total
+        if guarantor in free_minor:
+            most = int(max(0, free_minor[guarantor]) / (2 * policy.dscr_min))
+            given[guarantor] = min(total, most)
         for guarantee in guarantees:
             received[guarantee.farmer] += guarantee.amount_minor * min(total, most) // max(1, total)
-        if guarantor in free_minor:
-            given[guarantor] = total
     return dict(received), given

@@ -6,6 +6,7 @@ is a cost of the harvest, whether a paper states it or not; which harvest it is,
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -55,6 +56,7 @@ def parcel_values(
 
 
 def _value(row: Mapping[Any, Any], area_m2: float, papers: ParcelPapers, rent: int) -> ParcelValue:
+    insured = _until(row["harvest_by"], papers.insured_to)
     return ParcelValue(
         parcel_id=str(row["parcel_id"]),
         area_ha=float(area_m2) / 1e4,
@@ -69,9 +71,14 @@ def _value(row: Mapping[Any, Any], area_m2: float, papers: ParcelPapers, rent: i
         chance=float(row["chance"]),
         rent_minor_ha=float(_rent(papers, rent) * MU_PER_HA),
         crop_share=papers.crop_share,
-        premium_minor_ha=float(papers.premium_minor * MU_PER_HA),
-        insured_minor_ha=float(papers.insured_minor * MU_PER_HA),
+        premium_minor_ha=float(insured * papers.premium_minor * MU_PER_HA),
+        insured_minor_ha=float(insured * papers.insured_minor * MU_PER_HA),
     )
+
+
+def _until(harvest_by: Any, last: dt.date) -> bool:
+    """Whether a paper that ends on a day covers a harvest; one without a day falls on any."""
+    return bool(pd.isna(harvest_by) or pd.Timestamp(harvest_by).date() <= last)
 
 
 def _rent(papers: ParcelPapers, usual: int) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from fieldline.lending.settings import PolicySettings
@@ -67,7 +66,8 @@ def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
 
     The household's part follows the rule of the profile, so that old loans and new applicants are
     on one scale: off-farm income pays other debts first and the household next; the rest of the
-    household falls on the land, at most `need_income_share` of its poor year.
+    household falls on the land, at most `need_income_share` of its poor year. Where a row tells
+    what came of the rule (`lending.risk.backfill`), that is taken.
 
     Args:
         history: Loan history; money in any one unit, `household_need` in full, `off_farm_income`
@@ -75,11 +75,13 @@ def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
         policy: Shares of off-farm income and of poor-year income.
     """
     need, poor = history["household_need"], history["income_q10"].clip(lower=0)
-    off_farm = history["off_farm_income"] * float(policy.off_farm_share)
+    stated = history["off_farm_income"] * float(policy.off_farm_share)
+    off_farm = _told(history, "off_farm_counted", stated)
     counted = off_farm.fillna(0.0)
-    elsewhere = np.minimum(history["debt_service"], counted)
+    elsewhere = _told(history, "debt_elsewhere", counted.clip(upper=history["debt_service"]))
     left = (need - (counted - elsewhere)).clip(lower=0)
-    carried = np.minimum(left, float(policy.need_income_share) * poor)
+    by_rule = left.clip(upper=float(policy.need_income_share) * poor)
+    carried = _told(history, "need_on_land", by_rule)
     return _feature_table(
         history.assign(
             off_farm=off_farm,
@@ -88,6 +90,10 @@ def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
             finished_loans=history["prior_loans"],
         )
     )
+
+
+def _told(history: pd.DataFrame, name: str, by_rule: pd.Series[float]) -> pd.Series[float]:
+    return history[name].fillna(by_rule) if name in history else by_rule
 
 
 _BLANK = {

@@ -297,7 +297,7 @@ def _read_asset(named: Asset, item: Fields, folder: str | None, scene: SceneItem
             asset, scene.offset_applied, scene.baseline, item.fields("properties")
         )
         href, size = _href(asset, folder), _size(asset)
-        return replace(named, href=href, radiometry=radiometry, size=size)
+        return Asset(named.key, href, named.names, radiometry, size)
     except FieldError as fault:
         return replace(named, fault=fault)
 
@@ -320,7 +320,10 @@ def _names(asset: Fields, properties: Fields) -> frozenset[str]:
 
     Which band of such a file is meant is not settled by the list, and the first would be read.
     """
-    named = Fields({**asset.values, "eo:bands": _eo_bands(asset, properties)}, asset.path)
+    listed = _eo_bands(asset, properties)
+    named = asset
+    if listed is not asset.raw("eo:bands"):
+        named = Fields({**asset.values, "eo:bands": listed}, asset.path)
     bands = [*_one_band(named, "eo:bands"), *_one_band(named, "bands")]
     return frozenset(name for band in bands for key in _NAME_KEYS if (name := band.text(key)))
 

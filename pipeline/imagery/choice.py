@@ -10,14 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from fieldline.pipeline.imagery.archive import SceneItem
+from fieldline.pipeline.imagery.catalog import BrokenLink
 from fieldline.pipeline.records.outcomes import OK, detail
 
 #: Share of a product that a newer one of its acquisition must show to stand for it. Reprocessed
 #: footprints differ by some pixels along the edge of the swath.
 _COVERED = 0.98
+
+
+class MissingFile(Protocol):
+    """Why a file of an item is not on disk."""
+
+    asset: str
+    reason: str
+    attempts: int
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,25 @@ class Choice:
     """The item, where the document could be read."""
     kept: dict[str, Any] | None = None
     """What is written of a chosen item."""
+
+    def without(self, fault: MissingFile | None, code: str) -> Choice:
+        """Return a usable item named as one of which a file did not come; it stays what is written,
+        so that its date counts as lost."""
+        if fault is None or self.code != OK:
+            return self
+        words = detail(asset=as_word(fault.asset), reason=fault.reason, attempts=fault.attempts)
+        return replace(self, code=code, detail=words)
+
+
+def lost_link(link: BrokenLink) -> Choice:
+    """Return what became of a document that leads nowhere."""
+    about = {"file": as_word(link.file)} if link.file else {}
+    return Choice(as_word(link.name), link.code, detail(reason=link.reason, **about))
+
+
+def as_word(name: str) -> str:
+    """Return a name as one word, as an outcome's detail holds them."""
+    return "_".join(name.split())
 
 
 def distinct(choices: Sequence[Choice]) -> list[Choice]:

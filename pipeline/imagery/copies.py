@@ -7,13 +7,9 @@ and take no room); every tile of a copy was decoded once before it counts.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,14 +25,13 @@ from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.remote_file import RemoteFile
 from fieldline.pipeline.imagery.resample import FileGeometry
 from fieldline.pipeline.imagery.tile_table import TileTable, read_tile_table
-from fieldline.pipeline.imagery.verified_file import checksum, record_of
+from fieldline.pipeline.imagery.verified_file import checksum, record_of, written
 from fieldline.pipeline.imagery.windows import Tiles, box_of
 from fieldline.pipeline.records.tables import atomic_path
 
 _TILE = 256
 #: GDAL's names of the compressions whose tiles mean the same in another file.
 _COMPRESSIONS = {1: None, 5: "LZW", 8: "DEFLATE", 32946: "DEFLATE", 50000: "ZSTD"}
-_ALMOST_FULL = 2**20  # bytes; GDAL loses less than that by the time it says so
 _AT_A_TIME = 8 * 2**20  # bytes; bounds what a thread holds
 
 
@@ -148,7 +143,7 @@ def _copy_tiles(
     if compress is not None:
         profile |= {"compress": compress, "predictor": table.predictor}
     with rasterio.Env(**GDAL_OPTIONS):
-        with _written(target):
+        with written(target.parent):
             order = "LITTLE" if table.order == "<" else "BIG"
             rasterio.open(target, "w", endianness=order, **profile).close()
         copy = _local_table(target)
@@ -229,7 +224,7 @@ def _copy_pixels(
     profile = {**_profile(request, layout, whole, _tile_of(layout)), "compress": "deflate"}
     windows = runs(tiles, layout.tile, geometry.height, geometry.width)
     sums = hashlib.sha256(), hashlib.sha256()
-    with rasterio.Env(**GDAL_OPTIONS), opened(remote) as file, _written(target):
+    with rasterio.Env(**GDAL_OPTIONS), opened(remote) as file, written(target.parent):
         pieces = list(_pieces(windows, layout.tile[1], file))
         with rasterio.open(target, "w", **profile) as copy:
             for window in pieces:
@@ -242,17 +237,6 @@ def _copy_pixels(
                 sums[1].update(np.ascontiguousarray(numbers).tobytes())
         if sums[0].digest() != sums[1].digest():
             raise RasterioError("the copy is not what was written")
-
-
-@contextmanager
-def _written(target: Path) -> Iterator[None]:
-    """Turn what GDAL says of a copy that it could not write into what the disk would have said."""
-    try:
-        yield
-    except RasterioError as error:
-        full = shutil.disk_usage(target.parent).free < _ALMOST_FULL
-        number = errno.ENOSPC if full else errno.EIO
-        raise OSError(number, os.strerror(number)) from error
 
 
 def _pieces(windows: Sequence[Window], wide: int, file: Any) -> list[Window]:

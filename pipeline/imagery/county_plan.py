@@ -19,14 +19,14 @@ import requests
 
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.copies import parts_of
-from fieldline.pipeline.imagery.layout import LayoutError, read_layout
+from fieldline.pipeline.imagery.layout import UNTABLED_STEP, LayoutError, read_layout
 from fieldline.pipeline.imagery.limits import Use, check_budget
 from fieldline.pipeline.imagery.pull import Pull, WantedFile, WantedScene, writing
 from fieldline.pipeline.imagery.range_store import RangeStore
-from fieldline.pipeline.imagery.rendering import SAMPLE_BYTES, Rendering
+from fieldline.pipeline.imagery.rendering import Rendering
 from fieldline.pipeline.imagery.scene_table import wanted_assets
 from fieldline.pipeline.imagery.settings import BudgetSettings, SceneSettings
-from fieldline.pipeline.imagery.tariffs import Tariff, processing_units
+from fieldline.pipeline.imagery.tariffs import Tariff, answer_bytes, processing_units
 from fieldline.pipeline.imagery.web import WebError
 from fieldline.pipeline.imagery.windows import window_count
 
@@ -42,11 +42,14 @@ class FilePlan:
     windows: int = 0
     """Groups of tiles that touch each other."""
     ranges: int = 0
-    """Byte ranges that are still to be asked for, one request each."""
+    """Byte ranges that are still to be asked for, one request each; of a file without a tile table
+    as many as all of it takes."""
     bound: bool = False
-    """Whether the bytes to come are the whole file's, because its tile table is not known."""
+    """Whether the bytes to come are the whole file's, because it has no tile table."""
     unknown: bool = False
     """Whether nothing says how many bytes it takes."""
+    fault: str = ""
+    """Why its header cannot be read: its bytes are the whole file's, where they are known."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,13 @@ class ScenePlan:
     """Windows of its finest file."""
     requests: int
     bound_files: int
-    """Files of which only the size as a whole is known: their bytes are a bound."""
+    """Files without a tile table: their size as a whole is counted, a bound."""
     unknown_files: int
     """Files of unknown size."""
+    rendered_files: int = 0
+    """Files still to be rendered: windows are counted as large as before they are compressed."""
+    faults: tuple[str, ...] = ()
+    """Why headers of its files cannot be read, one reason for each file; they count as a whole."""
     units: float = 0.0
     """Processing units of what is still to be rendered."""
 
@@ -144,12 +151,13 @@ def plan_archive(
 
 
 def _on_disk(asset: Asset) -> FilePlan:
-    parts = urlsplit(asset.href)
-    path = unquote(parts.path) if parts.scheme == "file" else asset.href
+    href = asset.href
+    path = unquote(urlsplit(href).path) if href.startswith("file:") else href
     try:
         return FilePlan(bytes_there=os.stat(path).st_size)  # noqa: PTH116  a third of Path's time
     except (OSError, ValueError):
-        return FilePlan(unknown=True)
+        # The dates of a cube share the files of a variable.
+        return FilePlan(bytes_there=asset.size or 0, unknown=asset.size is None)
 
 
 def _planned(pull: Pull, item: SceneItem) -> ScenePlan:
@@ -169,9 +177,9 @@ def _rendered(item: SceneItem, rendering: Rendering) -> ScenePlan:
         id=item.id, date=item.datetime.date().isoformat(), cloud_percent=item.cloud_cover,
         files=len(rendering.paths), files_there=len(there),
         bytes_there=sum(path.stat().st_size for path in there),
-        bytes_to_come=sum(part.height * part.width * (bands + 1) * SAMPLE_BYTES for part in parts),
-        tiles=0, windows=len(rendering.windows), requests=len(parts), bound_files=bands,
-        unknown_files=0,
+        bytes_to_come=sum(answer_bytes(part.height, part.width, bands) for part in parts),
+        tiles=0, windows=len(rendering.windows), requests=len(parts), bound_files=0,
+        unknown_files=0, rendered_files=bands if parts else 0,
         units=sum(processing_units(part.height, part.width, bands) for part in parts),
     )  # fmt: skip
 
@@ -188,6 +196,7 @@ def _scene(item: SceneItem, files: Sequence[FilePlan]) -> ScenePlan:
         requests=sum(file.ranges for file in files),
         bound_files=sum(file.bound for file in files),
         unknown_files=sum(file.unknown for file in files),
+        faults=tuple(file.fault for file in files if file.fault),
     )  # fmt: skip
 
 
@@ -197,9 +206,10 @@ def _file(pull: Pull, session: requests.Session, file: WantedFile) -> FilePlan:
     with writing(file.path), RangeStore(parts_of(file.path)) as store:
         try:
             return _by_table(pull, session, file, store)
-        except (LayoutError, WebError):
+        except (LayoutError, WebError) as error:
             size = store.size or file.asset.size
-            return FilePlan(0, size or 0, bound=True, unknown=size is None, ranges=1)
+            ranges = _requests(store, size or 1)
+            return FilePlan(0, size or 0, unknown=size is None, ranges=ranges, fault=error.reason)
 
 
 def _by_table(
@@ -211,10 +221,18 @@ def _by_table(
     told: dict[str, Any] = {"tiles": int(tiles.sum()), "windows": window_count(tiles)}
     if layout.table is None:  # only GDAL finds its way in it
         size = store.size or 0
-        return FilePlan(store.bytes_held, size - store.bytes_held, bound=True, ranges=1, **told)
+        to_come, ranges = size - store.bytes_held, _requests(store, size)
+        return FilePlan(store.bytes_held, to_come, bound=True, ranges=ranges, **told)
     missing = [
         gap for start, end in layout.ranges(tiles, pull.settings)
         for gap in store.missing(start, end)
     ]  # fmt: skip
     to_come = sum(end - start for start, end in missing)
     return FilePlan(store.bytes_held, to_come, ranges=len(missing), **told)
+
+
+def _requests(store: RangeStore, size: int) -> int:
+    """Return the most requests that GDAL's own way through a file takes: one for each gap of each
+    step that its reads are rounded to."""
+    starts = range(0, size, UNTABLED_STEP)
+    return sum(len(list(store.missing(at, min(at + UNTABLED_STEP, size)))) for at in starts)

@@ -24,7 +24,7 @@ from fieldline.pipeline.imagery.tile_table import TileTable, read_tile_table
 from fieldline.pipeline.imagery.windows import Places, Tiles, merged_ranges, tiles_under
 
 _KIB = 1024
-_UNTABLED_STEP = 256 * _KIB
+UNTABLED_STEP = 256 * _KIB
 """Bytes read at once of a file that GDAL alone finds its way in (JPEG 2000)."""
 
 
@@ -68,7 +68,7 @@ def read_layout(remote: RemoteFile) -> Layout:
     table = read_tile_table(remote.read)
     remote.check()
     if table is None:
-        remote.step = _UNTABLED_STEP
+        remote.step = UNTABLED_STEP
     try:
         with rasterio.Env(**GDAL_OPTIONS), opened(remote) as file:
             geometry = FileGeometry(file.crs.to_wkt(), file.transform, file.height, file.width)

@@ -13,13 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from fieldline.pipeline.imagery.settings import BudgetSettings
+from fieldline.pipeline.imagery.settings import BudgetSettings, PullSettings
 from fieldline.pipeline.imagery.tariffs import Tariff
 from fieldline.pipeline.records.errors import ProviderError, UserError
 
 _BURST_S = 1.0
 """Seconds' worth of requests that may go out at once after a pause."""
 _FINISH = "raise it, or take fewer scenes (seasons, scenes.bands, scenes.max_cloud_percent)"
+
+
+RUN_DEADLINE = "run_deadline"
+"""Reason of what is given up because the run's time is over."""
 
 
 class OutOfTimeError(ProviderError):
@@ -211,6 +215,12 @@ class Guard:
         """
         now = self.meter.clock()
         if now >= self.meter.run_deadline:
-            raise OutOfTimeError("run_deadline")
+            raise OutOfTimeError(RUN_DEADLINE)
         if now >= self.deadline:
             raise OutOfTimeError("scene_deadline")
+
+
+def run_guard(settings: PullSettings) -> Guard:
+    """Return a guard that knows the run's deadline alone: what no budget counts must end too."""
+    end = time.monotonic() + settings.run_deadline_s
+    return Meter(BudgetSettings(), Tariff(), end).scene(float("inf"))

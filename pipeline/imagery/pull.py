@@ -110,9 +110,9 @@ class Pull:
         """Return the files that are wanted of a scene."""
         found = [item.find(band) for band in wanted_assets(self.scenes)]
         assets = {asset.key: asset for asset in found if asset is not None}
-        folder = self.folder / _file_name(item.id)
+        folder = self.folder / file_name(item.id)
         return [
-            WantedFile(asset, folder / f"{_file_name(key)}.tif", self._request(item, asset))
+            WantedFile(asset, folder / f"{file_name(key)}.tif", self._request(item, asset))
             for key, asset in assets.items()
         ]
 
@@ -174,11 +174,16 @@ def pull_of(
         UserError: The county has no parcel, or the address means no provider.
     """
     county = county_grid(outlines, grid)
-    cover = Cover(places_of(outlines, county, settings.margin_m))
+    cover = cover_of(outlines, county, settings)
     source = remote_source(remote, scenes, settings)
-    tariff = tariff_of(provider_of(remote).name, settings.tariff)
+    tariff = tariff_of(provider_of(remote).address, settings.tariff)
     meter = Meter(settings.budget, tariff, time.monotonic() + settings.run_deadline_s)
     return Pull(source, scenes, county, cover, folder / FOLDER, settings, meter)
+
+
+def cover_of(outlines: gpd.GeoDataFrame, grid: Grid, settings: PullSettings) -> Cover:
+    """Return the land that is needed: the parcels and `settings.margin_m` around each."""
+    return Cover(places_of(outlines, grid, settings.margin_m))
 
 
 def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:
@@ -235,7 +240,7 @@ def _scene(pull: Pull, scene: WantedScene) -> PulledScene:
     """Fetch one scene band by band; the first fault ends it for this run."""
     files = pull.files(scene.item)
     paths = {file.asset.key: file.path for file in files}
-    local = replace(scene.source, document=_relocated(scene.source.read(), paths))
+    local = replace(scene.source, document=relocated(scene.source.read(), paths))
     guard = pull.meter.scene(pull.settings.scene_deadline_s)
     rendering = pull.rendering(scene.item)
     with pull.session(guard) as session:
@@ -331,12 +336,13 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """Return a name as it is where every disk takes it, else a checksum of it."""
     return name if _PLAIN.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:24]
 
 
-def _relocated(document: Mapping[str, Any], paths: Mapping[str, Path]) -> dict[str, Any]:
+def relocated(document: Mapping[str, Any], paths: Mapping[str, Path]) -> dict[str, Any]:
+    """Return an item's document with the addresses of files on disk, by the keys of its assets."""
     assets = dict(document["assets"])
     for key, path in paths.items():
         assets[key] = {**assets[key], "href": path.absolute().as_uri()}

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,7 @@ import shapely
 from pyproj import CRS
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
-from rasterio.windows import Window
+from rasterio.windows import Window, intersect
 from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.imagery.archive import SceneItem
@@ -36,7 +36,7 @@ from fieldline.pipeline.imagery.limits import Guard
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.sources.source import RenderingSource
 from fieldline.pipeline.imagery.tariffs import processing_units
-from fieldline.pipeline.imagery.verified_file import clear, is_verified, write_record
+from fieldline.pipeline.imagery.verified_file import clear, is_verified, write_record, written
 from fieldline.pipeline.imagery.web import WebError
 from fieldline.pipeline.imagery.windows import Boxes
 from fieldline.pipeline.records.tables import atomic_path
@@ -47,8 +47,6 @@ _TILE = 256
 _EDGE_M = 500.0
 """Land around a footprint that is asked for too: catalogs round footprints."""
 _NUMBERS = np.dtype("uint16")
-SAMPLE_BYTES = _NUMBERS.itemsize
-"""Bytes of one pixel of one band in an answer, before it is compressed."""
 _FRACTION = 1e-6  # of a pixel
 
 
@@ -110,6 +108,10 @@ class Rendering:
             raise WebError(root, "footprint_beside_the_county")
         if not self.keys:
             return
+        for key in self.keys:
+            clear(
+                self.paths[key]
+            )  # one of other land must not be read where this one does not come
         for window in self.windows:
             part = _part(self.grid, window)
             if not self._is_there(window):
@@ -158,14 +160,15 @@ def _windows(grid: Grid, footprint: BaseGeometry, boxes: Boxes, side: int) -> li
     for row in range(0, grid.height, high):
         for column in range(0, grid.width, wide):
             size = min(wide, grid.width - column), min(high, grid.height - row)
-            part = shapely.box(*grid.window_bounds(Window(column, row, *size))) & shown
+            cell = Window(column, row, *size)
+            part = shapely.box(*grid.window_bounds(cell)) & shown
             inside = np.asarray(shapely.intersection(shapely.box(*boxes.T), part))
             needed = inside[shapely.area(inside) > 0]
             if needed.size:
                 west, south, east, north = map(float, shapely.total_bounds(needed))
                 window = grid.window_of((west, south, east, north))
-                if window is not None:
-                    found.append(window)
+                if window is not None and intersect(window, cell):
+                    found.append(window.intersection(cell))  # rounding must not make them overlap
     return found
 
 
@@ -209,32 +212,59 @@ def _keep(path: Path, asked: str, answer: bytes) -> None:
 def _assemble(
     item: SceneItem, paths: Mapping[str, Path], grid: Grid, places: Mapping[Path, Window]
 ) -> None:
-    """Write one file for each band from the windows, missing pixels as the asset states them."""
-    with rasterio.Env(**GDAL_OPTIONS), ExitStack() as renamed, ExitStack() as opened:
+    """Write one file for each band from the windows, missing pixels as the asset states them.
+
+    Raises:
+        OSError: A file cannot be written, or does not hold what was written.
+    """
+    with rasterio.Env(**GDAL_OPTIONS), ExitStack() as renamed:
+        drafts = {
+            key: renamed.enter_context(atomic_path(path)) for key, path in sorted(paths.items())
+        }
+        folder = next(iter(drafts.values())).parent
+        with written(folder):
+            sums = _write(item, drafts, grid, places)
+            for path, digest in zip(drafts.values(), sums, strict=True):
+                if _digest(path, places.values()) != digest:
+                    raise RasterioError("the file is not what was written")
+
+
+def _write(
+    item: SceneItem, paths: Mapping[str, Path], grid: Grid, places: Mapping[Path, Window]
+) -> list[str]:
+    """Write the files; return the digest of the numbers of each, in the order they were written."""
+    sums = [hashlib.sha256() for _ in paths]
+    with ExitStack() as opened:
         files = []
-        for key, path in sorted(paths.items()):
-            clear(path)
-            temporary = renamed.enter_context(atomic_path(path))
+        for key, path in paths.items():
             profile = _profile(grid, item.assets[key].radiometry.nodata)
-            files.append(opened.enter_context(rasterio.open(temporary, "w", **profile)))
+            files.append(opened.enter_context(rasterio.open(path, "w", **profile)))
         for path, place in places.items():
-            with rasterio.open(path) as part:
-                for rows in _strips(part.height):
-                    _copy(part, files, place, rows)
+            part = opened.enter_context(rasterio.open(path))
+            for strip in _strips(place):
+                source = Window(0, strip.row_off - place.row_off, strip.width, strip.height)
+                numbers = part.read(window=source)
+                for file, digest, band in zip(files, sums, numbers[:-1], strict=True):
+                    filled = np.where(numbers[-1] > 0, band, _NUMBERS.type(file.nodata))
+                    file.write(filled, 1, window=strip)
+                    digest.update(filled.tobytes())
+    return [digest.hexdigest() for digest in sums]
 
 
-def _copy(part: Any, files: Sequence[Any], place: Window, rows: tuple[int, int]) -> None:
-    start, count = rows
-    numbers = part.read(window=Window(0, start, part.width, count))
-    there = numbers[-1] > 0
-    target = Window(place.col_off, place.row_off + start, part.width, count)
-    for file, band in zip(files, numbers[:-1], strict=True):
-        file.write(np.where(there, band, _NUMBERS.type(file.nodata)), 1, window=target)
+def _digest(path: Path, places: Iterable[Window]) -> str:
+    """Read a file back; GDAL tells nobody of a write that failed when it was closed."""
+    digest = hashlib.sha256()
+    with rasterio.open(path) as file:
+        for place in places:
+            for strip in _strips(place):
+                digest.update(np.ascontiguousarray(file.read(1, window=strip)).tobytes())
+    return digest.hexdigest()
 
 
-def _strips(height: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, height, _TILE):
-        yield start, min(_TILE, height - start)
+def _strips(place: Window) -> Iterator[Window]:
+    for start in range(0, place.height, _TILE):
+        count = min(_TILE, place.height - start)
+        yield Window(place.col_off, place.row_off + start, place.width, count)
 
 
 def _profile(grid: Grid, nodata: float | None) -> dict[str, Any]:

@@ -50,10 +50,14 @@ def with_defaults(item: SceneItem, scenes: SceneSettings) -> SceneItem:
     filled = {}
     for band in scenes.bands:
         asset = item.find(band)
-        if asset is not None:
+        if asset is not None and not _is_stated(asset.radiometry):
             known = _completed(asset.radiometry, item, scenes, rule)
             filled[asset.key] = replace(asset, radiometry=known)
-    return replace(item, assets={**item.assets, **filled})
+    return replace(item, assets={**item.assets, **filled}) if filled else item
+
+
+def _is_stated(radiometry: Radiometry) -> bool:
+    return radiometry.complete and radiometry.nodata is not None
 
 
 def _completed(

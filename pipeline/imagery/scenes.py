@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,20 +21,28 @@ import geopandas as gpd
 from fieldline.pipeline.imagery.addresses import DocumentError
 from fieldline.pipeline.imagery.archive import SceneItem, item_id, parse_item
 from fieldline.pipeline.imagery.area import ParcelArea
-from fieldline.pipeline.imagery.catalog import BrokenLink, ItemSource
-from fieldline.pipeline.imagery.choice import Choice, distinct, named
+from fieldline.pipeline.imagery.catalog import ItemSource
+from fieldline.pipeline.imagery.choice import Choice, as_word, distinct, lost_link, named
 from fieldline.pipeline.imagery.county_plan import (
     CountyPlan,
     check_plan,
     plan_archive,
     plan_pull,
 )
+from fieldline.pipeline.imagery.cubes.conversion import convert_scenes
+from fieldline.pipeline.imagery.cubes.store import is_cube
 from fieldline.pipeline.imagery.fields import FieldError
-from fieldline.pipeline.imagery.grid import Bounds
+from fieldline.pipeline.imagery.grid import Bounds, county_grid
 from fieldline.pipeline.imagery.lineage import Lineage
 from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, is_suspect, offset_conflict
 from fieldline.pipeline.imagery.plausibility import Look, implausible, look_at
-from fieldline.pipeline.imagery.pull import PullError, WantedScene, pull_of, pull_scenes
+from fieldline.pipeline.imagery.pull import (
+    PulledScene,
+    WantedScene,
+    cover_of,
+    pull_of,
+    pull_scenes,
+)
 from fieldline.pipeline.imagery.radiometry import baseline_order
 from fieldline.pipeline.imagery.scene_table import (
     kept_document,
@@ -91,7 +99,8 @@ def run_scenes(
     """Choose the scenes of a season and write them as stac-geoparquet.
 
     Args:
-        catalog: `catalog.json` of a static STAC archive; None where `remote` is given.
+        catalog: `catalog.json` of a static STAC archive, a folder of products or a Zarr cube; None
+            where `remote` is given.
         parcels: `parcels.parquet`.
         season: Dates of the season and the as-of date.
         scenes: Collection, bands, mask and cloud limit.
@@ -110,7 +119,8 @@ def run_scenes(
     if remote is not None:
         choices = _pulled(remote, outlines, chooser, grid or GridSettings(), pull or PullSettings())
     elif catalog is not None:
-        choices = _of_archive(catalog, outlines, chooser)
+        settings = grid or GridSettings(), pull or PullSettings()
+        choices = _of_archive(catalog, outlines, chooser, *settings)
     else:
         raise UserError("the county has no catalog", "set inputs.catalog")
     choices = _plausible(choices, chooser)
@@ -158,11 +168,21 @@ def plan_scenes(
     return plan_archive([scene.item for scene in wanted.values()], scenes, dict(codes))
 
 
-def _of_archive(catalog: Path, outlines: gpd.GeoDataFrame, chooser: _Chooser) -> list[Choice]:
+def _of_archive(
+    catalog: Path, outlines: gpd.GeoDataFrame, chooser: _Chooser, grid: GridSettings,
+    settings: PullSettings,
+) -> list[Choice]:  # fmt: skip
+    """Judge what lies on disk; the dates of a cube become files first, those that count."""
     source = ArchiveSource(catalog, chooser.scenes.collection)
     found = source.search(_bounds(outlines), chooser.season)
-    choices = distinct([chooser.choose(source) for source in found.sources])
-    return choices + [_lost(link) for link in found.broken]
+    if is_cube(catalog):
+        choices, wanted = _by_words(found.sources, chooser)
+        cover = cover_of(outlines, county_grid(outlines, grid), settings)
+        written = convert_scenes(catalog, [*wanted.values()], chooser.scenes, cover, chooser.folder)
+        choices = _by_pixels(choices, wanted, written, chooser, "scene_unreadable")
+    else:
+        choices = distinct([chooser.choose(source) for source in found.sources])
+    return choices + [lost_link(link) for link in found.broken]
 
 
 def _plausible(choices: Sequence[Choice], chooser: _Chooser) -> list[Choice]:
@@ -195,16 +215,30 @@ def _pulled(
     if settings.budget.limits:
         check_plan(plan_pull(pull, [*wanted.values()], {}), settings.budget)
     pulled = pull_scenes(pull, [*wanted.values()])
-    for place, scene in zip(wanted, pulled, strict=True):
-        choices[place] = _with_fault(chooser.choose(scene.source), scene.fault)
-    return choices
+    return _by_pixels(choices, wanted, pulled, chooser, "scene_provider_error")
+
+
+def _by_pixels(
+    choices: list[Choice], wanted: Iterable[int], written: Sequence[PulledScene],
+    chooser: _Chooser, lost: str,
+) -> list[Choice]:  # fmt: skip
+    """Judge what lies on disk now of the wanted ones; `lost` is the outcome of those that do not.
+
+    A lost one stays in the table, so that its date counts as lost.
+    """
+    found = {
+        place: chooser.choose(scene.source).without(scene.fault, lost)
+        for place, scene in zip(wanted, written, strict=True)
+    }
+    return [found.get(place, choice) for place, choice in enumerate(choices)]
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Leave garbage in circles alone: thousands of documents are read and none is garbage yet.
 
-    The collector would walk all of them again and again, a fifth of the time.
+    The collector would walk all of them again and again, a fifth of the time; nor need it walk them
+    when it comes back, so they go to its oldest generation.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -212,6 +246,8 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         if collecting:
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()
 
 
@@ -227,14 +263,6 @@ def _by_words(
         if item is not None and choices[place].code == OK
     }
     return choices, wanted
-
-
-def _with_fault(choice: Choice, fault: PullError | None) -> Choice:
-    """Name a scene that did not come; it stays in the table, so that its date counts as lost."""
-    if fault is None or choice.code != OK:
-        return choice
-    words = detail(asset=_word(fault.asset), reason=fault.reason, attempts=fault.attempts)
-    return replace(choice, code="scene_provider_error", detail=words)
 
 
 def read_scene_days(scenes_parquet: Path) -> list[SceneDay]:
@@ -300,7 +328,7 @@ class _Chooser:
             item = parse_item(document, source.folder, wanted_assets(self.scenes))
             item = with_defaults(item, self.scenes)
         except DocumentError as error:
-            words = detail(document=_word(source.name), reason=error.reason)
+            words = detail(document=as_word(source.name), reason=error.reason)
             return Choice(Path(source.name).name, "scene_invalid_item", words), None
         except FieldError as error:
             name = _name_of(document) or Path(source.name).name
@@ -356,13 +384,8 @@ class _Chooser:
 
 
 def _invalid(error: FieldError, document: str) -> tuple[str, str]:
-    words = detail(field=_word(error.field), value=error.value, reason=error.reason)
-    return "scene_invalid_item", f"{words} {detail(document=_word(document))}"
-
-
-def _word(name: str) -> str:
-    """Return a name as one word, as an outcome's detail holds them."""
-    return "_".join(name.split())
+    words = detail(field=as_word(error.field), value=error.value, reason=error.reason)
+    return "scene_invalid_item", f"{words} {detail(document=as_word(document))}"
 
 
 def _name_of(document: object) -> str | None:
@@ -370,8 +393,3 @@ def _name_of(document: object) -> str | None:
         return item_id(document)
     except FieldError:
         return None
-
-
-def _lost(link: BrokenLink) -> Choice:
-    about = {"file": _word(link.file)} if link.file else {}
-    return Choice(_word(link.name), link.code, detail(reason=link.reason, **about))

@@ -17,6 +17,7 @@ from fieldline.pipeline.imagery.settings import TariffSettings
 _GB = 10**9
 _RATES = ("requests_per_minute", "units_per_minute")
 _PRICES = ("price_per_unit", "price_per_gb")
+_SAMPLE_BYTES = 2
 _PU_SIDE = 512
 _PU_BANDS = 3
 _LEAST_AREA = 0.01
@@ -66,7 +67,12 @@ def _tariff(row: dict[str, str]) -> Tariff:
 
 
 def tariff_of(provider: str, own: TariffSettings) -> Tariff:
-    """Return a provider's tariff, the lender's own figures first."""
+    """Return a provider's tariff, the lender's own figures first.
+
+    Args:
+        provider: As `inputs.catalog` calls it: the services of one house differ in their rates.
+        own: `pull.tariff`.
+    """
     listed = _table().get(provider, Tariff())
     given = own.model_dump(exclude_none=True)
     if not given:
@@ -74,20 +80,29 @@ def tariff_of(provider: str, own: TariffSettings) -> Tariff:
     return Tariff(**{**vars(listed), **given, "source": "pull.tariff", "checked_on": ""})
 
 
-def processing_units(height: int, width: int, bands: int, *, bits: int = 16) -> float:
+def processing_units(height: int, width: int, bands: int) -> float:
     """Return the processing units of one request of the Process API.
 
     Args:
         height: Rows of the answer, pixels.
         width: Columns of the answer, pixels.
         bands: Input bands; the data mask is not counted.
-        bits: Bits of an output sample: 8 and 16 count once, 32 (float) twice.
 
     Returns:
-        Units of one sample per pixel without further processing.
+        Units of one sample of up to 16 bits per pixel, without further processing.
 
     Source: Processing Unit definition, Sentinel Hub API overview.
     """
     area = max(_LEAST_AREA, height * width / _PU_SIDE**2)
-    depth = 2.0 if bits > 16 else 1.0
-    return max(_LEAST_UNITS, area * bands / _PU_BANDS * depth)
+    return max(_LEAST_UNITS, area * bands / _PU_BANDS)
+
+
+def answer_bytes(height: int, width: int, bands: int) -> int:
+    """Return the bytes of an answer of the Process API before it is compressed.
+
+    Args:
+        height: Rows, pixels.
+        width: Columns, pixels.
+        bands: Bands asked for, of 16 bits each; the data mask comes as one more.
+    """
+    return height * width * (bands + 1) * _SAMPLE_BYTES

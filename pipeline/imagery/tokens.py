@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 from fieldline.pipeline.imagery.accounts import Account, AccountError, missing
 from fieldline.pipeline.imagery.settings import PullSettings
 from fieldline.pipeline.imagery.sources.providers import Provider
-from fieldline.pipeline.imagery.web import WebError, patient_session
+from fieldline.pipeline.imagery.web import WebError, document_session
 
 _AHEAD = 0.1
 """Share of a token's life before its end in which it is renewed, 60 s at most."""
@@ -35,7 +35,7 @@ class Tokens:
 
     def __init__(self, provider: Provider, account: Account, settings: PullSettings) -> None:
         self._provider, self._account = provider, account
-        self._session = patient_session(settings)
+        self._session = document_session(settings)
         self._lock = threading.Lock()
         self._token, self._until, self._refresh = "", 0.0, ""
         client = account.client_id and account.client_secret
@@ -93,12 +93,13 @@ class Tokens:
     def _ask(self, form: dict[str, str]) -> bool:
         """Keep the token that a grant brings; return whether it brought one."""
         try:
-            answer = self._session.post(self._provider.token, data=form)
+            # A redirect is not followed: it would post the secrets to whatever address it names.
+            answer = self._session.post(self._provider.token, data=form, allow_redirects=False)
         except requests.RequestException as error:
             raise WebError(self._provider.token, type(error).__name__) from None
         if answer.status_code in (400, 401, 403):
             return False
-        if not answer.ok:
+        if answer.status_code != requests.codes.ok:
             raise WebError(self._provider.token, f"http_{answer.status_code}")
         try:
             document = answer.json()
@@ -111,14 +112,14 @@ class Tokens:
 
 
 class BearerAuth(AuthBase):
-    """Puts the token on requests to one host, and renews it once where it is refused."""
+    """Puts the token on requests to one origin, and renews it once where it is refused."""
 
     def __init__(self, tokens: Tokens, root: str) -> None:
-        self._tokens, self._host = tokens, urlsplit(root).netloc
+        self._tokens, self._host, self._origin = tokens, urlsplit(root).netloc, _origin(root)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign a request; one to any other host goes without."""
-        if urlsplit(str(request.url)).netloc == self._host:
+        """Sign a request; one to any other host, or in the clear, goes without."""
+        if _origin(str(request.url)) == self._origin:
             request.headers["Authorization"] = f"Bearer {self._tokens.current()}"
             request.hooks["response"].append(self._again)
         return request
@@ -129,7 +130,7 @@ class BearerAuth(AuthBase):
         Raises:
             AccountError: That one is refused too.
         """
-        ours = urlsplit(str(answer.url)).netloc == self._host
+        ours = _origin(str(answer.url)) == self._origin
         if answer.status_code != requests.codes.unauthorized or not ours:
             return answer
         refused = answer.request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -145,3 +146,9 @@ class BearerAuth(AuthBase):
                 "check that the account may use this service",
             )
         return second
+
+
+def _origin(address: str) -> tuple[str, str]:
+    """Return scheme and host: `http://` of the same host is another place, and in the clear."""
+    parts = urlsplit(address)
+    return parts.scheme, parts.netloc

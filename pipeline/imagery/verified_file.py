@@ -6,11 +6,20 @@ are renamed into place, the record last, so that a killed pull leaves no half fi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from rasterio.errors import RasterioError
+
 from fieldline.pipeline.records.tables import atomic_path
+
+_ALMOST_FULL = 2**20  # bytes; GDAL loses less than that by the time it says so
 
 
 def is_verified(path: Path, asked: str) -> bool:
@@ -42,6 +51,24 @@ def clear(path: Path) -> None:
         old.unlink(missing_ok=True)
         for half in old.parent.glob(f".{old.name}.*.tmp"):
             half.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(folder: Path) -> Iterator[None]:
+    """Turn what GDAL says of a file that it could not write into what the disk would have said.
+
+    Args:
+        folder: Folder of the file.
+
+    Raises:
+        OSError: The block raised one of GDAL's errors.
+    """
+    try:
+        yield
+    except RasterioError as error:
+        full = shutil.disk_usage(folder).free < _ALMOST_FULL
+        number = errno.ENOSPC if full else errno.EIO
+        raise OSError(number, os.strerror(number)) from error
 
 
 def record_of(path: Path) -> Path:

@@ -22,7 +22,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 
-from fieldline.pipeline.imagery.limits import Guard, OutOfTimeError
+from fieldline.pipeline.imagery.limits import Guard, OutOfTimeError, run_guard
 from fieldline.pipeline.imagery.settings import PullSettings
 from fieldline.pipeline.records.errors import ProviderError
 
@@ -32,6 +32,8 @@ _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 #: Bytes that a server may send in answer to a range: it does not know ranges and sends the file.
 _WHOLE_FILE = 32 * 2**20
 _PIECE = 2**20
+#: Bytes of a document at most; a page of 200 items with all their assets takes about 10 MB.
+_LARGEST_DOCUMENT = 64 * 2**20
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
 
@@ -57,7 +59,10 @@ def bare(address: str) -> str:
 
 
 def patient_session(
-    settings: PullSettings, guard: Guard | None = None, retry_after_per_s: float = 1.0
+    settings: PullSettings,
+    guard: Guard | None = None,
+    retry_after_per_s: float = 1.0,
+    largest: int | None = None,
 ) -> requests.Session:
     """Return a session whose every answer is whole and whose every request is retried.
 
@@ -65,12 +70,22 @@ def patient_session(
         settings: Attempts and waits.
         guard: Rates, budget and deadline that its requests count against.
         retry_after_per_s: What the server's `Retry-After` counts in a second.
+        largest: Bytes of an answer at most.
     """
     session = requests.Session()
-    adapter = _PatientAdapter(settings, guard, retry_after_per_s)
+    adapter = _PatientAdapter(settings, guard, retry_after_per_s, largest)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def document_session(settings: PullSettings, retry_after_per_s: float = 1.0) -> requests.Session:
+    """Return a session for what is asked beside pixels: searches, signed addresses and tokens.
+
+    No budget counts it; it ends with the run's time, and an answer of any size is not read.
+    """
+    guard = run_guard(settings)
+    return patient_session(settings, guard, retry_after_per_s, _LARGEST_DOCUMENT)
 
 
 def ask(session: requests.Session, address: str, **how: Any) -> requests.Response:
@@ -89,10 +104,17 @@ class _PatientAdapter(HTTPAdapter):
     """Sends one request until it is answered, refused for good or given up."""
 
     def __init__(
-        self, settings: PullSettings, guard: Guard | None, retry_after_per_s: float
+        self,
+        settings: PullSettings,
+        guard: Guard | None,
+        retry_after_per_s: float,
+        largest: int | None,
     ) -> None:
         super().__init__()
         self._settings, self._guard, self._per_s = settings, guard, retry_after_per_s
+        self._largest = largest
+        self.expected = 0
+        """Bytes of an answer to a request that states no range."""
 
     def send(
         self,
@@ -107,7 +129,7 @@ class _PatientAdapter(HTTPAdapter):
 
         Raises:
             WebError: None after the configured attempts or the deadline, or the server asks for a
-                longer wait.
+                longer wait, or the answer is larger than it may be.
             BudgetError: A request would exceed the budget.
         """
         limit = self._settings.attempts
@@ -116,12 +138,12 @@ class _PatientAdapter(HTTPAdapter):
             answer: requests.Response | None = None
             try:
                 pause = timeout or self._settings.timeout_s
-                with _counted(request, self._guard) as counted:
+                with _counted(request, self._guard, self._largest, self.expected) as counted:
                     answer = super().send(request, True, pause, verify, cert, proxies)
                     reason = _fault(request, answer, counted)
             except requests.RequestException as error:
                 reason = _reason(error)
-            except OutOfTimeError as error:
+            except (OutOfTimeError, _TooLargeError) as error:
                 raise WebError(address, error.reason, attempt) from error
             if reason is None and answer is not None:
                 return answer
@@ -140,28 +162,59 @@ class _PatientAdapter(HTTPAdapter):
         return min(longest, self._settings.longest_wait_s) * random.uniform(0.5, 1.0)
 
 
+class _TooLargeError(ProviderError):
+    """An answer that is larger than it may be; it is not read to its end."""
+
+    reason = "answer_too_large"
+
+
 class _Counted:
     """Counts the bytes of one answer and looks at the clock between them."""
 
-    def __init__(self, guard: Guard | None) -> None:
-        self._guard = guard
+    def __init__(self, guard: Guard | None, largest: int | None) -> None:
+        self._guard, self._largest = guard, largest
         self.bytes = 0
 
     def take(self, size: int) -> None:
         self.bytes += size
+        if self._largest is not None and self.bytes > self._largest:
+            raise _TooLargeError(_TooLargeError.reason)
         if self._guard is not None:
             self._guard.check_time()
 
 
 @contextmanager
-def _counted(request: requests.PreparedRequest, guard: Guard | None) -> Iterator[_Counted]:
+def expecting(session: requests.Session, size: int) -> Iterator[None]:
+    """Say how many bytes the answers to requests of a block bring at most.
+
+    A range says it by itself; what a service renders must be said, or the budget would be found
+    exceeded only when the bytes are there.
+
+    Args:
+        session: Of `patient_session`, used by one thread; any other is left as it is.
+        size: Bytes of one answer.
+    """
+    adapters = [one for one in session.adapters.values() if isinstance(one, _PatientAdapter)]
+    for adapter in adapters:
+        adapter.expected = size
+    try:
+        yield
+    finally:
+        for adapter in adapters:
+            adapter.expected = 0
+
+
+@contextmanager
+def _counted(
+    request: requests.PreparedRequest, guard: Guard | None, largest: int | None, stated: int
+) -> Iterator[_Counted]:
     """Ask the guard for one request, and tell it what came."""
-    counted = _Counted(guard)
+    counted = _Counted(guard, largest)
     if guard is None:
         yield counted
         return
     wanted = _RANGE.fullmatch(str(request.headers.get("Range", "")))
-    expected = int(wanted[2]) - int(wanted[1]) + 1 if wanted else 0
+    expected = int(wanted[2]) - int(wanted[1]) + 1 if wanted else stated
     guard.ask(expected)
     try:
         yield counted
@@ -223,6 +276,9 @@ def _read_whole(answer: requests.Response, counted: _Counted) -> None:
         while piece := answer.raw.read1(_PIECE, decode_content=True):
             pieces.append(piece)
             counted.take(len(piece))
+    except (OutOfTimeError, _TooLargeError):
+        answer.close()  # a connection with half a body on it serves nobody else
+        raise
     except ReadTimeoutError as error:
         raise requests.ReadTimeout(error) from error
     except DecodeError as error:

@@ -134,8 +134,8 @@ class SentinelHub(Service):
             )
             for name, bands, kind in _outputs(script)
         }
-        count = sum(len(bands) for _, bands, _ in _outputs(script))
-        spent = wide * high / 512**2 * count / 3
+        inputs = {band for _, bands, _ in _outputs(script) for band in bands} - {"dataMask"}
+        spent = max(0.005, max(0.01, wide * high / 512**2) * len(inputs) / 3)
         with self.lock:
             self.units += spent
         headers = {"x-processingunits-spent": f"{spent:.4f}"}

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fieldline.pipeline.imagery.county_plan import CountyPlan, ScenePlan
+from fieldline.pipeline.imagery.tariffs import Tariff
+from fieldline.workflows.imagery_plan import _print
 from tests.pipeline.imagery.pulling import scenes_of
 from tests.pipeline.imagery.tiny_archive import write_archive
 from tests.services.stac_api import StacApi, serving
@@ -57,6 +60,41 @@ def test_a_plan_over_the_budget_says_so_and_exits_with_three(tmp_path: Path) -> 
         printed.stdout
     )
     assert " EUR" in printed.stdout
+
+
+def _scene(**changes: object) -> ScenePlan:
+    counts = dict.fromkeys(
+        ("files_there", "bytes_there", "tiles", "windows", "bound_files", "unknown_files"), 0
+    )
+    given = {**counts, "files": 11, "bytes_to_come": 5_000_000, "requests": 3, **changes}
+    return ScenePlan(id="S2_0", date="2024-05-10", cloud_percent=3.0, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"bound_files": 11},
+            "11 files have no tile table (JPEG 2000): the size of the whole file",
+        ),
+        ({"rendered_files": 11}, "11 files are still to be rendered: their windows are counted"),
+        (
+            {"faults": ("http_403", "http_404", "http_403")},
+            "2 files cannot be read now (http_403):",
+        ),
+        ({"unknown_files": 4}, "4 files of unknown size are not counted"),
+    ],
+)
+def test_each_cause_of_a_size_that_is_no_exact_one_has_its_own_words(
+    capsys: pytest.CaptureFixture[str], changes: dict[str, object], said: str
+) -> None:
+    _print(CountyPlan((_scene(**changes),), {}, Tariff()))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].startswith("1 scenes: 0.0 MB there, 5.0 MB to come")
+    remarks = lines[3:]
+    assert remarks[0].startswith(said)
+    assert len(remarks) == (2 if "faults" in changes else 1)
+    assert ("<5.0" in lines[1]) == ("unknown_files" not in changes)
 
 
 def test_an_archive_on_disk_is_planned_without_a_request(tmp_path: Path) -> None:

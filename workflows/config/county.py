@@ -41,8 +41,9 @@ class CountyInputs(Section):
     count from 1; registry and survey must then use the prefixed ids."""
     catalog: Path | str
     """Static STAC catalog.json of the scene archive; or a folder of Sentinel-2 L2A products as
-    downloaded (`.SAFE` folders and zips, however deep); or the https:// root of a STAC API, or
-    `stac:` and the name of a provider (`stac:earth-search`), whose scenes are then pulled."""
+    downloaded (`.SAFE` folders and zips, however deep); or a Zarr cube (`cube.zarr`); or the
+    https:// root of a STAC API, or `stac:` and the name of a provider (`stac:earth-search`), whose
+    scenes are then pulled."""
     boundary: Annotated[Path | None, Absence("parcels outside the county are not noticed")] = None
     """County boundary; parcels outside are refused."""
     weather: Annotated[Path | None, Absence("there are no hazard indices")] = None

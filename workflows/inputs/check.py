@@ -61,7 +61,7 @@ def check_inputs(config_files: Sequence[Path], county: str, season: str, *, as_j
         UserError: The county or season is not configured.
     """
     config = load_config(config_files)
-    _refuse_unknown(config, county, season)
+    refuse_unknown(config, county, season)
     checked = look(config, county, season)
     if as_json:
         print(json.dumps(_document(checked), indent=2, ensure_ascii=False))
@@ -70,14 +70,19 @@ def check_inputs(config_files: Sequence[Path], county: str, season: str, *, as_j
     return checked.code
 
 
-def _refuse_unknown(config: Config, county: str, season: str) -> None:
+def refuse_unknown(config: Config, county: str, *seasons: str) -> None:
+    """Refuse a county or seasons of it that are not configured.
+
+    Raises:
+        UserError: With the known ones.
+    """
     if county not in config.county:
         known = ", ".join(sorted(config.county))
         raise UserError(f"county {county!r} is not configured", f"use one of {known}")
-    seasons = config.county[county].seasons
-    if season not in seasons:
-        known = ", ".join(sorted(seasons))
-        raise UserError(f"county {county} has no season {season!r}", f"use one of {known}")
+    for season in seasons:
+        if season not in config.county[county].seasons:
+            known = ", ".join(sorted(config.county[county].seasons))
+            raise UserError(f"county {county} has no season {season!r}", f"use one of {known}")
 
 
 def look(config: Config, county: str, season: str) -> Checked:

@@ -21,6 +21,7 @@ from fieldline.crops.value.priors import read_yields, yield_problems
 from fieldline.lending.documents.table import DOCUMENTS, account_documents
 from fieldline.lending.inputs import APPLICATIONS, LOANS, PROTECTED, REGISTRY
 from fieldline.lending.protected import read_protected_areas
+from fieldline.lending.risk.loan_book import LOAN_BOOK
 from fieldline.lending.rows import (
     account_applications,
     account_loans,
@@ -119,7 +120,9 @@ TABLES: dict[str, TableInput] = {
 }
 """By name of the input."""
 
-SCHEMAS: tuple[InputSchema, ...] = (PARCELS, *(table.schema for table in TABLES.values()))
+SCHEMAS: tuple[InputSchema, ...] = (
+    PARCELS, *(table.schema for table in TABLES.values()), LOAN_BOOK
+)  # fmt: skip
 """Every declaration, for the docs."""
 
 

@@ -26,8 +26,9 @@ COLLECTION = "sentinel-2-l2a"
 """Collection that products count as: the name that catalogs use for them."""
 _MANIFEST = "manifest.safe"
 _LEVEL = re.compile("level-?2a", re.IGNORECASE)
+#: Images of bands lie in IMG_DATA; QI_DATA holds masks named after bands, and once the classes.
 _IMAGE = re.compile(
-    r"GRANULE/(?P<granule>[^/]+)/(?:IMG_DATA|QI_DATA)/(?:[^/]+/)*"
+    r"GRANULE/(?P<granule>[^/]+)/(?:IMG_DATA|QI_DATA(?=/.*_SCL(?:_[126]0m)?\.jp2))/(?:[^/]+/)*"
     r"[^/]*_(?P<band>B\d\d|B8A|SCL)(?P<size>_[126]0m)?\.jp2",
     re.IGNORECASE,
 )

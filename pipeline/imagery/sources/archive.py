@@ -1,6 +1,6 @@
-"""Scenes on disk: a static STAC catalog, or Sentinel-2 products as they were downloaded.
+"""Scenes on disk: a static STAC catalog, Sentinel-2 products as downloaded, or a Zarr cube.
 
-Owns which of the two a path is. All items of either are handed over, for their own words are soon
+Owns which of the three a path is. All items of each are handed over, for their own words are soon
 read; a product that is broken or of another level becomes one outcome.
 """
 
@@ -15,6 +15,8 @@ from fieldline.pipeline.imagery.catalog import (
     collection_ids,
     find_items,
 )
+from fieldline.pipeline.imagery.cubes.items import cube_items
+from fieldline.pipeline.imagery.cubes.store import CubeStore, is_cube
 from fieldline.pipeline.imagery.grid import Bounds
 from fieldline.pipeline.imagery.safe.files import (
     CATALOG,
@@ -54,7 +56,8 @@ def archive_collections(archive: Path) -> list[str]:
     Raises:
         UserError: The archive cannot be read.
     """
-    return [COLLECTION] if is_product_place(archive) else collection_ids(_document(archive))
+    whole = is_cube(archive) or is_product_place(archive)
+    return [COLLECTION] if whole else collection_ids(_document(archive))
 
 
 def archive_items(archive: Path, collection: str) -> FoundItems:
@@ -62,12 +65,14 @@ def archive_items(archive: Path, collection: str) -> FoundItems:
 
     Args:
         archive: `catalog.json`; or a folder of `.SAFE` products and zips of them, however deep, one
-            such folder or one such zip.
-        collection: Id of the collection; products count as `sentinel-2-l2a`.
+            such folder or one such zip; or a Zarr store of dates, rows and columns.
+        collection: Id of the collection; products count as `sentinel-2-l2a`, a cube as any.
 
     Raises:
         UserError: The archive cannot be read or holds no such collection.
     """
+    if is_cube(archive):
+        return cube_items(CubeStore.open(archive.resolve()), collection)
     if not is_product_place(archive):
         return find_items(_document(archive), collection)
     if collection != COLLECTION:

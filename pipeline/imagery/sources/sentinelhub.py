@@ -22,10 +22,11 @@ from fieldline.pipeline.imagery.archive import SceneItem
 from fieldline.pipeline.imagery.catalog import FoundItems, ItemSource
 from fieldline.pipeline.imagery.grid import Bounds, Grid
 from fieldline.pipeline.imagery.settings import PullSettings
-from fieldline.pipeline.imagery.sources.paging import item_order, new_items
+from fieldline.pipeline.imagery.sources.paging import item_order, new_items, remedy
 from fieldline.pipeline.imagery.sources.providers import Provider
+from fieldline.pipeline.imagery.tariffs import answer_bytes
 from fieldline.pipeline.imagery.tokens import BearerAuth, Tokens
-from fieldline.pipeline.imagery.web import WebError, patient_session
+from fieldline.pipeline.imagery.web import WebError, document_session, expecting
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 
@@ -69,7 +70,7 @@ class SentinelHubSource:
             )
         self.provider = provider
         self.auth = BearerAuth(Tokens(provider, known, settings), provider.root)
-        self._session = patient_session(settings, None, provider.retry_after_per_s)
+        self._session = document_session(settings, provider.retry_after_per_s)
         self._session.auth = self.auth
         self._spent: WebError | None = None
 
@@ -90,7 +91,8 @@ class SentinelHubSource:
             documents = list(new_items(self._pages(asked)))
         except WebError as error:
             raise UserError(
-                f"{self.provider.root} does not answer as Sentinel Hub ({error.reason})", _REMEDY
+                f"{self.provider.root} does not answer as Sentinel Hub ({error.reason})",
+                remedy(error.reason, _REMEDY),
             ) from error
         return FoundItems(
             [self._source(document) for document in sorted(documents, key=item_order)], []
@@ -111,7 +113,8 @@ class SentinelHubSource:
         if self._spent is not None:
             raise self._spent
         address = self.provider.root + _PROCESS
-        answer = _posted(session, address, _rendering(item, bands, part), "image/tiff")
+        with expecting(session, answer_bytes(part.height, part.width, len(bands))):
+            answer = _posted(session, address, _rendering(item, bands, part), "image/tiff")
         if answer.ok:
             return answer.content
         fault = _refusal(address, answer)
@@ -122,6 +125,7 @@ class SentinelHubSource:
     def _pages(self, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         address = f"{self.provider.root}{_CATALOG}/search"
         following: Any = None
+        followed: set[str] = set()
         while True:
             words = asked if following is None else {**asked, "next": following}
             answer = _posted(self._session, address, words, "application/geo+json")
@@ -132,8 +136,9 @@ class SentinelHubSource:
                 raise WebError(address, "not_a_search")
             yield page
             following = page["context"].get("next")
-            if following is None:
-                return
+            if following is None or repr(following) in followed:
+                return  # the same page again and again brings nothing new
+            followed.add(repr(following))
 
     def _source(self, document: Any) -> ItemSource:
         if not isinstance(document, Mapping):

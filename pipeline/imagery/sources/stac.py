@@ -23,9 +23,9 @@ from fieldline.pipeline.imagery.catalog import FoundItems, ItemSource
 from fieldline.pipeline.imagery.grid import Bounds
 from fieldline.pipeline.imagery.s3 import SCHEME, https_address
 from fieldline.pipeline.imagery.settings import PullSettings
-from fieldline.pipeline.imagery.sources.paging import item_order, new_items
+from fieldline.pipeline.imagery.sources.paging import item_order, new_items, remedy
 from fieldline.pipeline.imagery.sources.providers import Provider
-from fieldline.pipeline.imagery.web import WebError, ask, patient_session
+from fieldline.pipeline.imagery.web import WebError, ask, document_session
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 
@@ -50,7 +50,7 @@ class StacSource:
     ) -> None:
         self.provider, self.auth = provider, auth
         self._root, self._sign, self._collection = provider.root, provider.sign, collection
-        self._session = patient_session(settings, None, provider.retry_after_per_s)
+        self._session = document_session(settings, provider.retry_after_per_s)
         self._io = StacApiIO()
         self._io.session = self._session
 
@@ -113,8 +113,9 @@ class StacSource:
         try:
             return question()
         except (APIError, WebError, requests.RequestException, *_NOT_STAC) as error:
+            word = _word(error)
             raise UserError(
-                f"{self._root} does not answer as a STAC API ({_word(error)})", _REMEDY
+                f"{self._root} does not answer as a STAC API ({word})", remedy(word, _REMEDY)
             ) from error
 
     def _source(self, document: Any) -> ItemSource:

@@ -132,3 +132,37 @@ def test_only_the_parcels_own_season_counts(tmp_path, season):
     codes = pd.read_parquet(tmp_path / "o.parquet").set_index("parcel_id")["outcome"].to_dict()
     assert codes == {"frosted": "ok", "safe": "ok", "early": "ok", "unseen": "no_growing_season",
                      "far": "no_weather_index"}  # fmt: skip
+
+
+def test_bare_land_is_not_harmed_before_its_crop_is_up_nor_wheat_before_its_peak(tmp_path, season):
+    days = [season.start + dt.timedelta(i) for i in range(165)]
+    frame = pd.DataFrame({"cell_id": "c", "date": days, "tmin_c": 10.0, "tmax_c": 20.0,
+                          "precip_mm": 3.0, "et0_mm": 2.0})  # fmt: skip
+    frame.loc[110:115, "tmin_c"] = -8.0
+    frame.to_parquet(tmp_path / "w.parquet")
+    ids = ["bare", "told", "rising", "ended"]
+    pd.DataFrame({"parcel_id": ids, "cell_id": "c"}).to_parquet(tmp_path / "cells.parquet")
+    growth = pd.DataFrame({"parcel_id": ids, "sos": [None, None, days[40], days[40]]})
+    growth["pos"] = [None, None, days[150], days[150]]
+    growth["eos"] = [None, None, None, days[160]]
+    growth.to_parquet(tmp_path / "g.parquet")
+    crop = [None, "maize", "winter_wheat", "winter_wheat"]
+    pd.DataFrame({"parcel_id": ids, "crop": crop}).to_parquet(tmp_path / "c.parquet")
+
+    def frost(as_of: dt.date) -> tuple[dict[str, float], dict[str, str]]:
+        run_hazards(
+            weather=tmp_path / "w.parquet", weather_cells=tmp_path / "cells.parquet",
+            growth=tmp_path / "g.parquet", crops=tmp_path / "c.parquet",
+            season=season.model_copy(update={"as_of": as_of}), settings=SETTINGS,
+            out=tmp_path / "h.parquet", outcomes=tmp_path / "o.parquet",
+        )  # fmt: skip
+        rows = pd.read_parquet(tmp_path / "h.parquet").set_index("parcel_id")
+        told = pd.read_parquet(tmp_path / "o.parquet").set_index("parcel_id")["outcome"]
+        return rows["frost"].to_dict(), told.to_dict()
+
+    early, codes = frost(days[-1])
+    assert early == {"bare": 0.0, "told": 100.0, "rising": 0.0, "ended": 100.0}
+    assert (codes["bare"], codes["told"]) == ("not_yet_grown", "no_growing_season")
+    late, codes = frost(season.end)
+    assert late == {"bare": 100.0, "told": 100.0, "rising": 100.0, "ended": 100.0}
+    assert codes["bare"] == "no_growing_season"

@@ -268,3 +268,45 @@ def test_what_is_missing_goes_to_a_person(case: Case) -> None:
     features = {**case.risk.features, "hazard_index": 500.0}
     risk = case.risk.model_copy(update={"features": features})
     assert codes(risk=risk) == ["review_unlike_loans"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "access"),
+    [
+        ({}, "approve"),
+        ({"debt_service_minor": 600_000}, "decline"),
+        ({"requested_minor": 10_000}, "decline"),
+        ({"household_need_minor": 0}, "review"),
+    ],
+)
+def test_a_tenant_hears_what_a_missing_lease_costs_whatever_is_decided(
+    case: Case, changes: dict[str, int], access: str
+) -> None:
+    tenant = {"codes": ("lease_unproven",), "effect": "lower", "evidence_area_m2": 5 * MU}
+    case = parcels(farmer(case, **changes), tenant)
+    if access == "review":
+        high = case.risk.model_copy(update={"pd": Decimal("0.099"), "challenger": Decimal("0.3")})
+        case = case.model_copy(update={"risk": high})
+    decision = decide_case(case)
+    assert decision.access == access
+    (lease,) = [reason for reason in decision.reasons if reason.code == "lease_unproven"]
+    assert lease.english == (
+        "5.0 mu (0.33 ha) of the 10.0 mu (0.67 ha) declared count on parcel a: the registry names "
+        "another holder, and no paper shows that the land is let to you. Bring a signed lease or "
+        "the landlord's confirmation."
+    )
+    assert "5.0亩" in lease.chinese
+    assert "10.0亩" in lease.chinese
+    before = decide_case(case.model_copy(update={"rules": 2}))
+    assert "lease_unproven" not in [reason.code for reason in before.reasons]
+
+
+def test_a_lease_is_asked_for_each_parcel_that_counts_and_for_no_other(case: Case) -> None:
+    tenant = {"codes": ("lease_unproven",), "effect": "lower", "evidence_area_m2": 5 * MU}
+    kinds = [
+        tenant, {**tenant, "parcel_id": "b", "declared_area_m2": None}, {"parcel_id": "c"},
+        {**tenant, "parcel_id": "d", "effect": "block"},
+        {**tenant, "parcel_id": "e", "valued_crop": None},
+    ]  # fmt: skip
+    found = list(findings.unproven_leases(parcels(case, *kinds)))
+    assert [(f.values["parcel"], f.variant) for f in found] == [("a", ""), ("b", "undeclared")]

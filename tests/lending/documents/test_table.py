@@ -15,13 +15,14 @@ from fieldline.pipeline.records.settings import PrivacySettings
 AS_OF = dt.date(2024, 9, 30)
 HEADER = (
     "document_id,kind,farmer_id,parcel_id,counterparty_id,issued_on,valid_from,valid_to,source,"
-    "verified_by,verified_on,amount"
+    "verified_by,verified_on,amount,crop,prior_loans,prior_late"
 )
 GOOD = {
     "document_id": "L1", "kind": "lease_contract", "farmer_id": "ann", "parcel_id": "a",
     "counterparty_id": "zoe", "issued_on": "2024-01-05", "valid_from": "",
     "valid_to": "2025-12-31", "source": "village", "verified_by": "officer 7",
-    "verified_on": "2024-02-01", "amount": "300",
+    "verified_on": "2024-02-01", "amount": "300", "crop": "", "prior_loans": "",
+    "prior_late": "",
 }  # fmt: skip
 KNOWN = {
     "parcel_id": lambda ids: ids.isin(["a", "b"]).to_numpy(dtype=bool),
@@ -69,6 +70,41 @@ def test_each_row_that_proves_nothing_has_its_code(
     tmp_path: Path, change: dict[str, str], column: str, code: str
 ) -> None:
     assert told(tmp_path, {}, {"document_id": "L2", **change}) == [(2, column, code)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("field_photo", {"crop": "maize"}),
+        ("seed_receipt", {"crop": "maize"}),
+        ("village_note", {}),
+        ("credit_record", {"prior_loans": "3", "prior_late": "0"}),
+        ("income_proof", {}),
+    ],
+)
+def test_a_paper_counts_to_the_greatest_age_of_its_kind_whatever_its_last_day(
+    tmp_path: Path, kind: str, change: dict[str, str]
+) -> None:
+    age = {"field_photo": 240, "seed_receipt": 300}.get(kind, 365)
+    rows = {
+        days: {
+            **change, "kind": kind, "document_id": f"D{days}", "verified_on": "2024-09-30",
+            "issued_on": (AS_OF - dt.timedelta(days=days)).isoformat(),
+        }
+        for days in (age, age + 1, 15 * 365)
+    }  # fmt: skip
+    assert told(tmp_path, rows[age]) == []
+    assert told(tmp_path, rows[age + 1]) == [(1, "issued_on", "document_too_old")]
+    assert told(tmp_path, rows[15 * 365]) == [(1, "issued_on", "document_too_old")]
+    path = written(tmp_path, *rows.values())
+    found = read_documents(
+        path, as_of=AS_OF, privacy=PrivacySettings(demo_key=True), reading=Reading("CNY")
+    )
+    assert len(found) == 1
+
+
+def test_a_lease_ages_by_its_last_day_alone(tmp_path: Path) -> None:
+    assert told(tmp_path, {"issued_on": "2009-01-05"}) == []
 
 
 def test_the_last_day_of_a_lease_counts_whole(tmp_path: Path) -> None:

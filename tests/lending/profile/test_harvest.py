@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ import pytest
 from fieldline.lending.profile.harvest import (
     CropValue,
     Horizon,
-    Rotation,
     repayment_harvests,
 )
+from fieldline.lending.profile.rotation import Rotation, seen_or_declared
 from fieldline.lending.settings import PolicySettings
 
 POLICY = PolicySettings()
@@ -46,7 +47,11 @@ def harvests(
 ) -> pd.DataFrame:
     rotation = Rotation(more.get("histories", []), POLICY)
     found = repayment_harvests(
-        pd.DataFrame(list(parcels)), VALUES, rotation, Horizon(as_of, tenor), POLICY
+        pd.DataFrame(list(parcels)),
+        more.get("values", VALUES),
+        rotation,
+        Horizon(as_of, tenor),
+        POLICY,
     )
     return found.set_index(["parcel_id", "crop"])
 
@@ -95,18 +100,41 @@ def test_what_follows_a_crop_is_what_followed_it_in_the_county() -> None:
     assert found.loc[("a", "rice"), "crop_basis"] == "rotation"
 
 
-def test_a_crop_that_is_not_up_yet_counts_as_declared_by_a_share() -> None:
-    histories = [["rice", "maize"]] * 10 + [["maize", "maize"]] * 10
-    bare = parcel(
+def bare(**more: Any) -> dict[str, Any]:
+    """A parcel that is declared for rice and shows nothing yet."""
+    return parcel(
         codes=["crop_not_yet_up"], declared_crop="rice", crop=None, crop_basis="none",
-        yield_q50_t_ha=None, sos=None,
+        yield_q50_t_ha=None, sos=None, **more,
     )  # fmt: skip
-    found = harvests(bare, as_of=SPRING, histories=histories)
-    rotation = Rotation(histories, POLICY).chances("rice")
+
+
+def test_a_crop_that_is_not_up_yet_counts_as_declared_by_a_share() -> None:
+    found = harvests(bare(), as_of=SPRING, histories=[["rice"], ["maize"], ["maize"], ["unknown"]])
     assert set(found["harvest"]) == {"unsown"}
-    assert found.loc[("a", "rice"), "chance"] == pytest.approx(0.5 + 0.5 * rotation["rice"])
+    # half as declared, half as the county grows: one in three rice, two in three maize
+    assert found.loc[("a", "rice"), "chance"] == pytest.approx(1 / 2 + 1 / 6)
+    assert found.loc[("a", "maize"), "chance"] == pytest.approx(1 / 3)
     assert found.loc[("a", "rice"), "harvest_by"] == dt.date(2024, 9, 20)
     assert found.loc[("a", "rice"), "crop_basis"] == "declared"
+
+
+def test_on_bare_land_nothing_is_expected_that_would_be_up_by_now() -> None:
+    wheat = replace(crop("wheat", 6, 250_000), sown_by=dt.date(2023, 10, 25))
+    rice = replace(VALUES["rice"], sown_by=dt.date(2024, 3, 1))
+    maize = replace(VALUES["maize"], sown_by=dt.date(2024, 3, 10))
+    values = {"wheat": wheat, "rice": rice, "maize": maize}
+    histories = [["wheat"]] * 8 + [["rice"]] + [["maize"]]
+    found = harvests(bare(), as_of=SPRING, histories=histories, values=values)
+    assert found["chance"].to_dict() == {("a", "maize"): 0.25, ("a", "rice"): 0.75}
+
+
+def test_in_spring_the_rotation_knows_what_was_declared_where_nothing_is_up() -> None:
+    histories = {"a": ["maize", "unknown"], "b": ["maize", "wheat"], "c": ["rice", "unknown"]}
+    seen = pd.DataFrame([bare(), parcel(parcel_id="b"), parcel(parcel_id="c")])
+    assert seen_or_declared(histories, seen) == [
+        ["maize", "rice"], ["maize", "wheat"], ["rice", "unknown"]
+    ]  # fmt: skip
+    assert seen_or_declared({}, seen.iloc[:0]) == []
 
 
 def test_a_proven_crop_takes_the_place_of_the_one_that_was_seen() -> None:

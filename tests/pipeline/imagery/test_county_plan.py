@@ -14,7 +14,7 @@ from rasterio.shutil import copy
 
 from fieldline.pipeline.imagery.county_plan import CountyPlan
 from fieldline.pipeline.imagery.scenes import plan_scenes
-from fieldline.pipeline.imagery.settings import SceneSettings
+from fieldline.pipeline.imagery.settings import BudgetSettings, SceneSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 from tests.pipeline.imagery.pulling import QUICK, SCENES, choose, files_of
@@ -24,6 +24,7 @@ from tests.pipeline.imagery.tiny_archive import (
     TinyScene,
     outlines,
     pixel_box,
+    scene_settings,
     write_archive,
     write_parcels,
 )
@@ -119,7 +120,33 @@ def test_a_plan_counts_tiles_windows_and_what_is_left_out(tmp_path: Path, api: S
     assert {(scene.tiles, scene.windows, scene.files) for scene in plan.scenes} == {(12, 2, 3)}
 
 
-def test_files_without_a_table_count_as_a_whole_and_are_said(tmp_path: Path, api: StacApi) -> None:
+def test_requests_for_jpeg_2000_are_never_more_than_planned(tmp_path: Path) -> None:
+    """GDAL finds its own way; each step of 256 KiB is asked for once at most."""
+    numbers = np.random.default_rng(5).integers(1, 9000, (1000, 1000), dtype="uint16")
+    write_archive(tmp_path / "archive", [TinyScene("S2_0", {"B04": numbers})])
+    path = tmp_path / "archive/files/S2_0_B04.tif"
+    whole = path.rename(path.with_suffix(".whole"))
+    how = {"CODEC": "JP2", "QUALITY": "100", "REVERSIBLE": "YES"}
+    copy(whole, path, driver="JP2OpenJPEG", BLOCKXSIZE="128", BLOCKYSIZE="128", **how)
+    shapes = {"a": pixel_box(20.3, 10.6, 31.5, 29.2), "z": pixel_box(940.1, 914.0, 951.7, 933.3)}
+    one = scene_settings("B04")
+    with serving(StacApi(tmp_path / "archive")) as api:
+        plan = planned(tmp_path, api.root, scenes=one, outlines=outlines(shapes))
+        scene = plan.scenes[0]
+        assert (scene.bound_files, scene.rendered_files, scene.faults) == (1, 0, ())
+        assert plan.to_come.bytes == path.stat().st_size - plan.looked.bytes
+        assert plan.to_come.requests <= -(-path.stat().st_size // (256 * 1024))
+        api.reset()
+        parcels = write_parcels(tmp_path / "parcels.parquet", shapes)
+        limits = BudgetSettings(requests=plan.to_come.requests, bytes=plan.to_come.bytes)
+        enough = QUICK.model_copy(update={"budget": limits})
+        choose(tmp_path, api.root, parcels=parcels, scenes=one, pull=enough)
+        assert 1 < api.asked(r"\.tif") <= plan.to_come.requests
+
+
+def test_files_whose_header_is_refused_count_as_a_whole_and_are_said(
+    tmp_path: Path, api: StacApi
+) -> None:
     api.faults = [Fault("403", path=r"S2_1_B04")]
     served, size = api.items, 123_456
 
@@ -130,7 +157,8 @@ def test_files_without_a_table_count_as_a_whole_and_are_said(tmp_path: Path, api
 
     api.items = items  # type: ignore[method-assign]
     plan = planned(tmp_path, api.root)
-    assert [scene.bound_files for scene in plan.scenes] == [0, 1, 0, 0]
+    assert [scene.faults for scene in plan.scenes] == [(), ("http_403",), (), ()]
+    assert [scene.bound_files for scene in plan.scenes] == [0, 0, 0, 0]
     assert [scene.unknown_files for scene in plan.scenes] == [0, 0, 0, 0]
     assert plan.scenes[1].bytes_to_come > size
     api.items = served  # type: ignore[method-assign]

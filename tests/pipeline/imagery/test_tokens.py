@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from fieldline.pipeline.imagery.accounts import Account, AccountError
+from fieldline.pipeline.imagery.settings import PullSettings
 from fieldline.pipeline.imagery.sources.providers import Provider
 from fieldline.pipeline.imagery.tokens import BearerAuth, Tokens
 from fieldline.pipeline.imagery.web import WebError, patient_session
@@ -29,6 +32,17 @@ class Door(Service):
         return as_json({"signed": "Authorization" in asked.headers}, 200 if let_in else 401)
 
 
+@dataclass
+class Redirect(Service):
+    """Sends everybody on to another address."""
+
+    to: str
+    status: int = 307
+
+    def respond(self, asked: Request) -> Response:
+        return Response(b"", "text/plain", self.status, {"Location": self.to})
+
+
 @pytest.fixture
 def tokens() -> Iterator[TokenService]:
     with serving(TokenService()) as service:
@@ -43,11 +57,11 @@ def door(tokens: TokenService) -> Iterator[Door]:
         yield service
 
 
-def known_as(account: Account, service: TokenService) -> Tokens:
+def known_as(account: Account, service: TokenService, settings: PullSettings = QUICK) -> Tokens:
     provider = Provider(
         "cdse", "sentinelhub", "", account="cdse", token=service.address, client=oauth.PUBLIC
     )
-    return Tokens(provider, account, QUICK)
+    return Tokens(provider, account, settings)
 
 
 def test_a_token_is_kept_until_shortly_before_its_end(tokens: TokenService) -> None:
@@ -145,6 +159,15 @@ def test_a_token_service_that_fails_for_now_is_asked_again(tokens: TokenService)
         known_as(CLIENT, tokens).current()
 
 
+def test_a_token_that_drips_ends_with_the_runs_time(tokens: TokenService) -> None:
+    tokens.faults = [Fault("drip", path="token$", piece=1, pause=0.4)]
+    held = known_as(CLIENT, tokens, QUICK.model_copy(update={"run_deadline_s": 1.0}))
+    start = time.monotonic()
+    with pytest.raises(WebError, match="run_deadline"):
+        held.current()
+    assert time.monotonic() - start < 8
+
+
 def test_a_token_goes_to_its_own_host_alone(tokens: TokenService, door: Door) -> None:
     with patient_session(QUICK) as session:
         session.auth = BearerAuth(known_as(CLIENT, tokens), "https://sh.example.org")
@@ -159,3 +182,29 @@ def test_no_secret_is_in_a_fault_of_the_token_service(tokens: TokenService, tmp_
         known_as(PERSON, tokens).current()
     assert oauth.PASSWORD not in repr(caught.value)
     assert oauth.USER not in repr(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("account", [CLIENT, PERSON], ids=["client", "person"])
+def test_no_secret_follows_a_redirect_of_the_token_service(
+    tokens: TokenService, account: Account, status: int
+) -> None:
+    """The place that it names would give a token, so that following it is seen."""
+    with serving(TokenService()) as elsewhere, serving(Redirect(to=elsewhere.address)) as door:
+        door.status = status
+        provider = Provider(
+            "cdse", "sentinelhub", "", account="cdse", token=door.host, client=oauth.PUBLIC
+        )
+        with pytest.raises(WebError, match=f"http_{status} "):
+            Tokens(provider, account, QUICK).current()
+        assert (len(door.requests), elsewhere.requests) == (1, [])
+
+
+def test_a_redirect_to_the_same_host_in_the_clear_takes_no_token_along(
+    tokens: TokenService, door: Door
+) -> None:
+    auth = BearerAuth(known_as(CLIENT, tokens), door.host.replace("http://", "https://"))
+    with patient_session(QUICK) as session:
+        session.auth = auth
+        assert session.get(f"{door.host}/a").status_code == 401
+    assert (tokens.grants, door.asked("/a")) == ([], 1)

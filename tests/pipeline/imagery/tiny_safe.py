@@ -27,6 +27,9 @@ SIZES = {
 }  # fmt: skip
 _PSD = "https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd"
 _BAND_IDS = 13
+#: Quality masks of a band, with the count of their layers; images from baseline 04.00 on.
+_MASKS = {"MSK_DETFOO": 1, "MSK_QUALIT": 8}
+_MASKS_SINCE = "04.00"
 
 
 @dataclass
@@ -66,6 +69,8 @@ def write_safe(folder: Path, product: TinyProduct) -> Path:
         size = product.sizes[band]
         file = f"{start}T{product.tile}_{product.day:%Y%m%d}T101031_{band}_{size}m.jp2"
         _write_jp2(images / f"R{size}m" / file, np.asarray(numbers), size, product.corner)
+    if product.baseline >= _MASKS_SINCE:
+        _write_masks(images.parent / "QI_DATA", product)
     (place / f"MTD_MSIL{product.level}.xml").write_text(_metadata(product), encoding="utf-8")
     (place / "manifest.safe").write_text(_manifest(place), encoding="utf-8")
     return place
@@ -82,17 +87,30 @@ def zipped(safe: Path, *, keep: bool = False) -> Path:
     return target
 
 
+def _write_masks(folder: Path, product: TinyProduct) -> None:
+    """Write the masks of every band: detector 1 everywhere, and no pixel of bad quality."""
+    for band, numbers in product.bands.items():
+        if band == "SCL":
+            continue
+        high, wide = np.asarray(numbers).shape
+        for name, layers in _MASKS.items():
+            mask = np.full((layers, high, wide), layers == 1)
+            _write_jp2(folder / f"{name}_{band}.jp2", mask, product.sizes[band], product.corner)
+
+
 def _write_jp2(
     path: Path, numbers: np.ndarray[Any, Any], size: int, corner: tuple[float, float]
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    dtype = "uint8" if "_SCL_" in path.name else "uint16"
+    dtype = "uint8" if "_SCL_" in path.name or path.name.startswith("MSK_") else "uint16"
+    layers = numbers.reshape(-1, *numbers.shape[-2:])
+    count, high, wide = layers.shape
     with rasterio.open(
-        path, "w", driver="JP2OpenJPEG", height=numbers.shape[0], width=numbers.shape[1], count=1,
+        path, "w", driver="JP2OpenJPEG", height=high, width=wide, count=count,
         dtype=dtype, crs=CRS, transform=Affine(size, 0, corner[0], 0, -size, corner[1]),
         QUALITY=100, REVERSIBLE="YES",
     ) as file:  # fmt: skip
-        file.write(numbers.astype(dtype), 1)
+        file.write(layers.astype(dtype))
     Path(f"{path}.aux.xml").unlink(missing_ok=True)
 
 

@@ -172,6 +172,34 @@ def _break(safe: Path, damage: str) -> None:
         shutil.rmtree(safe / "GRANULE")
 
 
+@pytest.mark.parametrize("left", ["MSK_DETFOO", "MSK_QUALIT", ""])
+def test_quality_masks_of_a_band_are_never_the_band(tmp_path: Path, left: str) -> None:
+    """From baseline 04.00 on masks are images whose names end like those of bands."""
+    made = TinyProduct(numbers(1, shift=1000), baseline="04.00", offset=-1000)
+    safe = write_safe(tmp_path / "in", made)
+    for mask in safe.rglob("MSK_*.jp2"):
+        if left and not mask.name.startswith(left):
+            mask.unlink()
+    (item,) = product_items(ProductFiles(safe))
+    assert set(item["assets"]) == {"B02_10m", "B04_10m", "B8A_20m", "SCL_20m"}
+    results = run(tmp_path, tmp_path / "in")
+    assert told(results / "chosen.parquet")[safe.stem][0] == "ok"
+    assert len(read_table(results / "observations.parquet")) == 2
+
+
+def test_scene_classes_among_the_quality_data_are_the_mask(tmp_path: Path) -> None:
+    safe = write_safe(tmp_path / "in", TinyProduct(numbers(1), early=True, baseline="02.06"))
+    classes = next(safe.rglob("*_SCL_20m.jp2"))
+    quality = classes.parents[2] / "QI_DATA"
+    quality.mkdir()
+    shutil.move(classes, quality / classes.name)
+    (item,) = product_items(ProductFiles(safe))
+    assert item["assets"]["SCL_20m"]["href"] == (quality / classes.name).as_posix()
+    (seen,) = pixels(run(tmp_path, tmp_path / "in"))
+    assert np.isnan(seen[0][0, 0])
+    assert seen[0][-1, -1] == pytest.approx(numbers(1)["B02"][-1, -1] / 10000)
+
+
 def test_a_band_that_was_not_downloaded_is_named(tmp_path: Path) -> None:
     safe = write_safe(tmp_path / "in", TinyProduct(numbers(1)))
     next(safe.rglob("*_B8A_20m.jp2")).unlink()

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import logging
+import re
+import resource
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,8 @@ import numpy as np
 import pytest
 import rasterio
 
+from fieldline.pipeline.imagery import scenes as stage
+from fieldline.pipeline.imagery import web
 from fieldline.pipeline.imagery.county_plan import CountyPlan
 from fieldline.pipeline.imagery.scenes import plan_scenes
 from fieldline.pipeline.imagery.settings import BudgetSettings
@@ -25,9 +31,26 @@ from tests.pipeline.imagery.having_accounts import (
     point_to,
     sign_in,
 )
-from tests.pipeline.imagery.pulling import QUICK, choose, county, files_of, observe, scenes_of, told
-from tests.pipeline.imagery.tiny_archive import GRID, RADIOMETRY, SEASON, TinyScene, write_archive
-from tests.services.loopback import Fault
+from tests.pipeline.imagery.pulling import (
+    QUICK,
+    SIZE,
+    choose,
+    county,
+    files_of,
+    observe,
+    scenes_of,
+    told,
+)
+from tests.pipeline.imagery.tiny_archive import (
+    GRID,
+    RADIOMETRY,
+    SEASON,
+    TinyScene,
+    pixel_box,
+    write_archive,
+    write_parcels,
+)
+from tests.services.loopback import Fault, Request, Response, as_json
 from tests.services.sentinel_hub import PROCESS, SPENT
 
 ADDRESS = "sentinelhub:cdse"
@@ -115,6 +138,63 @@ def test_a_window_that_came_is_not_asked_for_again_when_its_scene_did_not(
     assert files_of(mended) == files_of(pull(tmp_path / "undisturbed"))
 
 
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes, as a disk that fills up does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [400_000, 800_000])
+def test_a_band_that_the_disk_cuts_short_is_one_sentence_and_no_file(
+    tmp_path: Path, services: Copernicus, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """A window takes 0.2 MB and the band of 16 of them 0.9 MB, of which GDAL loses the end."""
+    monkeypatch.setattr(SentinelHubSource, "side", 200)
+    shape = {"a": pixel_box(0.5, 0.5, SIZE - 0.5, SIZE - 0.5)}
+    whole = write_parcels(tmp_path / "whole.parquet", shape)
+    with (
+        files_up_to(size),
+        pytest.raises(
+            UserError, match=r"windows cannot be written \(Input/output error\): free or"
+        ),
+    ):
+        pull(tmp_path, parcels=whole)
+    asked = services.hub.asked(PROCESS)
+    left = files_of(tmp_path / "results")
+    assert not [name for name in left if re.search(r"(B0\d|SCL)\.|\.tmp$|scenes\.parquet", name)]
+    results = pull(tmp_path, parcels=whole)
+    assert services.hub.asked(PROCESS) == 3 * 16  # no window that came is asked for again
+    assert asked >= 16
+    for name in ("B02", "B04"):
+        with (
+            rasterio.open(results / f"scenes/S2_1/{name}.tif") as copy,
+            rasterio.open(tmp_path / f"archive/files/S2_1_{name}.tif") as original,
+        ):
+            assert np.array_equal(copy.read(1), original.read(1))
+
+
+def test_files_of_other_parcels_are_not_read_where_a_scene_does_not_come(
+    tmp_path: Path, services: Copernicus
+) -> None:
+    shape = {"a": pixel_box(0.3, 0.6, 11.5, 9.2)}
+    alone = write_parcels(tmp_path / "alone.parquet", shape)
+    pull(tmp_path, parcels=alone)
+    services.hub.faults = [Fault("503", path=PROCESS)]
+    results = pull(tmp_path)
+    assert {code for code, _ in told(results / "chosen.parquet").values()} == {
+        "scene_provider_error"
+    }
+    observe(tmp_path)
+    # a date that was lost is not one that does not cover the parcel
+    observed = told(results / "observed.parquet")
+    assert observed["a"] == observed["b"] == ("no_readable_scene", "lost_dates=3")
+
+
 def test_a_rerun_asks_for_no_pixel(tmp_path: Path, services: Copernicus) -> None:
     before = files_of(pull(tmp_path))
     services.hub.reset()
@@ -122,9 +202,9 @@ def test_a_rerun_asks_for_no_pixel(tmp_path: Path, services: Copernicus) -> None
     assert (services.hub.asked(PROCESS), services.hub.sent) == (0, 0)
 
 
-def planned(folder: Path) -> CountyPlan:
+def planned(folder: Path, parcels: Path | None = None) -> CountyPlan:
     return plan_scenes(
-        catalog=None, outlines=gpd.read_parquet(county(folder)), season=SEASON,
+        catalog=None, outlines=gpd.read_parquet(parcels or county(folder)), season=SEASON,
         scenes=HUB_SCENES, grid=GRID, pull=QUICK, folder=folder / "results", remote=ADDRESS,
     )  # fmt: skip
 
@@ -140,9 +220,38 @@ def test_the_plan_tells_windows_and_units_and_nothing_once_all_is_there(
     assert plan.units == pytest.approx(3 * processing_units(34, 32, 3))
     pull(tmp_path)
     assert services.hub.asked(PROCESS) == plan.to_come.requests
+    assert services.hub.units == pytest.approx(plan.units)
+    told_apart = {(scene.rendered_files, scene.bound_files, scene.faults) for scene in plan.scenes}
+    assert told_apart == {(3, 0, ())}
     after = planned(tmp_path)
     assert (after.to_come.requests, after.to_come.bytes, after.units) == (0, 0, 0)
     assert sum(scene.files_there for scene in after.scenes) == 9
+    assert {scene.rendered_files for scene in after.scenes} == {0}
+
+
+def test_units_are_planned_as_spent_where_a_window_is_no_least_one(
+    tmp_path: Path, services: Copernicus
+) -> None:
+    """Windows of 300 x 200 pixels: 0.2289 of 512 x 512, three bands, and no mask counted."""
+    wide = write_parcels(tmp_path / "wide.parquet", {"a": pixel_box(0.3, 0.3, 299.7, 199.7)})
+    plan = planned(tmp_path, wide)
+    pull(tmp_path, parcels=wide)
+    assert plan.units == pytest.approx(3 * 300 * 200 / 512**2)
+    assert services.hub.units == pytest.approx(plan.units)
+
+
+def test_no_window_is_asked_for_whose_bytes_would_exceed_the_budget(
+    tmp_path: Path, services: Copernicus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan let everything pass: a window of 32 x 34 pixels, four bands of 2 bytes."""
+    monkeypatch.setattr(stage, "check_plan", lambda *_: None)
+    for allowed, asked in ((8703, 0), (8704, 1)):
+        limits = {"budget": BudgetSettings(bytes=allowed), "connections": 1}
+        with pytest.raises(
+            UserError, match=rf"`pull\.budget\.bytes` of {allowed} would be exceeded"
+        ):
+            pull(tmp_path / str(allowed), pull=QUICK.model_copy(update=limits))
+        assert services.hub.asked(PROCESS) == asked
 
 
 def test_a_budget_of_units_stops_the_run_before_a_window_is_asked_for(
@@ -266,6 +375,48 @@ def test_a_catalog_that_does_not_answer_is_one_sentence(
         f"{services.hub.host} does not answer as Sentinel Hub ({word}): "
         "check inputs.catalog and the account."
     )
+
+
+def test_a_search_that_drips_ends_with_the_runs_time(tmp_path: Path, services: Copernicus) -> None:
+    """Each drop comes before silence counts; the whole page would take minutes."""
+    services.hub.faults = [Fault("drip", path="/search$", piece=20, pause=0.4)]
+    start = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        pull(tmp_path, pull=QUICK.model_copy(update={"run_deadline_s": 1.5}))
+    assert time.monotonic() - start < 10
+    assert str(caught.value) == (
+        f"{services.hub.host} does not answer as Sentinel Hub (run_deadline): "
+        "raise pull.run_deadline_s, or run again when the service is faster."
+    )
+    assert services.hub.asked("/search") == 1
+
+
+def test_a_page_without_end_is_not_read(
+    tmp_path: Path, services: Copernicus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "_LARGEST_DOCUMENT", 400)  # two items take more, a token less
+    with pytest.raises(UserError, match=r"does not answer as Sentinel Hub \(answer_too_large\)"):
+        pull(tmp_path)
+    assert services.hub.asked("/search") == 1  # it would be no smaller the second time
+
+
+def test_a_catalog_that_names_the_same_next_page_for_ever_is_left(
+    tmp_path: Path, services: Copernicus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty pages bring no item twice, so that only their `next` tells."""
+    respond = services.hub.respond
+
+    def circling(asked: Request) -> Response:
+        if asked.path.endswith("/search"):
+            asked_for = asked.document().get("next")
+            assert services.hub.asked("/search") < 9, "it would go on for ever"
+            following = {None: "b", "b": "c", "c": "b"}[asked_for]
+            return as_json({"features": [], "context": {"next": following}})
+        return respond(asked)
+
+    monkeypatch.setattr(services.hub, "respond", circling)
+    pull(tmp_path, pull=QUICK.model_copy(update={"run_deadline_s": 20}))
+    assert services.hub.asked("/search") == 3  # the first, b and c
 
 
 def test_items_listed_twice_are_one_scene(tmp_path: Path, services: Copernicus) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas as gpd
 import pytest
 
+from fieldline.pipeline.imagery import web
 from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.remote_file import RemoteFile
 from fieldline.pipeline.imagery.sources.providers import Provider
@@ -80,6 +82,41 @@ def test_an_api_that_does_not_answer_is_one_sentence(
         "give the root of the provider's STAC API as inputs.catalog."
     )
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("path", ["/api$", "/collections$", "/search$"])
+def test_an_answer_that_drips_ends_with_the_runs_time(
+    tmp_path: Path, api: StacApi, path: str
+) -> None:
+    """Each drop comes before silence counts; the whole answer would take most of a minute."""
+    api.faults = [Fault("drip", path=path, piece=5, pause=0.4)]
+    start = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        choose(tmp_path, api.root, pull=QUICK.model_copy(update={"run_deadline_s": 1.5}))
+    assert time.monotonic() - start < 10
+    assert str(caught.value) == (
+        f"{api.root} does not answer as a STAC API (run_deadline): "
+        "raise pull.run_deadline_s, or run again when the service is faster."
+    )
+
+
+def test_an_answer_larger_than_any_page_is_not_read(
+    tmp_path: Path, api: StacApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "_LARGEST_DOCUMENT", 100)
+    with pytest.raises(UserError, match=r"does not answer as a STAC API \(answer_too_large\)"):
+        choose(tmp_path, api.root)
+    assert len(api.requests) == 1
+
+
+def test_a_signature_that_drips_ends_with_the_runs_time(api: StacApi) -> None:
+    api.faults = [Fault("drip", path="/sign$", piece=1, pause=0.4)]
+    brief = QUICK.model_copy(update={"run_deadline_s": 1.0})
+    source = StacSource(Provider("api", "stac", api.root, f"{api.root}/sign"), "tiny", brief)
+    start = time.monotonic()
+    with pytest.raises(WebError, match="run_deadline"):
+        source.address_for_reading(f"{api.host}/files/S2_0_B04.tif")
+    assert time.monotonic() - start < 8
 
 
 def test_a_wrong_root_is_one_sentence(tmp_path: Path, api: StacApi) -> None:
