@@ -287,6 +287,8 @@ def test_a_decision_whose_second_person_is_the_first_enters_nothing(
     state = reviews.decide(store, offer["offer_id"], wish, today=TODAY, second="Bo")
     assert (state.second, state.said) == ("Bo", "in force")
     assert verify(store).problems == ()
+
+
 def test_a_person_may_give_joint_applicants_the_least_line_that_the_rules_give_them(
     store: sa.Engine, doubted: Case
 ) -> None:
