@@ -68,6 +68,8 @@ def _no_capacity(case: Case) -> Finding:
     farmer, currency = case.farmer, case.currency
     borne = farmer.debt_service_minor - farmer.debt_elsewhere_minor
     claims = farmer.household_need_minor + borne
+    if farmer.income_q10_minor < 0:
+        return told("no_capacity:loss", value=money(-farmer.income_q10_minor, currency))
     return told(
         "no_capacity",
         value=money(farmer.income_q10_minor, currency),
@@ -200,20 +202,38 @@ def limits(case: Case, caps: Caps) -> Iterator[Finding]:
         yield Finding("expert_scorecard", {"value": f"{case.risk.pd or 0:.1%}", "threshold": share})
 
 
+def points_judged(case: Case, stops: Iterable[Finding] | None = None) -> Iterator[Finding]:
+    """Yield that points and no loans judged the risk, where no line is offered.
+
+    Args:
+        case: The case.
+        stops: What declined it: only a risk or a price was judged by points.
+    """
+    if not case.risk.by_expert or not RULES[case.rules].points_told:
+        return
+    if stops is None or any(f.code.startswith(("risk_", "price_")) for f in stops):
+        yield Finding("expert_scorecard", {"value": f"{case.risk.pd or 0:.1%}"}, variant="judged")
+
+
 def unproven_leases(case: Case) -> Iterator[Finding]:
-    """Yield the rented parcels that count for less because no paper shows that they are let."""
+    """Yield the rented parcels that count for less because no lease holds to their harvest."""
     if not RULES[case.rules].leases_told:
         return
     for parcel in case.parcels:
-        if parcel.counts and "lease_unproven" in parcel.codes:
-            counted = area(parcel.evidence_area_m2)
-            if parcel.declared_area_m2 is None:
-                yield told("lease_unproven:undeclared", parcel=parcel.parcel_id, value=counted)
-            else:
-                declared = area(parcel.declared_area_m2)
-                yield told(
-                    "lease_unproven", parcel=parcel.parcel_id, value=counted, threshold=declared
-                )
+        lacking = [code for code in _LEASE_LACKS if code in parcel.codes]
+        if not parcel.counts or not lacking:
+            continue
+        counted: dict[str, str | Told] = {
+            "parcel": parcel.parcel_id,
+            "value": area(parcel.evidence_area_m2),
+        }
+        if parcel.declared_area_m2 is None:
+            yield told(f"{lacking[0]}:undeclared", **counted)
+        else:
+            yield told(lacking[0], **counted, threshold=area(parcel.declared_area_m2))
+
+
+_LEASE_LACKS = ("lease_unproven", "lease_ends")
 
 
 def _binding(case: Case, caps: Caps) -> Finding:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case, ReviewCase
 from fieldline.lending.decision.decision import Decision, decide_case, most_allowed
+from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.review import evidence_hash
 from fieldline.lending.store.audit import append, review_event
@@ -263,7 +264,7 @@ def _refuse(wish: Wish, offer: Row, case: Case, decision: Decision, today: dt.da
 
 
 def _refuse_amount(place: str, amount: Decimal | None, case: Case, decision: Decision) -> None:
-    most, least, money = most_allowed(case, decision), case.policy.min_limit, case.currency
+    most, least, money = most_allowed(case, decision), least_line(case), case.currency
     if amount is None:
         raise UserError(f"{place} gives no amount", "give --approve AMOUNT")
     if decision.annual_rate is not None and any(
