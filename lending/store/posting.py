@@ -129,8 +129,10 @@ def post(
         The numbers of changes and the rows that stand, ordered by farmer.
 
     Raises:
-        UserError: The store holds decisions of a later day, or too many offers would be withdrawn.
+        UserError: The store holds decisions of a later day, too many offers would be withdrawn, or
+            another model than the one given judged.
     """
+    _refuse_other_model(decisions, model)
     with posting(engine) as connection:
         change = _Change.of(connection, decisions, shelf, policy)
         _refuse_withdrawals(change, settings or PostingSettings(), confirm=confirm)
@@ -242,6 +244,21 @@ def _refuse_older(connection: sa.Connection, shelf: Shelf, as_of: dt.date | None
             f"these decisions of county {shelf.county}, season {shelf.season}, are as of {as_of}, "
             f"and the store holds those of {last}",
             "decide again as of that day or later; nothing was posted",
+        )
+
+
+def _refuse_other_model(decisions: pd.DataFrame, model: Mapping[str, Any] | None) -> None:
+    """A probability that the stored model cannot reckon again is one that nobody can check."""
+    if model is None:
+        return
+    given = str(model.get("card", {}).get("version"))
+    other = decisions[~decisions["pd_model"].isin(["", given])]
+    if len(other):
+        row = other.iloc[0]
+        raise UserError(
+            f"the decision of farmer {row['farmer_id']} names the default model {row['pd_model']}, "
+            f"and the model of this run is {given}",
+            "decide again (`fieldline run --from decide`); nothing was posted",
         )
 
 
