@@ -23,6 +23,8 @@ def counted_at_harvest(evidence: pd.DataFrame, harvests: pd.DataFrame) -> pd.Dat
             `evidence_area_m2`, `lease_to` and `unleased_area_m2` (m2), and any others.
         harvests: `HARVESTS` rows.
     """
+    if evidence["lease_to"].isna().all():
+        return evidence
     cut = (
         pd.to_datetime(harvests["harvest_by"], errors="coerce").groupby(harvests["parcel_id"]).max()
     )

@@ -57,3 +57,9 @@ def test_a_lease_need_not_outlast_the_crop_on_the_field(county: Any) -> None:
     }]  # fmt: skip
     county.hand_in("lease_contract", parcel_id="a", counterparty_id="zoe", valid_to="2024-10-01")
     assert county.profile().loc["farmer", "evidence_area_m2"].tolist() == [10_000]
+
+
+def test_a_county_without_an_accepted_parcel_is_decided(county: Any) -> None:
+    county.refused["ann"] = ["bow_tie"]
+    county.apply("ann")
+    assert county.decision("ann")["access"] == "decline"
