@@ -26,6 +26,20 @@ EVIDENCE = TableSchema(
         Column("protected_m2", pa.float64(), "Overlap with protected areas", "m2", minimum=0),
         Column("proven_crop", pa.string(), "Crop that photo or receipt prove", nullable=True),
         Column("leased", pa.bool_(), "Whether the applicant rents the land"),
+        Column(
+            "lease_to",
+            pa.date32(),
+            "Last day of the lease by which it counts in full",
+            nullable=True,
+        ),
+        Column(
+            "unleased_area_m2",
+            pa.float64(),
+            "Area that counts for a harvest after that day",
+            "m2",
+            nullable=True,
+            minimum=0,
+        ),
     ),
     key=("parcel_id",),
 )

@@ -29,6 +29,7 @@ from fieldline.lending.decision.decision import Decision, decide_case
 from fieldline.lending.decision.judge import Judge, read_judge
 from fieldline.lending.decision.replay import trace_of
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
+from fieldline.lending.evidence.leases import counted_at_harvest
 from fieldline.lending.risk.features import of_profiles
 from fieldline.lending.risk.serve import Served, serve
 from fieldline.lending.schemas import DECISIONS
@@ -92,11 +93,12 @@ def open_folder(
     as_of: dt.date,
 ) -> Folder:
     """Read and join the artifacts that decisions depend on."""
-    known = read_table(evidence).sort_values("parcel_id", kind="stable")
     valued = read_table(
         harvests, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
-                   "yield_q50_t_ha", "main"],
+                   "yield_q50_t_ha", "main", "harvest_by"],
     )  # fmt: skip
+    known = read_table(evidence).sort_values("parcel_id", kind="stable")
+    known = counted_at_harvest(known, valued)
     joined = known.merge(valued[valued["main"]], on="parcel_id", how="left")
     parcels: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in joined.to_dict("records"):

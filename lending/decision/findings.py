@@ -216,19 +216,24 @@ def points_judged(case: Case, stops: Iterable[Finding] | None = None) -> Iterato
 
 
 def unproven_leases(case: Case) -> Iterator[Finding]:
-    """Yield the rented parcels that count for less because no paper shows that they are let."""
+    """Yield the rented parcels that count for less because no lease holds to their harvest."""
     if not RULES[case.rules].leases_told:
         return
     for parcel in case.parcels:
-        if parcel.counts and "lease_unproven" in parcel.codes:
-            counted = area(parcel.evidence_area_m2)
-            if parcel.declared_area_m2 is None:
-                yield told("lease_unproven:undeclared", parcel=parcel.parcel_id, value=counted)
-            else:
-                declared = area(parcel.declared_area_m2)
-                yield told(
-                    "lease_unproven", parcel=parcel.parcel_id, value=counted, threshold=declared
-                )
+        lacking = [code for code in _LEASE_LACKS if code in parcel.codes]
+        if not parcel.counts or not lacking:
+            continue
+        counted: dict[str, str | Told] = {
+            "parcel": parcel.parcel_id,
+            "value": area(parcel.evidence_area_m2),
+        }
+        if parcel.declared_area_m2 is None:
+            yield told(f"{lacking[0]}:undeclared", **counted)
+        else:
+            yield told(lacking[0], **counted, threshold=area(parcel.declared_area_m2))
+
+
+_LEASE_LACKS = ("lease_unproven", "lease_ends")
 
 
 def _binding(case: Case, caps: Caps) -> Finding:

@@ -33,6 +33,14 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Objection:
+    """A verified statement that the land is not let."""
+
+    by: str
+    issued_on: dt.date
+
+
+@dataclass(frozen=True)
 class Certificate:
     """A verified land certificate or contract in the applicant's name."""
 
@@ -45,8 +53,8 @@ class ParcelPapers:
     """What the papers of one parcel say for its applicant; amounts in minor units per mu."""
 
     lease: Lease | None = None
-    objected_on: dt.date | None = None
-    """Day on which the registered holder said that the land is not let."""
+    objections: tuple[Objection, ...] = ()
+    """Who said that the land is not let, and when last; whose word counts, the registry tells."""
     certificate: Certificate | None = None
     permit: bool = False
     noted: bool = False
@@ -133,7 +141,9 @@ def _of_parcel(rows: list[dict[Any, Any]], applicant: str) -> ParcelPapers:
     proven = {row["kind"]: row for row in mine if row["verified"]}
     lease = _newest(proven, LEASES)
     told = lease or _newest({row["kind"]: row for row in mine}, (*LEASES, "tenancy_statement"))
-    objection, certificate = proven.get("holder_objection"), proven.get("land_certificate")
+    certificate = proven.get("land_certificate")
+    objected = {r["counterparty_id"]: r for r in mine
+                if r["verified"] and r["kind"] == "holder_objection"}  # fmt: skip
     shown = [row for row in mine if row["verified"] and row["kind"] in CROP_PROOFS]
     insurance = proven.get("crop_insurance")
     return ParcelPapers(
@@ -141,7 +151,9 @@ def _of_parcel(rows: list[dict[Any, Any]], applicant: str) -> ParcelPapers:
             str(lease["counterparty_id"]), _day(lease["issued_on"]), lease["area_m2"],
             _day(lease["valid_to"]),
         ),
-        objected_on=None if objection is None else _day(objection["issued_on"]),
+        objections=tuple(
+            Objection(str(name), _day(objected[name]["issued_on"])) for name in sorted(objected)
+        ),
         certificate=None if certificate is None else Certificate(
             _day(certificate["issued_on"]), float(certificate["area_m2"])
         ),

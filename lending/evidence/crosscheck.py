@@ -196,16 +196,17 @@ def _holder_code(facts: ParcelFacts) -> str:
     """Return whether the applicant holds the land, rents it, says so, or is denied it.
 
     A tenant is no liar: without a paper from the registered holder the parcel counts for less, and
-    for nothing only where the holder objects and no later lease answers.
+    for nothing only where that holder objects and no later lease answers. Anybody else's objection
+    says nothing of land that is not theirs.
     """
     if facts.registry_holder == facts.farmer_id:
         return "holder_agrees"
-    lease, objected_on = facts.papers.lease, facts.papers.objected_on
-    leased = lease is not None and lease.landlord == facts.registry_holder
-    if objected_on is not None:
-        answered = leased and lease is not None and lease.issued_on > objected_on
-        return "lease_upheld" if answered else "holder_conflict"
-    return "lease_upheld" if leased else "lease_unproven"
+    lease, holder = facts.papers.lease, facts.registry_holder
+    leased = lease is not None and lease.landlord == holder
+    objected = [paper.issued_on for paper in facts.papers.objections if paper.by == holder]
+    if lease is not None and leased and all(lease.issued_on > day for day in objected):
+        return "lease_upheld"
+    return "holder_conflict" if objected else "lease_unproven"
 
 
 def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
@@ -304,13 +305,15 @@ def run_evidence(
     )  # fmt: skip
     facts = gather(drawn, read_table(fields), read_table(crops), known, settings)
     verdicts = [judge(fact, settings, as_of) for fact in facts]
-    write_table(evidence_frame(facts, verdicts), EVIDENCE, out)
+    write_table(evidence_frame(facts, verdicts, settings), EVIDENCE, out)
     write_outcomes(
         [_outcome(fact, verdict) for fact, verdict in zip(facts, verdicts, strict=True)], outcomes
     )
 
 
-def evidence_frame(facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict]) -> pd.DataFrame:
+def evidence_frame(
+    facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict], settings: EvidenceSettings
+) -> pd.DataFrame:
     """Return facts and verdicts as EVIDENCE rows."""
     rows = [
         {
@@ -330,10 +333,21 @@ def evidence_frame(facts: Sequence[ParcelFacts], verdicts: Sequence[Verdict]) ->
             "proven_crop": proven_crop(fact, verdict),
             "leased": {"lease_upheld", "lease_unproven"}.intersection(verdict.codes) != set()
             or fact.papers.stated_lease,
+            **_lease_end(fact, verdict, settings),
         }
         for fact, verdict in zip(facts, verdicts, strict=True)
     ]
     return pd.DataFrame(rows, columns=EVIDENCE.names)
+
+
+def _lease_end(
+    fact: ParcelFacts, verdict: Verdict, settings: EvidenceSettings
+) -> dict[str, dt.date | float | None]:
+    lease = fact.papers.lease
+    if lease is None or "lease_upheld" not in verdict.codes:
+        return {"lease_to": None, "unleased_area_m2": None}
+    unleased = verdict.evidence_area_m2 * settings.unproven_lease_share
+    return {"lease_to": lease.valid_to, "unleased_area_m2": unleased}
 
 
 def proven_crop(fact: ParcelFacts, verdict: Verdict) -> str | None:

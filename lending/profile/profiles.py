@@ -21,6 +21,7 @@ import pandas as pd
 from fieldline.lending.codes import conflicting
 from fieldline.lending.documents.facts import FarmerPapers, farmer_papers, parcel_papers
 from fieldline.lending.documents.table import DOCUMENTS, read_documents
+from fieldline.lending.evidence.leases import counted_at_harvest
 from fieldline.lending.inputs import APPLICATIONS
 from fieldline.lending.profile.applications import Application, applications_of
 from fieldline.lending.profile.harvest import (
@@ -316,7 +317,7 @@ def join_parcels(
 
 _OF_EVIDENCE = [
     "parcel_id", "farmer_id", "evidence_area_m2", "effect", "codes", "declared_crop",
-    "proven_crop", "leased",
+    "proven_crop", "leased", "lease_to", "unleased_area_m2",
 ]  # fmt: skip
 
 
@@ -381,6 +382,7 @@ def run_profile(
         parcels, crop_values_of(read_table(crop_values)), Rotation(crops, policy),
         Horizon(as_of, policy.tenor_days), policy,
     )  # fmt: skip
+    parcels = counted_at_harvest(parcels, harvests)
     owners = dict(zip(parcels["parcel_id"], parcels["farmer_id"], strict=True))
     values = parcel_values(parcels, harvests, parcel_papers(papers, owners), policy, currency)
     proofs = farmer_papers(papers)

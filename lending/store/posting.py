@@ -187,12 +187,14 @@ class _Change:
         _refuse_older(connection, shelf, as_of)
         run_out = [] if as_of is None else close_run_out(connection, as_of)
         live = {str(row["farmer_id"]): row for row in _rows(connection, shelf, LIVE)}
-        ended = {row["offer_id"]: row for row in _rows(connection, shelf, EXPIRED)}
+        gone_by = _rows(connection, shelf, EXPIRED)
+        ended = {row["offer_id"]: row for row in gone_by}
+        last = {str(row["farmer_id"]): row for row in gone_by} | live
         present = Present.of(connection, records, vars(shelf), policy)
         settled, wanted = [], {}
         for record in records:
             farmer = str(record["farmer_id"])
-            for candidate in present.readings(record, live.get(farmer)):
+            for candidate in present.readings(record, last.get(farmer)):
                 offer = offer_row(candidate, shelf, policy)
                 stands = _standing(offer, live.get(farmer), ended)
                 if stands is not None:
@@ -264,7 +266,7 @@ def _standing(wanted: Row, live: Row | None, ended: Mapping[str, Row]) -> Row | 
 
 def _rows(connection: sa.Connection, shelf: Shelf, status: str) -> list[Row]:
     here = [OFFERS.c[name] == value for name, value in vars(shelf).items()]
-    query = sa.select(OFFERS).where(OFFERS.c.status == status, *here)
+    query = sa.select(OFFERS).where(OFFERS.c.status == status, *here).order_by(OFFERS.c.seq)
     return [row._asdict() for row in connection.execute(query)]
 
 

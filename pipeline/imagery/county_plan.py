@@ -216,7 +216,7 @@ def _by_table(
     pull: Pull, session: requests.Session, file: WantedFile, store: RangeStore
 ) -> FilePlan:
     layout = read_layout(pull.remote(session, file, store))
-    whole = file.request.covers_gaps(layout.nodata)
+    whole = file.request.covers_gaps(layout.nodata, layout.dtype)
     tiles = pull.cover.tiles(layout.geometry, layout.tile, whole=whole)
     told: dict[str, Any] = {"tiles": int(tiles.sum()), "windows": window_count(tiles)}
     if layout.table is None:  # only GDAL finds its way in it

@@ -41,6 +41,15 @@ def lease(county: County, landlord: str = "zoe", **more: Any) -> None:
     county.hand_in("lease_contract", parcel_id="a", counterparty_id=landlord, **more)
 
 
+def harvested_next_year(county: County) -> None:
+    """This season's maize is cut; the next may be cut to the first of October."""
+    county.parcels[0].update(harvest_date=dt.date(2024, 9, 20))
+    county.templates["maize"] = {
+        "harvest_from": dt.date(2024, 8, 1),
+        "harvest_by": dt.date(2024, 10, 1),
+    }
+
+
 def photo(county: County, crop: str) -> None:
     county.hand_in("field_photo", parcel_id="a", crop=crop)
 
@@ -178,6 +187,11 @@ EVIDENCE: dict[str, Remedy] = {
     ),
     "registry_unclear": Remedy(unclear, certificate),
     "holder_conflict": Remedy(objected, answered),
+    "lease_ends": Remedy(
+        built(harvested_next_year, lambda c: registered(c, "zoe"),
+              lambda c: lease(c, valid_to="2025-09-30")),
+        lambda c: lease(c, valid_to="2025-10-01"),
+    ),
     "lease_unproven": Remedy(built(lambda c: registered(c, "zoe")), lease),
     "claimed_by_other": Remedy(
         rival, lambda c: c.hand_in("village_note", parcel_id="a", farmer_id="ann")

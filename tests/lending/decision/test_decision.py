@@ -274,7 +274,7 @@ def test_an_applicant_unlike_any_loan_is_never_better_off_for_it(
         ("protected_overlap", "3.0 mu (0.20 ha) of it lie in a protected area"),
         (
             "holder_conflict",
-            "Parcel b, 10.0 mu (0.67 ha), was left out: the registry names another holder",
+            "Parcel b, 10.0 mu (0.67 ha), was left out: its registered holder states",
         ),
         (
             "claim_refuted",

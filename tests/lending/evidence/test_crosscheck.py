@@ -519,3 +519,47 @@ def test_the_core_of_a_park_begins_as_deep_as_a_phone_errs(depth: float, core: f
     assert found["a"].protected_core_m2 == pytest.approx(core, rel=1e-3)
     assert (found["b"].protected_m2, found["b"].protected_core_m2) == (0, 0)
     assert facts_of(parcels, protected=zones.iloc[:0])["a"].protected_m2 == 0
+
+
+@pytest.mark.parametrize(
+    ("objections", "lease_on", "code"),
+    [
+        ({"neighbour": "2024-06-10"}, None, "lease_unproven"),
+        ({"neighbour": "2024-06-10"}, "2024-06-01", "lease_upheld"),
+        ({"zoe": "2024-06-10"}, None, "holder_conflict"),
+        ({"zoe": "2024-06-10", "neighbour": "2024-06-20"}, None, "holder_conflict"),
+        ({"zoe": "2024-06-10"}, "2024-06-10", "holder_conflict"),
+        ({"zoe": "2024-06-10"}, "2024-06-11", "lease_upheld"),
+        ({"zoe": "2024-06-10", "neighbour": "2024-06-20"}, "2024-06-11", "lease_upheld"),
+    ],
+)
+def test_only_the_registered_holder_can_object_and_a_later_lease_answers(
+    county: Any, objections: dict[str, str], lease_on: str | None, code: str
+) -> None:
+    county.add("a", "ann")
+    county.registry = [{
+        "parcel_id": "a", "area_m2": 10_000, "holder_id": "zoe", "crop": "maize",
+        "recorded_on": "2024-01-01",
+    }]  # fmt: skip
+    for by, day in objections.items():
+        county.hand_in("holder_objection", parcel_id="a", counterparty_id=by, issued_on=day)
+    if lease_on is not None:
+        county.hand_in(
+            "lease_contract", parcel_id="a", counterparty_id="zoe", issued_on=lease_on, amount="1"
+        )
+    found = set(county.evidence().loc["a", "codes"])
+    assert found & {"lease_upheld", "lease_unproven", "holder_conflict"} == {code}
+
+
+def test_a_refused_tenant_hears_who_objects_and_which_lease_answers(county: Any) -> None:
+    county.add("a", "ann")
+    county.apply("ann")
+    county.registry = [{
+        "parcel_id": "a", "area_m2": 10_000, "holder_id": "zoe", "crop": "maize",
+        "recorded_on": "2024-01-01",
+    }]  # fmt: skip
+    county.hand_in("holder_objection", parcel_id="a", counterparty_id="zoe")
+    assert county.decision("ann")["reasons"][0] == (
+        "The registered holder of parcel a states that it is not let to you. Bring a lease that "
+        "the holder signed after that statement, or have the registry corrected."
+    )

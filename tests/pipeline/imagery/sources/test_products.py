@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fieldline.pipeline.imagery.safe.files import ProductFiles
 from fieldline.pipeline.imagery.safe.product import product_items
 from fieldline.pipeline.imagery.scenes import read_scene_days, run_scenes
 from fieldline.pipeline.imagery.settings import MaskSettings, SceneSettings
+from fieldline.pipeline.imagery.sources.archive import archive_items
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
 from tests.pipeline.imagery.pulling import told
@@ -198,6 +200,37 @@ def test_scene_classes_among_the_quality_data_are_the_mask(tmp_path: Path) -> No
     (seen,) = pixels(run(tmp_path, tmp_path / "in"))
     assert np.isnan(seen[0][0, 0])
     assert seen[0][-1, -1] == pytest.approx(numbers(1)["B02"][-1, -1] / 10000)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_zip_with_damaged_bytes_costs_one_scene(tmp_path: Path, method: int, seed: int) -> None:
+    """Packed data raise what their own library raises, beside what `zipfile` does."""
+    write_safe(tmp_path / "in", TinyProduct(numbers(1)))
+    safe = write_safe(tmp_path / "x", TinyProduct(numbers(2), day=dt.date(2021, 6, 10)))
+    target = tmp_path / "in" / f"{safe.stem}.zip"
+    with zipfile.ZipFile(target, "w", method) as packed:
+        packed.write(safe / "MTD_MSIL2A.xml", f"{safe.name}/MTD_MSIL2A.xml")
+    data = bytearray(target.read_bytes())
+    start, size = 30 + len(f"{safe.name}/MTD_MSIL2A.xml"), 300
+    data[start : start + size] = np.random.default_rng(seed).bytes(size)
+    target.write_bytes(data)
+    found = archive_items(tmp_path / "in", "sentinel-2-l2a")
+    assert [source.name for source in found.sources] == [TinyProduct({}).name]
+    assert [(b.name, b.reason, b.code) for b in found.broken] == [
+        (safe.stem, "unreadable", "scene_broken_product")
+    ]
+
+
+@pytest.mark.parametrize("version", [99, 255])
+def test_a_zip_of_a_later_kind_costs_one_scene(tmp_path: Path, version: int) -> None:
+    write_safe(tmp_path / "in", TinyProduct(numbers(1)))
+    made = zipped(write_safe(tmp_path / "in", TinyProduct(numbers(2), day=dt.date(2021, 6, 10))))
+    data = bytearray(made.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = version  # needed to extract the first member
+    made.write_bytes(data)
+    (broken,) = archive_items(tmp_path / "in", "sentinel-2-l2a").broken
+    assert (broken.reason, broken.code) == ("not_a_whole_zip", "scene_broken_product")
 
 
 def test_a_band_that_was_not_downloaded_is_named(tmp_path: Path) -> None:
