@@ -29,7 +29,8 @@ def product(month: int) -> TinyProduct:
 def test_a_folder_of_products_is_observed_and_a_new_one_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 40)
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "9f2c41aa7be04d51b6f8c0de37a15b24")
+    monkeypatch.setenv("FIELDLINE_VAULT_KEY", "c41f0a7e935db268e07d5f13a94b82c6")
     products = tmp_path / "products"
     for month in range(3, 9):
         safe = write_safe(products, product(month))

@@ -30,7 +30,8 @@ def test_jobs_of_a_stage_are_told_together() -> None:
 def test_a_terminal_sees_scenes_bytes_and_rate_and_the_log_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 40)
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "9f2c41aa7be04d51b6f8c0de37a15b24")
+    monkeypatch.setenv("FIELDLINE_VAULT_KEY", "c41f0a7e935db268e07d5f13a94b82c6")
     monkeypatch.setenv("COLUMNS", "140")
     write_archive(tmp_path / "archive", scenes_of(6))
     program = [sys.executable, "-m", "fieldline.workflows.cli", "run", "-c", "mine.yaml"]

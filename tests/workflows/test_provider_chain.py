@@ -103,7 +103,8 @@ def test_five_lines_lead_from_an_account_to_a_county_observed(
     assert len(script.splitlines()) == 5
     for place, key in KEYS.items():
         script = script.replace(place, f"'{key}'")
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 40)
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "9f2c41aa7be04d51b6f8c0de37a15b24")
+    monkeypatch.setenv("FIELDLINE_VAULT_KEY", "c41f0a7e935db268e07d5f13a94b82c6")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     write_archive(tmp_path / "archive", scenes_of(6), COLLECTION)
     with copernicus(tmp_path / "archive") as on:
@@ -127,7 +128,8 @@ def test_five_lines_lead_from_an_account_to_a_county_observed(
 def test_a_run_without_the_account_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "k" * 40)
+    monkeypatch.setenv("FIELDLINE_PSEUDONYM_KEY", "9f2c41aa7be04d51b6f8c0de37a15b24")
+    monkeypatch.setenv("FIELDLINE_VAULT_KEY", "c41f0a7e935db268e07d5f13a94b82c6")
     monkeypatch.setenv("FIELDLINE_ACCOUNTS", str(tmp_path / "accounts.toml"))
     write_county(tmp_path, "sentinelhub:planet", COLLECTION)
     program = [sys.executable, "-m", "fieldline.workflows.cli", "run", "-c", "mine.yaml"]
