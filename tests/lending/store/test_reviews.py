@@ -315,31 +315,3 @@ def test_a_decision_whose_second_person_is_the_first_enters_nothing(
     state = reviews.decide(store, offer["offer_id"], wish, today=TODAY, second="Bo")
     assert (state.second, state.said) == ("Bo", "in force")
     assert verify(store).problems == ()
-
-
-def test_a_person_may_give_joint_applicants_the_least_line_that_the_rules_give_them(
-    store: sa.Engine, doubted: Case
-) -> None:
-    # Two share the least line of 500: each may get 250, by the rules and by a person.
-    pair = doubted.model_copy(update={"joint_members": 2})
-    (offer,) = give(store, pair).live
-    with pytest.raises(UserError, match="name an amount from 250 to"):
-        decide(store, offer, amount=Decimal(200))
-    decide(store, offer, amount=Decimal(300))
-    (after,) = give(store, pair).live
-    assert (after["access"], after["limit_minor"]) == ("approve", 30_000)
-
-
-def test_a_decision_stands_on_the_next_day_whose_draws_differ(
-    store: sa.Engine, doubted: Case
-) -> None:
-    (offer,) = give(store, doubted).live
-    decide(store, offer)
-    drawn = {"income_q10_minor": doubted.farmer.income_q10_minor + 777}
-    later = doubted.model_copy(update={
-        "as_of": doubted.as_of + dt.timedelta(days=1),
-        "farmer": doubted.farmer.model_copy(update=drawn),
-        "household": doubted.household.model_copy(update=drawn),
-    })  # fmt: skip
-    (after,) = give(store, later).live
-    assert (after["access"], after["limit_minor"]) == ("approve", 300_000)
