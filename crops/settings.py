@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fieldline.pipeline.records.settings import Section, TableName
 
@@ -50,6 +50,13 @@ class FieldsSettings(Section):
     """A pixel loses nothing while it is this nearly as planted as the ring covers it."""
     min_core_pixels: float = Field(4.0, gt=0)
     """Rings with fewer coverage-weighted pixels are judged as a whole, not pixel by pixel."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> FieldsSettings:
+        """A least above the most would judge every ring by the most alone, without saying so."""
+        if self.noise > self.noise_most:
+            raise ValueError(f"noise {self.noise} lies above noise_most {self.noise_most}")
+        return self
 
 
 class ClassifySettings(Section):

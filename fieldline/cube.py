@@ -63,7 +63,8 @@ def open_cube(
             f"choose from {', '.join(lineage.bands)}",
         )
     outlines = gpd.read_parquet(found.artifacts.parquet("parcels"))
-    days = [_readable(day, _unreadable(found)) for day in read_scene_days(scenes)]
+    unreadable = _unreadable(found)
+    days = [_readable(day, unreadable) for day in read_scene_days(scenes)]
     return scene_cube(
         [day for day in days if day.items],
         county_grid(outlines, lineage.grid),

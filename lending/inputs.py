@@ -119,7 +119,10 @@ APPLICATIONS = InputSchema(
             "prior_late", "count", "How many of them were paid late, 0 for none", "loans",
             required=True, needed=True, minimum=0, maximum=_MOST_LOANS, quantity="loans",
         ),
-        InputColumn("guarantor_id", "id", "Guarantor, blank for none", personal=True),
+        InputColumn(
+            "guarantor_id", "id", "Guarantor as the farmer says; only a guarantee's paper counts",
+            personal=True,
+        ),
         InputColumn(
             "applied_on", "date", "Day of the application; the latest up to the as-of date counts",
             required=True, needed=True,

@@ -145,6 +145,7 @@ def _act(order: Order, rows: Iterable[Mapping[str, Any]], text: str) -> Act:
         "county": order.county,
         "season": order.season,
         "recipient": request.recipient,
+        "consents_on": request.on.isoformat(),
         "data": sorted(request.data),
         "farmers": sorted(row["farmer_id"] for row in rows),
         "file": hashlib.sha256(text.encode()).hexdigest(),

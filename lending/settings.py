@@ -112,7 +112,8 @@ class PolicySettings(Section):
     dscr_min: Decimal = Field(Decimal("1.25"), ge=1, le=10)
     """Least debt service coverage of the q10 capacity."""
     max_limit: Decimal = Field(Decimal("300000"), gt=0)
-    """Policy cap per farmer, units of `currency`; above it a person decides."""
+    """Policy cap per farmer, units of `currency`: the most that is lent, also to whoever could bear
+    more."""
     expert_limit_share: Decimal = Field(Decimal("0.1"), gt=0, le=1)
     """Share of `max_limit` that a farmer judged by the expert scorecard may get: no loan has tested
     it; assumption."""
@@ -141,7 +142,7 @@ class PolicySettings(Section):
     day_basis: Literal[360, 365] = 360
     """Day-count basis of interest."""
     household_need_per_head: Decimal = Field(Decimal("6000"), ge=0)
-    """Yearly subsistence need per household member, units of `currency`."""
+    """Yearly subsistence need per household member, units of `currency`; assumption."""
     household_size_default: int = Field(3, ge=1)
     """Household size where the application gives none; assumption."""
     off_farm_share: Decimal = Field(Decimal("0.7"), ge=0, le=1)
@@ -175,29 +176,31 @@ class PolicySettings(Section):
     rotation_prior: float = Field(5.0, gt=0)
     """Parcels' worth of the county's crop shares in what follows a crop; assumption."""
     rotation_least: float = Field(0.05, ge=0, lt=0.5)
-    """Crops that follow more rarely than this are left out of a parcel's next harvest."""
+    """Crops that follow more rarely than this are left out of a parcel's next harvest;
+    assumption."""
     funding_rate: Decimal = Field(Decimal("0.028"), ge=0, lt=1)
-    """Yearly cost of funding."""
+    """Yearly cost of funding; assumption, put your own."""
     opex_rate: Decimal = Field(Decimal("0.012"), ge=0, lt=1)
-    """Yearly operating cost as a share of the limit."""
+    """Yearly operating cost as a share of the limit; assumption, put your own."""
     lgd: Decimal = Field(Decimal("0.55"), ge=0, le=1)
-    """Loss given default."""
+    """Loss given default; assumption."""
     capital_charge: Decimal = Field(Decimal("0.01"), ge=0, lt=1)
-    """Yearly capital charge as a share of the limit."""
+    """Yearly capital charge as a share of the limit; assumption, put your own."""
     rate_ceiling_file: Annotated[str, TableName] = "rate_ceilings.csv"
     """Dated legal ceilings: a table of data/, or a path of your own."""
     scale_file: Annotated[str | None, TableName] = None
     """Dated scales of finance by crop and currency, a path of your own; empty means the table of
     data/. A crop without a row in the county's currency is financed at its cash cost."""
     pd_decline: float = Field(0.2, gt=0, le=1)
-    """Default probability from which access is declined."""
+    """Default probability from which access is declined; assumption."""
     pd_review: float = Field(0.1, gt=0, le=1)
-    """Default probability from which a person decides."""
+    """Default probability from which a person decides; assumption."""
     unlike_margin: float = Field(0.25, ge=0)
     """A feature is unlike any loan learnt from where it is worse than 99 % of them by more than
     this share of their middle 98 %: the model then guesses, and a person decides."""
     challenger_gap: float = Field(0.15, gt=0, le=1)
-    """Difference between the two default models from which a person decides."""
+    """A person decides from `pd_review` plus this on, as the second default model says it;
+    assumption."""
     draws: int = Field(4000, ge=200)
     """Joint draws of yield and price behind the income quantiles."""
     seed: int = 53

@@ -184,7 +184,8 @@ def stac(
     from fieldline.desk.report.stac import write_stac
     from fieldline.workflows.config.load import load_config
 
-    print(write_stac(load_config(config or []).results / season / county))
+    chosen = load_config(config or [], {"counties": [county], "seasons": [season]})
+    print(write_stac(chosen.results / season / county))
 
 
 @parcels_app.command("check")

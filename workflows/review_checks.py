@@ -166,12 +166,10 @@ def _unread(problem: Problem) -> UserError:
 
 
 def _enter(engine: sa.Engine, row: pd.Series[Any], today: dt.date, by: Signer) -> State:
-    """Enter one row: the decision, and the second person's act where one is named."""
-    state = reviews.decide(engine, str(row["offer_id"]), _of_row(row), today=today, by=by)
-    if pd.isna(row["second_officer"]):
-        return state
-    second = str(row["second_officer"])
-    return reviews.confirm(engine, state.row["review_id"], second, today=today, by=by)
+    """Enter one row, all of it or nothing: the decision, and the second person's act if named."""
+    second = None if pd.isna(row["second_officer"]) else str(row["second_officer"])
+    offer, wish = str(row["offer_id"]), _of_row(row)
+    return reviews.decide(engine, offer, wish, today=today, by=by, second=second)
 
 
 def _of_row(row: pd.Series[Any]) -> Wish:

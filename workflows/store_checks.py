@@ -1,4 +1,4 @@
-"""What the commands on the offer store do: verify, anchor, seal, replay, expire.
+"""What the commands on the offer store do: verify, anchor, seal, replay, expire, release.
 
 Owns opening the configured store for one of them and telling what came of it; the rules are those
 of `lending.store`.
@@ -10,7 +10,7 @@ import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,9 +19,10 @@ from fieldline.lending.store.anchors import add_anchor, read_anchors, take_ancho
 from fieldline.lending.store.audit import take_over
 from fieldline.lending.store.closing import expire
 from fieldline.lending.store.database import open_existing, posting
+from fieldline.lending.store.lines import release
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.signer import Signer, signer
-from fieldline.lending.store.verify import verify
+from fieldline.lending.store.verify import AuditReport, verify
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows import exits
 from fieldline.workflows.config.load import load_config
@@ -48,11 +49,11 @@ def opened_store(config_files: Sequence[Path]) -> Iterator[tuple[sa.Engine, Sign
 
 def verify_audit(config_files: Sequence[Path], anchor: Path | None, *, as_json: bool) -> int:
     """Verify the store; return the exit code."""
-    configured = load_config(config_files).audit.anchor_file
-    file = anchor or (configured if configured is not None and configured.exists() else None)
-    anchors = [] if file is None else read_anchors(file)
     with opened_store(config_files) as (engine, by):
-        report = verify(engine, by, anchors)
+        if anchor is not None:
+            report = verify(engine, by, read_anchors(anchor))
+        else:
+            report = _verified(engine, by, load_config(config_files).audit.anchor_file)
     if as_json:
         print(json.dumps(asdict(report), indent=2))
         return exits.FOUND if report.problems else exits.OK
@@ -62,6 +63,17 @@ def verify_audit(config_files: Sequence[Path], anchor: Path | None, *, as_json: 
     print(f"{_KEYED[report.keyed]}; {report.anchors} anchors")
     print(f"{report.entries} audit entries, {len(report.problems)} problems, head {report.head}")
     return exits.FOUND if report.problems else exits.OK
+
+
+def _verified(engine: sa.Engine, by: Signer, file: Path | None) -> AuditReport:
+    """Verify a store against the configured anchors; a file that is gone is a problem of a store
+    with entries, since every posting adds to it."""
+    lost = file is not None and not file.exists()
+    report = verify(engine, by, [] if file is None or lost else read_anchors(file))
+    if not lost or not report.entries:
+        return report
+    gone = f"anchor file {file} is gone, and the chain has {report.entries} entries"
+    return replace(report, problems=(*report.problems, gone))
 
 
 def write_anchor(config_files: Sequence[Path], out: Path) -> str:
@@ -79,7 +91,8 @@ def seal_chain(config_files: Sequence[Path]) -> str:
         UserError: There is no key, or the chain has a problem.
     """
     with opened_store(config_files) as (engine, by):
-        report = verify(engine, Signer(by.actor))
+        file = load_config(config_files).audit.anchor_file
+        report = _verified(engine, Signer(by.actor), file)
         if report.problems:
             raise UserError(
                 f"the chain has {len(report.problems)} problems and must not be sealed",
@@ -121,3 +134,21 @@ def expire_offers(config_files: Sequence[Path], on: str | None, *, today: dt.dat
     with opened_store(config_files) as (engine, by):
         closed = expire(engine, day, today=today, by=by)
     return f"{closed} offers had run out before {day} and were closed"
+
+
+def release_lines(
+    config_files: Sequence[Path],
+    offers: Sequence[str],
+    officer: str,
+    reason: str,
+    *,
+    today: dt.date,
+) -> str:
+    """Count offers that ran out as lines no longer; return what to tell.
+
+    Raises:
+        UserError: One of them counts as no line; none is released.
+    """
+    with opened_store(config_files) as (engine, by):
+        count = release(engine, offers, officer, reason, today=today, by=by)
+    return f"{count} lines count no longer; the next run decides without them"

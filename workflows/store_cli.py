@@ -103,6 +103,22 @@ def offers_expire(
     print(expire_offers(config or [], on, today=_today()))
 
 
+@offers_app.command("release")
+def offers_release(
+    offers: Annotated[list[str], typer.Argument(metavar="OFFER...", help="Ids of the offers.")],
+    officer: Annotated[str, typer.Option(help="Who says so.")],
+    reason: Annotated[str, typer.Option(help="Why: not signed, or repaid.")],
+    config: ConfigFiles = None,
+) -> None:
+    """Count offers that ran out as lines no longer: they were not signed, or are repaid.
+
+    Example: fieldline offers release 3f2a 81c0 --officer Ann --reason "not signed"
+    """
+    from fieldline.workflows.store_checks import release_lines
+
+    print(release_lines(config or [], offers, officer, reason, today=_today()))
+
+
 @review_app.command("list")
 def review_list(config: ConfigFiles = None, as_json: AsJson = False) -> None:
     """Show the offers that wait for a person, and what people have decided.

@@ -113,7 +113,6 @@ def export(
     purpose: Purpose,
     recipient: Annotated[str, typer.Option(help="Who gets it, as in the consents.")],
     out: Annotated[Path, typer.Option(help="CSV file to write.")],
-    on: Annotated[str | None, typer.Option(help="Day of the handing over; today.")] = None,
     config: ConfigFiles = None,
     as_json: AsJson = False,
 ) -> None:
@@ -126,9 +125,8 @@ def export(
     from fieldline.workflows.vault_requests import export_county
 
     why = stated_purpose(purpose)
-    day = _today() if on is None else _day(on)
     with _vault(config) as (loaded, vault):
-        handed = export_county(loaded, vault, (county, season), (why, recipient, day), out)
+        handed = export_county(loaded, vault, (county, season), (why, recipient, _today()), out)
     if as_json:
         print(json.dumps(asdict(handed)))
         return
@@ -205,15 +203,6 @@ def show_log(config: ConfigFiles = None) -> None:
 
 def _today() -> dt.date:
     return dt.datetime.now(tz=dt.UTC).date()
-
-
-def _day(text: str) -> dt.date:
-    from fieldline.pipeline.records.errors import UserError
-
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise UserError(f"--on {text!r} is no day", "write it as 2025-05-31") from error
 
 
 def _config(files: list[Path] | None) -> Config:

@@ -121,7 +121,7 @@ class CeilingCase(_Record):
 
 
 class LineCase(_Record):
-    """A line of the farmer's own or of the household that is live elsewhere in the store."""
+    """A line of the farmer's own or of the household, offered before, that may be running."""
 
     own: bool
     """Whether it is the farmer's; otherwise another's of the household."""
@@ -171,7 +171,7 @@ class Case(_Record):
     ceiling: CeilingCase
     policy: PolicySettings
     lines: tuple[LineCase, ...] = ()
-    """Live lines of farmer and household under another county, season or product."""
+    """Lines of farmer and household, offered before or elsewhere, that may be running."""
     review: ReviewCase | None = None
     """A person's decision that stands for this evidence."""
     joint_members: int = 1
@@ -180,7 +180,7 @@ class Case(_Record):
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 
     def live_lines(self, *, own: bool) -> Decimal:
-        """Return the sum of the live lines elsewhere, units of the currency.
+        """Return the sum of the lines that may be running, units of the currency.
 
         Args:
             own: Those of the farmer alone, or those of the whole household.

@@ -177,7 +177,8 @@ def _judge(
     doubts, leases = _doubts(case, caps), [*findings.unproven_leases(case)]
     if stops:
         told_first, *causes = stops if rules.stops_alone else [*stops, *doubts]
-        return "decline", [told_first, *leases, *causes]
+        points = findings.points_judged(case, [told_first, *causes])
+        return "decline", [told_first, *leases, *causes, *points]
     bounds = [*findings.limits(case, caps), *findings.left_out(case)]
     small = limit < least_line(case)
     if small and rules.minimum_stands:
@@ -185,7 +186,8 @@ def _judge(
     elif small and rules.minimum_first and _of_risk_alone(doubts):
         doubts = []
     if doubts:
-        return "review", [*leases, *doubts, *findings.left_out(case)]
+        found = [*leases, *doubts, *findings.left_out(case)]
+        return "review", [*found, *findings.points_judged(case)]
     if small:
         return "decline", [_below_minimum(case, limit), *leases, *bounds]
     return "approve", [*leases, *bounds]
@@ -260,6 +262,10 @@ def _models_at_odds(case: Case, pd: Decimal, other: Decimal) -> bool:
     """
     policy = case.policy
     if RULES[case.rules].either_model:
+        if (
+            case.risk.by_expert and RULES[case.rules].points_told
+        ):  # the points are one model: there is no second one to tell of
+            return False
         return float(other) >= policy.pd_review + policy.challenger_gap
     return abs(float(pd - other)) >= policy.challenger_gap
 
@@ -302,7 +308,8 @@ def _risk(case: Case, threshold: float, *, person: bool = False) -> list[Finding
         float(case.risk.pd) * 100, threshold * 100, lambda count, more: f"{count:.{more}f}"
     )
     extra = ("; from there on a person decides", "，否则由人工审批") if person else ("", "")
-    plain = told("risk_of_default", value=values[0], threshold=values[1], extra=extra)
+    code = "risk_of_default:expert" if case.risk.by_expert else "risk_of_default"
+    plain = told(code, value=values[0], threshold=values[1], extra=extra)
     return [plain, *found]
 
 

@@ -68,6 +68,8 @@ def _no_capacity(case: Case) -> Finding:
     farmer, currency = case.farmer, case.currency
     borne = farmer.debt_service_minor - farmer.debt_elsewhere_minor
     claims = farmer.household_need_minor + borne
+    if farmer.income_q10_minor < 0:
+        return told("no_capacity:loss", value=money(-farmer.income_q10_minor, currency))
     return told(
         "no_capacity",
         value=money(farmer.income_q10_minor, currency),
@@ -198,6 +200,19 @@ def limits(case: Case, caps: Caps) -> Iterator[Finding]:
     if case.risk.by_expert:
         share = f"{case.policy.expert_limit_share:.0%}"
         yield Finding("expert_scorecard", {"value": f"{case.risk.pd or 0:.1%}", "threshold": share})
+
+
+def points_judged(case: Case, stops: Iterable[Finding] | None = None) -> Iterator[Finding]:
+    """Yield that points and no loans judged the risk, where no line is offered.
+
+    Args:
+        case: The case.
+        stops: What declined it: only a risk or a price was judged by points.
+    """
+    if not case.risk.by_expert or not RULES[case.rules].points_told:
+        return
+    if stops is None or any(f.code.startswith(("risk_", "price_")) for f in stops):
+        yield Finding("expert_scorecard", {"value": f"{case.risk.pd or 0:.1%}"}, variant="judged")
 
 
 def unproven_leases(case: Case) -> Iterator[Finding]:

@@ -128,7 +128,13 @@ def _risk_finding(name: str, risk: RiskCase) -> Finding | None:
     if name == "late_share":
         return _late_loans(risk, value, usual)
     show = shown_feature(name)
-    return Finding(f"risk_{name}", {"value": show(value, 0), "threshold": show(usual, 0)})
+    values = {"value": show(value, 0), "threshold": show(usual, 0)}
+    return Finding(f"risk_{name}", values, variant=_variant(risk))
+
+
+def _variant(risk: RiskCase) -> str:
+    """Points that no loan has tested say nothing of farmers who repaid."""
+    return "expert" if risk.by_expert else ""
 
 
 def _late_loans(risk: RiskCase, value: float, usual: float) -> Finding:
@@ -141,7 +147,8 @@ def _late_loans(risk: RiskCase, value: float, usual: float) -> Finding:
         return Finding("risk_late_share", variant="unknown")
     late, among = found
     most = f"{usual * (among + 1):.1f}".removesuffix(".0")
-    return Finding("risk_late_share", {"value": str(late), "extra": str(among), "threshold": most})
+    values = {"value": str(late), "extra": str(among), "threshold": most}
+    return Finding("risk_late_share", values, variant=_variant(risk))
 
 
 _SIGNS = {feature.name: feature.sign for feature in FEATURES}

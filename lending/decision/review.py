@@ -8,10 +8,10 @@ at a price above the legal ceiling. What a person decided is part of the case, s
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from fieldline.lending.decision.case import Case, ReviewCase
-from fieldline.lending.decision.document import document
+from fieldline.lending.decision.case import Case, ParcelCase, PartyCase, ReviewCase
+from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.reasons import Finding
 from fieldline.lending.decision.wording import amount, told
 from fieldline.pipeline.records.canonical import content_hash
@@ -19,18 +19,43 @@ from fieldline.pipeline.records.money import from_minor
 
 Access = Literal["approve", "review", "decline"]
 
-_NO_EVIDENCE = ("as_of", "policy", "ceiling", "rules", "lines", "review")
-"""Parts of a case that are no evidence about the farmer."""
+_OF_CASE = (
+    "farmer_id", "household_id", "currency", "parcels_declared", "refusals", "application",
+    "application_detail", "evidence_area_m2", "joint_members",
+)  # fmt: skip
+_OF_PARCEL = (
+    "parcel_id", "declared_area_m2", "evidence_area_m2", "declared_crop", "seen_crop", "codes",
+    "effect", "protected_m2",
+)  # fmt: skip
+_OF_PARTY = (
+    "farmers", "requested_minor", "debt_service_minor", "debt_elsewhere_minor",
+    "guaranteeing_minor",
+)  # fmt: skip
+_OF_RISK = ("conflicts", "late_share", "prior_loans", "thin_file")
+"""What was handed in or seen, by part. Left out is what is reckoned from it anew every day: drawn
+incomes, the need and guarantees that they bound, the weather so far, the harvest that repays."""
 
 
 def evidence_hash(case: Case) -> str:
     """Return the hash of what is known of the farmer: what a person looked at to decide.
 
-    Another day, policy, ceiling, model or live line is no other evidence; another parcel, crop,
-    income, debt, application or record is.
+    Another day, policy, ceiling, model, draw or live line is no other evidence; another parcel,
+    area, crop, code, debt, application or record is. Whatever is no evidence still bounds the line:
+    `settled` cuts it to the caps of the day.
     """
-    found = {name: value for name, value in document(case).items() if name not in _NO_EVIDENCE}
-    return content_hash({**found, "risk": found["risk"]["features"]})
+    found = {
+        **_chosen(case, _OF_CASE),
+        "parcels": [_chosen(parcel, _OF_PARCEL) for parcel in case.parcels],
+        "farmer": _chosen(case.farmer, _OF_PARTY),
+        "household": _chosen(case.household, _OF_PARTY),
+        "risk": {name: case.risk.features.get(name) for name in _OF_RISK},
+        "finished_loans": case.risk.finished_loans,
+    }
+    return content_hash(found)
+
+
+def _chosen(record: Case | ParcelCase | PartyCase, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
 
 
 def in_force(case: Case) -> ReviewCase | None:
@@ -57,7 +82,7 @@ def settled(
         return "decline", Decimal(0), Finding("person_declined", {"extra": review.reason})
     limit = min(from_minor(review.limit_minor or 0, case.currency), allowed)
     two = bool(review.second) and review.second != review.officer
-    if not lawful or limit < case.policy.min_limit or (access == "decline" and not two):
+    if not lawful or limit < least_line(case) or (access == "decline" and not two):
         return None
     given = amount(limit, case.currency)
     return "approve", limit, told("person_approved", value=given, extra=review.reason)

@@ -51,6 +51,9 @@ class Rules:
     told_apart: bool
     """A chance of default that stops or delays is told with its threshold, and no cause of risk
     whose value reads as the usual one."""
+    points_told: bool
+    """A decline or review whose risk was judged by points and no loans says so, as an offer does;
+    and no second model is told of where there is none."""
     leases_told: bool
     """A tenant hears of each parcel that counts for less for want of a lease, whatever is decided:
     what that costs is in every figure of the offer."""
@@ -77,12 +80,12 @@ _SECOND = Rules(
     annual_price, highest_rate, capacity_cap,
     by_parcel=True, edge_holds=True, person_first=True, minimum_first=True,
     stops_alone=True, either_model=False, cap_lends=False, minimum_stands=False, told_apart=False,
-    leases_told=False,
+    points_told=False, leases_told=False,
 )  # fmt: skip
 
 _THIRD = replace(
     _SECOND, capacity=guaranteed_capacity, either_model=True, cap_lends=True,
-    minimum_stands=True, told_apart=True, leases_told=True,
+    minimum_stands=True, told_apart=True, points_told=True, leases_told=True,
 )  # fmt: skip
 
 RULES: dict[int, Rules] = {
@@ -90,7 +93,7 @@ RULES: dict[int, Rules] = {
         _first_price, _ceiling_itself, _first_capacity,
         by_parcel=False, edge_holds=False, person_first=False, minimum_first=False,
         stops_alone=False, either_model=False, cap_lends=False, minimum_stands=False,
-        told_apart=False, leases_told=False,
+        told_apart=False, points_told=False, leases_told=False,
     ),
     2: _SECOND,
     3: _THIRD,

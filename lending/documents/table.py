@@ -23,7 +23,7 @@ from fieldline.pipeline.records.privacy import Kind, pseudonymiser
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.units import M2_PER_HA, M2_PER_MU
 
-#: A landlord who takes more than this share of a crop leaves nobody to till the land.
+#: A landlord who takes more than this share of a crop leaves nobody to till the land; assumption.
 _MOST_SHARE = 0.9
 _MOST_LOANS = 500
 

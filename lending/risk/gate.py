@@ -18,9 +18,10 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import write_text
 
 MOST_ECE = 0.02
-"""Calibration error that is allowed beside what chance alone would show."""
+"""Calibration error that is allowed beside what chance alone would show; assumption."""
 MOST_LOSS = 0.01
-"""AUC that a new model may lose against the approved one: less is noise of one history."""
+"""AUC that a new model may lose against the approved one: less is noise of one history;
+assumption."""
 
 
 def objections(card: dict[str, Any], document: dict[str, Any] | None,

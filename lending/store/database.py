@@ -67,11 +67,12 @@ OFFERS = sa.Table(
     ),
     *(
         sa.Index(
-            f"live_of_{column}",
+            f"{status}_of_{column}",
             column,
-            sqlite_where=sa.text("status = 'live'"),
-            postgresql_where=sa.text("status = 'live'"),
+            sqlite_where=sa.text(f"status = '{status}'"),
+            postgresql_where=sa.text(f"status = '{status}'"),
         )
+        for status in (LIVE, EXPIRED)
         for column in ("farmer_id", "household_id")
     ),
 )

@@ -129,8 +129,10 @@ def post(
         The numbers of changes and the rows that stand, ordered by farmer.
 
     Raises:
-        UserError: The store holds decisions of a later day, or too many offers would be withdrawn.
+        UserError: The store holds decisions of a later day, too many offers would be withdrawn, or
+            another model than the one given judged.
     """
+    _refuse_other_model(decisions, model)
     with posting(engine) as connection:
         change = _Change.of(connection, decisions, shelf, policy)
         _refuse_withdrawals(change, settings or PostingSettings(), confirm=confirm)
@@ -187,12 +189,14 @@ class _Change:
         _refuse_older(connection, shelf, as_of)
         run_out = [] if as_of is None else close_run_out(connection, as_of)
         live = {str(row["farmer_id"]): row for row in _rows(connection, shelf, LIVE)}
-        ended = {row["offer_id"]: row for row in _rows(connection, shelf, EXPIRED)}
+        gone_by = _rows(connection, shelf, EXPIRED)
+        ended = {row["offer_id"]: row for row in gone_by}
+        last = {str(row["farmer_id"]): row for row in gone_by} | live
         present = Present.of(connection, records, vars(shelf), policy)
         settled, wanted = [], {}
         for record in records:
             farmer = str(record["farmer_id"])
-            for candidate in present.readings(record, live.get(farmer)):
+            for candidate in present.readings(record, last.get(farmer)):
                 offer = offer_row(candidate, shelf, policy)
                 stands = _standing(offer, live.get(farmer), ended)
                 if stands is not None:
@@ -243,6 +247,21 @@ def _refuse_older(connection: sa.Connection, shelf: Shelf, as_of: dt.date | None
         )
 
 
+def _refuse_other_model(decisions: pd.DataFrame, model: Mapping[str, Any] | None) -> None:
+    """A probability that the stored model cannot reckon again is one that nobody can check."""
+    if model is None:
+        return
+    given = str(model.get("card", {}).get("version"))
+    other = decisions[~decisions["pd_model"].isin(["", given])]
+    if len(other):
+        row = other.iloc[0]
+        raise UserError(
+            f"the decision of farmer {row['farmer_id']} names the default model {row['pd_model']}, "
+            f"and the model of this run is {given}",
+            "decide again (`fieldline run --from decide`); nothing was posted",
+        )
+
+
 def _refuse_withdrawals(change: _Change, settings: PostingSettings, *, confirm: bool) -> None:
     gone, live, shelf = len(change.gone), len(change.live), change.shelf
     if confirm or gone < settings.withdraw_least or gone <= settings.withdraw_share * live:
@@ -264,7 +283,7 @@ def _standing(wanted: Row, live: Row | None, ended: Mapping[str, Row]) -> Row | 
 
 def _rows(connection: sa.Connection, shelf: Shelf, status: str) -> list[Row]:
     here = [OFFERS.c[name] == value for name, value in vars(shelf).items()]
-    query = sa.select(OFFERS).where(OFFERS.c.status == status, *here)
+    query = sa.select(OFFERS).where(OFFERS.c.status == status, *here).order_by(OFFERS.c.seq)
     return [row._asdict() for row in connection.execute(query)]
 
 

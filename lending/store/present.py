@@ -1,14 +1,13 @@
 """Present: what the store knows of a farmer at a posting that the county's artifacts cannot.
 
-Owns how live lines of the farmer and the household under other counties, seasons and products, and
-what people decided, enter a decision: into its case, so that the decision replays. A posting reads
-them under its lock, which is the only moment at which they are true.
+Owns how lines of the farmer and the household that may be running, and what people decided, enter a
+decision: into its case, so that the decision replays. A posting reads them under its lock, which is
+the only moment at which they are true. Which offers are lines, `lending.store.lines` says.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,20 +20,20 @@ from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.review import evidence_hash
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.store.database import LIVE, OFFERS
+from fieldline.lending.store.lines import running_lines
 from fieldline.lending.store.reviews import State, lapse_row, standing
-
-_AT_ONCE = 500
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Present:
-    """What is live elsewhere in the store for the people of one posting."""
+    """What may be running for the people of one posting, and what people decided on them."""
 
+    shelf: Mapping[str, str]
+    """County, season and product that is posted."""
     lines: Mapping[str, Sequence[Row]]
-    """Live approved offers of other shelves by household and by farmer."""
+    """Offers that may be lines by household and by farmer."""
     reviews: Mapping[str, State] = field(default_factory=dict)
     """People's decisions that still count, by farmer."""
     lapsed: Sequence[Row] = ()
@@ -54,27 +53,14 @@ class Present:
             connection: Of `posting`.
             records: DECISIONS rows of the posting.
             shelf: County, season and product that is posted.
-            policy: How long its offers are valid: a line counts if both may be signed on one day.
+            policy: How long its offers are valid: a line offered later than that does not count.
         """
         if not records:
-            return cls({})
+            return cls(shelf, {})
         first = min(row["as_of"] for row in records)
         last = max(row["as_of"] for row in records) + dt.timedelta(days=policy.offer_valid_days)
-        other = ~sa.and_(*(OFFERS.c[name] == value for name, value in shelf.items()))
-        query = sa.select(OFFERS).where(
-            OFFERS.c.status == LIVE, OFFERS.c.access == "approve", other,
-            OFFERS.c.valid_to >= first, OFFERS.c.valid_from <= last,
-        )  # fmt: skip
-        found: dict[int, Row] = {}
-        for name in ("household_id", "farmer_id"):
-            for part in _parts(sorted({str(row[name]) for row in records})):
-                rows = connection.execute(query.where(OFFERS.c[name].in_(part)))
-                found.update({row.seq: row._asdict() for row in rows})
-        lines: dict[str, list[Row]] = defaultdict(list)
-        for row in found.values():
-            for person in {row["household_id"], row["farmer_id"]}:
-                lines[person].append(row)
-        return cls(lines, *_reviews(standing(connection, shelf), records))
+        lines = running_lines(connection, records, shelf, (first, last))
+        return cls(shelf, lines, *_reviews(standing(connection, shelf), records))
 
     def readings(self, record: Row, standing: Row | None) -> Iterator[Row]:
         """Yield a decision as it may be posted, the last one in any case.
@@ -84,13 +70,20 @@ class Present:
 
         Args:
             record: DECISIONS row.
-            standing: The farmer's live offer on the shelf, if any.
+            standing: The farmer's last offer on the shelf, live or run out, if any.
         """
         lines = self._of(record)
-        earlier = [row for row in lines if standing is not None and row["seq"] < standing["seq"]]
+        earlier = [] if standing is None else [r for r in lines if self._before(r, standing)]
         if standing is not None and len(earlier) < len(lines):
             yield self._settled(record, earlier)
         yield self._settled(record, lines)
+
+    def _before(self, line: Row, standing: Row) -> bool:
+        """Whether a line was there when an offer of this shelf was posted; those of its own posting
+        shared the household's means with it already."""
+        if all(line[name] == value for name, value in self.shelf.items()):
+            return bool(line["valid_from"] < standing["valid_from"])
+        return bool(line["seq"] < standing["seq"])
 
     def _settled(self, record: Row, lines: Sequence[Row]) -> Row:
         """Return a decision made again with what the store knows; as it is without any."""
@@ -137,8 +130,3 @@ def _reviews(
         else:
             counting[str(record["farmer_id"])] = state
     return counting, lapsed
-
-
-def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(names), _AT_ONCE):
-        yield names[start : start + _AT_ONCE]

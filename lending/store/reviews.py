@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case, ReviewCase
 from fieldline.lending.decision.decision import Decision, decide_case, most_allowed
+from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.review import evidence_hash
 from fieldline.lending.store.audit import append, review_event
@@ -31,7 +33,8 @@ Row = dict[str, Any]
 Verdict = Literal["approve", "decline"]
 
 _SHELF = ("county", "season", "product")
-_ENDS = ("revoke", "lapse")
+RELEASE = "release"
+"""Act by which an offer that ran out counts as a line no longer (`lending.store.lines`)."""
 LONGEST_DAYS = 366
 """No decision of a person counts for longer: the next season is other evidence."""
 
@@ -63,9 +66,14 @@ class State:
     """`revoke` or `lapse` where it counts no longer."""
 
     @property
+    def complete(self) -> bool:
+        """Whether all who must stand by it do, or did before it ended."""
+        return not self.row["overrides"] or bool(self.second)
+
+    @property
     def in_force(self) -> bool:
-        """Whether a posting honours it, if day and evidence allow."""
-        return not self.ended and (not self.row["overrides"] or bool(self.second))
+        """Whether a posting honours it, if day and evidence allow and none follows it."""
+        return not self.ended and self.complete
 
     @property
     def said(self) -> str:
@@ -81,7 +89,13 @@ class State:
 
 
 def decide(
-    engine: sa.Engine, name: str, wish: Wish, *, today: dt.date, by: Signer | None = None
+    engine: sa.Engine,
+    name: str,
+    wish: Wish,
+    *,
+    today: dt.date,
+    by: Signer | None = None,
+    second: str | None = None,
 ) -> State:
     """Enter a person's decision on a live offer.
 
@@ -91,9 +105,11 @@ def decide(
         wish: What is decided.
         today: Day of the act.
         by: Who signs the chain.
+        second: Who stands by it at once; None for nobody.
 
     Raises:
-        UserError: There is no such live offer, or the decision is not one that may be made.
+        UserError: There is no such live offer, the decision is not one that may be made, or the
+            second person may not confirm it; nothing is entered.
     """
     with posting(engine) as connection:
         offer, case = _live_offer(connection, name)
@@ -101,14 +117,17 @@ def decide(
         _refuse(wish, offer, case, decision, today)
         until = wish.until or today + dt.timedelta(days=LONGEST_DAYS)
         amount = None if wish.amount is None else to_minor(wish.amount, case.currency)
-        row = _act(
+        row = act_row(
             offer, "decide", wish.officer, wish.reason, today,
             of_review=None, evidence=evidence_hash(case), verdict=wish.verdict,
             limit_minor=amount, documents=json.dumps(list(wish.documents), ensure_ascii=False),
             overrides=decision.access == "decline" and wish.verdict == "approve", valid_to=until,
         )  # fmt: skip
-        _enter(connection, [row], by)
-    return State(row, "", "")
+        enter_act(connection, row, by)
+        state = State(row, "", "")
+        if second is not None:
+            state = _follow(connection, state, "confirm", second, "", today, by)
+    return state
 
 
 def confirm(
@@ -119,7 +138,9 @@ def confirm(
     Raises:
         UserError: There is no such decision, it has ended, or it is the officer's own.
     """
-    return _follow(engine, review_id, "confirm", officer, "", today, by)
+    with posting(engine) as connection:
+        state = _open_review(connection, review_id)
+        return _follow(connection, state, "confirm", officer, "", today, by)
 
 
 def revoke(
@@ -136,7 +157,9 @@ def revoke(
     Raises:
         UserError: There is no such decision, or it has ended.
     """
-    return _follow(engine, review_id, "revoke", officer, reason, today, by)
+    with posting(engine) as connection:
+        state = _open_review(connection, review_id)
+        return _follow(connection, state, "revoke", officer, reason, today, by)
 
 
 def waiting(engine: sa.Engine) -> list[Row]:
@@ -173,15 +196,21 @@ def states(connection: sa.Connection, shelf: Mapping[str, str] | None = None) ->
             decided[row["review_id"]] = row
         elif row["act"] == "confirm":
             second.setdefault(row["of_review"], row["officer"])
-        else:
+        elif row["act"] != RELEASE:
             ended.setdefault(row["of_review"], row["act"])
     return [State(row, second.get(name, ""), ended.get(name, "")) for name, row in decided.items()]
 
 
 def standing(connection: sa.Connection, shelf: Mapping[str, str]) -> dict[str, State]:
-    """Return the decision in force by farmer: the latest one."""
-    found = states(connection, shelf)
-    return {state.row["farmer_id"]: state for state in found if state.in_force}
+    """Return the decision in force by farmer: the last one that is complete.
+
+    A decision ends those before it for good: when it is taken back, none of them returns.
+    """
+    found: dict[str, State] = {}
+    for state in states(connection, shelf):
+        if state.complete:
+            found[state.row["farmer_id"]] = state
+    return {farmer: state for farmer, state in found.items() if state.in_force}
 
 
 def lapse_row(state: State, why: str, day: dt.date) -> Row:
@@ -235,7 +264,7 @@ def _refuse(wish: Wish, offer: Row, case: Case, decision: Decision, today: dt.da
 
 
 def _refuse_amount(place: str, amount: Decimal | None, case: Case, decision: Decision) -> None:
-    most, least, money = most_allowed(case, decision), case.policy.min_limit, case.currency
+    most, least, money = most_allowed(case, decision), least_line(case), case.currency
     if amount is None:
         raise UserError(f"{place} gives no amount", "give --approve AMOUNT")
     if decision.annual_rate is not None and any(
@@ -256,29 +285,32 @@ def _refuse_amount(place: str, amount: Decimal | None, case: Case, decision: Dec
         )
 
 
+def _open_review(connection: sa.Connection, review_id: str) -> State:
+    known = {state.row["review_id"]: state for state in states(connection)}
+    state = known.get(review_id)
+    if state is None or state.ended:
+        was = "no review" if state is None else f"a review that was {state.said},"
+        raise UserError(
+            f"the store holds {was} {review_id!r}", "copy it from `fieldline review list`"
+        )
+    return state
+
+
 def _follow(
-    engine: sa.Engine,
-    review_id: str,
+    connection: sa.Connection,
+    state: State,
     act: str,
     officer: str,
     reason: str,
     today: dt.date,
     by: Signer | None,
 ) -> State:
-    with posting(engine) as connection:
-        known = {state.row["review_id"]: state for state in states(connection)}
-        state = known.get(review_id)
-        if state is None or state.ended:
-            was = "no review" if state is None else f"a review that was {state.said},"
-            raise UserError(
-                f"the store holds {was} {review_id!r}", "copy it from `fieldline review list`"
-            )
-        if not officer.strip() or (act == "revoke" and not reason.strip()):
-            raise UserError(f"to {act} review {review_id} takes a name and a reason", "give both")
-        if act == "confirm":
-            _refuse_second(state, officer)
-        row = _ending(state, act, officer, reason, today)
-        _enter(connection, [row], by)
+    if not officer.strip() or (act == "revoke" and not reason.strip()):
+        name = state.row["review_id"]
+        raise UserError(f"to {act} review {name} takes a name and a reason", "give both")
+    if act == "confirm":
+        _refuse_second(state, officer)
+    enter_act(connection, _ending(state, act, officer, reason, today), by)
     if act == "confirm":
         return State(state.row, officer, "")
     return State(state.row, state.second, act)
@@ -286,23 +318,42 @@ def _follow(
 
 def _refuse_second(state: State, officer: str) -> None:
     first, place = state.row["officer"], f"review {state.row['review_id']}"
-    if officer.strip().casefold() == first.strip().casefold():
+    if folded(officer) == folded(first):
         raise UserError(f"{place} was decided by {first}", "another person must confirm it")
     if state.second:
         raise UserError(f"{place} was confirmed by {state.second}", "there is nothing to confirm")
 
 
+def folded(name: str) -> str:
+    """Return a name without what does not tell two people apart: case, width, accents of Latin
+    letters, blanks and marks."""
+    wide = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    kept = (letter for letter in wide if not "\u0300" <= letter <= "\u036f")
+    # Signs of vowels (categories M) are letters of their scripts.
+    return "".join(letter for letter in kept if unicodedata.category(letter)[0] in "LMN")
+
+
 def _ending(state: State, act: str, officer: str, reason: str, day: dt.date) -> Row:
     kept = ("evidence", "verdict", "limit_minor", "overrides", "valid_to")
-    return _act(
+    return act_row(
         state.row, act, officer, reason, day, of_review=state.row["review_id"], documents="[]",
         **{name: state.row[name] for name in kept},
     )  # fmt: skip
 
 
-def _act(
+def act_row(
     of: Mapping[str, Any], act: str, officer: str, reason: str, day: dt.date, **more: Any
 ) -> Row:
+    """Return the row of an act, under the hash of what it says.
+
+    Args:
+        of: What it is about: an offer or an act before it.
+        act: What is done.
+        officer: Who does it.
+        reason: Why.
+        day: When.
+        more: The other columns.
+    """
     kept = {n: of[n] for n in (*_SHELF, "farmer_id", "decision_id", "currency")}
     row = {
         "act": act, "officer": officer.strip(), "reason": reason.strip(), "made_on": day,
@@ -311,13 +362,16 @@ def _act(
     return {"review_id": content_hash(row), **row}
 
 
-def _enter(connection: sa.Connection, rows: Iterable[Row], by: Signer | None) -> None:
-    for row in rows:
-        same = sa.select(REVIEWS.c.seq).where(REVIEWS.c.review_id == row["review_id"])
-        if connection.scalar(same) is not None:
-            raise UserError(
-                f"this act was entered already (review {row['review_id']})",
-                "there is nothing to do",
-            )
-        connection.execute(sa.insert(REVIEWS), row)
-        append(connection, [review_event(row)], by)
+def enter_act(connection: sa.Connection, row: Row, by: Signer | None) -> None:
+    """Write an act and its entry of the chain.
+
+    Raises:
+        UserError: The very same act was entered before.
+    """
+    same = sa.select(REVIEWS.c.seq).where(REVIEWS.c.review_id == row["review_id"])
+    if connection.scalar(same) is not None:
+        raise UserError(
+            f"this act was entered already (review {row['review_id']})", "there is nothing to do"
+        )
+    connection.execute(sa.insert(REVIEWS), row)
+    append(connection, [review_event(row)], by)

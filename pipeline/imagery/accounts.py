@@ -94,12 +94,18 @@ def with_own_addresses(provider: Provider, known: Account) -> Provider:
     )
 
 
-def missing(provider: Provider, keys: str) -> AccountError:
-    """Return the sentence for an account that lacks keys."""
+def missing(provider: Provider, *sets: tuple[str, str]) -> AccountError:
+    """Return the sentence for an account that lacks keys; one of the sets would do."""
+    account = provider.account
+    keys = ", or ".join(f"{first} and {second}" for first, second in sets)
+    named = ", or ".join(
+        f"{variable(account, first)} and {variable(account, second)}" for first, second in sets
+    )
+    comma = "," if len(sets) > 1 else ""
     return AccountError(
-        f"{provider.address} needs an account: {keys} of {provider.account!r} are not set",
-        f"set {variable(provider.account, '*')} in the environment or write them to "
-        f"{accounts_file()}, section [{provider.account}]",
+        f"{provider.address} needs an account: {keys}{comma} of {account!r} are not set",
+        f"set {named}{comma} in the environment or write the keys to {accounts_file()}, "
+        f"section [{account}]",
     )
 
 

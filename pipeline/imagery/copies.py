@@ -20,7 +20,7 @@ from rasterio import Affine
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from fieldline.pipeline.imagery.layout import Cover, Layout, LayoutError, opened, runs
+from fieldline.pipeline.imagery.layout import Cover, Layout, LayoutError, can_be, opened, runs
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.remote_file import RemoteFile
 from fieldline.pipeline.imagery.resample import FileGeometry
@@ -32,6 +32,7 @@ from fieldline.pipeline.records.tables import atomic_path
 _TILE = 256
 #: GDAL's names of the compressions whose tiles mean the same in another file.
 _COMPRESSIONS = {1: None, 5: "LZW", 8: "DEFLATE", 32946: "DEFLATE", 50000: "ZSTD"}
+_ANY_DTYPE = "float64"  # of older records: their nodata was one that the pixels could be
 _AT_A_TIME = 8 * 2**20  # bytes; bounds what a thread holds
 
 
@@ -51,9 +52,15 @@ class Request:
         """What tells one request from another, as one word."""
         return hashlib.sha256(json.dumps([self.href, self.nodata]).encode()).hexdigest()
 
-    def covers_gaps(self, nodata: object) -> bool:
-        """Whether land between the parcels is needed of a file that states this nodata."""
-        return self.whole and nodata is None
+    def covers_gaps(self, nodata: object, dtype: str) -> bool:
+        """Whether land between the parcels is needed of a file that states this nodata.
+
+        Args:
+            nodata: What its pixels can be (`Layout.nodata`).
+            dtype: Type of its pixels.
+        """
+        untold = self.whole or (self.nodata is not None and not can_be(self.nodata, dtype))
+        return untold and nodata is None
 
 
 def is_verified(path: Path, request: Request, cover: Cover) -> bool:
@@ -65,7 +72,7 @@ def is_verified(path: Path, request: Request, cover: Cover) -> bool:
         geometry = FileGeometry(
             record["crs"], Affine(*record["transform"]), record["height"], record["width"]
         )
-        whole = request.covers_gaps(record["nodata"])
+        whole = request.covers_gaps(record["nodata"], record.get("dtype", _ANY_DTYPE))
         needed = cover.tiles(geometry, tuple(record["tile"]), whole=whole)
         held = _unpacked(record["tiles"], needed.shape)
         return not (needed & ~held).any() and bool(record["sha256"] == checksum(path))
@@ -99,6 +106,7 @@ def write_copy(
             "transform": list(geometry.transform)[:6], "height": geometry.height,
             "width": geometry.width, "tile": list(layout.tile), "tiles": _packed(tiles),
             "nodata": None if layout.nodata is None else str(layout.nodata),
+            "dtype": layout.dtype,
         }  # fmt: skip
     with atomic_path(record_of(path)) as temporary:
         temporary.write_text(json.dumps(record), encoding="utf-8")
@@ -120,9 +128,10 @@ def _profile(
     request: Request, layout: Layout, window: Window, tile: tuple[int, int]
 ) -> dict[str, Any]:
     corner = Affine.translation(window.col_off, window.row_off)
+    stated = request.nodata if can_be(request.nodata, layout.dtype) else None
     return {
         "driver": "GTiff", "count": 1, "dtype": layout.dtype, "crs": layout.geometry.crs,
-        "nodata": request.nodata if layout.nodata is None else layout.nodata,
+        "nodata": stated if layout.nodata is None else layout.nodata,
         "transform": layout.geometry.transform @ corner,
         "height": int(window.height), "width": int(window.width),
         "tiled": True, "blockysize": tile[0], "blockxsize": tile[1],

@@ -156,7 +156,7 @@ def _on_disk(asset: Asset) -> FilePlan:
     try:
         return FilePlan(bytes_there=os.stat(path).st_size)  # noqa: PTH116  a third of Path's time
     except (OSError, ValueError):
-        # The dates of a cube share the files of a variable.
+        # The dates of a cube share the files of a variable; a zip's own table says its members'.
         return FilePlan(bytes_there=asset.size or 0, unknown=asset.size is None)
 
 
@@ -216,7 +216,7 @@ def _by_table(
     pull: Pull, session: requests.Session, file: WantedFile, store: RangeStore
 ) -> FilePlan:
     layout = read_layout(pull.remote(session, file, store))
-    whole = file.request.covers_gaps(layout.nodata)
+    whole = file.request.covers_gaps(layout.nodata, layout.dtype)
     tiles = pull.cover.tiles(layout.geometry, layout.tile, whole=whole)
     told: dict[str, Any] = {"tiles": int(tiles.sum()), "windows": window_count(tiles)}
     if layout.table is None:  # only GDAL finds its way in it

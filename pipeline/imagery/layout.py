@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from pyproj.exceptions import ProjError
+from rasterio.dtypes import in_dtype_range
 from rasterio.errors import CRSError, RasterioError
 from rasterio.windows import Window
 
@@ -47,6 +48,7 @@ class Layout:
     """Where its tiles lie; None where only GDAL knows."""
     dtype: str
     nodata: float | None
+    """What it states for missing pixels; None also where its numbers cannot be that."""
 
     def ranges(self, tiles: Tiles, settings: PullSettings) -> list[tuple[int, int]]:
         """Return the byte ranges that hold tiles; none where there is no table."""
@@ -75,9 +77,20 @@ def read_layout(remote: RemoteFile) -> Layout:
             high, wide = file.block_shapes[0]
             if table is not None and table.tile != (high, wide):
                 table = None
-            return Layout(geometry, (high, wide), table, file.dtypes[0], file.nodata)
+            dtype = file.dtypes[0]
+            nodata = file.nodata if can_be(file.nodata, dtype) else None
+            return Layout(geometry, (high, wide), table, dtype, nodata)
     finally:
         remote.check()
+
+
+def can_be(nodata: float | None, dtype: str) -> bool:
+    """Whether a pixel of a type can be the number that is said to mean missing: -9999 of an
+    unsigned band means that none is missing."""
+    if nodata is None:
+        return False
+    whole = np.dtype(dtype).kind == "f" or float(nodata).is_integer()
+    return whole and bool(in_dtype_range(nodata, dtype))
 
 
 def opened(remote: RemoteFile) -> Any:

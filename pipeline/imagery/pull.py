@@ -271,9 +271,9 @@ def _rendered(rendering: Rendering, session: requests.Session, guard: Guard) -> 
 def _file(pull: Pull, session: requests.Session, file: WantedFile) -> None:
     if pull.is_there(file):
         return
-    with writing(file.path):
-        clear(file.path)
-        _again_if_changed(lambda: _fetch(pull, session, file), file.asset.key)
+    with writing(file.path), RangeStore(parts_of(file.path)) as store:
+        clear(file.path)  # only once no other run is at it
+        _again_if_changed(lambda: _fetch(pull, session, file, store), file.asset.key)
 
 
 def _again_if_changed(fetch: Callable[[], None], asset: str) -> None:
@@ -291,19 +291,18 @@ def _again_if_changed(fetch: Callable[[], None], asset: str) -> None:
         raise PullError(asset, fault.reason, 1) from fault
 
 
-def _fetch(pull: Pull, session: requests.Session, file: WantedFile) -> None:
-    with RangeStore(parts_of(file.path)) as store:
-        try:
-            remote = pull.remote(session, file, store)
-            layout = read_layout(remote)
-            whole = file.request.covers_gaps(layout.nodata)
-            tiles = pull.cover.tiles(layout.geometry, layout.tile, whole=whole)
-            remote.fetch(layout.ranges(tiles, pull.settings))
-            write_copy(file.path, file.request, remote, layout, tiles)
-        except LayoutError:
-            store.clear()  # what cannot be read may be right when it is fetched again
-            raise
-        store.clear()
+def _fetch(pull: Pull, session: requests.Session, file: WantedFile, store: RangeStore) -> None:
+    try:
+        remote = pull.remote(session, file, store)
+        layout = read_layout(remote)
+        whole = file.request.covers_gaps(layout.nodata, layout.dtype)
+        tiles = pull.cover.tiles(layout.geometry, layout.tile, whole=whole)
+        remote.fetch(layout.ranges(tiles, pull.settings))
+        write_copy(file.path, file.request, remote, layout, tiles)
+    except LayoutError:
+        store.clear()  # what cannot be read may be right when it is fetched again
+        raise
+    store.clear()
 
 
 def _check_not_empty(pull: Pull, item: SceneItem, file: WantedFile) -> None:

@@ -2,11 +2,14 @@
 
 Owns the file of parts and its checks; asks nobody. The one idea: each range is appended with its
 place and checksum, so a pull that is killed at any moment finds everything that had arrived whole,
-and nothing that had not, and asks for no verified byte again.
+and nothing that had not, and asks for no verified byte again. One process at a time has the file:
+two would append at the same end.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import struct
@@ -15,6 +18,8 @@ from bisect import bisect_right, insort
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from fieldline.pipeline.records.errors import UserError
 
 _HEAD = struct.Struct("<QII")  # first byte, length, CRC-32 of the data
 _IDENTITY = 2**64 - 1  # stands where a place would: the record says which file the ranges are of
@@ -25,7 +30,11 @@ class RangeStore:
     """The ranges of one file that have arrived; nothing is read before it is asked for.
 
     Args:
-        path: The file of parts; made when the first range is put.
+        path: The file of parts; locked until `close`, which leaves none that is empty.
+
+    Raises:
+        UserError: Another process has it.
+        OSError: It cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,8 +44,7 @@ class RangeStore:
         self.tag: str = ""
         self.size: int | None = None
         """Bytes of the whole remote file, once known."""
-        if path.exists():
-            self._open()
+        self._open()
 
     def __enter__(self) -> Self:
         return self
@@ -85,6 +93,7 @@ class RangeStore:
 
         Raises:
             KeyError: It is not.
+            OSError: The disk does not give what was put.
         """
         if self.missing(start, end) or self._handle is None:
             raise KeyError((start, end))
@@ -92,17 +101,22 @@ class RangeStore:
         for first, last, place in self._around(start, end):
             low, high = max(first, start), min(last, end)
             pieces.append(os.pread(self._handle, high - low, place + low - first))
-        return b"".join(pieces)
+        data = b"".join(pieces)
+        if len(data) != end - start:
+            raise OSError(errno.EIO, f"{os.strerror(errno.EIO)}: ranges were cut short")
+        return data
 
     def clear(self) -> None:
         """Forget everything, on disk too."""
-        self.close()
-        self._path.unlink(missing_ok=True)
         self._held, self.tag, self.size = [], "", None
+        self._path.unlink(missing_ok=True)  # while it is locked: nobody else's is meant
+        self.close()
 
     def close(self) -> None:
         """Let the file go; what is in it stays."""
         if self._handle is not None:
+            if os.fstat(self._handle).st_size == 0:
+                self._path.unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = None
 
@@ -113,8 +127,7 @@ class RangeStore:
         return [held for held in self._held[first:last] if held[1] > start and held[0] < end]
 
     def _open(self) -> None:
-        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-
+        self._handle = _locked(self._path)
         whole = 0
         while (read := self._record(whole)) is not None:
             start, data, whole = read
@@ -125,7 +138,8 @@ class RangeStore:
         if whole and self.tag:
             os.ftruncate(self._handle, whole)  # behind it lies what a killed run did not finish
         else:
-            self.clear()
+            os.ftruncate(self._handle, 0)
+            self._held, self.tag, self.size = [], "", None
 
     def _record(self, place: int) -> tuple[int, bytes, int] | None:
         """Return place, data and end of the record at a place; None where there is no whole one."""
@@ -142,11 +156,40 @@ class RangeStore:
     def _append(self, start: int, data: bytes) -> int:
         """Write a record at the end; return where its data begin."""
         if self._handle is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._handle = _locked(self._path)
         end = os.fstat(self._handle).st_size
         record = _HEAD.pack(start, len(data), zlib.crc32(data)) + data
         written = 0
         while written < len(record):
             written += os.pwrite(self._handle, record[written:], end + written)
         return end + _HEAD.size
+
+
+def _locked(path: Path) -> int:
+    """Open a file for one process alone, made where it is not there.
+
+    Raises:
+        UserError: Another process has it.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(handle, path):
+                return handle
+        except BlockingIOError as error:
+            os.close(handle)
+            raise UserError(
+                f"another run is fetching into {path.parent}",
+                "wait until it has ended and run again",
+            ) from error
+        os.close(handle)  # who had it has removed it in the meantime
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(handle), there)

@@ -38,6 +38,7 @@ class RemoteFile:
 
     Raises:
         WebError: The first block does not come, or is no image's.
+        OSError: It cannot be kept.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class RemoteFile:
         self._confirmed = False
         self.step = BLOCK
         """Bytes that a read is rounded to where it finds nothing fetched."""
-        self.fault: WebError | UserError | None = None
-        if store.size is None:
+        self.fault: WebError | UserError | OSError | None = None
+        # A run that was killed, or met a full disk, may have left the identity and no range.
+        if store.size is None or store.missing(0, min(BLOCK, store.size)):
             self._fetch(0, BLOCK)
         head = store.get(0, min(BLOCK, self.size))
         if not head.startswith(_MAGIC):
@@ -86,7 +88,11 @@ class RemoteFile:
             if self._store.missing(start, end):
                 self.fetch([(start // self.step * self.step, -(-end // self.step) * self.step)])
             return self._store.get(start, end)
-        except (WebError, UserError) as fault:  # budget spent, or the account refused
+        except (
+            WebError,
+            UserError,
+            OSError,
+        ) as fault:  # or budget spent, account refused, disk full
             self.fault = fault
             return b""
 

@@ -46,7 +46,7 @@ class S3Auth(AuthBase):
 
     def __init__(self, provider: Provider, account: Account, region: str = _REGION) -> None:
         if not (account.s3_access_key and account.s3_secret_key):
-            raise missing(provider, "s3_access_key and s3_secret_key")
+            raise missing(provider, ("s3_access_key", "s3_secret_key"))
         self._host, self._region = urlsplit(provider.s3).netloc, region
         self._account = account
 

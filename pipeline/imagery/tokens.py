@@ -40,7 +40,7 @@ class Tokens:
         self._token, self._until, self._refresh = "", 0.0, ""
         client = account.client_id and account.client_secret
         if not client and not (account.username and account.password):
-            raise missing(provider, "client_id and client_secret, or username and password,")
+            raise missing(provider, ("client_id", "client_secret"), ("username", "password"))
 
     def current(self) -> str:
         """Return a token that is good for now.

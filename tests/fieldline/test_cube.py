@@ -26,7 +26,7 @@ from fieldline.pipeline.imagery import cube as module
 from fieldline.pipeline.imagery.coverage import block_sums, build_weights, moments
 from fieldline.pipeline.imagery.grid import county_grid
 from fieldline.pipeline.imagery.scenes import run_scenes
-from fieldline.pipeline.records.tables import read_table
+from fieldline.pipeline.records.tables import read_rows, read_table
 from tests.fieldline.seasons import BANDS, SETTINGS, SHAPES, observed_season
 from tests.pipeline.imagery.tiny_archive import (
     GRID,
@@ -218,3 +218,18 @@ def test_a_scheduler_gives_what_threads_give_though_a_worker_is_killed(county: P
         psutil.Process(first).send_signal(signal.SIGKILL)
         result = running.result(timeout=120)
     xr.testing.assert_identical(result, on_threads)
+
+
+def test_what_observe_left_out_is_read_once_however_many_days(
+    county: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(*given: Any) -> Any:
+        read.append(str(given[0]))
+        return read_rows(*given)
+
+    monkeypatch.setattr("fieldline.cube.read_rows", counted)
+    cube = fieldline.open_cube(county)
+    assert cube.sizes["time"] == len(DAYS) > 1
+    assert read == [str(county / "outcomes" / "observe.parquet")]

@@ -133,10 +133,12 @@ def test_the_log_says_who_took_which_file_for_whom(
 ) -> None:
     exported(vault, store, tmp_path)
     entry = access_log(vault)[-1]
-    told = {key: entry[key] for key in ("act", "purpose", "recipient", "county", "farmers")}
+    told = {key: entry[key] for key in (
+        "act", "purpose", "recipient", "county", "farmers", "consents_on",
+    )}  # fmt: skip
     assert told == {
         "act": "export", "purpose": "credit offer", "recipient": "Rural Bank", "county": "C1",
-        "farmers": ["F-1"],
+        "farmers": ["F-1"], "consents_on": REQUEST.on.isoformat(),
     }  # fmt: skip
     digest = hashlib.sha256((tmp_path / "named.csv").read_bytes()).hexdigest()
     assert entry["file"] == digest

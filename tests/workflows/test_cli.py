@@ -15,7 +15,8 @@ from tests.workflows.conftest import ROOT
 
 COMMANDS = [
     "run", "demo", "init", "score", "parcels check", "config check", "config write", "audit verify",
-    "audit replay", "audit anchor", "audit seal", "offers expire", "review list",
+    "audit replay", "audit anchor", "audit seal", "offers expire",
+    "offers release", "review list",
     "review decide", "review confirm", "review revoke", "review import",
 ]  # fmt: skip
 FIRST_FORMAT = ROOT / "tests" / "lending" / "store" / "fixtures" / "format1.sqlite"
@@ -116,6 +117,27 @@ def test_an_anchor_shows_a_cut_and_a_key_a_chain_made_anew(
     assert (again.returncode, "entries were cut off" in again.stderr) == (2, True)
 
 
+def test_anchors_that_are_gone_or_contradict_the_chain_stop_the_seal(
+    store: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchors = tmp_path / "elsewhere" / "anchors.jsonl"
+    (tmp_path / "anchored.yaml").write_text(f"audit: {{anchor_file: '{anchors}'}}\n")
+    anchored = [*store, "--config", str(tmp_path / "anchored.yaml")]
+    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "k" * 32)
+    gone = fieldline("audit", "verify", *anchored)
+    assert gone.returncode == 3
+    assert f"anchor file {anchors} is gone, and the chain has 17 entries" in gone.stdout
+    assert "has 1 problems and must not be sealed" in fieldline("audit", "seal", *anchored).stderr
+    assert fieldline("audit", "seal", *store).returncode == 0
+    fieldline("audit", "anchor", "--out", str(anchors), *store)
+    assert fieldline("audit", "verify", *anchored).returncode == 0
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        connection.execute("DROP TRIGGER audit_no_DELETE")
+        connection.execute("DELETE FROM audit WHERE seq = 18")
+    refused = fieldline("audit", "seal", *anchored)
+    assert (refused.returncode, "must not be sealed" in refused.stderr) == (2, True)
+
+
 def test_people_decide_on_what_waits(store: list[str], tmp_path: Path) -> None:
     listed = json.loads(fieldline("review", "list", "--json", *store).stdout)
     assert {row["access"] for row in listed} == {"review"}
@@ -188,6 +210,7 @@ def test_a_decision_that_does_not_replay_is_named(store: list[str], tmp_path: Pa
         (["review", "confirm", "x", "--officer", "A"], "the store holds no review 'x'"),
         (["review", "import", "none.csv"], "none.csv"),
         (["audit", "seal"], "cannot be sealed without a key"),
+        (["offers", "release", "x", "--officer", "Ann", "--reason", "r"], "no line of offer 'x'"),
         (["audit", "verify", "--anchor", "none.jsonl"], "anchor file none.jsonl cannot be read"),
     ],
 )

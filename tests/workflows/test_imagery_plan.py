@@ -131,9 +131,14 @@ def test_what_cannot_be_planned_is_one_sentence(
     assert not (tmp_path / "results").exists()
 
 
-def test_a_season_or_county_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["plan", "stac"])
+def test_a_season_or_county_that_is_not_there_is_one_sentence(tmp_path: Path, command: str) -> None:
     write_county(tmp_path, "http://127.0.0.1:9/api", "tiny")
-    for asked in (["--county", "OTHER", "--season", "2024"], ["--county", "MINE", "--season", "1"]):
-        printed = run_in(tmp_path, [*PROGRAM[:4], *asked, "-c", "mine.yaml"])
+    wrong = {"OTHER": "2024", "MINE": "1999"}
+    for county, season in wrong.items():
+        asked = [command, "--county", county, "--season", season, "-c", "mine.yaml"]
+        printed = run_in(tmp_path, [*PROGRAM[:3], *asked])
+        assert ("OTHER" if county == "OTHER" else "1999") in printed.stderr.splitlines()[0]
+        assert "run the scenes stage" not in printed.stderr
         assert printed.returncode == 2
         assert printed.stderr.startswith("fieldline: ")

@@ -168,6 +168,17 @@ def test_without_a_table_of_consents_nothing_is_handed_over(
     assert not (tmp_path / "named.csv").exists()
 
 
+def test_consents_of_another_day_hand_nothing_over(
+    fieldline: Command, config: Path, tmp_path: Path
+) -> None:
+    # Given until 2024-06-01: no option brings that day back.
+    with_consents(config, "P-1,credit offer,identity offer,Rural Bank,2024-05-01,2024-06-01,")
+    out = tmp_path / "named.csv"
+    code, _, said = fieldline(*EXPORT, "--out", str(out), "--on", "2024-05-15")
+    assert (code, out.exists()) == (2, False)
+    assert "--on" in said
+
+
 def test_a_consent_table_that_cannot_be_read_hands_nothing_over(
     fieldline: Command, config: Path, tmp_path: Path
 ) -> None:

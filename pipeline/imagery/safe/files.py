@@ -6,8 +6,10 @@ reads its members in place. What a product's metadata say: `product`.
 
 from __future__ import annotations
 
+import lzma
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +23,11 @@ METADATA = "MTD_MSIL2A.xml"
 LEVEL_1C = "MTD_MSIL1C.xml"
 _FOLDER = ".safe"
 _ZIP = ".zip"
+#: What reading a damaged zip raises, in its list of members or in the data of one.
+_DAMAGED = (
+    OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error,
+    lzma.LZMAError, ValueError,
+)  # fmt: skip
 
 
 class ProductError(ProviderError):
@@ -77,7 +84,7 @@ class ProductFiles:
             raise ProductError("absent", name) from error
         except FileNotFoundError as error:
             raise ProductError("absent", name) from error
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except _DAMAGED as error:
             raise ProductError("unreadable", name) from error
 
     def address(self, name: str) -> str:
@@ -130,7 +137,7 @@ def _packed(path: Path) -> Iterator[ProductFiles]:
     try:
         with zipfile.ZipFile(path) as packed:
             names = packed.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except _DAMAGED:
         yield ProductFiles(path)  # half a download: its size cannot be told, and that is said
         return
     paths = [PurePosixPath(name) for name in names]
@@ -155,7 +162,7 @@ def _sizes_in_zip(path: Path, inside: str) -> Mapping[str, int]:
     try:
         with zipfile.ZipFile(path) as packed:
             members = packed.infolist()
-    except (OSError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise ProductError("not_a_whole_zip", path.name) from error
     start = _member(inside, "")
     return {

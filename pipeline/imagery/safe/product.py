@@ -64,7 +64,11 @@ def product_items(files: ProductFiles) -> list[dict[str, Any]]:
         found = _IMAGE.fullmatch(name)
         if found is not None:
             band, size = found["band"].upper(), (found["size"] or "").lower()
-            asset = {"href": files.address(name), **_raster_bands(metadata, band)}
+            asset = {
+                "href": files.address(name),
+                "file:size": files.sizes[name],
+                **_raster_bands(metadata, band),
+            }
             granules.setdefault(found["granule"], {})[f"{band}{size}"] = asset
     if not granules:
         raise ProductError("no_image", "GRANULE")

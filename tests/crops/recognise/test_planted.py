@@ -149,3 +149,9 @@ def test_a_ring_without_clear_dates_is_unknown_not_empty() -> None:
 
 def test_a_crop_cycle_needs_a_peak_a_rise_and_bare_land() -> None:
     assert shows_cycle(np.stack([WHEAT, MAIZE, ROAD, FOREST]), SETTINGS).tolist() == [1, 1, 0, 0]
+
+
+def test_a_least_noise_above_the_most_is_refused() -> None:
+    assert FieldsSettings(noise=0.2, noise_most=0.2).noise == 0.2
+    with pytest.raises(ValueError, match=r"noise 0\.3 lies above noise_most 0\.12"):
+        FieldsSettings(noise=0.3)

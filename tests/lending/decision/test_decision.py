@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -417,3 +418,38 @@ def test_a_chance_is_told_of_a_hundred_farmers(case: Case) -> None:
     assert found.access == "review"
     assert "about 60 did not repay" in found.reasons[0].english
     assert "needs fewer than 60; from there on" in found.reasons[0].english
+
+
+def test_crops_that_cost_more_than_they_bring_are_told_as_a_loss(case: Case) -> None:
+    found = decide_case(changed(case, "farmer", income_q10_minor=-54_221))
+    assert (found.access, found.reasons[0].code) == ("decline", "no_capacity")
+    assert "your crops cost CNY 542.21 more than the harvest brings" in found.reasons[0].english
+    assert "高出542.21元" in found.reasons[0].chinese
+    assert "-" not in found.reasons[0].english.split(",")[0]
+
+
+@pytest.mark.parametrize(
+    ("pd", "ceiling", "access"), [("0.12", "0.6", "review"), ("0.3", "0.6", "decline")]
+)
+def test_letters_of_points_claim_no_farmers_who_repaid(
+    case: Case, pd: str, ceiling: str, access: str
+) -> None:
+    values = {"debt_share": 0.5, "stability": 0.05, "late_share": 0.5}
+    cohort = {n: {**usual, "low": None, "high": None} for n, usual in case.risk.cohort.items()}
+    judged = changed(
+        case, "risk", model="expert:1", pd=Decimal(pd), challenger=Decimal(pd), cohort=cohort,
+        features={**case.risk.features, **values},
+        contributions={**case.risk.contributions, **dict.fromkeys(values, 0.5)},
+    ).model_copy(update={
+        "ceiling": case.ceiling.model_copy(update={"rate": Decimal(ceiling)}),
+    })  # fmt: skip
+    found = decide_case(judged)
+    codes, words = [r.code for r in found.reasons], " ".join(r.english for r in found.reasons)
+    assert found.access == access
+    assert codes[0] == "risk_of_default"
+    assert "By set points that no finished loan has tested, about" in words
+    assert not re.search("repaid;|did not repay|is usual", words)
+    one = changed(judged, "risk", contributions=dict.fromkeys(case.risk.contributions, 0.0))
+    assert [r.code for r in decide_case(one).reasons] == ["risk_of_default", "expert_scorecard"]
+    before = decide_case(one.model_copy(update={"rules": 2}))
+    assert "expert_scorecard" not in [r.code for r in before.reasons]

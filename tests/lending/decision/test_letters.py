@@ -102,7 +102,8 @@ def test_no_risk_reason_reads_as_what_is_usual(letters: list[tuple[Case, Decisio
     for _, decision in letters:
         for reason in decision.reasons:
             if reason.code.startswith("risk_") and "usual" in reason.english:
-                value, usual = re.findall(r"-?\d+%?", reason.english.replace(" of 100", ""))[:2]
+                compared = re.sub(r" of \d+( finished)?", "", reason.english)
+                value, usual = re.findall(r"-?[\d.]*\d%?", compared)[:2]
                 assert value != usual, reason.english
                 found += 1
     assert found > COUNT / 20

@@ -65,7 +65,7 @@ def test_the_first_format_reads_as_it_was_written(case: Case) -> None:
     case = case.model_copy(update={"rules": 1, "policy": case.policy.model_copy(update=born)})
     found = decide_case(case)
     later = {
-        name: set(fields) if name in ("farmer", "household", "policy") else True
+        name: set(fields) if name in ("farmer", "household", "policy", "risk") else True
         for name, fields in {**ABSENT, **ABSENT[CASE]}.items()
         if name != CASE
     }

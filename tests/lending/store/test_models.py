@@ -21,6 +21,7 @@ from fieldline.lending.store.posting import Shelf, post
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.canonical import content_hash
+from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.reference import table_hash
 from fieldline.pipeline.records.tables import read_table
 
@@ -73,6 +74,20 @@ def test_a_swapped_probability_is_named(decided: Any, tmp_path: Path) -> None:
     assert found[0] == forged["decision_id"].iloc[0]
     true = read_trace(frame["trace"].iloc[0]).case["risk"]["pd"]
     assert found[1] == f"risk.pd is stored as 0.001 and the model says {true}"
+
+
+def test_a_decision_by_another_model_than_the_one_given_is_not_posted(
+    decided: Any, tmp_path: Path
+) -> None:
+    frame = read_table(decided.path("decisions.parquet"))
+    case = Case.of(read_trace(frame["trace"].iloc[0]).case)
+    risk = case.risk.model_copy(update={"model": "pd:0000", "pd": Decimal("0.01")})
+    other = case.model_copy(update={"risk": risk})
+    row = decision_row(other, decide_case(other), frame["policy"].iloc[0])
+    forged = pd.DataFrame([row, frame.iloc[1].to_dict()])
+    with pytest.raises(UserError, match="names the default model pd:0000, and the model of this"):
+        posted(decided, forged, tmp_path / "store.sqlite")
+    assert replay_stored(open_database(tmp_path / "store.sqlite")).decisions == 0
 
 
 def test_policies_and_tables_lie_there_by_the_hash_that_traces_name(

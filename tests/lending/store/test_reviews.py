@@ -184,7 +184,7 @@ def test_it_can_be_taken_back_and_replaced(store: sa.Engine, doubted: Case) -> N
     (waits,) = reviews.waiting(store)
     assert (waits["farmer_id"], waits["state"].row["officer"]) == ("F1", "Bo")
     reviews.revoke(store, waits["state"].row["review_id"], "Bo", "a mistake", today=TODAY)
-    assert give(store, doubted).live[0]["limit_minor"] == 300_000
+    assert give(store, doubted).live[0]["access"] == "review"
     reviews.revoke(store, first.row["review_id"], "Ann", "a mistake too", today=TODAY)
     assert give(store, doubted).live[0]["access"] == "review"
     with pytest.raises(UserError, match="a review that was revoked"):
@@ -253,3 +253,65 @@ def test_a_forged_act_is_named(
         unguarded(connection, change)
     (found,) = verify(store).problems
     assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("second", "same"),
+    [
+        ("Ann  Lee", True), ("\uff21\uff4e\uff4e Lee", True), ("Ann Lee.", True), ("ANN-LEE", True),
+        ("\u00c1nn Lee", True), ("Anna Lee", False), ("\u674e\u5b89", False),
+    ],
+)  # fmt: skip
+def test_a_name_written_otherwise_is_the_same_person(
+    store: sa.Engine, declined: Case, second: str, same: bool
+) -> None:
+    (offer,) = give(store, declined).live
+    name = decide(store, offer, until=UNTIL, officer="Ann Lee").row["review_id"]
+    if same:
+        with pytest.raises(UserError, match="was decided by Ann Lee: another person"):
+            reviews.confirm(store, name, second, today=TODAY)
+    else:
+        assert reviews.confirm(store, name, second, today=TODAY).said == "in force"
+
+
+def test_a_decision_whose_second_person_is_the_first_enters_nothing(
+    store: sa.Engine, doubted: Case
+) -> None:
+    (offer,) = give(store, doubted).live
+    wish = Wish("Ann", "approve", "seen on the farm", Decimal(3000))
+    with pytest.raises(UserError, match="was decided by Ann: another person must confirm it"):
+        reviews.decide(store, offer["offer_id"], wish, today=TODAY, second="Ann")
+    with reading(store) as connection:
+        assert connection.execute(sa.select(REVIEWS)).all() == []
+    assert give(store, doubted).live[0]["access"] == "review"
+    state = reviews.decide(store, offer["offer_id"], wish, today=TODAY, second="Bo")
+    assert (state.second, state.said) == ("Bo", "in force")
+    assert verify(store).problems == ()
+
+
+def test_a_person_may_give_joint_applicants_the_least_line_that_the_rules_give_them(
+    store: sa.Engine, doubted: Case
+) -> None:
+    # Two share the least line of 500: each may get 250, by the rules and by a person.
+    pair = doubted.model_copy(update={"joint_members": 2})
+    (offer,) = give(store, pair).live
+    with pytest.raises(UserError, match="name an amount from 250 to"):
+        decide(store, offer, amount=Decimal(200))
+    decide(store, offer, amount=Decimal(300))
+    (after,) = give(store, pair).live
+    assert (after["access"], after["limit_minor"]) == ("approve", 30_000)
+
+
+def test_a_decision_stands_on_the_next_day_whose_draws_differ(
+    store: sa.Engine, doubted: Case
+) -> None:
+    (offer,) = give(store, doubted).live
+    decide(store, offer)
+    drawn = {"income_q10_minor": doubted.farmer.income_q10_minor + 777}
+    later = doubted.model_copy(update={
+        "as_of": doubted.as_of + dt.timedelta(days=1),
+        "farmer": doubted.farmer.model_copy(update=drawn),
+        "household": doubted.household.model_copy(update=drawn),
+    })  # fmt: skip
+    (after,) = give(store, later).live
+    assert (after["access"], after["limit_minor"]) == ("approve", 300_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -154,6 +155,36 @@ def test_a_file_that_could_not_say_what_is_absent_is_fetched_with_the_land_betwe
         results = choose(tmp_path, api.root, parcels=villages(tmp_path), scenes=bare)
     with rasterio.open(results / "scenes/S2_1/B04.tif") as part:
         assert part.read(1, window=Window(1000, 1000, 500, 500)).all()
+
+
+@pytest.mark.parametrize("jp2", [False, True])
+def test_a_nodata_that_the_numbers_cannot_be_means_that_no_pixel_is_missing(
+    tmp_path: Path, jp2: bool
+) -> None:
+    """-9999 of an unsigned band: absent tiles would read as zero, which is reflectance here."""
+    numbers = np.random.default_rng(5).integers(1, 4000, (700, 700), dtype="uint16")
+    radiometry = {"scale": 1e-4, "offset": 0.0, "nodata": -9999}
+    scene = TinyScene("S2_0", {"B04": numbers}, radiometry=radiometry)
+    write_archive(tmp_path / "archive", [scene])
+    path = tmp_path / "archive/files/S2_0_B04.tif"
+    if jp2:
+        whole = path.rename(path.with_suffix(".whole"))
+        lossless = {"CODEC": "JP2", "QUALITY": "100", "REVERSIBLE": "YES"}
+        copy(whole, path, driver="JP2OpenJPEG", BLOCKXSIZE="128", BLOCKYSIZE="128", **lossless)
+    else:
+        tile(path, blockxsize=128, blockysize=128)
+    shapes = {"a": pixel_box(10.5, 20.5, 30.5, 40.5), "b": pixel_box(600.5, 610.5, 640.5, 650.5)}
+    parcels = write_parcels(tmp_path / "parcels.parquet", shapes)
+    given: dict[str, Any] = {"parcels": parcels, "scenes": scene_settings("B04")}
+    with serving(StacApi(tmp_path / "archive")) as api:
+        results = choose(tmp_path, api.root, **given)
+        api.reset()
+        choose(tmp_path, api.root, **given)
+        assert api.sent == 0
+    assert told(results / "chosen.parquet")["S2_0"][0] == "ok"
+    with rasterio.open(results / "scenes/S2_0/B04.tif") as part:
+        assert part.nodata is None
+        assert np.array_equal(part.read(1)[10:660, 10:650], numbers[10:660, 10:650])
 
 
 def _without_nodata(item: dict) -> dict:  # type: ignore[type-arg]

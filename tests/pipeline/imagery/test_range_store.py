@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldline.pipeline.imagery.range_store import RangeStore
+from tests.workflows.conftest import ROOT
 
 WHOLE = np.random.default_rng(0).bytes(1000)
 
@@ -87,3 +90,39 @@ def test_ranges_without_a_version_are_not_read_on_by_a_later_run(tmp_path: Path)
     with RangeStore(path) as store:
         assert store.size is None
     assert not path.exists()
+
+
+def test_a_file_of_parts_is_one_process_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.parts"
+    other = (
+        "import sys; from pathlib import Path\n"
+        "from fieldline.pipeline.imagery.range_store import RangeStore\n"
+        "RangeStore(Path(sys.argv[1])).put(300, b'other')\n"
+    )
+    command = [sys.executable, "-c", other, str(path)]
+    with RangeStore(path) as store:
+        store.identify("v1", 1000)
+        store.put(0, WHOLE[:100])
+        before = path.read_bytes()
+        refused = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+        assert f"UserError: another run is fetching into {tmp_path}: wait until" in refused.stderr
+        assert path.read_bytes() == before
+    assert subprocess.run(command, check=False, cwd=ROOT).returncode == 0
+    with RangeStore(path) as store:
+        assert store.missing(0, 305) == [(100, 300)]
+
+
+def test_ranges_that_were_cut_short_behind_us_are_no_data(tmp_path: Path) -> None:
+    path = tmp_path / "a.parts"
+    filled(path)
+    with RangeStore(path) as store:
+        path.write_bytes(path.read_bytes()[:-30])
+        assert store.get(0, 100) == WHOLE[:100]
+        with pytest.raises(OSError, match="ranges were cut short"):
+            store.get(300, 400)
+
+
+def test_nothing_is_left_where_nothing_came(tmp_path: Path) -> None:
+    with RangeStore(tmp_path / "a.parts") as store:
+        assert store.size is None
+    assert not (tmp_path / "a.parts").exists()

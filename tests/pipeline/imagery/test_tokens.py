@@ -146,8 +146,9 @@ def test_missing_keys_name_where_to_put_them(
         known_as(Account("cdse", client_id="half"), tokens)
     assert str(caught.value) == (
         "sentinelhub:cdse needs an account: client_id and client_secret, or username and password, "
-        "of 'cdse' are not set: set FIELDLINE_CDSE_* in the environment or write them to "
-        "/srv/accounts.toml, section [cdse]."
+        "of 'cdse' are not set: set FIELDLINE_CDSE_CLIENT_ID and FIELDLINE_CDSE_CLIENT_SECRET, or "
+        "FIELDLINE_CDSE_USERNAME and FIELDLINE_CDSE_PASSWORD, in the environment or write the "
+        "keys to /srv/accounts.toml, section [cdse]."
     )
 
 

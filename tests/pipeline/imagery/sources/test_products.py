@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from fieldline.pipeline.imagery.mosaic import read_day
 from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.safe.files import ProductFiles
 from fieldline.pipeline.imagery.safe.product import product_items
-from fieldline.pipeline.imagery.scenes import read_scene_days, run_scenes
-from fieldline.pipeline.imagery.settings import MaskSettings, SceneSettings
+from fieldline.pipeline.imagery.scenes import plan_scenes, read_scene_days, run_scenes
+from fieldline.pipeline.imagery.settings import MaskSettings, PullSettings, SceneSettings
+from fieldline.pipeline.imagery.sources.archive import archive_items
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
 from tests.pipeline.imagery.pulling import told
@@ -32,6 +34,7 @@ from tests.pipeline.imagery.tiny_archive import (
     TinyScene,
     X,
     Y,
+    outlines,
     pixel_box,
     scene_settings,
     tiny_grid,
@@ -109,6 +112,22 @@ def test_a_zip_gives_what_its_folder_gives(tmp_path: Path) -> None:
     left, right = (read_table(r / "observations.parquet") for r in (folder, packed))
     assert len(left) == 2
     assert left.equals(right)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_a_plan_tells_the_sizes_of_a_products_files(tmp_path: Path, packed: bool) -> None:
+    safe = write_safe(tmp_path / "in", TinyProduct(numbers(3)))
+    wanted = ("B02_10m", "B04_10m", "B8A_20m", "SCL_20m")
+    sizes = [p.stat().st_size for p in safe.rglob("*.jp2") if p.stem.endswith(wanted)]
+    if packed:
+        zipped(safe)
+    plan = plan_scenes(
+        catalog=tmp_path / "in", outlines=outlines({"a": pixel_box(0.3, 0.6, 11.5, 9.2)}),
+        season=SEASON, scenes=SCENES, grid=GRID, pull=PullSettings(), folder=tmp_path / "out",
+    )  # fmt: skip
+    assert [(scene.files, scene.unknown_files) for scene in plan.scenes] == [(4, 0)]
+    assert len(sizes) == 4
+    assert plan.scenes[0].bytes_there == sum(sizes)
 
 
 def test_scenes_of_a_zip_move_with_the_work_folder(tmp_path: Path) -> None:
@@ -198,6 +217,37 @@ def test_scene_classes_among_the_quality_data_are_the_mask(tmp_path: Path) -> No
     (seen,) = pixels(run(tmp_path, tmp_path / "in"))
     assert np.isnan(seen[0][0, 0])
     assert seen[0][-1, -1] == pytest.approx(numbers(1)["B02"][-1, -1] / 10000)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_zip_with_damaged_bytes_costs_one_scene(tmp_path: Path, method: int, seed: int) -> None:
+    """Packed data raise what their own library raises, beside what `zipfile` does."""
+    write_safe(tmp_path / "in", TinyProduct(numbers(1)))
+    safe = write_safe(tmp_path / "x", TinyProduct(numbers(2), day=dt.date(2021, 6, 10)))
+    target = tmp_path / "in" / f"{safe.stem}.zip"
+    with zipfile.ZipFile(target, "w", method) as packed:
+        packed.write(safe / "MTD_MSIL2A.xml", f"{safe.name}/MTD_MSIL2A.xml")
+    data = bytearray(target.read_bytes())
+    start, size = 30 + len(f"{safe.name}/MTD_MSIL2A.xml"), 300
+    data[start : start + size] = np.random.default_rng(seed).bytes(size)
+    target.write_bytes(data)
+    found = archive_items(tmp_path / "in", "sentinel-2-l2a")
+    assert [source.name for source in found.sources] == [TinyProduct({}).name]
+    assert [(b.name, b.reason, b.code) for b in found.broken] == [
+        (safe.stem, "unreadable", "scene_broken_product")
+    ]
+
+
+@pytest.mark.parametrize("version", [99, 255])
+def test_a_zip_of_a_later_kind_costs_one_scene(tmp_path: Path, version: int) -> None:
+    write_safe(tmp_path / "in", TinyProduct(numbers(1)))
+    made = zipped(write_safe(tmp_path / "in", TinyProduct(numbers(2), day=dt.date(2021, 6, 10))))
+    data = bytearray(made.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = version  # needed to extract the first member
+    made.write_bytes(data)
+    (broken,) = archive_items(tmp_path / "in", "sentinel-2-l2a").broken
+    assert (broken.reason, broken.code) == ("not_a_whole_zip", "scene_broken_product")
 
 
 def test_a_band_that_was_not_downloaded_is_named(tmp_path: Path) -> None:

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import logging
 import re
-import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +35,7 @@ from tests.pipeline.imagery.pulling import (
     choose,
     county,
     files_of,
+    files_up_to,
     observe,
     scenes_of,
     told,
@@ -136,17 +135,6 @@ def test_a_window_that_came_is_not_asked_for_again_when_its_scene_did_not(
     mended = pull(tmp_path)
     assert services.hub.asked(PROCESS) == 12 - 3
     assert files_of(mended) == files_of(pull(tmp_path / "undisturbed"))
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes, as a disk that fills up does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("size", [400_000, 800_000])

@@ -1,0 +1,148 @@
+"""Lines: approved offers that may have been signed and may still be running.
+
+Owns how long an offer counts as money lent: through its tenor, counted from the last day on which
+it could be signed, whether or not the offer itself has run out since. The store does not know who
+signed, so it takes the offer for a line until the lender says otherwise (`release`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from fieldline.lending.store.database import EXPIRED, LIVE, OFFERS, REVIEWS, posting
+from fieldline.lending.store.reviews import RELEASE, act_row, enter_act
+from fieldline.lending.store.signer import Signer
+from fieldline.pipeline.records.errors import UserError
+
+_AT_ONCE = 500
+_KEY = ("county", "season", "product", "farmer_id", "decision_id")
+
+Row = dict[str, Any]
+
+
+def last_day(row: Mapping[str, Any]) -> dt.date:
+    """Return the last day on which a line runs: its tenor after the last day to sign it.
+
+    Args:
+        row: Row of table `offers`.
+    """
+    end: dt.date = row["valid_to"] + dt.timedelta(days=row["tenor_days"])
+    return end
+
+
+def running_lines(
+    connection: sa.Connection,
+    records: Sequence[Row],
+    shelf: Mapping[str, str],
+    days: tuple[dt.date, dt.date],
+) -> dict[str, list[Row]]:
+    """Return what may be running for the people of a posting, by household and by farmer.
+
+    Args:
+        connection: Of `posting`.
+        records: DECISIONS rows of the posting.
+        shelf: County, season and product that is posted: its live offers are what the posting
+            replaces, those of it that ran out are lines like any other.
+        days: First as-of date of the posting, and the last day on which its offers may be signed.
+
+    Returns:
+        Rows of table `offers`; neither superseded nor withdrawn nor released ones.
+    """
+    first, last = days
+    own = sa.and_(*(OFFERS.c[name] == value for name, value in shelf.items()))
+    found: dict[int, Row] = {}
+    for name in ("household_id", "farmer_id"):
+        for part in _parts(sorted({str(row[name]) for row in records})):
+            # One query for each status: each has a partial index of its own.
+            for stands in ((OFFERS.c.status == LIVE) & ~own, OFFERS.c.status == EXPIRED):
+                query = sa.select(OFFERS).where(
+                    stands, OFFERS.c[name].in_(part), OFFERS.c.access == "approve",
+                    OFFERS.c.valid_from <= last,
+                )  # fmt: skip
+                found.update({row.seq: row._asdict() for row in connection.execute(query)})
+    released = _released(connection) if found else set()
+    lines: dict[str, list[Row]] = defaultdict(list)
+    for row in found.values():
+        if last_day(row) >= first and _key(row) not in released:
+            for person in {row["household_id"], row["farmer_id"]}:
+                lines[person].append(row)
+    return lines
+
+
+def release(
+    engine: sa.Engine,
+    names: Sequence[str],
+    officer: str,
+    reason: str,
+    *,
+    today: dt.date,
+    by: Signer | None = None,
+) -> int:
+    """Enter that offers which ran out count as lines no longer: not signed, or repaid.
+
+    Args:
+        engine: Open database.
+        names: Ids of offers, all of which are released or none.
+        officer: Who says so.
+        reason: Why.
+        today: Day of the act.
+        by: Who signs the chain.
+
+    Returns:
+        How many lines count no longer.
+
+    Raises:
+        UserError: One of them counts as no line, or officer or reason is empty.
+    """
+    if not officer.strip() or not reason.strip():
+        raise UserError("to release a line takes a name and a reason", "give both")
+    with posting(engine) as connection:
+        released = _released(connection)
+        for name in dict.fromkeys(names):
+            row = _line(connection, name)
+            if _key(row) in released:
+                raise UserError(f"the line of offer {name!r} was released", "leave it out")
+            act = act_row(
+                row, RELEASE, officer, reason, today,
+                of_review=None, evidence="", verdict="decline", limit_minor=row["limit_minor"],
+                documents="[]", overrides=False, valid_to=row["valid_to"],
+            )  # fmt: skip
+            enter_act(connection, act, by)
+    return len(set(names))
+
+
+def _line(connection: sa.Connection, name: str) -> Row:
+    rows = connection.execute(sa.select(OFFERS).where(OFFERS.c.offer_id == name)).all()
+    states = {row.status for row in rows}
+    if states & {LIVE}:
+        (row,) = (row for row in rows if row.status == LIVE)
+        raise UserError(
+            f"offer {name!r} may be signed until {row.valid_to}",
+            "release it once it has run out (`fieldline offers expire`)",
+        )
+    lines = [row for row in rows if row.status == EXPIRED and row.access == "approve"]
+    if not lines:
+        raise UserError(
+            f"the store holds no line of offer {name!r}", "copy offer_id of an approved offer"
+        )
+    return lines[-1]._asdict()
+
+
+def _released(connection: sa.Connection) -> set[tuple[str, ...]]:
+    columns = [REVIEWS.c[name] for name in _KEY]
+    rows = connection.execute(sa.select(*columns).where(REVIEWS.c.act == RELEASE))
+    return {tuple(row) for row in rows}
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(row[name] for name in _KEY)
+
+
+def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), _AT_ONCE):
+        yield names[start : start + _AT_ONCE]
