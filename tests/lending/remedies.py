@@ -134,15 +134,6 @@ def more_land(county: County) -> None:
     county.add("b", "ann", x=2000, own_log_sd=0.2, shared_log_sd=0.15)
 
 
-def other_crop(county: County) -> None:
-    """Half of the land bears a crop of its own weather."""
-    county.parcels[0].update(geometry=county.shifted(county.parcels[0]["geometry"], 0.0, 0.5),
-                             area=5000.0)  # fmt: skip
-    county.add("b", "ann", x=2000, width=50, declared_crop="rice", seen_crop="rice",
-               prediction_set=["rice"], shock_group="rice:cell", own_log_sd=0.2,
-               shared_log_sd=0.15)  # fmt: skip
-
-
 def refused(county: County) -> None:
     county.refused["ann"] = ["bow_tie"]
     county.apply("ann")
@@ -160,7 +151,6 @@ def policy(**more: Any) -> Callable[[County], None]:
     return change
 
 
-BAD_RECORD = handed("credit_record", prior_loans=5, prior_late=4, amount="0")
 GOOD_RECORD = handed("credit_record", prior_loans=6, prior_late=0, amount="0")
 INSURED = handed("crop_insurance", parcel_id="a", amount="900", premium="1")
 TINY = {"width": 14.0, "height": 14.0}
@@ -183,7 +173,7 @@ EVIDENCE: dict[str, Remedy] = {
     "crop_conflict": Remedy(with_rice, lambda c: photo(c, "rice")),
     "never_bare": Remedy(built(method="green"), lambda c: photo(c, "maize")),
     "no_crop_cycle": Remedy(
-        built(planted_fraction=0.0, seen_area=0.0), lambda c: photo(c, "maize")
+        built(more_land, planted_fraction=0.0, seen_area=0.0), lambda c: photo(c, "maize")
     ),
     "registry_unclear": Remedy(unclear, certificate),
     "holder_conflict": Remedy(objected, answered),
@@ -221,9 +211,7 @@ REASONS: dict[str, Remedy] = {
        for code in ("protected_overlap", "holder_conflict", "claim_refuted")},
     **{f"review_{code}": EVIDENCE[code]
        for code in ("claimed_by_other", "crop_conflict", "registry_unclear", "never_bare")},
-    "review_no_crop_cycle": Remedy(
-        _two(EVIDENCE["no_crop_cycle"].before), EVIDENCE["no_crop_cycle"].supply
-    ),
+    "review_no_crop_cycle": EVIDENCE["no_crop_cycle"],
     "no_parcel_accepted": Remedy(refused, more_land),
     "no_capacity": Remedy(
         built(stated(annual_debt_service="9000")), handed("income_proof", amount="40000")

@@ -91,12 +91,24 @@ def standing(case: Case, decision: Decision) -> tuple[float, ...]:
     return RANK[decision.access], decision.limit_minor, least, risk
 
 
+LETTERS = {
+    **dict.fromkeys(("area_overdrawn", "area_conflict_registry", "own_overlap"), "area_lowered"),
+    "crop_unknown": "review_not_valued",
+    **{code: f"review_{code}" for code in (
+        "crop_conflict", "never_bare", "no_crop_cycle", "registry_unclear", "claimed_by_other",
+    )},
+    **{code: f"veto_{code}" for code in ("holder_conflict", "claim_refuted", "protected_overlap")},
+}  # fmt: skip
+"""Reason by which the letter tells of an evidence code; one without an entry has its own name."""
+ON_FILE_ALONE = {"crop_unlearnt", "crop_doubt"}
+"""Codes whose remedy an officer reads in the file and no letter prints."""
+
+
 def told(case: Case, decision: Decision) -> set[str]:
-    """Return every code that the case tells, of evidence, of the decision and of its risk."""
-    evidence = {code for parcel in case.parcels for code in parcel.codes}
+    """Return every reason that the case tells, of the decision and of its risk."""
     reasons = {reason.code for reason in decision.reasons}
     model = set() if case.risk.pd is None else {f.code for f in risk_findings(case.risk)}
-    return evidence | reasons | model
+    return reasons | model
 
 
 def promising() -> list[str]:
@@ -115,7 +127,10 @@ def promising() -> list[str]:
 def test_supplying_a_remedy_changes_the_decision(code: str, decided: Any) -> None:
     remedy: Remedy = {**EVIDENCE, **REASONS}[code]
     before, after = decided(remedy.before), decided(remedy.before, remedy.supply)
-    assert code in told(*before)
+    if code in ON_FILE_ALONE:
+        assert code in {c for parcel in before[0].parcels for c in parcel.codes}
+    else:
+        assert LETTERS.get(code, code) in told(*before)
     assert standing(*after) > standing(*before)
 
 
