@@ -123,7 +123,12 @@ def test_a_season_without_scenes_is_one_sentence(tmp_path: Path) -> None:
 
 def test_the_command_prints_where_the_collection_lies(folder: Path, tmp_path: Path) -> None:
     config = tmp_path / "own.yaml"
-    config.write_text(f"results: {folder.parents[1]}\n", encoding="utf-8")
+    season = "{start: 2021-01-01, end: 2021-12-31, as_of: 2021-12-31}"
+    config.write_text(
+        f"results: {folder.parents[1]}\ncounties: [T]\nseasons: ['2021']\n"
+        f"county: {{T: {{title: T, seasons: {{'2021': {season}}}}}}}\n",
+        encoding="utf-8",
+    )
     given = ["stac", "--county", "T", "--season", "2021", "--config", str(config)]
     said = CliRunner().invoke(app, given)
     assert said.exit_code == 0, said.output

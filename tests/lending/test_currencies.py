@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.prices import crop_prices, read_prices
 from fieldline.lending.settings import PolicySettings
-from fieldline.pipeline.records.money import to_minor
+from fieldline.pipeline.records.money import from_minor, to_minor
 from fieldline.pipeline.records.tables import read_table
 
 AS_OF = dt.date(2024, 9, 30)
@@ -68,6 +67,5 @@ def test_income_and_limit_are_of_the_size_that_the_price_gives(
     profiles = read_table(county.path("profiles.parquet")).set_index(["level", "party_id"])
     assert profiles.loc[("farmer", name_of("ann")), "income_q10_minor"] == income
     assert told in decisions.loc[name_of("ann"), "reasons"][0]
-    county.offers(county.path("db.sqlite"))
-    (waiting,) = csv.DictReader(county.path("queue.csv").open(encoding="utf-8-sig"))
-    assert (waiting["farmer_id"], waiting["possible_limit"]) == (name_of("bob"), possible)
+    need = int(decisions.loc[name_of("bob"), "limit_need_minor"])
+    assert from_minor(need, currency) == Decimal(possible)
