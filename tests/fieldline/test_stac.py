@@ -126,7 +126,8 @@ def test_the_command_prints_where_the_collection_lies(folder: Path, tmp_path: Pa
     season = "{start: 2021-01-01, end: 2021-12-31, as_of: 2021-12-31}"
     config.write_text(
         f"results: {folder.parents[1]}\ncounties: [T]\nseasons: ['2021']\n"
-        f"county: {{T: {{title: T, inputs: {{parcels: p, catalog: c}}, seasons: {{'2021': {season}}}}}}}\n",
+        "county: {T: {title: T, inputs: {parcels: p, catalog: c}, "
+        f"seasons: {{'2021': {season}}}}}}}\n",
         encoding="utf-8",
     )
     given = ["stac", "--county", "T", "--season", "2021", "--config", str(config)]
