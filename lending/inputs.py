@@ -19,11 +19,14 @@ _MOST_HEADS, _MOST_LOANS = 60, 500
 
 def _late_of_loans(frame: pd.DataFrame) -> list[Problem]:
     """More loans paid late than loans."""
-    wrong = frame["prior_late"] > frame["prior_loans"]
+    of = frame["prior_loans"]
+    if "finished_loans" in frame:
+        of = frame["finished_loans"].fillna(of)
+    wrong = frame["prior_late"] > of
     return [
         Problem(
             row + 1, "prior_late", "input_inconsistent",
-            f"{frame['prior_late'].iloc[row]:.0f} of {frame['prior_loans'].iloc[row]:.0f}",
+            f"{frame['prior_late'].iloc[row]:.0f} of {of.iloc[row]:.0f}",
         )
         for row in np.flatnonzero(wrong.to_numpy(dtype=bool)).tolist()
     ]  # fmt: skip
@@ -217,6 +220,10 @@ LOANS = InputSchema(
         InputColumn(
             "prior_late", "count", "How many of them were paid late", "loans", required=True,
             minimum=0, maximum=_MOST_LOANS, quantity="loans",
+        ),
+        InputColumn(
+            "finished_loans", "count", "Loans that the late ones are of, if not those on record",
+            "loans", minimum=0, maximum=_MOST_LOANS, quantity="loans",
         ),
         InputColumn(
             "thin_file", "flag", "Whether nothing was known of the borrower's past",

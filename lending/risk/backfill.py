@@ -251,6 +251,7 @@ def _row(
         "conflicts": profile["conflicts"],
         "prior_loans": max(profile["prior_loans"], earlier[0]),
         "prior_late": max(profile["prior_late"], earlier[1]),
+        "finished_loans": max(profile["finished_loans"], *earlier),
         "thin_file": int(bool(profile["thin_file"]) and earlier[0] == 0),
         "defaulted": int(loan["defaulted"]),
     }

@@ -87,7 +87,7 @@ def of_loans(history: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
             off_farm=off_farm,
             household_need=carried,
             debt_elsewhere=elsewhere,
-            finished_loans=history["prior_loans"],
+            finished_loans=_told(history, "finished_loans", history["prior_loans"]),
         )
     )
 

@@ -71,7 +71,7 @@ def test_a_silent_scale_is_left_to_a_person(tmp_path: Path) -> None:
 
 def test_the_three_commands_of_the_docs_are_those_that_init_prints(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "run-a-county.md").read_text(encoding="utf-8")
-    first, check, key, run = page.split("```bash\n", 1)[1].split("\n```", 1)[0].splitlines()
+    first, check, *keys, run = page.split("```bash\n", 1)[1].split("\n```", 1)[0].splitlines()
     geojson(tmp_path / "outlines.geojson", PLAIN)
     archive(tmp_path / "archive", DAYS, {"B04": SCALED, "B08": SCALED})
 
@@ -81,7 +81,7 @@ def test_the_three_commands_of_the_docs_are_those_that_init_prints(tmp_path: Pat
 
     said = typed(first)
     assert said.returncode == 0, said.stderr
-    for line in (check, key, run):
+    for line in (check, *keys, run):
         assert f"  {line}\n" in said.stdout
     totals = [line.split() for line in typed(check).stdout.splitlines()]
     assert ["ok", str(len(EDGES)), "ok"] in totals
