@@ -176,7 +176,7 @@ def test_a_changed_price_reruns_yield_and_later_only(tiny_run: ChainRun) -> None
     finally:
         prices.write_bytes(prices.read_bytes()[:-1])
         os.utime(prices, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert rules == {"inputs", "yield", "profile", "decide", "offers", "report"}
+    assert rules == {"inputs", "yield", "evidence", "profile", "decide", "offers", "report"}
 
 
 def test_a_changed_setting_reruns_the_stage_that_reads_it(tiny_run: ChainRun) -> None:
