@@ -247,7 +247,7 @@ class AuditSettings(Section):
     """Key and anchors of the audit chain."""
 
     key_file: Path | None = None
-    """File that holds the audit key (32 or more characters); `FIELDLINE_AUDIT_KEY` stands above it.
+    """File of mode 600 that holds the audit key; `FIELDLINE_AUDIT_KEY` may hold it instead.
     Keep it where whoever can write to the database cannot read. Empty: the chain is unkeyed."""
     anchor_file: Path | None = None
     """File to which every posting adds the head of the chain, on a disk that whoever can write to

@@ -8,22 +8,18 @@ can seal it.
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import hashlib
 import hmac
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldline.pipeline.records.actor import actor
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.secrets import KeySource, read_secret
 
 KEY_VARIABLE = "FIELDLINE_AUDIT_KEY"
 """Environment variable that holds the audit key."""
-ACTOR_VARIABLE = "FIELDLINE_ACTOR"
-"""Environment variable that names who acts; empty means the user of the operating system."""
-
-_LEAST_KEY = 32
 _SKEW = dt.timedelta(minutes=5)
 """By how much the clocks of two machines that post to one store may differ."""
 
@@ -87,42 +83,14 @@ class Signer:
 
 
 def signer(key_file: Path | None = None) -> Signer:
-    """Return the signer of this process: key from the environment, else from a file, else none.
+    """Return the signer of this process: key from the environment or a file, else none.
 
     Args:
-        key_file: File whose text is the key; the environment variable stands above it.
+        key_file: File whose text is the key.
 
     Raises:
-        UserError: The key is shorter than 32 characters, or its file cannot be read.
+        UserError: The key is short, easy to guess, told twice in two ways, or lies in a file that
+            cannot be read or that others may read.
     """
-    actor = os.environ.get(ACTOR_VARIABLE, "").strip() or _user()
-    text = os.environ.get(KEY_VARIABLE, "").strip()
-    place = f"environment variable {KEY_VARIABLE}"
-    if not text and key_file is not None:
-        place = f"audit key file {key_file}"
-        text = _read(key_file)
-    elif not text:
-        return Signer(actor)
-    if len(text) < _LEAST_KEY:
-        raise UserError(
-            f"{place} holds {len(text)} characters, the audit key needs {_LEAST_KEY}",
-            "make one with `openssl rand -hex 32` and keep it away from the database",
-        )
-    return Signer(actor, text.encode("utf-8"))
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"audit key file {file} cannot be read ({error})",
-            f"correct `audit.key_file` or set {KEY_VARIABLE}",
-        ) from error
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
+    source = KeySource("the audit key", KEY_VARIABLE, key_file, " away from the database")
+    return Signer(actor(), read_secret(source) if source.given else None)

@@ -101,7 +101,7 @@ def test_an_anchor_shows_a_cut_and_a_key_a_chain_made_anew(
     store: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anchors = str(tmp_path / "elsewhere" / "anchors.jsonl")
-    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "k" * 32)
+    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "5d1f0c7ab93e4268d70b5e1c9a36f842")
     assert "17 entries verified and sealed" in fieldline("audit", "seal", *store).stdout
     assert "up to entry 18" in fieldline("audit", "anchor", "--out", anchors, *store).stdout
     verify = ["audit", "verify", "--anchor", anchors, *store]
@@ -123,7 +123,7 @@ def test_anchors_that_are_gone_or_contradict_the_chain_stop_the_seal(
     anchors = tmp_path / "elsewhere" / "anchors.jsonl"
     (tmp_path / "anchored.yaml").write_text(f"audit: {{anchor_file: '{anchors}'}}\n")
     anchored = [*store, "--config", str(tmp_path / "anchored.yaml")]
-    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "k" * 32)
+    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "5d1f0c7ab93e4268d70b5e1c9a36f842")
     gone = fieldline("audit", "verify", *anchored)
     assert gone.returncode == 3
     assert f"anchor file {anchors} is gone, and the chain has 17 entries" in gone.stdout
@@ -142,7 +142,10 @@ def test_people_decide_on_what_waits(store: list[str], tmp_path: Path) -> None:
     listed = json.loads(fieldline("review", "list", "--json", *store).stdout)
     assert {row["access"] for row in listed} == {"review"}
     assert {row["state"] for row in listed} == {"waits"}
-    first, other = listed[0]["offer_id"], listed[1]["offer_id"]
+    (first,) = (row["offer_id"] for row in listed)
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        approved = "SELECT offer_id FROM offers WHERE status = 'live' AND access = 'approve'"
+        (other, *_) = (row[0] for row in connection.execute(approved))
     said = ["--officer", "Ann", "--reason", "no field there"]
     done = fieldline("review", "decide", first, *said, "--decline", *store)
     assert (done.returncode, done.stdout.endswith(", in force\n")) == (0, True)

@@ -50,6 +50,9 @@ def papers(run: ChainRun, config: Config, currency: str, factor: str, folder: Pa
     filed = pd.read_csv(run.simulated / "SIM001" / "applications_2024.csv")
     money = {name: in_currency(filed[name], settings) for name in STATED}
     filed.assign(**money, currency=currency).to_csv(folder / "applications.csv", index=False)
+    held = pd.read_csv(run.simulated / "SIM001" / "documents_2024.csv")
+    money = {name: in_currency(held[name], settings) for name in ("amount", "premium")}
+    held.assign(**money, currency=currency).to_csv(folder / "documents.csv", index=False)
 
 
 def tariffs(currency: str, factor: str, folder: Path) -> tuple[YieldSettings, PolicySettings]:
@@ -107,7 +110,7 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
     }  # fmt: skip
     run_profile(
         **made, yields=folder / "yields.parquet", crop_values=folder / "crop_values.parquet",
-        growth=run.folder / "growth.parquet", documents=None,
+        growth=run.folder / "growth.parquet", documents=folder / "documents.csv",
         out_harvests=folder / "harvests.parquet", hazards=run.folder / "hazards.parquet",
         history=run.folder / "history.parquet",
         applications=folder / "applications.csv", privacy=config.privacy_of("SIM001"),

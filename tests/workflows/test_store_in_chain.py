@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.store.database import open_database
+from fieldline.lending.store.database import LIVE, OFFERS, open_database, reading
 from fieldline.lending.store.posting import Shelf, post
 from fieldline.pipeline.records.tables import read_table
 from tests.workflows.conftest import ChainRun, tiny_config
@@ -63,7 +64,9 @@ def test_many_withdrawals_ask_first(own_run: ChainRun) -> None:
     assert refused.returncode == 2
     assert f"would withdraw {count} of {2 * count} live offers" in refused.stderr
     assert "run again with `--confirm`" in refused.stderr
-    assert len(offers(own_run)) == count
+    with reading(open_database(own_run.results / "fieldline.sqlite")) as connection:
+        live = connection.scalars(sa.select(OFFERS.c.offer_id).where(OFFERS.c.status == LIVE)).all()
+    assert len(live) == 2 * count
     assert own_run.fieldline("run", "--confirm").returncode == 0
     verified = own_run.fieldline("audit", "verify")
     assert f"{count} live\n" in verified.stdout

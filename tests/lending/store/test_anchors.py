@@ -21,7 +21,8 @@ from fieldline.lending.store.signer import Signer
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 
-LENDER = Signer("lender", b"k" * 32)
+KEY = "5d1f0c7ab93e4268d70b5e1c9a36f842"
+LENDER = Signer("lender", KEY.encode())
 
 
 def run(folder: Path, *cases: Case, audit: AuditSettings) -> None:
@@ -39,13 +40,18 @@ def run(folder: Path, *cases: Case, audit: AuditSettings) -> None:
     )  # fmt: skip
 
 
+def keep_key(file: Path) -> None:
+    file.write_text(KEY)
+    file.chmod(0o600)
+
+
 def heads(folder: Path) -> list[str]:
     with reading(open_database(folder / "store.sqlite")) as connection:
         return list(connection.scalars(sa.select(AUDIT.c.hash).order_by(AUDIT.c.seq)))
 
 
 def test_every_posting_that_writes_leaves_an_anchor(tmp_path: Path, case: Case) -> None:
-    (tmp_path / "key").write_text("k" * 32)
+    keep_key(tmp_path / "key")
     file = tmp_path / "elsewhere" / "anchors.jsonl"
     audit = AuditSettings(key_file=tmp_path / "key", anchor_file=file)
     run(tmp_path, case, audit=audit)
@@ -60,7 +66,7 @@ def test_every_posting_that_writes_leaves_an_anchor(tmp_path: Path, case: Case) 
 
 
 def test_an_anchor_that_was_changed_or_made_by_another_is_named(tmp_path: Path, case: Case) -> None:
-    (tmp_path / "key").write_text("k" * 32)
+    keep_key(tmp_path / "key")
     run(tmp_path, case, audit=AuditSettings(key_file=tmp_path / "key"))
     engine = open_database(tmp_path / "store.sqlite")
     file = tmp_path / "anchors"

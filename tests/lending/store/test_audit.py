@@ -3,6 +3,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -98,21 +100,36 @@ def test_a_clock_that_moved_back_is_refused_and_two_machines_may_differ(tmp_path
     assert verify(engine).problems == ()
 
 
-def test_the_key_comes_from_the_environment_before_the_file(
+def test_the_key_comes_from_the_environment_or_a_file_that_is_closed_to_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "key"
-    file.write_text("f" * 32 + "\n")
-    assert signer(file).key == b"f" * 32
-    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "e" * 32)
-    monkeypatch.setenv("FIELDLINE_ACTOR", "branch 7")
-    assert (signer(file).key, signer(file).actor) == (b"e" * 32, "branch 7")
+    key, file = "5d1f0c7ab93e4268d70b5e1c9a36f842", tmp_path / "key"
+    assert signer().key is None
+    file.write_text(f"{key}\n")
+    file.chmod(0o644)
+    with pytest.raises(UserError, match="of the audit key is open to every user"):
+        signer(file)
+    file.chmod(0o600)
+    assert signer(file).key == key.encode()
+    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", key)
+    assert signer().key == signer(file).key == key.encode()
+    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", key[::-1])
+    with pytest.raises(UserError, match="hold two different keys for the audit key"):
+        signer(file)
     monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "short")
     with pytest.raises(UserError, match=r"FIELDLINE_AUDIT_KEY holds 5 characters, .* needs 32"):
-        signer(file)
-    monkeypatch.delenv("FIELDLINE_AUDIT_KEY")
-    with pytest.raises(UserError, match=r"audit key file .*none cannot be read"):
-        signer(tmp_path / "none")
+        signer()
+    monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "a" * 32)
+    with pytest.raises(UserError, match="holds a text that repeats itself"):
+        signer()
+
+
+def test_no_variable_hides_the_account_that_acts(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setenv("LOGNAME", "governor")
+    assert signer().actor == account
+    monkeypatch.setenv("FIELDLINE_ACTOR", "branch 7")
+    assert signer().actor == f"branch 7 ({account})"
 
 
 @pytest.mark.parametrize(
