@@ -199,6 +199,11 @@ class YieldSettings(Section):
     cost_region: str | None = "sim"
     """Region of the cost file that applies, its costs in the county's currency; `sim` is simulated.
     Empty: no cost is known, and nothing can be valued."""
+    calendar_file: Annotated[str, TableName] = "crop_calendars.csv"
+    """Days of sowing and harvest by crop and region (crop, region, sow_start, sow_end,
+    harvest_start, harvest_end as MM-DD): a table of data/, or a path of your own."""
+    calendar_region: str | None = None
+    """Region of the calendar file that applies; empty: that of the costs."""
     draws: int = Field(4000, ge=200)
     """Joint draws where a quantile of a sum is needed."""
     seed: int = 29

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
+from fieldline.crops.value.calendars import calendar_regions, crop_days
 from fieldline.crops.value.costs import ASSUMED, SIMULATED, cash_costs
 from fieldline.lending.decision.tariffs import SCALES, ceiling_on, scale_bases
 from fieldline.pipeline.records.errors import UserError
@@ -61,6 +62,7 @@ def _look(config: Config, county: County, day: dt.date) -> None:
     scale_bases(policy.scale_file, county.currency)
     if county.inputs.prices is not None:
         cash_costs(yields.cost_file, yields.cost_region, county.currency)
+        crop_days(yields)
 
 
 def assumptions(config: Config, name: str) -> list[str]:
@@ -73,7 +75,10 @@ def assumptions(config: Config, name: str) -> list[str]:
     county = config.county[name]
     if county.simulated:
         return []
-    return [*_costs(config, name), *_scales(config, name), *_ceilings(config, name)]
+    return [
+        *_costs(config, name), *_calendar(config, name), *_scales(config, name),
+        *_ceilings(config, name),
+    ]  # fmt: skip
 
 
 def _costs(config: Config, name: str) -> Iterator[str]:
@@ -91,6 +96,19 @@ def _costs(config: Config, name: str) -> Iterator[str]:
             f"costs per hectare are {kind} (region {yields.cost_region} of {yields.cost_file}), so "
             "income and limits are too: set crops.yields.cost_file and cost_region to your own"
         )
+
+
+def _calendar(config: Config, name: str) -> Iterator[str]:
+    yields = config.crops.yields
+    region = yields.calendar_region or yields.cost_region
+    if region is None or config.county[name].inputs.prices is None or crop_days(yields):
+        return
+    known = ", ".join(calendar_regions(yields))
+    yield (
+        f"the calendar of region {region} is not in {yields.calendar_file}, so when the harvest "
+        f"that repays comes is not known: set crops.yields.calendar_region to one of {known}, or "
+        "calendar_file to your own"
+    )
 
 
 def _scales(config: Config, name: str) -> Iterator[str]:

@@ -14,9 +14,9 @@ import pandas as pd
 
 from fieldline.crops.schemas import CROP_VALUES
 from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.calendars import CropDays, crop_days
 from fieldline.crops.value.prices import crop_prices
 from fieldline.crops.value.priors import own_error
-from fieldline.pipeline.records.reference import calendars
 from fieldline.pipeline.records.settings import Season
 
 if TYPE_CHECKING:
@@ -33,16 +33,15 @@ def crop_values(
     Args:
         valuation: Priors, prices and costs of the county.
         season: Season that is decided; templates are laid into it.
-        settings: Region of the crop calendars and horizon of the price error.
+        settings: The county's crop calendar and horizon of the price error.
         series: Prices by month, to see how far they move in a year; None where there are none.
     """
-    region = settings.cost_region
+    calendar = crop_days(settings)
     year = settings.model_copy(update={"price_horizon_days": _YEAR_DAYS})
     far = {} if series is None else crop_prices(series, season.as_of, year)
     priors, prices, costs = valuation.priors, valuation.prices, valuation.costs
-    dated = {crop for crop, where in calendars() if where == region}
     rows = []
-    for crop in sorted({*priors, *prices, *dated}):
+    for crop in sorted({*priors, *prices, *calendar}):
         prior, price, cost = priors.get(crop), prices.get(crop), costs.get(crop)
         rows.append({
             "crop": crop,
@@ -54,15 +53,14 @@ def crop_values(
             "price_log_sd_year": far[crop].log_sd if crop in far else None,
             "price_days": settings.price_horizon_days,
             "cost_per_ha_minor": None if cost is None else cost.per_ha.minor_in(valuation.currency),
-            **_days(crop, region, season.start),
+            **_laid(calendar.get(crop), season.start),
             "currency": valuation.currency,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=CROP_VALUES.names)
 
 
-def _days(crop: str, region: str | None, start: dt.date) -> dict[str, dt.date | None]:
+def _laid(template: CropDays | None, start: dt.date) -> dict[str, dt.date | None]:
     """Lay a crop's template into the season: the harvest falls after its start, sowing before."""
-    template = calendars().get((crop, region or ""))
     if template is None:
         return {"sown_by": None, "harvest_from": None, "harvest_by": None}
     first = _after(template.harvest.start, start)

@@ -19,6 +19,9 @@ from pathlib import Path
 from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.errors import UserError
 
+_PLAIN_YEAR = 2023
+"""A year of 365 days."""
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -110,6 +113,18 @@ class TableRow:
             return dt.date.fromisoformat(self.text(column))
         except ValueError as error:
             raise self.wrong(column, "write a date like 2024-09-30") from error
+
+    def month_day(self, column: str) -> tuple[int, int]:
+        """Return a cell as month and day of any year.
+
+        Raises:
+            UserError: It is none; 29 February is none, because most years lack it.
+        """
+        try:
+            day = dt.date.fromisoformat(f"{_PLAIN_YEAR}-{self.text(column)}")
+        except ValueError as error:
+            raise self.wrong(column, "write month and day like 09-30") from error
+        return day.month, day.day
 
     def wrong(self, column: str, remedy: str) -> UserError:
         """Return the refusal of a cell."""

@@ -167,7 +167,13 @@ def test_magdeburg_has_winter_and_summer_crops(magdeburg: Observed) -> None:
 
 
 def test_switzerland_days_are_merged_and_clouds_left_out(switzerland: Observed) -> None:
-    assert (switzerland.scenes == "ok").all()
+    """Cirrus of two June days, which the scene classification calls clear, is refused as a whole:
+    every band is 0.07 to 0.11 brighter there than on the season's other days."""
+    refused = switzerland.scenes[switzerland.scenes == "scene_implausible"].index
+    assert 0 < len(refused) <= 5
+    assert set(refused.str.extract(r"L2A_(\d{8})T")[0]) <= {"20220620", "20220623"}
+    assert set(switzerland.scenes) <= {"ok", "scene_duplicate", "scene_implausible"}
+    assert (switzerland.scenes == "ok").mean() > 0.9
     assert (switzerland.parcels == "ok").all()
     rows = switzerland.rows
     assert not rows.duplicated(["parcel_id", "datetime"]).any()

@@ -27,6 +27,9 @@ DINARS = {
     "household_need_per_head": "258", "rent_per_mu": "12.9",
 }  # fmt: skip
 CEILINGS = "currency,valid_from,rule,base_rate,multiple,add,source\n"
+CALENDAR = (
+    "crop,region,sow_start,sow_end,harvest_start,harvest_end\nmaize,north,04-20,05-15,08-05,09-05\n"
+)
 COSTS = "crop,region,cash_cost_per_ha,currency\nmaize,north,266.6,KWD\n"
 
 
@@ -160,9 +163,38 @@ def test_what_is_assumed_of_a_real_county_is_named_and_own_tables_are_not(tmp_pa
     assert yuan[0].startswith("costs per hectare are SIMULATED (region sim of crop_calendars.csv)")
     assert yuan[1].startswith("scales of finance are an order of magnitude (scale_of_finance.csv)")
     assert len(yuan) == 2  # the ceiling in CNY is law
-    costs = own(tmp_path, "costs.csv", COSTS)
-    assert assumptions(dinars(tmp_path, cost_file=costs, cost_region="north"), "X") == []
+    costs, calendar = own(tmp_path, "costs.csv", COSTS), own(tmp_path, "calendar.csv", CALENDAR)
+    north = {"cost_file": costs, "cost_region": "north"}
+    assert assumptions(dinars(tmp_path, **north, calendar_file=calendar), "X") == []
     assert assumptions(load_config(), "SIM001") == []
+
+
+def test_a_lender_s_own_costs_need_a_calendar_to_know_when_the_harvest_comes(
+    tmp_path: Path,
+) -> None:
+    north = {"cost_file": own(tmp_path, "costs.csv", COSTS), "cost_region": "north"}
+    (said,) = assumptions(dinars(tmp_path, **north), "X")
+    assert "the calendar of region north is not in crop_calendars.csv" in said
+    assert "set crops.yields.calendar_region to one of bavaria, sim" in said
+    assert assumptions(dinars(tmp_path, **north, calendar_region="sim"), "X") == []
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("rice,north,02-29,05-15,08-05,09-05", "row 2: sow_start is '02-29': write month and day"),
+        ("rice,north,5/4,05-15,08-05,09-05", "row 2: sow_start is '5/4': write month and day like"),
+        ("maize,north,04-20,05-15,08-05,09-05", "row 2: crop is 'maize': keep one row of it"),
+    ],
+)
+def test_a_bad_day_of_an_own_calendar_names_its_row(
+    tmp_path: Path, row: str, sentence: str
+) -> None:
+    calendar = own(tmp_path, "calendar.csv", f"{CALENDAR}{row}\n")
+    costs = own(tmp_path, "costs.csv", COSTS)
+    config = dinars(tmp_path, cost_file=costs, cost_region="north", calendar_file=calendar)
+    (problem,) = tariff_problems(config)
+    assert sentence in str(problem)
 
 
 def test_the_day_of_the_ceiling_is_each_season_s_own(tmp_path: Path) -> None:
