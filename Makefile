@@ -1,5 +1,7 @@
-# Fieldline: `make demo` sets up everything and runs the simulated county; `make test` the tests.
+# Fieldline: `make demo` sets up everything and runs the simulated county; `make test` the tests,
+# in WORKERS processes.
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := .venv-ready
@@ -19,7 +21,7 @@ demo: $(READY)
 	$(BIN)/fieldline demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
