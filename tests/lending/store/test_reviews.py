@@ -7,20 +7,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from fieldline.lending.decision.case import Case, policy_hash
-from fieldline.lending.decision.decide import decision_row
-from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.case import Case
 from fieldline.lending.store import reviews
 from fieldline.lending.store.database import REVIEWS, open_database, posting, reading
-from fieldline.lending.store.posting import Posted, Shelf, post
+from fieldline.lending.store.posting import Posted, Shelf
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.reviews import Wish
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
+from tests.lending.store.judged import post_judged
 
 SHELF = Shelf("A", "2024", "season-line")
 TODAY = dt.date(2024, 10, 2)
@@ -51,8 +49,7 @@ def _risky(case: Case, pd_: str) -> Case:
 
 
 def give(store: sa.Engine, *cases: Case) -> Posted:
-    rows = [decision_row(case, decide_case(case), policy_hash(case.policy)) for case in cases]
-    return post(store, pd.DataFrame(rows), SHELF, cases[0].policy)
+    return post_judged(store, SHELF, *cases)
 
 
 def decide(store: sa.Engine, offer: dict[str, Any], **wish: Any) -> reviews.State:
@@ -204,14 +201,9 @@ def test_live_lines_elsewhere_bound_what_a_person_gave(store: sa.Engine, doubted
     decide(store, offer)
     safe = _risky(doubted, "0.04")
     asked = safe.farmer.model_copy(update={"requested_minor": 300_000})
-    rows = [safe.model_copy(update={"farmer": asked})]
-    frame = pd.DataFrame([
-        decision_row(c, decide_case(c), policy_hash(c.policy)) for c in rows
-    ])  # fmt: skip
-    assert (
-        post(store, frame, Shelf("B", "2024", "season-line"), safe.policy).live[0]["limit_minor"]
-        == 300_000
-    )
+    there = Shelf("B", "2024", "season-line")
+    (line,) = post_judged(store, there, safe.model_copy(update={"farmer": asked})).live
+    assert line["limit_minor"] == 300_000
     (after,) = give(store, doubted).live
     assert (after["access"], after["limit_minor"]) == ("approve", 120_000)
 
