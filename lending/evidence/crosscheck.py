@@ -180,6 +180,8 @@ def _is_annual(crop: str | None) -> bool:
 def _registry_codes(
     facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date
 ) -> Iterator[str]:
+    if any(paper.by != facts.registry_holder for paper in facts.papers.objections):
+        yield "objection_of_other"
     if facts.registry_on is None:
         yield "registry_unclear" if facts.registry_unclear else "registry_missing"
         return
@@ -197,7 +199,7 @@ def _holder_code(facts: ParcelFacts) -> str:
 
     A tenant is no liar: without a paper from the registered holder the parcel counts for less, and
     for nothing only where that holder objects and no later lease answers. Anybody else's objection
-    says nothing of land that is not theirs.
+    says nothing of land that is not theirs and is only noted (`objection_of_other`).
     """
     if facts.registry_holder == facts.farmer_id:
         return "holder_agrees"
@@ -343,10 +345,21 @@ def evidence_frame(
 def _lease_end(
     fact: ParcelFacts, verdict: Verdict, settings: EvidenceSettings
 ) -> dict[str, dt.date | float | None]:
-    lease = fact.papers.lease
-    if lease is None or "lease_upheld" not in verdict.codes:
+    """Return until when a lease adds to a parcel, and what counts of it without the lease.
+
+    Of land that another holds a share does, as if nothing proved the lease; of land that was rented
+    beside the applicant's own, the applicant's own.
+    """
+    lease, counted = fact.papers.lease, verdict.evidence_area_m2
+    unleased = counted
+    if lease is not None and "lease_upheld" in verdict.codes:
+        unleased = counted * settings.unproven_lease_share
+    elif lease is not None and "holder_agrees" in verdict.codes:
+        held = certified(replace(fact, papers=replace(fact.papers, lease=None))).registry_area_m2
+        own = counted if held is None else held - fact.own_overlap_m2
+        unleased = min(counted, max(0.0, own))
+    if lease is None or unleased >= counted:
         return {"lease_to": None, "unleased_area_m2": None}
-    unleased = verdict.evidence_area_m2 * settings.unproven_lease_share
     return {"lease_to": lease.valid_to, "unleased_area_m2": unleased}
 
 

@@ -549,6 +549,15 @@ def test_only_the_registered_holder_can_object_and_a_later_lease_answers(
         )
     found = set(county.evidence().loc["a", "codes"])
     assert found & {"lease_upheld", "lease_unproven", "holder_conflict"} == {code}
+    assert ("objection_of_other" in found) == ("neighbour" in objections)
+
+
+def test_an_objection_where_no_holder_is_registered_is_noted(county: Any) -> None:
+    county.add("a", "ann")
+    county.hand_in("holder_objection", parcel_id="a", counterparty_id="zoe")
+    row = county.evidence().loc["a"]
+    assert {"registry_missing", "objection_of_other"} <= set(row["codes"])
+    assert row["effect"] == "none"
 
 
 def test_a_refused_tenant_hears_who_objects_and_which_lease_answers(county: Any) -> None:
