@@ -20,7 +20,13 @@ from fieldline.lending.codes import strongest
 from fieldline.lending.documents.facts import parcel_papers
 from fieldline.lending.documents.table import DOCUMENTS, read_documents
 from fieldline.lending.evidence.facts import ParcelFacts, Verdict
-from fieldline.lending.evidence.gather import Known, gather, holds_ground
+from fieldline.lending.evidence.gather import (
+    Known,
+    gather,
+    has_right,
+    holds_ground,
+    lease_of_holder,
+)
 from fieldline.lending.inputs import PROTECTED, REGISTRY
 from fieldline.lending.schemas import EVIDENCE
 from fieldline.lending.settings import EvidenceSettings
@@ -203,12 +209,10 @@ def _holder_code(facts: ParcelFacts) -> str:
     """
     if facts.registry_holder == facts.farmer_id:
         return "holder_agrees"
-    lease, holder = facts.papers.lease, facts.registry_holder
-    leased = lease is not None and lease.landlord == holder
-    objected = [paper.issued_on for paper in facts.papers.objections if paper.by == holder]
-    if lease is not None and leased and all(lease.issued_on > day for day in objected):
+    if lease_of_holder(facts):
         return "lease_upheld"
-    return "holder_conflict" if objected else "lease_unproven"
+    denied = any(paper.by == facts.registry_holder for paper in facts.papers.objections)
+    return "holder_conflict" if denied else "lease_unproven"
 
 
 def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
@@ -221,14 +225,16 @@ def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str
         yield "own_overlap"
     if not facts.rivals:
         return
-    holds = holds_ground(facts, settings)
-    refuted = facts.rival_holds and not holds and facts.registry_holder != facts.farmer_id
-    if holds and not facts.rival_holds and not facts.let_to_rival:
+    holds, held = holds_ground(facts, settings), facts.rival_holds
+    lease = facts.papers.lease
+    of_rival = lease is not None and lease.landlord in facts.rival_farmers
+    own = facts.registry_holder == facts.farmer_id or facts.named_on_rival
+    if holds and not held and not facts.let_to_rival:
         yield "claim_upheld"
-    elif refuted:
-        lease = facts.papers.lease
-        leased = lease is not None and lease.landlord in facts.rival_farmers
-        yield "claim_settled" if leased else "claim_refuted"
+    elif held and of_rival and not own:
+        yield "claim_settled"
+    elif held and not holds and not has_right(facts):
+        yield "claim_refuted"
     elif facts.papers.noted:
         yield "claim_settled"
     elif facts.papers.noted_other:
