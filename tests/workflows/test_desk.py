@@ -148,7 +148,7 @@ def test_a_scene_is_drawn_where_it_lies(client: TestClient) -> None:
 
 
 def test_a_crop_in_leaf_is_red_in_false_colours(client: TestClient, folder: Path) -> None:
-    growth = table(folder, "growth").dropna(subset=["peak"]).sort_values("peak").iloc[-1]
+    growth = table(folder, "growth").dropna(subset=["pos"]).sort_values("peak").iloc[-1]
     dates = [entry["date"] for entry in client.get(f"/api/{PLACE}/map").json()["dates"]]
     clear = table(folder, "observations")
     clear = clear[(clear["parcel_id"] == growth["parcel_id"]) & (clear["valid_fraction"] > 0.99)]
