@@ -125,6 +125,23 @@ def demo(cores: Cores = 2) -> None:
 
 
 @app.command()
+def desk(
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of results; that of the configuration by default.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine.")] = 8765,
+    config: ConfigFiles = None,
+) -> None:
+    """Open the desk in a browser: maps, parcels, farmers and reviews of a results folder.
+
+    Example: fieldline desk --results results
+    """
+    from fieldline.workflows.desk_command import open_desk
+
+    open_desk(config or [], results, port)
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="New folder of the county.")],
     parcels: Annotated[Path, typer.Option(help="Outlines: GeoJSON, GeoPackage, Shapefile, ...")],
