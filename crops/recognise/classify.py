@@ -21,8 +21,8 @@ from fieldline.crops.inputs import LABELLED, SURVEY
 from fieldline.crops.model_card import content_hash, write_card
 from fieldline.crops.recognise.crop_card import crop_card
 from fieldline.crops.recognise.features import Cube, rows_of
+from fieldline.crops.recognise.label_tables import LabelledSeries
 from fieldline.crops.recognise.labels import (
-    LabelledSeries,
     SeasonLabels,
     SurveyLabels,
     survey_labels,

@@ -16,15 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from fieldline.crops.inputs import LABELLED, SURVEY
-from fieldline.crops.recognise.places import centroids
+from fieldline.crops.inputs import SURVEY
+from fieldline.crops.recognise.label_tables import (
+    LabelledSeries,
+    code_map,
+    outline_centres,
+    read_frame,
+)
 from fieldline.crops.series import ClearSeries, Floats, known_until
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.inputs.schema import Problem, counted, problems_of, without
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.reference import crop_named, table_rows
+from fieldline.pipeline.records.reference import crop_named
 from fieldline.pipeline.records.settings import Season
 
 _LOG = logging.getLogger(__name__)
@@ -33,13 +37,6 @@ _YEAR = dt.timedelta(days=365)
 OTHER = "other"
 #: Columns of a crop cut: what is wrong with them says nothing about the crop that was seen.
 _CUT = ("yield_t_ha", "measured_on")
-#: Columns of the half-monthly Bavarian table by Sentinel-2 band name.
-_HALFMONTH = {f"B{n}_mean": f"B{n:02d}" for n in (2, 3, 4, 5, 6, 7, 8, 11, 12)} | {
-    "B8A_mean": "B8A"
-}
-_DN_SCALE = 1e-4
-#: The table's dates (15th and last of the month) close the half month that they average.
-_HALF_OF_HALF_MONTH = pd.Timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -54,22 +51,6 @@ class SeasonLabels:
     """Its dates."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """The survey's own column names by Fieldline's."""
-
-
-@dataclass(frozen=True)
-class LabelledSeries:
-    """Labelled series of other parcels (`CountyInputs.labelled_series` and its companions)."""
-
-    table: Path
-    """The series."""
-    layout: str = "long"
-    """`long` or `bavaria_halfmonth`."""
-    fields: Path | None = None
-    """Polygons that belong to it; only their count is checked."""
-    codes: str | None = None
-    """Table of `data/` with columns code, crop that maps foreign codes."""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """The table's own column names by Fieldline's (`long` alone)."""
 
 
 @dataclass(frozen=True)
@@ -181,18 +162,6 @@ def crop_cuts(path: Path, as_of: dt.date, columns: Mapping[str, str] | None = No
     return last[["parcel_id", "crop", "yield_t_ha"]].sort_index(ignore_index=True)
 
 
-def code_map(table: str) -> dict[str, str]:
-    """Read a table of `data/` that maps foreign crop codes to crop codes.
-
-    Raises:
-        UserError: The table does not exist or lacks its columns.
-    """
-    rows = table_rows(table)
-    if rows and not {"code", "crop"} <= set(rows[0]):
-        raise UserError(f"{table} lacks the columns code, crop", "correct inputs.label_codes")
-    return {row["code"]: row["crop"] for row in rows}
-
-
 def read_labelled(source: LabelledSeries, season: Season) -> Samples:
     """Read labelled series onto the season's clock.
 
@@ -204,12 +173,14 @@ def read_labelled(source: LabelledSeries, season: Season) -> Samples:
     Raises:
         UserError: Unknown layout, missing column or no crop that a table knows.
     """
-    if source.layout == "bavaria_halfmonth":
-        frame, bands = _read_halfmonth(source.table)
-    elif source.layout == "long":
-        frame, bands = _read_long(source)
-    else:
-        raise UserError(f"labelled series layout {source.layout!r} is unknown", "use long")
+    frame, bands = read_frame(source)
+    return samples_of(frame, bands, source, season)
+
+
+def samples_of(
+    frame: pd.DataFrame, bands: list[str], source: LabelledSeries, season: Season
+) -> Samples:
+    """Lay a frame of labelled series on the season's clock, as `read_labelled` does."""
     named, unknown, left_out = _named(frame, source)
     series, crops = _series(named, bands, season)
     return Samples(series, crops, _where(named, series.parcel_ids, source), unknown, left_out)
@@ -218,73 +189,11 @@ def read_labelled(source: LabelledSeries, season: Season) -> Samples:
 def _where(frame: pd.DataFrame, samples: Sequence[str], source: LabelledSeries) -> Floats:
     """Return where samples lie: by their outlines, by columns lon and lat, or nowhere known."""
     if source.fields is not None:
-        return _centres(source.fields, samples)
+        return outline_centres(source.fields, samples)
     if not {"lon", "lat"} <= set(frame.columns):
         return np.full((len(samples), 2), np.nan)
     first = frame.drop_duplicates("sample_id").set_index("sample_id")
     return first.loc[list(samples), ["lon", "lat"]].to_numpy(np.float64)
-
-
-def _centres(fields: Path, samples: Sequence[str]) -> Floats:
-    """Return the centre of each sample's polygon, matched by `sample_id` or `id`."""
-    import geopandas as gpd
-
-    if not fields.is_file():
-        raise UserError(f"{fields} does not exist", "correct inputs.labelled_fields")
-    outlines = gpd.read_file(fields).to_crs(4326)
-    name = next((c for c in ("sample_id", "id") if c in outlines.columns), None)
-    if name is None:
-        raise UserError(f"{fields} has no column sample_id or id", "add the series' sample_id")
-    ids = outlines[name]
-    text = ids.map("{:06d}".format) if pd.api.types.is_integer_dtype(ids) else ids.astype(str)
-    middle = centroids(outlines.geometry.to_numpy())
-    place = dict(zip(text, middle, strict=True))
-    nowhere = np.full(2, np.nan)
-    return np.stack([place.get(sample, nowhere) for sample in samples])
-
-
-def _read_halfmonth(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    raw = _read_parquet(path)
-    missing = [name for name in ("id", "NC", "Date", *_HALFMONTH) if name not in raw.columns]
-    if missing:
-        raise UserError(
-            f"{path} lacks the columns {', '.join(missing)} of the layout bavaria_halfmonth",
-            "correct inputs.labelled_series_format",
-        )
-    frame = pd.DataFrame(
-        {
-            "sample_id": raw["id"].map("{:06d}".format),
-            "crop": raw["NC"].astype(int).astype(str),
-            "date": pd.to_datetime(raw["Date"]) - _HALF_OF_HALF_MONTH,
-        }
-    )
-    for column, band in _HALFMONTH.items():
-        frame[band] = raw[column].to_numpy(np.float64) * _DN_SCALE
-    return frame, list(_HALFMONTH.values())
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise UserError(f"labelled series {path} does not exist", "correct inputs.labelled_series")
-    try:
-        return pd.read_parquet(path)
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{path} is not a Parquet file", "export it again") from error
-
-
-def _read_long(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
-    reading = Reading(columns=source.columns, place="inputs")
-    table = read_input(source.table, LABELLED, reading)
-    fixed = {column.name for column in LABELLED.columns}
-    bands = [name for name in table.frame.columns if name not in fixed]
-    if not bands:
-        raise UserError(
-            f"{source.table} has no column of numbers beside {', '.join(sorted(fixed))}",
-            "add one column per band, such as B04",
-        )
-    if table.problems:
-        _LOG.warning("%s: rows left out: %s", source.table, counted(table.problems))
-    return table.good.copy(), bands
 
 
 def _named(
@@ -296,11 +205,12 @@ def _named(
     of labels none of which is known is refused: it is the wrong table.
     """
     written = frame["crop"]
+    mapping: Mapping[str, str | None]
     if source.codes is None:
-        mapping: dict[str, str | None] = {name: crop_named(name) for name in written.unique()}
+        mapping = {name: crop_named(name) for name in written.unique()}
         place, remedy = "data/crops.csv", "name a code table in inputs.label_codes"
     else:
-        mapping = dict(code_map(source.codes))
+        mapping = code_map(source.codes)
         place = f"data/{source.codes}"
         remedy = "add a row per code (an empty crop leaves it out)"
     samples = frame.drop_duplicates("sample_id")["crop"].value_counts()

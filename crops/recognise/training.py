@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldline.crops.recognise.features import Cube, View, cube_of, joined, rows_of
+from fieldline.crops.recognise.label_tables import LabelledSeries
 from fieldline.crops.recognise.labels import (
     OTHER,
-    LabelledSeries,
     SeasonLabels,
     SurveyLabels,
     read_labelled,

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from shapely import box
 
+from fieldline.crops.recognise.label_tables import LabelledSeries, code_map
 from fieldline.crops.recognise.labels import (
-    LabelledSeries,
-    code_map,
     crop_cuts,
     read_labelled,
     read_survey,
@@ -102,10 +101,27 @@ def test_a_survey_without_crops_is_refused(tmp_path):
         survey_labels(path, AS_OF)
 
 
-def test_every_mapped_code_is_a_known_crop():
-    assert set(code_map("codes_bavaria_iacs.csv").values()) - {""} <= set(crops())
-    with (files("fieldline") / "data" / "codes_bavaria_iacs.csv").open(encoding="utf-8") as handle:
-        assert all(row["source"] for row in csv.DictReader(handle))
+@pytest.mark.parametrize(
+    "table",
+    ["codes_bavaria_iacs.csv", "codes_danish.csv", "codes_french_rpg.csv", "codes_usda_cdl.csv",
+     "codes_worldcereal.csv"],
+)  # fmt: skip
+def test_foreign_codes_name_crops_of_the_table_with_a_source_and_once(table: str) -> None:
+    assert set(code_map(table).values()) - {""} <= set(crops())
+    with (files("fieldline") / "data" / table).open(encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert all(row["source"] for row in rows)
+    assert len({row["code"] for row in rows}) == len(rows)
+
+
+def test_the_longest_code_that_fits_counts() -> None:
+    codes = code_map("codes_worldcereal.csv")
+    assert codes["1101010011"] == "winter_wheat"
+    assert codes["1101010012"] == "spring_wheat"
+    assert codes["1106000032"] == "winter_rapeseed"
+    assert codes["1106000110"] == "other"
+    assert codes["2001020022"] == "grassland"
+    assert codes.get("9") is None
 
 
 def test_dates_of_other_years_move_into_the_season_and_codes_must_be_known(tmp_path, season):
