@@ -80,7 +80,7 @@ def map_facts(call: Asked, season: str, county: str) -> Response:
             "legends": {name: [_entry(call, e) for e in layer.legends[name]] for name in LAYERS},
             "dates": _dates(call, place),
             "tiles": tiles,
-            "running": following.title if following else None,
+            "running": call.words.stage(following.name, following.title) if following else None,
         }
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fieldline.desk.app import map_answers
+from fieldline.desk.app import map_answers, people_answers, review_answers
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,17 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"/tiles/{_PLACE}/parcels.pmtiles", map_answers.tiles),
     Route("GET", f"/tiles/{_PLACE}/{{date}}/{{z}}/{{x}}/{{y}}.png", map_answers.scene),
     Route("GET", f"/chips/{_PLACE}/{{parcel_id}}/{{date}}.png", map_answers.parcel_chip),
+    Route("GET", f"/parcel/{_PLACE}/{{parcel_id}}", people_answers.parcel),
+    Route("GET", f"/api/{_PLACE}/parcels/{{parcel_id}}/series", people_answers.parcel_series),
+    Route("GET", f"/csv/{_PLACE}/{{parcel_id}}", people_answers.series_csv),
+    Route("GET", f"/farmer/{_PLACE}/{{farmer_id}}", people_answers.farmer),
+    Route("GET", f"/report/{_PLACE}/{{farmer_id}}", people_answers.report),
+    Route("GET", "/reviews", review_answers.queue),
+    Route("GET", "/reviews/{offer_id}", review_answers.case),
+    Route("POST", "/reviews/{offer_id}/decide", review_answers.decide),
+    Route("POST", "/reviews/{offer_id}/{review_id}/confirm", review_answers.confirm),
+    Route("POST", "/reviews/{offer_id}/{review_id}/revoke", review_answers.revoke),
+    Route("GET", "/photos/{name}", review_answers.photo),
     Route("GET", "/static/{name}", map_answers.static),
     Route("GET", "/vendor/{name}", map_answers.vendor),
     Route("GET", "/favicon.ico", map_answers.favicon),

@@ -28,6 +28,10 @@ class Words:
         """Return the words under a key, with the values filled in."""
         return self.table[key].format(**values) if values else self.table[key]
 
+    def stage(self, name: str, title: str) -> str:
+        """Return what a stage of the chain is called; its own title where it has no words here."""
+        return self.table.get(f"stage.{name}", title)
+
     def pick(self, english: str, chinese: str) -> str:
         """Return the text in this language of data that come in both."""
         return chinese if self.language == "zh" and chinese else english

@@ -12,7 +12,10 @@ from fieldline.desk.app.words import LANGUAGES, chosen, words
 APP = Path(__file__).resolve().parents[2] / "desk" / "app"
 KEY = r"[a-z]+\.[a-z_0-9]+"
 #: Keys that are put together from a part and a value, by the code that does it.
-MADE = ("class.", "layer.", "map.unit_", "map.kind_", "desk.language_")
+MADE = (
+    "class.", "layer.", "map.unit_", "map.kind_", "desk.language_", "cap.", "income.", "hazard.",
+    "stage.", "state.", "status.", "queue.", "parcel.model_", "parcel.by_", "time.alt_",
+)  # fmt: skip
 
 
 def keys_said() -> set[str]:
@@ -22,7 +25,7 @@ def keys_said() -> set[str]:
     for path in APP.glob("static/*.js"):
         said |= set(re.findall(rf"\bt\(\"({KEY})\"", path.read_text("utf-8")))
     for path in APP.glob("*.py"):
-        said |= set(re.findall(rf"\bwords\(\s*\"({KEY})\"", path.read_text("utf-8")))
+        said |= set(re.findall(rf"\b(?:words|t)\(\s*\"({KEY})\"", path.read_text("utf-8")))
     return said
 
 
