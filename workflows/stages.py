@@ -131,7 +131,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "scenes.parquet"},
         settings={
             "season": "season", "scenes": "county.scenes", "grid": "county.grid", "pull": "pull",
-            "remote": "county.inputs.remote_catalog",
+            "remote": "county.inputs.remote_catalog", "simulated": "county.simulated",
         },
         about="scene",
     ),

@@ -95,6 +95,7 @@ def decide(
     *,
     today: dt.date,
     by: Signer | None = None,
+    seen: str | None = None,
 ) -> State:
     """Enter a person's decision on a live offer.
 
@@ -104,13 +105,16 @@ def decide(
         wish: What is decided.
         today: Day of the act.
         by: Who signs the chain.
+        seen: Id of the last act on the farmer that was looked at, empty for none; None where the
+            decision is made whatever others have entered meanwhile.
 
     Raises:
-        UserError: There is no such live offer, or the decision is not one that may be made; nothing
-            is entered.
+        UserError: There is no such live offer, the decision is not one that may be made, or
+            somebody acted meanwhile; nothing is entered.
     """
     with posting(engine) as connection:
         offer, case = _live_offer(connection, name)
+        _refuse_unseen(connection, offer, seen)
         decision = decide_case(case.model_copy(update={"review": None}))
         _refuse(wish, offer, case, decision, today)
         until = wish.until or today + dt.timedelta(days=LONGEST_DAYS)
@@ -237,6 +241,23 @@ def _live_offer(connection: sa.Connection, name: str) -> tuple[Row, Case]:
         )
     row = rows[0]._asdict()
     return row, Case.of(read_trace(row.pop("trace")).case)
+
+
+def last_act(connection: sa.Connection, offer: Mapping[str, Any]) -> Row | None:
+    """Return the last act on an offer's farmer there; None where nobody has acted."""
+    here = [REVIEWS.c[name] == offer[name] for name in (*_SHELF, "farmer_id")]
+    query = sa.select(REVIEWS).where(*here).order_by(REVIEWS.c.seq.desc()).limit(1)
+    found = connection.execute(query).one_or_none()
+    return None if found is None else found._asdict()
+
+
+def _refuse_unseen(connection: sa.Connection, offer: Row, seen: str | None) -> None:
+    act = None if seen is None else last_act(connection, offer)
+    if act is not None and act["review_id"] != seen:
+        raise UserError(
+            f"{act['officer']} has acted on offer {offer['offer_id']} meanwhile ({act['act']})",
+            "look at the offer again, then decide",
+        )
 
 
 def _refuse(wish: Wish, offer: Row, case: Case, decision: Decision, today: dt.date) -> None:

@@ -14,8 +14,8 @@ import pytest
 from tests.workflows.conftest import ROOT
 
 COMMANDS = [
-    "run", "demo", "init", "score", "parcels check", "config check", "config write", "audit verify",
-    "audit replay", "audit anchor", "audit seal", "offers expire",
+    "run", "demo", "desk", "init", "score", "parcels check", "config check", "config write",
+    "audit verify", "audit replay", "audit anchor", "audit seal", "offers expire",
     "offers release", "review list",
     "review decide", "review confirm", "review revoke", "review import",
 ]  # fmt: skip

@@ -78,6 +78,21 @@ def test_the_next_posting_honours_it_and_replays_it(store: sa.Engine, doubted: C
     assert replay_stored(store).problems == {}
 
 
+def test_a_decision_on_what_another_person_changed_meanwhile_is_refused(
+    store: sa.Engine, doubted: Case
+) -> None:
+    (offer,) = give(store, doubted).live
+    ann = Wish("Ann", "decline", "no field there")
+    bo = Wish("Bo", "approve", "seen on the farm", Decimal(3000))
+    first = reviews.decide(store, offer["offer_id"], ann, today=TODAY, seen="")
+    with pytest.raises(UserError, match=r"Ann has acted on offer .* meanwhile \(decide\)"):
+        reviews.decide(store, offer["offer_id"], bo, today=TODAY, seen="")
+    with reading(store) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(REVIEWS)) == 1
+    seen = first.row["review_id"]
+    assert reviews.decide(store, offer["offer_id"], bo, today=TODAY, seen=seen).said == "in force"
+
+
 def test_a_person_may_decline(store: sa.Engine, doubted: Case) -> None:
     (offer,) = give(store, doubted).live
     decide(store, offer, verdict="decline", amount=None, reason="the land is not farmed")
