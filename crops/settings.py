@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -59,6 +60,37 @@ class FieldsSettings(Section):
         return self
 
 
+class SegmentSettings(Section):
+    """Field polygons by a network."""
+
+    model: Path | None = None
+    """Folder of an approved network (`fieldline fields gate`); empty takes the one that ships with
+    Fieldline, which learnt from simulated counties."""
+    enabled: bool = True
+    """Look for field polygons; without torch and safetensors the stage says so and goes on."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: the GPU where there is one."""
+    threads: int = Field(2, ge=1)
+    """Threads on the processor, claimed from the scheduler."""
+    dates: int = Field(6, ge=1, le=60)
+    """Dates read at most: the least cloudy of as many equal parts of the season."""
+    tile: int = Field(128, ge=16, multiple_of=4)
+    """Edge of the square tile that the network sees at once, pixels ..."""
+    halo: int = Field(16, ge=4, multiple_of=4)
+    """... and the land around it that it sees too."""
+    batch: int = Field(4, ge=1)
+    """Tiles at once; a GPU whose memory runs out takes fewer."""
+    smooth: float = Field(1.0, ge=0, le=5)
+    """Smoothing of the border map, output pixels of half the grid's resolution."""
+    stop: float = Field(0.5, gt=0, lt=1)
+    """Regions merge while the pairs across their border are of one field with this probability; one
+    half by construction of the loss, whatever the area."""
+    least_m2: float = Field(200.0, ge=0)
+    """Smaller regions are no field (0.3 mu), m2."""
+    simplify_m: float = Field(5.0, ge=0, le=30)
+    """Outlines lose corners up to about this size, m; neighbours keep one common border."""
+
+
 class ClassifySettings(Section):
     """Crop classifier."""
 
@@ -66,8 +98,8 @@ class ClassifySettings(Section):
     """Step of the regularised series, days."""
     min_labels_per_class: int = Field(3, ge=2)
     """Classes with fewer labels are not learnt and are named in the model card."""
-    max_labels_per_class: int = Field(150, ge=10)
-    """More labels of one class are drawn down to this number: time to train stays flat."""
+    max_labels_per_class: int = Field(2000, ge=10)
+    """More labels of one class are drawn down to this number: time to train stays bounded."""
     folds: int = Field(5, ge=2)
     """Cross-validation folds, grouped by village or farm."""
     min_peak: float = Field(0.35, ge=0, le=1)
@@ -78,20 +110,37 @@ class ClassifySettings(Section):
     """Top probability under which the answer is `cannot tell`."""
     set_coverage: float = Field(0.9, gt=0, lt=1)
     """Target coverage of the conformal prediction set."""
-    augment: int = Field(4, ge=0, le=50)
-    """Jittered copies of each labelled series: the same crop sown earlier or later, brighter."""
+    block_m: float = Field(1000.0, ge=10)
+    """Edge of the square blocks that group folds where places are known and villages are too few,
+    metres."""
+    augment: int = Field(2, ge=0, le=50)
+    """Jittered copies of each labelled series that are tried where labels are few; they stay only
+    where held-out folds gain."""
+    augment_below: int = Field(60, ge=0)
+    """Mean labels per class under which copies are tried."""
     augment_shift_days: float = Field(4.0, ge=0, le=40)
     """Standard deviation of the time shift of a copy, days."""
-    augment_gain: float = Field(0.08, ge=0, le=0.5)
+    augment_gain: float = Field(0.05, ge=0, le=0.5)
     """Standard deviation of a copy's log gain, per band and common."""
     trees: int = Field(300, ge=20)
     """Trees of the extra-trees member."""
-    rounds: int = Field(60, ge=10)
+    rounds: int = Field(180, ge=10)
     """Boosting rounds of the xgboost member."""
-    learning_rate: float = Field(0.15, gt=0, le=1)
+    learning_rate: float = Field(0.12, gt=0, le=1)
     """Shrinkage of the xgboost member."""
-    depth: int = Field(3, ge=1, le=12)
+    depth: int = Field(5, ge=1, le=12)
     """Depth of the xgboost member's trees."""
+    column_share: float = Field(0.2, gt=0, le=1)
+    """Share of the features that each boosted tree sees."""
+    population: int = Field(6000, ge=0)
+    """Unlabelled parcels of the county, drawn evenly, that class shares and the refusal of other
+    land are learnt from."""
+    shares_from: int = Field(200, ge=1)
+    """Fewer unlabelled parcels than this leave the class shares those of the labels."""
+    shares_prior: float = Field(20.0, ge=0)
+    """Parcels' worth of the labels' own shares that the re-estimated shares start from."""
+    refuse_known: float = Field(0.05, ge=0, lt=0.5)
+    """Share of the known crops that may be lost to the refusal of other land; 0 refuses none."""
     threads: int = Field(1, ge=1)
     """Threads for training; results do not depend on it."""
     seed: int = 17
@@ -213,6 +262,8 @@ class YieldSettings(Section):
 class CropsSettings(Section):
     """All stages of the crops room."""
 
+    segment: SegmentSettings = SegmentSettings()
+    """Field polygons."""
     fields: FieldsSettings = FieldsSettings()
     """Planted area."""
     classify: ClassifySettings = ClassifySettings()

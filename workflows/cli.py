@@ -14,6 +14,8 @@ import typer
 
 from fieldline.pipeline.records.errors import FieldlineError, InterruptedRunError, UserError
 from fieldline.workflows import exits
+from fieldline.workflows.cli_crops import crops_app
+from fieldline.workflows.cli_fields import fields_app
 from fieldline.workflows.cli_risk import risk_app
 from fieldline.workflows.store_cli import audit_app, offers_app, review_app
 from fieldline.workflows.vault_commands import vault_app
@@ -37,6 +39,8 @@ app.add_typer(config_app, name="config")
 app.add_typer(audit_app, name="audit")
 app.add_typer(vault_app, name="vault")
 app.add_typer(risk_app, name="risk")
+app.add_typer(crops_app, name="crops")
+app.add_typer(fields_app, name="fields")
 app.add_typer(offers_app, name="offers")
 app.add_typer(review_app, name="review")
 

@@ -73,6 +73,8 @@ class PartyCase(_Record):
     """Guaranteed by others."""
     guaranteeing_minor: int = 0
     """Guaranteed for others."""
+    household_size: int | None = None
+    """People whose need the land bears, as stated or the policy's default."""
 
     def means(self, currency: str) -> Means:
         """Return the same in units of the currency."""

@@ -179,7 +179,9 @@ def _judge(
         told_first, *causes = stops if rules.stops_alone else [*stops, *doubts]
         points = findings.points_judged(case, [told_first, *causes])
         return "decline", [told_first, *leases, *causes, *points]
-    bounds = [*findings.limits(case, caps), *findings.left_out(case)]
+    bounds = [
+        *findings.limits(case, caps), *findings.left_out(case), *findings.doubted_crops(case),
+    ]  # fmt: skip
     small = limit < least_line(case)
     if small and rules.minimum_stands:
         doubts = _that_could_raise(doubts) or [*findings.unvalued_part(case, caps)]

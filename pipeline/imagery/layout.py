@@ -118,6 +118,10 @@ class Cover:
     _known: dict[tuple[FileGeometry, tuple[int, int]], Tiles | None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __reduce__(self) -> tuple[type[Cover], tuple[Places]]:
+        """Travel to another process without what was reckoned here."""
+        return Cover, (self.places,)
+
     def tiles(self, geometry: FileGeometry, tile: tuple[int, int], *, whole: bool) -> Tiles:
         """Return the tiles needed of a file.
 

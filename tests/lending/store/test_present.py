@@ -21,11 +21,12 @@ from fieldline.lending.settings import PostingSettings
 from fieldline.lending.store.closing import expire
 from fieldline.lending.store.database import LIVE, OFFERS, open_database, reading
 from fieldline.lending.store.offers import run_offers
-from fieldline.lending.store.posting import Posted, Shelf, post
+from fieldline.lending.store.posting import Posted, Shelf
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
+from tests.lending.store.judged import post_judged
 
 A = Shelf("A", "2024", "season-line")
 ELSEWHERE = (
@@ -41,8 +42,7 @@ def store(tmp_path: Path) -> sa.Engine:
 
 def give(store: sa.Engine, shelf: Shelf, *cases: Case, **more: Any) -> Posted:
     """Decide cases and post them as all that there is on a shelf."""
-    rows = [decision_row(case, decide_case(case), policy_hash(case.policy)) for case in cases]
-    return post(store, pd.DataFrame(rows), shelf, cases[0].policy, **more)
+    return post_judged(store, shelf, *cases, **more)
 
 
 def live(store: sa.Engine) -> list[Any]:

@@ -1,0 +1,1 @@
+"""What every network shares: the machine it runs on and the folder it lives in."""
