@@ -11,12 +11,16 @@ from typing import Any, Literal
 from fastapi import Response
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 
+from fieldline.desk.app.downloads import download
+from fieldline.desk.app.export import geopackage, geoparquet
+from fieldline.desk.app.industry import COLUMNS, industry
 from fieldline.desk.app.layer import LAYERS, ClassOf
 from fieldline.desk.app.pages import Asked, Call
 from fieldline.desk.app.parcel_facts import panel_facts
 from fieldline.desk.app.pictures import chip, scene_tile
 from fieldline.desk.app.places import NotHereError, Place
 from fieldline.desk.app.scripts import FILES, HERE, VENDOR
+from fieldline.desk.app.series import written
 from fieldline.desk.app.tiles import POINTS_BELOW
 from fieldline.pipeline.records.errors import UserError
 
@@ -176,3 +180,22 @@ def _file(folder: Any, name: str, known: set[str]) -> Response:
 def favicon() -> Response:
     """No picture for the tab: the browser asks for one unasked."""
     return RedirectResponse("/static/mark.svg")
+
+
+def export(
+    call: Asked, season: str, county: str,
+    name: Literal["layer.gpkg", "layer.parquet", "industry.csv"],
+) -> Response:  # fmt: skip
+    """A county for other tools."""
+    place = call.place(season, county)
+    layer = call.desk.layer(place)
+    start = f"{place.county}-{place.season}"
+    if name == "industry.csv":
+        rows = industry(place, layer, call.desk.suppress_below)
+        text = written(COLUMNS, rows)
+        return download(text, f"{start}-industry.csv", "text/csv; charset=utf-8")
+    if name == "layer.parquet":
+        content, kind = geoparquet(place, layer), "application/vnd.apache.parquet"
+    else:
+        content, kind = geopackage(place, layer, call.words), "application/geopackage+sqlite3"
+    return download(content, f"{start}-parcels{name.removeprefix('layer')}", kind)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from fastapi import Response
 
 from fieldline.desk.app import series
+from fieldline.desk.app.downloads import download
 from fieldline.desk.app.pages import Asked, Call
 from fieldline.desk.app.parcel_facts import area, crop_name, known, yields
 from fieldline.desk.app.parcel_page import parcel_page
@@ -61,13 +62,6 @@ def series_csv(
         seen = series.observed(place, parcel_id)
         text = series.growth_csv(seen, series.curve(growth), spread)
     return download(text, f"{of}-{season}-{parcel_id}.csv", "text/csv; charset=utf-8")
-
-
-def download(content: str | bytes, name: str, kind: str) -> Response:
-    """Return a file to be saved; its name holds nothing that a header could be broken with."""
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
-    headers = {"Content-Disposition": f'attachment; filename="{plain}"'}
-    return Response(content, media_type=kind, headers=headers)
 
 
 def _grown(

@@ -39,6 +39,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"/csv/{_PLACE}/{{parcel_id}}", people_answers.series_csv),
     Route("GET", f"/farmer/{_PLACE}/{{farmer_id}}", people_answers.farmer),
     Route("GET", f"/report/{_PLACE}/{{farmer_id}}", people_answers.report),
+    Route("GET", f"/export/{_PLACE}/{{name}}", map_answers.export),
     Route("GET", "/reviews", review_answers.queue),
     Route("GET", "/reviews/{offer_id}", review_answers.case),
     Route("POST", "/reviews/{offer_id}/decide", review_answers.decide),
