@@ -132,6 +132,17 @@ class ClassifySettings(Section):
     """Depth of the xgboost member's trees."""
     column_share: float = Field(0.2, gt=0, le=1)
     """Share of the features that each boosted tree sees."""
+    network: Literal["auto", "always", "never"] = "auto"
+    """Series network as a further member: `auto` where torch is installed, `always` refuses
+    to run without it."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the network runs: `auto` takes a GPU where there is one."""
+    network_steps: int = Field(150, ge=1)
+    """Optimiser steps of each fold's network ..."""
+    network_many: int = Field(1000, ge=1)
+    """... and from this many labels ..."""
+    network_steps_many: int = Field(250, ge=1)
+    """... this many."""
     population: int = Field(6000, ge=0)
     """Unlabelled parcels of the county, drawn evenly, that class shares and the refusal of other
     land are learnt from."""

@@ -20,6 +20,7 @@ from fieldline.crops.model_card import (
 )
 from fieldline.crops.recognise.forest import Labels, Matrix
 from fieldline.crops.recognise.recogniser import Fitted, Training
+from fieldline.crops.recognise.series_member import NETWORK
 from fieldline.crops.recognise.sets import area_band, coverage_report, held_out_members
 from fieldline.crops.recognise.shares import reweighted
 from fieldline.crops.recognise.training import Clock, Gathered
@@ -86,7 +87,7 @@ def model_story(training: Training, fitted: Fitted, settings: ClassifySettings) 
         "held_out": _held_out(training, plain, settings),
         "members": {
             "macro_f1": raw, "weights": model.mix.weights, "temperatures": model.mix.temperatures,
-            "jittered_copies": fitted.copies,
+            "jittered_copies": fitted.copies, "series_network": _network_said(fitted, settings),
         },
         "baselines": baselines(fitted.rows, truth, fold, count),
         "calibration": {
@@ -104,6 +105,15 @@ def model_story(training: Training, fitted: Fitted, settings: ClassifySettings) 
         "prediction_sets": {"target": settings.set_coverage}
         | dict(coverage_report(inside, truth, band, training.classes)),
     }  # fmt: skip
+
+
+def _network_said(fitted: Fitted, settings: ClassifySettings) -> str:
+    """Say whether the series network answers, and why not."""
+    if fitted.model.networks is not None:
+        return f"{len(fitted.model.networks.members)} networks, one per fold"
+    if NETWORK in fitted.unseen.members:
+        return "trained and given no weight by the folds"
+    return "off by settings" if settings.network == "never" else "torch is not installed"
 
 
 def _held_out(training: Training, plain: Floats, settings: ClassifySettings) -> dict[str, Any]:

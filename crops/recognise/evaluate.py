@@ -192,7 +192,7 @@ def run_split(points: Points, split: Split, settings: ClassifySettings, *, besid
     unknown = area_band(np.full(len(split.test), np.nan))
     inside = np.zeros((len(split.test), count), dtype=bool)
     inside[:, present] = model.sets.members(answers.probabilities, unknown)
-    models = {OURS: answers.probabilities, PLAIN: model.by_labels(features(test, model.view))}
+    models = {OURS: answers.probabilities, PLAIN: model.by_labels(test, features(test, model.view))}
     models = {name: _wide(found, present, count) for name, found in models.items()}
     if beside:
         labels = points.labels[split.train]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,24 @@ from fieldline.crops.recognise.ensemble import BOOSTING, TREES, Members, fit_mem
 from fieldline.crops.recognise.features import Cube, View, features, jitter, rows_of
 from fieldline.crops.recognise.forest import Labels, Matrix
 from fieldline.crops.recognise.novelty import LabelledRows, Novelty, fit_novelty
+from fieldline.crops.recognise.series_member import (
+    NETWORK,
+    Networks,
+    network_machine,
+    train_on_folds,
+)
 from fieldline.crops.recognise.sets import PredictionSets, area_band, fit_sets
 from fieldline.crops.recognise.shares import population_shares, reweighted
 from fieldline.crops.series import Floats
 from fieldline.crops.settings import ClassifySettings
 
 #: Weights that may be chosen; the first stands where folds see no difference.
-MIXES = (
+_WITH_NETWORK: tuple[dict[str, float], ...] = (
+    {NETWORK: 2.0, BOOSTING: 1.0, TREES: 1.0}, {NETWORK: 1.0, BOOSTING: 1.0, TREES: 1.0},
+    {NETWORK: 4.0, BOOSTING: 1.0, TREES: 1.0}, {NETWORK: 1.0, BOOSTING: 1.0, TREES: 0.0},
+    {NETWORK: 1.0, BOOSTING: 0.0, TREES: 0.0}, {NETWORK: 1.0, BOOSTING: 0.0, TREES: 1.0},
+)  # fmt: skip
+_TREES_ALONE: tuple[dict[str, float], ...] = (
     {BOOSTING: 1.0, TREES: 1.0}, {BOOSTING: 3.0, TREES: 1.0}, {BOOSTING: 1.0, TREES: 3.0},
     {BOOSTING: 1.0, TREES: 0.0}, {BOOSTING: 0.0, TREES: 1.0},
 )  # fmt: skip
@@ -63,6 +74,11 @@ class Unseen:
     """Raw probabilities by member, (rows, classes)."""
     fold: NDArray[np.int64]
 
+    @property
+    def mixes(self) -> tuple[dict[str, float], ...]:
+        """Weights that may be chosen for these members."""
+        return (*_WITH_NETWORK, *_TREES_ALONE) if NETWORK in self.members else _TREES_ALONE
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -81,6 +97,8 @@ class Recogniser:
     """A fitted, calibrated crop model for one county and season."""
 
     members: Members
+    networks: Networks | None
+    """None where torch is absent, networks are not wanted, or folds gave them no weight."""
     classes: tuple[str, ...]
     view: View
     bands: tuple[str, ...]
@@ -94,14 +112,22 @@ class Recogniser:
     novelty: Novelty
     sets: PredictionSets
 
-    def by_labels(self, rows: Matrix) -> Floats:
-        """Return probabilities that assume the labels' own class shares."""
-        return self.mix.of(self.members.predict(rows))
+    def by_labels(self, cube: Cube, rows: Matrix) -> Floats:
+        """Return probabilities that assume the labels' own class shares.
+
+        Args:
+            cube: Parcels.
+            rows: Their features.
+        """
+        said = self.members.predict(rows)
+        if self.networks is not None:
+            said[NETWORK] = self.networks.predict(cube, self.view)
+        return self.mix.of(said)
 
     def predict(self, cube: Cube) -> Answers:
         """Answer for parcels with clear dates."""
         rows = features(cube, self.view)
-        plain = self.by_labels(rows)
+        plain = self.by_labels(cube, rows)
         strange = self.novelty.ranks(rows, plain)
         shifted = reweighted(plain, self.shares / self.learnt)
         return Answers(shifted, strange, strange > self.novelty.limit)
@@ -139,7 +165,7 @@ def fit_recogniser(
     """
     rows = features(training.cube, training.view)
     fold = fold_numbers(training.labels, training.groups, settings)
-    unseen, mix, copies = _on_folds(training, rows, fold, settings)
+    unseen, mix, copies, networks = _on_folds(training, rows, fold, settings)
     plain = mix.of(unseen.members)
     everything = np.arange(len(training.labels))
     inputs, targets = _expanded(training, rows, everything, copies, settings, 0)
@@ -151,18 +177,18 @@ def fit_recogniser(
         refuse_known=settings.refuse_known, seed=settings.seed, threads=settings.threads,
     )  # fmt: skip
     learnt = np.bincount(training.labels, minlength=len(training.classes)) / len(rows)
-    shares, counted = learnt, 0
-    if others is not None and len(others):
-        shares, counted = _county_shares(mix.of(members.predict(others)), others, novelty, learnt,
-                                         settings)  # fmt: skip
-    sets = fit_sets(
-        reweighted(plain, shares / learnt), training.labels, area_band(training.area_m2),
-        settings.set_coverage,
-    )  # fmt: skip
+    area = area_band(training.area_m2)
+    sets = fit_sets(plain, training.labels, area, settings.set_coverage)
     model = Recogniser(
-        members, training.classes, training.view, training.cube.bands, mix, learnt, shares,
-        counted, novelty, sets,
+        members, networks, training.classes, training.view, training.cube.bands, mix, learnt,
+        learnt, 0, novelty, sets,
     )  # fmt: skip
+    if population is not None and others is not None and len(others):
+        said = model.by_labels(population, others)
+        shares, counted = _county_shares(said, others, novelty, learnt, settings)
+        shifted = reweighted(plain, shares / learnt)
+        sets = fit_sets(shifted, training.labels, area, settings.set_coverage)
+        model = replace(model, shares=shares, counted=counted, sets=sets)
     return Fitted(model, rows, unseen, plain, copies)
 
 
@@ -203,19 +229,30 @@ def fold_numbers(
 
 def _on_folds(
     training: Training, rows: Matrix, fold: NDArray[np.int64], settings: ClassifySettings
-) -> tuple[Unseen, Mix, int]:
-    """Return held-out predictions, the mix they choose, and the copies that they gain from."""
+) -> tuple[Unseen, Mix, int, Networks | None]:
+    """Return held-out predictions, the mix they choose, and copies and networks that they want."""
     unseen = cross_predict(training, rows, fold, 0, settings)
-    mix = best_mix(unseen.members, training.labels, MIXES)
+    copies = 0
     few = len(rows) < settings.augment_below * len(training.classes)
-    if not (few and settings.augment):
-        return unseen, mix, 0
-    tried = cross_predict(training, rows, fold, settings.augment, settings)
-    other = best_mix(tried.members, training.labels, MIXES)
-    gain = row_losses(mix.of(unseen.members), training.labels)
-    gain = gain - row_losses(other.of(tried.members), training.labels)
-    sure = gain.mean() > gain.std() / np.sqrt(len(gain))
-    return (tried, other, settings.augment) if sure else (unseen, mix, 0)
+    if few and settings.augment:
+        tried = cross_predict(training, rows, fold, settings.augment, settings)
+        gain = row_losses(_mixed(unseen, training.labels), training.labels)
+        gain = gain - row_losses(_mixed(tried, training.labels), training.labels)
+        if gain.mean() > gain.std() / np.sqrt(len(gain)):
+            unseen, copies = tried, settings.augment
+    machine = network_machine(settings)
+    networks = None
+    if machine is not None:
+        said, networks = train_on_folds(training.cube, training.view, training.labels,
+                                        len(training.classes), fold, settings, machine)  # fmt: skip
+        unseen = replace(unseen, members=unseen.members | {NETWORK: said})
+    mix = best_mix(unseen.members, training.labels, unseen.mixes)
+    wanted = mix.weights.get(NETWORK, 0.0) > 0
+    return unseen, mix, copies, networks if wanted else None
+
+
+def _mixed(unseen: Unseen, labels: Labels) -> Floats:
+    return best_mix(unseen.members, labels, unseen.mixes).of(unseen.members)
 
 
 def cross_predict(

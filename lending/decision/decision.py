@@ -58,8 +58,9 @@ class Decision:
 
 def decide_case(case: Case) -> Decision:
     """Decide one case by the rules that it names, and by the person's decision that it holds."""
-    decision = _by_rules(case)
-    return decision if case.review is None else _by_person(case, decision)
+    known = case.counted()
+    decision = replace(_by_rules(known), decision_id=case.decision_id)
+    return decision if case.review is None else _by_person(known, decision)
 
 
 def most_allowed(case: Case, decision: Decision) -> Decimal:

@@ -59,7 +59,7 @@ _LATER_OF_PARTY: dict[str, Any] = {
 }  # fmt: skip
 
 ABSENT: dict[str, dict[str, Any]] = {
-    CASE: {"rules": 1, "lines": (), "review": None, "joint_members": 1},
+    CASE: {"rules": 1, "lines": (), "review": None, "joint_members": 1, "elsewhere": ()},
     "farmer": dict(_LATER_OF_PARTY),
     "household": dict(_LATER_OF_PARTY),
     "risk": {"finished_loans": None},

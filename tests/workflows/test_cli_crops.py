@@ -9,7 +9,10 @@ from typer.testing import CliRunner
 from fieldline.workflows.cli import app, main
 from tests.crops.recognise.point_files import BANDS, arrays, write
 
-FAST = "crops: {classify: {trees: 30, rounds: 12, folds: 3, augment: 0, shares_from: 50}}\n"
+FAST = """
+crops:
+  classify: {trees: 30, rounds: 12, folds: 3, augment: 0, shares_from: 50, network: never}
+"""
 
 
 def run(*words: str) -> str:

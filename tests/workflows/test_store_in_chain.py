@@ -65,6 +65,8 @@ def test_many_withdrawals_ask_first(own_run: ChainRun) -> None:
     refused = own_run.fieldline("run", "--from", "offers")
     assert refused.returncode == 2
     assert [file.read_bytes() for file in files] == before  # the last good ones
+    planned = own_run.fieldline("run", "--dry-run").stdout
+    assert "offers x 1" in planned  # and the posting is still to be made
     assert f"would withdraw {count} of {2 * count} live offers" in refused.stderr
     assert "run again with `--confirm`" in refused.stderr
     with reading(open_database(own_run.results / "fieldline.sqlite")) as connection:

@@ -11,7 +11,7 @@ from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
 
-SETTINGS = ClassifySettings(trees=60, rounds=15, augment=2)
+SETTINGS = ClassifySettings(trees=60, rounds=15, augment=2, network="never")
 
 
 def run(county, out, season, survey="survey.csv", settings=SETTINGS, past=None, **extra):

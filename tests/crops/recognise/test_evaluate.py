@@ -17,7 +17,9 @@ from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.errors import UserError
 from tests.crops.recognise.point_files import write
 
-SETTINGS = ClassifySettings(trees=40, rounds=15, folds=3, augment=0, shares_from=50)
+SETTINGS = ClassifySettings(
+    trees=40, rounds=15, folds=3, augment=0, shares_from=50, network="never"
+)
 
 
 @pytest.fixture(scope="module")
