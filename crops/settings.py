@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -57,6 +58,37 @@ class FieldsSettings(Section):
         if self.noise > self.noise_most:
             raise ValueError(f"noise {self.noise} lies above noise_most {self.noise_most}")
         return self
+
+
+class SegmentSettings(Section):
+    """Field polygons by a network."""
+
+    model: Path | None = None
+    """Folder of an approved network (`fieldline fields gate`); empty takes the one that ships with
+    Fieldline, which learnt from simulated counties."""
+    enabled: bool = True
+    """Look for field polygons; without torch and safetensors the stage says so and goes on."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: the GPU where there is one."""
+    threads: int = Field(2, ge=1)
+    """Threads on the processor, claimed from the scheduler."""
+    dates: int = Field(6, ge=1, le=60)
+    """Dates read at most: the least cloudy of as many equal parts of the season."""
+    tile: int = Field(128, ge=16, multiple_of=4)
+    """Edge of the square tile that the network sees at once, pixels ..."""
+    halo: int = Field(16, ge=4, multiple_of=4)
+    """... and the land around it that it sees too."""
+    batch: int = Field(4, ge=1)
+    """Tiles at once; a GPU whose memory runs out takes fewer."""
+    smooth: float = Field(1.0, ge=0, le=5)
+    """Smoothing of the border map, output pixels of half the grid's resolution."""
+    stop: float = Field(0.5, gt=0, lt=1)
+    """Regions merge while the pairs across their border are of one field with this probability; one
+    half by construction of the loss, whatever the area."""
+    least_m2: float = Field(200.0, ge=0)
+    """Smaller regions are no field (0.3 mu), m2."""
+    simplify_m: float = Field(5.0, ge=0, le=30)
+    """Outlines lose corners up to about this size, m; neighbours keep one common border."""
 
 
 class ClassifySettings(Section):
@@ -241,6 +273,8 @@ class YieldSettings(Section):
 class CropsSettings(Section):
     """All stages of the crops room."""
 
+    segment: SegmentSettings = SegmentSettings()
+    """Field polygons."""
     fields: FieldsSettings = FieldsSettings()
     """Planted area."""
     classify: ClassifySettings = ClassifySettings()

@@ -200,12 +200,7 @@ def simulate_county(settings: SimulateSettings, *, county: str, out: Path) -> No
     Raises:
         UserError: A setting names an unknown crop.
     """
-    cultivars = planted(settings.crops)
-    weather = generate_weather(settings)
-    growth, county_yields = grow(settings, weather)
-    known = prices(settings)
-    ahead = look_ahead(settings, known)
-    world = World(settings, county, cultivars, weather, growth, known, ahead)
+    world, county_yields = world_of(settings, county)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -217,10 +212,24 @@ def simulate_county(settings: SimulateSettings, *, county: str, out: Path) -> No
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def world_of(settings: SimulateSettings, county: str) -> tuple[World, pd.DataFrame]:
+    """Return what all tiles of a county share, and its yield statistics.
+
+    Raises:
+        UserError: A setting names an unknown crop.
+    """
+    cultivars = planted(settings.crops)
+    weather = generate_weather(settings)
+    growth, county_yields = grow(settings, weather)
+    known = prices(settings)
+    ahead = look_ahead(settings, known)
+    return World(settings, county, cultivars, weather, growth, known, ahead), county_yields
+
+
 def _write_county(world: World, county_yields: pd.DataFrame, folder: Path) -> None:
     sheets, grids, items = Papers(world, folder), list[archive.Grid](), list[Path]()
     cells, wards, before = list[pd.DataFrame](), list[gpd.GeoDataFrame](), (0, 0)
-    for number, (parcels, place) in enumerate(_places(world.settings)):
+    for number, (parcels, place) in enumerate(places(world.settings)):
         tile = build_tile(world, number, parcels, before, place)
         sheets.add(tile)
         items += write_scenes(world, tile, folder / "stac")
@@ -245,7 +254,7 @@ def _write_county(world: World, county_yields: pd.DataFrame, folder: Path) -> No
     _geojson(_boundary(world.county, grids), folder / "boundary.geojson")
 
 
-def _places(settings: SimulateSettings) -> Iterator[tuple[int, Floats]]:
+def places(settings: SimulateSettings) -> Iterator[tuple[int, Floats]]:
     """Yield parcels and lower left corner of each tile, rows of a near-square from the centre."""
     counts = tile_parcels(settings)
     zone = int((settings.land.centre_lon + 180) // 6) + 1

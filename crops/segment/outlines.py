@@ -1,0 +1,79 @@
+"""Drawn polygons of any file, on a grid: labels to learn from and truth to be held against.
+
+Owns the reading (formats and coordinate systems are `pipeline.parcels`') and the refusal of files
+that do not meet the scenes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from pyproj import CRS
+from rasterio.features import rasterize
+
+from fieldline.crops.segment.delineate import fine_transform
+from fieldline.crops.segment.pairs import UPSCALE, Ids
+from fieldline.pipeline.imagery.grid import Grid
+from fieldline.pipeline.parcels.readers import read_layers
+from fieldline.pipeline.records.errors import UserError
+
+_GEOPARQUET = (".parquet", ".geoparquet")
+
+
+def read_outlines(path: Path, grid: Grid) -> gpd.GeoSeries:
+    """Return the polygons of a file that lie on a grid, in its CRS.
+
+    Args:
+        path: Any file that a county's parcels may come in, or GeoParquet.
+        grid: The grid of the scenes.
+
+    Raises:
+        UserError: The file cannot be read, states no CRS, or none of its polygons lies on the grid.
+    """
+    parts = [_geoparquet(path)] if path.suffix.lower() in _GEOPARQUET else _layers(path)
+    outlines = np.concatenate([np.asarray(part.to_crs(grid.crs), object) for part in parts])
+    outlines = shapely.make_valid(outlines)
+    west, south, east, north = grid.bounds
+    inside = shapely.intersects(outlines, shapely.box(west, south, east, north))
+    kept = [o for o in outlines[inside] if o.geom_type in ("Polygon", "MultiPolygon")]
+    if not kept:
+        raise UserError(
+            f"no polygon of {path} lies where the scenes are",
+            "check its coordinate system and that it is of the same area as the catalog",
+        )
+    return gpd.GeoSeries(kept, crs=grid.crs)
+
+
+def _geoparquet(path: Path) -> gpd.GeoSeries:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", "name a file of field polygons")
+    try:
+        series = gpd.read_parquet(path).geometry
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is no GeoParquet", "export it again with its outlines") from error
+    return series if series.crs is not None else series.set_crs(4326)
+
+
+def _layers(path: Path) -> list[gpd.GeoSeries]:
+    found = []
+    for layer in read_layers(path, setting="--train or --validation"):
+        shapes = [shape for shape in layer.shapes if shape.geometry is not None]
+        stated = next((shape.crs for shape in shapes if shape.crs is not None), None)
+        crs = layer.crs or stated
+        if crs is None:
+            raise UserError(
+                f"{path} does not say its coordinate reference system",
+                "export it with one, for example as GeoJSON in EPSG:4326",
+            )
+        found.append(gpd.GeoSeries([shape.geometry for shape in shapes], crs=CRS(crs)))
+    return found
+
+
+def burnt(outlines: gpd.GeoSeries, grid: Grid) -> Ids:
+    """Return polygon numbers, from 1 on, on the output grid; later polygons lie on top."""
+    size = (UPSCALE * grid.height, UPSCALE * grid.width)
+    numbered = zip(outlines, range(1, len(outlines) + 1), strict=True)
+    return np.asarray(rasterize(numbered, size, transform=fine_transform(grid), dtype="int32"))

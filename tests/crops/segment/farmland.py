@@ -1,0 +1,77 @@
+"""A tiny archive of square fields whose borders a person can read off the code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import rasterio
+from pyproj import Transformer
+from rasterio.transform import from_origin
+from shapely.geometry import box, mapping
+
+LEFT, TOP, EPSG = 600_000.0, 5_700_000.0, 32632
+BANDS = ("B02", "B03", "B04", "B08")
+
+
+def write_archive(
+    folder: Path, image: np.ndarray, *, scale: float = 1e-4, bands: Sequence[str] = BANDS
+) -> Path:
+    """Write reflectance (dates, bands, rows, columns), NaN for nodata, as a STAC archive."""
+    rows, columns = image.shape[2:]
+    edges = (LEFT, TOP - 10 * rows, LEFT + 10 * columns, TOP)
+    turn = Transformer.from_crs(EPSG, 4326, always_xy=True)
+    lonlat = turn.transform_bounds(*edges)
+    items = []
+    for number, date in enumerate(image):
+        name = f"S{number}"
+        place = folder / "scenes" / name
+        place.mkdir(parents=True)
+        assets = {}
+        for band, values in zip(bands, date, strict=True):
+            whole = np.where(np.isfinite(values), np.round(values * 1e4), 0).astype(np.uint16)
+            with rasterio.open(
+                place / f"{band}.tif", "w", driver="GTiff", height=rows, width=columns, count=1,
+                dtype="uint16", crs=f"EPSG:{EPSG}", transform=from_origin(LEFT, TOP, 10, 10),
+                nodata=0,
+            ) as file:  # fmt: skip
+                file.write(whole, 1)
+            about = {"nodata": 0, "scale": scale, "offset": 0.0}
+            assets[band] = {"href": f"./{band}.tif", "raster:bands": [about]}
+        item = {
+            "type": "Feature", "stac_version": "1.0.0", "id": name,
+            "geometry": mapping(box(*lonlat)), "bbox": list(lonlat),
+            "properties": {"datetime": f"2021-{3 + number:02d}-15T10:00:00Z"},
+            "links": [], "assets": assets, "collection": "scenes",
+        }  # fmt: skip
+        (place / "item.json").write_text(json.dumps(item))
+        items.append({"rel": "item", "href": f"./scenes/{name}/item.json"})
+    root = {"type": "Catalog", "stac_version": "1.0.0", "id": "tiny", "description": "",
+            "links": items}  # fmt: skip
+    (folder / "catalog.json").write_text(json.dumps(root))
+    return folder / "catalog.json"
+
+
+def checks(size: int, field: int, dates: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return reflectance of square fields, each of one colour per date, and their numbers."""
+    random = np.random.default_rng(seed)
+    number = np.arange(size) // field
+    ids = number[:, None] * (number.max() + 1) + number[None, :]
+    colour = random.uniform(0.05, 0.5, (dates, len(BANDS), ids.max() + 1))
+    image = colour[:, :, ids] + random.normal(0, 0.004, (dates, len(BANDS), size, size))
+    return image, ids
+
+
+def outlines(ids: np.ndarray) -> gpd.GeoDataFrame:
+    """Return the squares as polygons."""
+    shapes = []
+    for number in np.unique(ids):
+        rows, columns = np.nonzero(ids == number)
+        shapes.append(box(
+            LEFT + 10 * columns.min(), TOP - 10 * (rows.max() + 1),
+            LEFT + 10 * (columns.max() + 1), TOP - 10 * rows.min(),
+        ))  # fmt: skip
+    return gpd.GeoDataFrame(geometry=shapes, crs=EPSG)

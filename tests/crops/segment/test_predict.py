@@ -1,0 +1,102 @@
+"""The network and its tiles: the order of dates, missing dates, seams and seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fieldline.crops.networks.machine import Machine
+from fieldline.crops.segment.augment import Area
+from fieldline.crops.segment.predict import predict
+from fieldline.crops.segment.stack import Scenes, days_of_catalog, grid_of, mask_of
+from fieldline.pipeline.imagery.settings import MaskSettings
+from tests.crops.segment.farmland import BANDS, checks, write_archive
+
+torch = pytest.importorskip("torch")
+CPU = Machine("cpu", 1, False)
+
+
+def _network(bands: int = 4):
+    from fieldline.crops.segment.network import Architecture, PairNetwork
+
+    torch.manual_seed(0)
+    return PairNetwork(Architecture(bands, 8)).eval()
+
+
+def test_order_and_doubling_of_dates_change_nothing_and_an_unseen_date_counts_for_nothing() -> None:
+    network, stack = _network(), torch.rand(1, 3, 4, 16, 16)
+    with torch.inference_mode():
+        once = network(stack)
+        turned = network(stack.flip(1))
+        unseen = network(torch.cat([stack, torch.full((1, 2, 4, 16, 16), torch.nan)], dim=1))
+        one_less = network(stack[:, :2])
+    assert once.shape == (1, 8, 32, 32)
+    assert torch.allclose(once, turned, atol=1e-5)
+    assert torch.allclose(once, unseen, atol=1e-5)
+    assert not torch.allclose(once, one_less, atol=1e-3)
+    with torch.inference_mode():
+        assert torch.isfinite(network(torch.full((1, 2, 4, 16, 16), torch.nan))).all()
+
+
+class _Reds(torch.nn.Module):
+    """Answers with the first band of the first date: every seam would show."""
+
+    def forward(self, stack):
+        fine = stack[:, 0, :1].nan_to_num(0.0).repeat_interleave(2, -1).repeat_interleave(2, -2)
+        return torch.logit(fine.clamp(0.01, 0.99)).expand(-1, 8, -1, -1)
+
+
+def test_overlapping_tiles_give_what_one_look_gives(tmp_path: Path) -> None:
+    days = days_of_catalog(write_archive(tmp_path, checks(70, 9, 2)[0]), BANDS)
+    grid = grid_of(days, "EPSG:32632")
+    with Scenes(days, grid, BANDS, mask_of(days, MaskSettings())) as scenes:
+        scaling = scenes.scaling()
+        small, large = (
+            predict(_Reds(), scenes, scaling, CPU, tmp_path / f"{tile}.npy", tile=tile, halo=4,
+                    batch=2)
+            for tile in (16, 128)
+        )  # fmt: skip
+    assert small.shape == (8, 2 * grid.height, 2 * grid.width)
+    assert np.abs(small.astype(int) - large.astype(int)).max() <= 1
+    assert small.std() > 20
+
+
+def test_tiles_that_nobody_wants_stay_unknown(tmp_path: Path) -> None:
+    days = days_of_catalog(write_archive(tmp_path, checks(64, 9, 1)[0]), BANDS)
+    grid = grid_of(days, "EPSG:32632")
+    with Scenes(days, grid, BANDS, mask_of(days, MaskSettings())) as scenes:
+        found = predict(
+            _Reds(), scenes, scenes.scaling(), CPU, tmp_path / "p.npy", tile=16, halo=4,
+            wanted=lambda window: window.col_off < 16 and window.row_off < 16,
+        )  # fmt: skip
+    assert found[:, 2:30, 2:30].max() > 0
+    assert found[:, 60:, 60:].max() == 0
+
+
+def _learn(seed: int, steps: int):
+    from fieldline.crops.segment.network import Architecture, PairNetwork
+    from fieldline.crops.segment.training import Phase, Training, train
+
+    image, ids = checks(64, 16, 3)
+    area = Area((image * 2).astype(np.float32), ids.repeat(2, 0).repeat(2, 1).astype(np.int32) + 1)
+    torch.manual_seed(seed)
+    network, losses = PairNetwork(Architecture(4, 8)), []
+    how = Training(batch=2, edge=32, rate=1e-2)
+    phases = [Phase("drawn", [area], steps)]
+    train(network, phases, how, CPU, seed, lambda *told: losses.append(told[3]))
+    return network, losses
+
+
+def test_equal_seeds_give_equal_weights_and_borders_are_learnt() -> None:
+    first, losses = _learn(5, 30)
+    again, _ = _learn(5, 30)
+    other, _ = _learn(6, 2)
+    for one, two in zip(first.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, two)
+    assert not all(
+        torch.equal(one, two)
+        for one, two in zip(first.parameters(), other.parameters(), strict=True)
+    )
+    assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:4])
