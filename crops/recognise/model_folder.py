@@ -94,6 +94,7 @@ def _config(model: Recogniser, grid: Mapping[str, Any]) -> dict[str, Any]:
 
 def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
     yield from (("learnt", model.learnt), ("shares", model.shares), ("pooled", model.sets.pooled))
+    yield "offset", model.novelty.offset
     groups: dict[str, Mapping[str, NDArray[Any]]] = {
         "trees": model.members.trees.arrays(), "space": model.novelty.space.arrays(),
         "known": model.novelty.known,
@@ -166,6 +167,7 @@ def _model(
         tuple(Forest.of(group(f"domain{n}")) for n in range(config["domains"])),
         known,
         config["limit"],
+        arrays["offset"],
     )
     sets = PredictionSets(
         tuple(arrays[f"set/{n}"] for n in range(len(config["classes"]))), arrays["pooled"],
