@@ -7,18 +7,22 @@ BIN := $(VENV)/bin
 READY := .venv-ready
 export PYTHONHASHSEED := 0
 
-.PHONY: demo test lint wheel wheel-demo bench mutants lock clean
+.PHONY: demo desk test lint wheel wheel-demo bench mutants lock clean
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml desk/app/package-lock.json
 	@command -v $(PYTHON) >/dev/null || { echo "Fieldline needs Python 3.11: install it or set PYTHON=..."; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip sync --quiet requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --editable .
+	$(BIN)/python -m fieldline.desk.app.scripts --optional
 	touch $@
 
 demo: $(READY)
 	$(BIN)/fieldline demo
+
+desk: $(READY)
+	$(BIN)/fieldline desk
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,14 @@ def class_report(
             "f1": float(f1[at]),
         }
     return report
+
+
+def bootstrap_interval(
+    score: Callable[[NDArray[np.int64]], float], rows: int, seed: int
+) -> list[float] | None:
+    """Return the 95 % bootstrap interval of a score of rows drawn with replacement."""
+    draws = np.random.default_rng(seed).integers(0, rows, (_DRAWS, rows))
+    return _interval([score(draw) for draw in draws])
 
 
 def _interval(values: Sequence[float]) -> list[float] | None:

@@ -98,8 +98,8 @@ class ClassifySettings(Section):
     """Step of the regularised series, days."""
     min_labels_per_class: int = Field(3, ge=2)
     """Classes with fewer labels are not learnt and are named in the model card."""
-    max_labels_per_class: int = Field(150, ge=10)
-    """More labels of one class are drawn down to this number: time to train stays flat."""
+    max_labels_per_class: int = Field(2000, ge=10)
+    """More labels of one class are drawn down to this number: time to train stays bounded."""
     folds: int = Field(5, ge=2)
     """Cross-validation folds, grouped by village or farm."""
     min_peak: float = Field(0.35, ge=0, le=1)
@@ -110,20 +110,48 @@ class ClassifySettings(Section):
     """Top probability under which the answer is `cannot tell`."""
     set_coverage: float = Field(0.9, gt=0, lt=1)
     """Target coverage of the conformal prediction set."""
-    augment: int = Field(4, ge=0, le=50)
-    """Jittered copies of each labelled series: the same crop sown earlier or later, brighter."""
+    block_m: float = Field(1000.0, ge=10)
+    """Edge of the square blocks that group folds where places are known and villages are too few,
+    metres."""
+    augment: int = Field(2, ge=0, le=50)
+    """Jittered copies of each labelled series that are tried where labels are few; they stay only
+    where held-out folds gain."""
+    augment_below: int = Field(60, ge=0)
+    """Mean labels per class under which copies are tried."""
     augment_shift_days: float = Field(4.0, ge=0, le=40)
     """Standard deviation of the time shift of a copy, days."""
-    augment_gain: float = Field(0.08, ge=0, le=0.5)
+    augment_gain: float = Field(0.05, ge=0, le=0.5)
     """Standard deviation of a copy's log gain, per band and common."""
     trees: int = Field(300, ge=20)
     """Trees of the extra-trees member."""
-    rounds: int = Field(60, ge=10)
+    rounds: int = Field(180, ge=10)
     """Boosting rounds of the xgboost member."""
-    learning_rate: float = Field(0.15, gt=0, le=1)
+    learning_rate: float = Field(0.12, gt=0, le=1)
     """Shrinkage of the xgboost member."""
-    depth: int = Field(3, ge=1, le=12)
+    depth: int = Field(5, ge=1, le=12)
     """Depth of the xgboost member's trees."""
+    column_share: float = Field(0.2, gt=0, le=1)
+    """Share of the features that each boosted tree sees."""
+    network: Literal["auto", "always", "never"] = "auto"
+    """Series network as a further member: `auto` where torch is installed, `always` refuses
+    to run without it."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the network runs: `auto` takes a GPU where there is one."""
+    network_steps: int = Field(150, ge=1)
+    """Optimiser steps of each fold's network ..."""
+    network_many: int = Field(1000, ge=1)
+    """... and from this many labels ..."""
+    network_steps_many: int = Field(250, ge=1)
+    """... this many."""
+    population: int = Field(6000, ge=0)
+    """Unlabelled parcels of the county, drawn evenly, that class shares and the refusal of other
+    land are learnt from."""
+    shares_from: int = Field(200, ge=1)
+    """Fewer unlabelled parcels than this leave the class shares those of the labels."""
+    shares_prior: float = Field(20.0, ge=0)
+    """Parcels' worth of the labels' own shares that the re-estimated shares start from."""
+    refuse_known: float = Field(0.05, ge=0, lt=0.5)
+    """Share of the known crops that may be lost to the refusal of other land; 0 refuses none."""
     threads: int = Field(1, ge=1)
     """Threads for training; results do not depend on it."""
     seed: int = 17

@@ -266,9 +266,6 @@ DECIDED = InputSchema(
         InputColumn(
             "officer", "text", "Who decided", required=True, needed=True, personal=True,
         ),
-        InputColumn(
-            "second_officer", "text", "Who confirmed it; a must to lift a decline", personal=True,
-        ),
         InputColumn("reason", "text", "Why; the farmer is told it", required=True, needed=True),
         InputColumn("documents", "text", "What was looked at, separated by `;`"),
         InputColumn("until", "date", "Last as-of date for which it counts"),

@@ -136,7 +136,8 @@ class PolicySettings(Section):
     harvest_loss_share: Decimal = Field(Decimal("0.03"), ge=0, lt=1)
     """Share of the yield lost between field and sale; assumption."""
     tenor_days: int = Field(330, ge=1, le=366)
-    """Tenor of the line, days."""
+    """Tenor of the line, days: with the days in which it may be signed it ends within the twelve
+    months that an unsecured line may last from the decision that it rests on."""
     offer_valid_days: int = Field(30, ge=1)
     """Days from the as-of date in which the farmer may sign."""
     day_basis: Literal[360, 365] = 360

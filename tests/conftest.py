@@ -1,7 +1,7 @@
-"""Shared fixtures: what a test needs and may not have (real data, PostgreSQL, Chromium).
+"""Shared fixtures: what a test needs and may not have (real data, PostgreSQL, Chromium, scripts).
 
-A missing need skips with a plain sentence; `FIELDLINE_REQUIRE=postgres,chromium,realdata` turns
-that skip into a failure, which is how CI runs.
+A missing need skips with a plain sentence; `FIELDLINE_REQUIRE=postgres,chromium,realdata` (and
+`scripts`, those that npm fetches) turns that skip into a failure, which is how CI runs.
 """
 
 from __future__ import annotations
@@ -48,6 +48,15 @@ def chromium() -> str:
     _need("chromium", found is not None, "no Chromium is installed (apt-get install chromium)")
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="session")
+def desk_scripts() -> None:
+    """The scripts that the desk's pages load, fetched by npm at set-up."""
+    from fieldline.desk.app.scripts import REMEDY, missing_scripts
+
+    lost = missing_scripts()
+    _need("scripts", not lost, f"the desk's scripts are not there ({lost}); {REMEDY}")
 
 
 @pytest.fixture(scope="session")

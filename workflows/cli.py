@@ -14,6 +14,7 @@ import typer
 
 from fieldline.pipeline.records.errors import FieldlineError, InterruptedRunError, UserError
 from fieldline.workflows import exits
+from fieldline.workflows.cli_crops import crops_app
 from fieldline.workflows.cli_fields import fields_app
 from fieldline.workflows.cli_risk import risk_app
 from fieldline.workflows.store_cli import audit_app, offers_app, review_app
@@ -38,6 +39,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(audit_app, name="audit")
 app.add_typer(vault_app, name="vault")
 app.add_typer(risk_app, name="risk")
+app.add_typer(crops_app, name="crops")
 app.add_typer(fields_app, name="fields")
 app.add_typer(offers_app, name="offers")
 app.add_typer(review_app, name="review")
@@ -124,6 +126,23 @@ def demo(cores: Cores = 2) -> None:
     for item in summary.runs:
         print(f"database  {summary.database}\nreport    {item.folder / 'report.html'}")
     print(summary.runs[-1].folder / "offers.csv")
+
+
+@app.command()
+def desk(
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of results; that of the configuration by default.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine.")] = 8765,
+    config: ConfigFiles = None,
+) -> None:
+    """Open the desk in a browser: maps, parcels, farmers and reviews of a results folder.
+
+    Example: fieldline desk --results results
+    """
+    from fieldline.workflows.desk_command import open_desk
+
+    open_desk(config or [], results, port)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
+    STAGES,
     Artifact,
     Artifacts,
     Outcomes,
@@ -67,9 +68,14 @@ class Plan:
         self.results = Path(os.path.realpath(config.results))
 
     def targets(self) -> list[str]:
-        """Return every artifact of the selected seasons, so that a lost one is remade."""
+        """Return every artifact of the selected seasons, so that a lost one is remade.
+
+        Of a stage that keeps its last good files through a failed run its outcomes are lost
+        instead, so they are asked for too.
+        """
+        wanted = (*made_files(), *(stage.outcomes for stage in STAGES if stage.keeps))
         folders = [FOLDER.format(season=s, county=c) for c, s in self.config.runs()]
-        return [f"{folder}/{name}" for folder in folders for name in made_files()]
+        return [f"{folder}/{name}" for folder in folders for name in wanted]
 
     def reads(self, stage: Stage) -> dict[str, Any]:
         """Return the inputs of a stage's rule by parameter."""

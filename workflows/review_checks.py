@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import sqlalchemy as sa
 
 from fieldline.lending.inputs import DECIDED
 from fieldline.lending.store import reviews
 from fieldline.lending.store.reviews import State, Wish
-from fieldline.lending.store.signer import Signer
 from fieldline.pipeline.inputs.read import Reading, read_input
 from fieldline.pipeline.inputs.schema import Problem
 from fieldline.pipeline.records.canonical import jsonable
@@ -145,7 +143,8 @@ def import_reviews(
             try:
                 if number in refused:
                     raise _unread(refused[number])
-                state = _enter(engine, row, today, by)
+                offer, wish = str(row["offer_id"]), _of_row(row)
+                state = reviews.decide(engine, offer, wish, today=today, by=by)
                 results.append({"row": number, "entered": True, "said": _told(state)})
             except UserError as error:
                 results.append({"row": number, "entered": False, "said": str(error)})
@@ -163,13 +162,6 @@ def _unread(problem: Problem) -> UserError:
     code = outcome_codes()[problem.code]
     said = f" {problem.value!r}" if problem.value else ""
     return UserError(f"{problem.column}{said}: {code.english}", code.remedy)
-
-
-def _enter(engine: sa.Engine, row: pd.Series[Any], today: dt.date, by: Signer) -> State:
-    """Enter one row, all of it or nothing: the decision, and the second person's act if named."""
-    second = None if pd.isna(row["second_officer"]) else str(row["second_officer"])
-    offer, wish = str(row["offer_id"]), _of_row(row)
-    return reviews.decide(engine, offer, wish, today=today, by=by, second=second)
 
 
 def _of_row(row: pd.Series[Any]) -> Wish:

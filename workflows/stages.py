@@ -68,6 +68,9 @@ class Stage:
     """Earlier stages whose stopped parcels are left out (parameter `previous`)."""
     about: str = "parcel"
     """What one row of its outcomes is about: `parcel`, `scene`, `farmer` or `file`."""
+    keeps: tuple[str, ...] = ()
+    """Made files that people work with: the last good one stays where a run fails. Its outcomes do
+    not, so that the next run makes all of it again."""
     mem_mb: int = 2000
     """Memory that it claims from the scheduler."""
     priority: int = 0
@@ -130,7 +133,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "scenes.parquet"},
         settings={
             "season": "season", "scenes": "county.scenes", "grid": "county.grid", "pull": "pull",
-            "remote": "county.inputs.remote_catalog",
+            "remote": "county.inputs.remote_catalog", "simulated": "county.simulated",
         },
         about="scene",
     ),
@@ -352,6 +355,7 @@ STAGES: tuple[Stage, ...] = (
             "evidence": Artifact("evidence.parquet"),
         },
         makes={"offers": "offers.csv", "queue": "review_queue.csv"},
+        keeps=("offers", "queue"),
         settings={
             "absent": "absent",
             "county": "county_id", "season": "season_name", "policy": "lending.policy",

@@ -10,33 +10,33 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from fieldline.crops.inputs import LABELLED, SURVEY
-from fieldline.crops.series import ClearSeries, known_until
+from fieldline.crops.inputs import SURVEY
+from fieldline.crops.recognise.label_tables import (
+    LabelledSeries,
+    code_map,
+    outline_centres,
+    read_frame,
+)
+from fieldline.crops.series import ClearSeries, Floats, known_until
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.inputs.schema import Problem, counted, problems_of, without
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.reference import crop_named, table_rows
+from fieldline.pipeline.records.reference import crop_named
 from fieldline.pipeline.records.settings import Season
 
 _LOG = logging.getLogger(__name__)
 _YEAR = dt.timedelta(days=365)
+#: Class of land whose crop no table knows.
+OTHER = "other"
 #: Columns of a crop cut: what is wrong with them says nothing about the crop that was seen.
 _CUT = ("yield_t_ha", "measured_on")
-#: Columns of the half-monthly Bavarian table by Sentinel-2 band name.
-_HALFMONTH = {f"B{n}_mean": f"B{n:02d}" for n in (2, 3, 4, 5, 6, 7, 8, 11, 12)} | {
-    "B8A_mean": "B8A"
-}
-_DN_SCALE = 1e-4
-#: The table's dates (15th and last of the month) close the half month that they average.
-_HALF_OF_HALF_MONTH = pd.Timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -54,28 +54,31 @@ class SeasonLabels:
 
 
 @dataclass(frozen=True)
-class LabelledSeries:
-    """Labelled series of other parcels (`CountyInputs.labelled_series` and its companions)."""
-
-    table: Path
-    """The series."""
-    layout: str = "long"
-    """`long` or `bavaria_halfmonth`."""
-    fields: Path | None = None
-    """Polygons that belong to it; only their count is checked."""
-    codes: str | None = None
-    """Table of `data/` with columns code, crop that maps foreign codes."""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """The table's own column names by Fieldline's (`long` alone)."""
-
-
-@dataclass(frozen=True)
 class SurveyLabels:
     """Crops by parcel that were known at a date."""
 
     crop: dict[str, str]
     refused: dict[str, int] = field(default_factory=dict)
     """Rows left out, by code of `data/outcome_codes.csv`."""
+    unknown: frozenset[str] = frozenset()
+    """Parcels whose surveyed crop no table knows: they teach the class `other`, and what stands
+    there is not known."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Labelled series on a season's clock."""
+
+    series: ClearSeries
+    """One "parcel" per sample."""
+    crops: list[str]
+    """Crop code of each sample; `other` where no table knows it."""
+    lonlat: Floats
+    """(samples, 2) degrees; NaN where the source does not say."""
+    unknown: dict[str, int]
+    """Samples by written crop that no table knows."""
+    left_out: dict[str, int]
+    """Samples by written crop that the code table leaves out."""
 
 
 def read_survey(path: Path, columns: Mapping[str, str] | None = None) -> InputTable:
@@ -132,7 +135,19 @@ def survey_labels(
         _LOG.warning("%s: rows left out: %s", path, counted([*bad, *table.problems]))
     labels = dict(zip(kept["parcel_id"], kept["crop"], strict=True))
     refused = Counter({problem.row: problem.code for problem in bad}.values())
-    return SurveyLabels(labels, dict(sorted(refused.items())))
+    unknown = _of_unknown_crops(table, bad, as_of) - set(labels)
+    return SurveyLabels(labels, dict(sorted(refused.items())), unknown)
+
+
+def _of_unknown_crops(
+    table: InputTable, problems: Iterable[Problem], as_of: dt.date
+) -> frozenset[str]:
+    """Return the parcels of visits that are good but for a crop that no table knows."""
+    crop = {p.row for p in problems if p.code == "input_unknown_crop"}
+    other = {p.row for p in problems if p.code != "input_unknown_crop"}
+    rows = table.frame.iloc[[row - 1 for row in sorted(crop - other)]]
+    known = rows[rows["surveyed_on"] <= pd.Timestamp(as_of)]
+    return frozenset(known["parcel_id"].dropna().astype(str))
 
 
 def crop_cuts(path: Path, as_of: dt.date, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -147,19 +162,7 @@ def crop_cuts(path: Path, as_of: dt.date, columns: Mapping[str, str] | None = No
     return last[["parcel_id", "crop", "yield_t_ha"]].sort_index(ignore_index=True)
 
 
-def code_map(table: str) -> dict[str, str]:
-    """Read a table of `data/` that maps foreign crop codes to crop codes.
-
-    Raises:
-        UserError: The table does not exist or lacks its columns.
-    """
-    rows = table_rows(table)
-    if rows and not {"code", "crop"} <= set(rows[0]):
-        raise UserError(f"{table} lacks the columns code, crop", "correct inputs.label_codes")
-    return {row["code"]: row["crop"] for row in rows}
-
-
-def read_labelled(source: LabelledSeries, season: Season) -> tuple[ClearSeries, list[str]]:
+def read_labelled(source: LabelledSeries, season: Season) -> Samples:
     """Read labelled series onto the season's clock.
 
     Args:
@@ -167,82 +170,61 @@ def read_labelled(source: LabelledSeries, season: Season) -> tuple[ClearSeries, 
         season: Dates are moved by whole years into this season; dates after its knowable part are
             left out.
 
-    Returns:
-        The series (one "parcel" per sample) and the crop of each sample.
-
     Raises:
-        UserError: Unknown layout, missing column or a code that the map does not name.
+        UserError: Unknown layout, missing column or no crop that a table knows.
     """
-    if source.layout == "bavaria_halfmonth":
-        frame, bands = _read_halfmonth(source.table)
-    elif source.layout == "long":
-        frame, bands = _read_long(source)
-    else:
-        raise UserError(f"labelled series layout {source.layout!r} is unknown", "use long")
-    return _series(_named(frame, source), bands, season)
+    frame, bands = read_frame(source)
+    return samples_of(frame, bands, source, season)
 
 
-def _read_halfmonth(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    raw = _read_parquet(path)
-    missing = [name for name in ("id", "NC", "Date", *_HALFMONTH) if name not in raw.columns]
-    if missing:
-        raise UserError(
-            f"{path} lacks the columns {', '.join(missing)} of the layout bavaria_halfmonth",
-            "correct inputs.labelled_series_format",
-        )
-    frame = pd.DataFrame(
-        {
-            "sample_id": raw["id"].map("{:06d}".format),
-            "crop": raw["NC"].astype(int).astype(str),
-            "date": pd.to_datetime(raw["Date"]) - _HALF_OF_HALF_MONTH,
-        }
-    )
-    for column, band in _HALFMONTH.items():
-        frame[band] = raw[column].to_numpy(np.float64) * _DN_SCALE
-    return frame, list(_HALFMONTH.values())
+def samples_of(
+    frame: pd.DataFrame, bands: list[str], source: LabelledSeries, season: Season
+) -> Samples:
+    """Lay a frame of labelled series on the season's clock, as `read_labelled` does."""
+    named, unknown, left_out = _named(frame, source)
+    series, crops = _series(named, bands, season)
+    return Samples(series, crops, _where(named, series.parcel_ids, source), unknown, left_out)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise UserError(f"labelled series {path} does not exist", "correct inputs.labelled_series")
-    try:
-        return pd.read_parquet(path)
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{path} is not a Parquet file", "export it again") from error
+def _where(frame: pd.DataFrame, samples: Sequence[str], source: LabelledSeries) -> Floats:
+    """Return where samples lie: by their outlines, by columns lon and lat, or nowhere known."""
+    if source.fields is not None:
+        return outline_centres(source.fields, samples)
+    if not {"lon", "lat"} <= set(frame.columns):
+        return np.full((len(samples), 2), np.nan)
+    first = frame.drop_duplicates("sample_id").set_index("sample_id")
+    return first.loc[list(samples), ["lon", "lat"]].to_numpy(np.float64)
 
 
-def _read_long(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
-    reading = Reading(columns=source.columns, place="inputs")
-    table = read_input(source.table, LABELLED, reading)
-    fixed = {column.name for column in LABELLED.columns}
-    bands = [name for name in table.frame.columns if name not in fixed]
-    if not bands:
-        raise UserError(
-            f"{source.table} has no column of numbers beside {', '.join(sorted(fixed))}",
-            "add one column per band, such as B04",
-        )
-    if table.problems:
-        _LOG.warning("%s: rows left out: %s", source.table, counted(table.problems))
-    return table.good.copy(), bands
+def _named(
+    frame: pd.DataFrame, source: LabelledSeries
+) -> tuple[pd.DataFrame, dict[str, int], dict[str, int]]:
+    """Return the rows by crop code, and how many samples bear a name that no table knows.
 
-
-def _named(frame: pd.DataFrame, source: LabelledSeries) -> pd.DataFrame:
-    """Return the rows of known crops by crop code; a table without one is refused."""
+    A name that the code table maps to an empty crop is left out by that table's decision. A table
+    of labels none of which is known is refused: it is the wrong table.
+    """
     written = frame["crop"]
+    mapping: Mapping[str, str | None]
     if source.codes is None:
         mapping = {name: crop_named(name) for name in written.unique()}
         place, remedy = "data/crops.csv", "name a code table in inputs.label_codes"
     else:
-        mapping = dict(code_map(source.codes))
+        mapping = code_map(source.codes)
         place = f"data/{source.codes}"
         remedy = "add a row per code (an empty crop leaves it out)"
-    unknown = sorted(name for name in written.unique() if mapping.get(name) is None)
+    samples = frame.drop_duplicates("sample_id")["crop"].value_counts()
+    unknown = {str(n): int(c) for n, c in samples.items() if mapping.get(str(n)) is None}
     if unknown and len(unknown) == written.nunique():
-        raise UserError(f"{source.table} holds crops {unknown[:9]} that {place} lacks", remedy)
+        raise UserError(
+            f"{source.table} holds crops {sorted(unknown)[:9]} that {place} lacks", remedy
+        )
     if unknown:
-        _LOG.warning("%s: crops left out, %s lacks them: %s", source.table, place, unknown)
-    codes = written.map(mapping)
-    return frame.assign(crop=codes)[codes.notna() & (codes != "")]
+        _LOG.warning("%s: crops that %s lacks teach `%s`: %s", source.table, place, OTHER, unknown)
+    left_out = {str(n): int(c) for n, c in samples.items() if mapping.get(str(n)) == ""}
+    codes = written.map({name: mapping.get(name) or "" for name in written.unique()})
+    codes = codes.where(~written.isin(unknown), OTHER)
+    return frame.assign(crop=codes)[codes != ""], unknown, left_out
 
 
 def _series(frame: pd.DataFrame, bands: list[str], season: Season) -> tuple[ClearSeries, list[str]]:

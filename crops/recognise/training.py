@@ -6,41 +6,28 @@ of other parcels are laid, and how many labels of a class are learnt. Truth is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldline.crops.recognise.ensemble import Labels
-from fieldline.crops.recognise.features import Cube, View, cube_of
+from fieldline.crops.recognise.features import Cube, View, cube_of, joined, rows_of
+from fieldline.crops.recognise.label_tables import LabelledSeries
 from fieldline.crops.recognise.labels import (
-    LabelledSeries,
+    OTHER,
     SeasonLabels,
+    SurveyLabels,
     read_labelled,
     survey_labels,
 )
+from fieldline.crops.recognise.places import Places
+from fieldline.crops.recognise.recogniser import Training
 from fieldline.crops.series import ClearSeries, band_names, iter_clear, known_until
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
-from fieldline.pipeline.records.tables import read_table
-
-
-@dataclass(frozen=True)
-class Training:
-    """Labelled parcels on the season's clock."""
-
-    cube: Cube
-    labels: Labels
-    groups: list[str]
-    origin: list[str]
-    """Season or file that each label comes from."""
-    classes: tuple[str, ...]
-    rare: dict[str, int]
-    """Crops with too few labels to learn, with their counts."""
-    view: View
 
 
 @dataclass(frozen=True)
@@ -59,7 +46,8 @@ class Clock:
     def cube(self, series: ClearSeries) -> Cube:
         """Bring a batch onto the grid, without steps that the county itself lacks."""
         cube = cube_of(series, self.bands, self.steps, self.step_days)
-        return replace(cube, values=cube.values[:, self.first_step : self.last_step + 1])
+        kept = slice(self.first_step, self.last_step + 1)
+        return replace(cube, values=cube.values[:, kept], seen=cube.seen[:, kept])
 
 
 @dataclass(frozen=True)
@@ -68,9 +56,30 @@ class _Part:
 
     cube: Cube
     crops: list[str]
-    groups: list[str]
+    places: Places
     origin: str
     """Season or file that the labels come from."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What there is to learn from, and what was not used."""
+
+    training: Training | None
+    """None where fewer than two crops have enough labels."""
+    counts: dict[str, int]
+    """Usable labels by crop, before any was left out."""
+    unknown: dict[str, int]
+    """Labels by written crop that no table knows; they teach `other`."""
+    left_out: dict[str, int]
+    """Labels by written crop that the code table leaves out."""
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be learnt."""
+        if len(self.counts) == 1:
+            return f"all labels are of one crop ({next(iter(self.counts))}): nothing tells apart"
+        return "fewer than two crops have enough labels" if self.counts else "no usable label"
 
 
 def county_clock(
@@ -97,104 +106,135 @@ def county_clock(
             first, last = min(first, int(batch.day.min())), max(last, int(batch.day.max()))
     bands = band_names(observations)
     if labelled is not None:
-        other = set(read_labelled(labelled, season)[0].bands)
+        other = set(read_labelled(labelled, season).series.bands)
         bands = tuple(name for name in bands if name in other)
     steps = known_until(season) // step_days + 1
     return Clock(season, steps, step_days, first // step_days, last // step_days, bands, clear)
 
 
-def fold_groups(parcels: Path, folds: int) -> dict[str, str]:
-    """Return the fold group of each parcel: the widest unit that there are enough of."""
-    frame = read_table(parcels, ["parcel_id", "farmer_id", "village"])
-    village = frame["village"].astype("object").where(frame["village"].notna(), frame["farmer_id"])
-    units = (village, frame["farmer_id"], frame["parcel_id"])
-    group = next((unit for unit in units if unit.nunique() >= folds), frame["parcel_id"])
-    return dict(zip(frame["parcel_id"], group.astype(str), strict=True))
+def crops_by_parcel(labels: SurveyLabels) -> dict[str, str]:
+    """Return the class that each surveyed parcel teaches."""
+    return labels.crop | dict.fromkeys(labels.unknown, OTHER)
 
 
 def gather_training(
     clock: Clock,
     observations: Path,
-    labels: dict[str, str],
+    labels: SurveyLabels,
     earlier: Sequence[SeasonLabels],
     labelled: LabelledSeries | None,
-    groups: dict[str, str],
+    places: Places,
     settings: ClassifySettings,
     stopped: frozenset[str],
-) -> Training | None:
+) -> Gathered:
     """Gather the labelled parcels of this season, of earlier ones and of other places.
 
     Args:
         clock: Grid that all are laid on.
         observations: `observations.parquet` of this season.
-        labels: Surveyed crop by parcel of this season.
+        labels: Surveyed crops of this season.
         earlier: Earlier seasons with survey labels.
         labelled: Labelled series of other parcels, if any.
-        groups: Fold group by parcel.
-        settings: Least and largest number of labels of a class.
+        places: Where the county's parcels lie.
+        settings: Least and largest number of labels of a class, folds and blocks.
         stopped: Parcels that an earlier stage stopped.
-
-    Returns:
-        None where fewer than two classes have enough labels.
     """
     parts: list[_Part] = []
     sources = [(observations, labels, clock.season, stopped)]
     for former in earlier:
-        found = survey_labels(former.survey, clock.season.as_of, former.columns).crop
+        found = survey_labels(former.survey, clock.season.as_of, former.columns)
         sources.append((former.observations, found, former.season, frozenset()))
-    for path, named, season, without in sources:
+    unknown: dict[str, int] = {}
+    for path, surveyed, season, without in sources:
+        named = crops_by_parcel(surveyed)
+        if surveyed.unknown:
+            unknown[f"survey {season.start}"] = len(surveyed.unknown)
+        cubes, chosen = [], list[str]()
         for batch in iter_clear(path, season, clock.clear.min_valid_fraction, without):
-            chosen = [p for p in batch.parcel_ids if p in named]
-            cube = rows_of(clock.cube(batch), [batch.parcel_ids.index(p) for p in chosen])
-            villages = [groups.get(p, p) for p in chosen]
-            parts.append(_Part(cube, [named[p] for p in chosen], villages, str(season.start)))
+            rows = [at for at, parcel in enumerate(batch.parcel_ids) if parcel in named]
+            if rows:
+                cubes.append(rows_of(clock.cube(batch), rows))
+                chosen += [batch.parcel_ids[row] for row in rows]
+        if chosen:
+            crops = [named[parcel] for parcel in chosen]
+            where = places.of_all(chosen)
+            parts.append(_Part(joined(cubes), crops, where, str(season.start)))
+    left_out: dict[str, int] = {}
     if labelled is not None:
-        series, crops_of = read_labelled(labelled, clock.season)
-        ids = list(series.parcel_ids)
-        parts.append(_Part(clock.cube(series), crops_of, ids, labelled.table.name))
+        samples = read_labelled(labelled, clock.season)
+        unknown, left_out = unknown | samples.unknown, samples.left_out
+        where = Places.of_points(samples.series.parcel_ids, samples.lonlat)
+        cube = clock.cube(samples.series)
+        parts.append(_Part(cube, samples.crops, where, labelled.table.name))
     view: View = "full" if labelled is None else "shape"
-    return _assemble(parts, view, clock.clear.min_dates, settings)
+    training, counts = _assemble(parts, view, clock.clear.min_dates, settings)
+    return Gathered(training, counts, unknown, left_out)
 
 
-def rows_of(cube: Cube, rows: Sequence[int] | NDArray[np.int64]) -> Cube:
-    """Return the cube of some of its parcels."""
-    at = np.asarray(rows, dtype=np.int64)
-    return replace(cube, values=cube.values[at], clear_dates=cube.clear_dates[at])
+def gather_population(
+    clock: Clock, observations: Path, labelled: Collection[str], most: int, stopped: frozenset[str]
+) -> Cube | None:
+    """Return unlabelled parcels of the county, drawn evenly over the table; None where none is.
+
+    Args:
+        clock: Grid.
+        observations: `observations.parquet` of this season.
+        labelled: Parcels with a label.
+        most: No more than this many.
+        stopped: Parcels that an earlier stage stopped.
+    """
+
+    def free(batch: ClearSeries) -> list[int]:
+        dates = batch.clear_dates
+        return [at for at, parcel in enumerate(batch.parcel_ids)
+                if parcel not in labelled and dates[at] >= clock.clear.min_dates]  # fmt: skip
+
+    def batches() -> Iterator[ClearSeries]:
+        return iter_clear(observations, clock.season, clock.clear.min_valid_fraction, stopped)
+
+    total = sum(len(free(batch)) for batch in batches())
+    if not total or not most:
+        return None
+    stride, passed, parts = -(-total // most), 0, []
+    for batch in batches():
+        rows = free(batch)
+        kept = rows[(-passed) % stride :: stride]
+        passed += len(rows)
+        if kept:
+            parts.append(rows_of(clock.cube(batch), kept))
+    return joined(parts)
 
 
 def _assemble(
-    parts: list[_Part],
-    view: View,
-    min_dates: int,
-    settings: ClassifySettings,
-) -> Training | None:
-    parts = [part for part in parts if part.crops]
+    parts: list[_Part], view: View, min_dates: int, settings: ClassifySettings
+) -> tuple[Training | None, dict[str, int]]:
     if not parts:
-        return None
+        return None, {}
     codes = np.asarray([crop for part in parts for crop in part.crops])
-    groups = [group for part in parts for group in part.groups]
     origin = [part.origin for part in parts for _ in part.crops]
-    cube = Cube(
-        np.concatenate([part.cube.values for part in parts]),
-        parts[0].cube.bands,
-        np.concatenate([part.cube.clear_dates for part in parts]),
-    )
+    where = Places.joined([part.places for part in parts])
+    cube = joined([part.cube for part in parts])
     usable = cube.clear_dates >= min_dates
-    names, counts = np.unique(codes[usable], return_counts=True)
-    common = tuple(str(n) for n in names[counts >= settings.min_labels_per_class])
-    rare = {str(n): int(c) for n, c in zip(names, counts, strict=True) if n not in common}
-    kept = at_most(np.flatnonzero(usable & np.isin(codes, common)), codes, settings)
+    names, numbers = np.unique(codes[usable], return_counts=True)
+    counts = {str(n): int(c) for n, c in zip(names, numbers, strict=True)}
+    common = tuple(n for n, c in counts.items() if c >= settings.min_labels_per_class)
     if len(common) < 2:
-        return None
-    return Training(
+        return None, counts
+    kept = at_most(np.flatnonzero(usable & np.isin(codes, common)), codes, settings)
+    where = where.rows(kept)
+    groups, word = where.groups(settings.folds, settings.block_m)
+    training = Training(
         rows_of(cube, kept),
         np.searchsorted(np.asarray(common), codes[kept]),
-        [groups[row] for row in kept],
+        groups,
         [origin[row] for row in kept],
         common,
-        rare,
+        {name: count for name, count in counts.items() if name not in common},
         view,
+        where.area_m2,
+        word,
     )
+    return training, counts
 
 
 def at_most(

@@ -45,7 +45,7 @@ _TRUE_COLOUR = ("B04", "B03", "B02")
 _SAMPLES = 6
 #: Parts of each card that the page shows; the JSON file beside it holds the rest.
 _SHOWN_PARTS = {
-    "crop_classifier": ("model", "split", "unseen_villages", "baselines", "calibration"),
+    "crop_classifier": ("model", "split", "held_out", "baselines", "class_shares", "calibration"),
     "yield": ("model", "split", "crop_cuts", "scores"),
     "pd": ("problem", "model", "baseline_constant_rate", "boosting", "has_skill"),
 }

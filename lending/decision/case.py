@@ -73,6 +73,23 @@ class PartyCase(_Record):
     """Guaranteed by others."""
     guaranteeing_minor: int = 0
     """Guaranteed for others."""
+    household_size: int | None = None
+    """People whose need the land bears, as stated or the policy's default."""
+
+    @property
+    def free_minor(self) -> int:
+        """What a poor year leaves after all costs; may be negative."""
+        borne = self.debt_service_minor - self.debt_elsewhere_minor
+        return self.income_q10_minor - self.household_need_minor - borne
+
+    def owing(self, debt_minor: int, guaranteeing_minor: int) -> PartyCase:
+        """Return the same with more debt service and more guaranteed for others."""
+        return self.model_copy(
+            update={
+                "debt_service_minor": self.debt_service_minor + debt_minor,
+                "guaranteeing_minor": self.guaranteeing_minor + guaranteeing_minor,
+            }
+        )
 
     def means(self, currency: str) -> Means:
         """Return the same in units of the currency."""
@@ -132,6 +149,16 @@ class LineCase(_Record):
     valid_to: dt.date
 
 
+class StatementCase(_Record):
+    """What the farmer owes or vouches for by the papers of another county or season."""
+
+    county: str
+    debt_service_minor: int
+    """Other yearly debt service as stated there."""
+    guaranteeing_minor: int
+    """Guaranteed for others there, beyond what this case knows."""
+
+
 class ReviewCase(_Record):
     """What a person decided on the case."""
 
@@ -176,6 +203,8 @@ class Case(_Record):
     """A person's decision that stands for this evidence."""
     joint_members: int = 1
     """Farmers who apply together, this one included: they share the least line."""
+    elsewhere: tuple[StatementCase, ...] = ()
+    """What counts of the farmer's statements in other counties and seasons."""
     rules: int = RULES_TODAY
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 
@@ -187,6 +216,26 @@ class Case(_Record):
         """
         minor = sum(line.limit_minor for line in self.lines if line.own or not own)
         return from_minor(minor, self.currency)
+
+    def counted(self) -> Case:
+        """Return the case with what was stated elsewhere in farmer's and household's means.
+
+        The largest debt that was stated anywhere counts, and every guarantee.
+        """
+        if not self.elsewhere:
+            return self
+        mine, home = self.farmer, self.household
+        stated = max(one.debt_service_minor for one in self.elsewhere)
+        owed = max(0, stated - mine.debt_service_minor)
+        vouched = sum(one.guaranteeing_minor for one in self.elsewhere)
+        farmer, household = mine.owing(owed, vouched), home.owing(owed, vouched)
+        lost = max(0, mine.free_minor) - max(0, farmer.free_minor)
+        return self.model_copy(
+            update={
+                "farmer": farmer, "household": household, "elsewhere": (),
+                "household_free_minor": self.household_free_minor - lost,
+            }
+        )  # fmt: skip
 
     @property
     def decision_id(self) -> str:

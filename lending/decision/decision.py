@@ -58,8 +58,9 @@ class Decision:
 
 def decide_case(case: Case) -> Decision:
     """Decide one case by the rules that it names, and by the person's decision that it holds."""
-    decision = _by_rules(case)
-    return decision if case.review is None else _by_person(case, decision)
+    known = case.counted()
+    decision = replace(_by_rules(known), decision_id=case.decision_id)
+    return decision if case.review is None else _by_person(known, decision)
 
 
 def most_allowed(case: Case, decision: Decision) -> Decimal:
@@ -179,7 +180,9 @@ def _judge(
         told_first, *causes = stops if rules.stops_alone else [*stops, *doubts]
         points = findings.points_judged(case, [told_first, *causes])
         return "decline", [told_first, *leases, *causes, *points]
-    bounds = [*findings.limits(case, caps), *findings.left_out(case)]
+    bounds = [
+        *findings.limits(case, caps), *findings.left_out(case), *findings.doubted_crops(case),
+    ]  # fmt: skip
     small = limit < least_line(case)
     if small and rules.minimum_stands:
         doubts = _that_could_raise(doubts) or [*findings.unvalued_part(case, caps)]

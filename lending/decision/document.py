@@ -54,10 +54,14 @@ FIRST: dict[str, tuple[str, ...]] = {
 """Fields of the first format by part. Closed: whatever comes later goes to `ABSENT`, and a part
 that comes later has no field here."""
 
+_LATER_OF_PARTY: dict[str, Any] = {
+    "crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0, "household_size": None,
+}  # fmt: skip
+
 ABSENT: dict[str, dict[str, Any]] = {
-    CASE: {"rules": 1, "lines": (), "review": None, "joint_members": 1},
-    "farmer": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
-    "household": {"crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0},
+    CASE: {"rules": 1, "lines": (), "review": None, "joint_members": 1, "elsewhere": ()},
+    "farmer": dict(_LATER_OF_PARTY),
+    "household": dict(_LATER_OF_PARTY),
     "risk": {"finished_loans": None},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:
     # the rule reads the case's. CNY is what its default amounts were meant in.

@@ -8,6 +8,7 @@ answers with codes and values only; words are in `lending.reasons`, the outcome 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from fieldline.lending.codes import evidence_codes, farmer_remedy
@@ -231,6 +232,24 @@ def unproven_leases(case: Case) -> Iterator[Finding]:
             yield told(f"{lacking[0]}:undeclared", **counted)
         else:
             yield told(lacking[0], **counted, threshold=area(parcel.declared_area_m2))
+
+
+def doubted_crops(case: Case) -> Iterator[Finding]:
+    """Yield the parcels whose crop is doubted, and those without a value beside some that have one:
+    either way the line is smaller than it would be."""
+    if not RULES[case.rules].crops_told:
+        return
+    for parcel in case.parcels:
+        if parcel.counts and "crop_doubt" in parcel.codes:
+            yield told(
+                "crop_doubt", parcel=parcel.parcel_id, value=_crop(parcel.seen_crop or ""),
+                threshold=_crop(parcel.declared_crop or ""), extra=_crop(parcel.valued_crop or ""),
+            )  # fmt: skip
+    if any(parcel.counts for parcel in case.parcels):
+        for parcel in case.parcels:
+            if parcel.effect != "block" and not parcel.counts:
+                found = _told_outcome("not_counted", 1, parcel.outcomes)
+                yield replace(found, values={**found.values, "parcel": parcel.parcel_id})
 
 
 _LEASE_LACKS = ("lease_unproven", "lease_ends")

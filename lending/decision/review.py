@@ -29,7 +29,7 @@ _OF_PARCEL = (
 )  # fmt: skip
 _OF_PARTY = (
     "farmers", "requested_minor", "debt_service_minor", "debt_elsewhere_minor",
-    "guaranteeing_minor",
+    "guaranteeing_minor", "household_size",
 )  # fmt: skip
 _OF_RISK = ("conflicts", "late_share", "prior_loans", "thin_file")
 """What was handed in or seen, by part. Left out is what is reckoned from it anew every day: drawn

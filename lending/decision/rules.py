@@ -57,6 +57,9 @@ class Rules:
     leases_told: bool
     """A tenant hears of each parcel that counts for less for want of a lease, whatever is decided:
     what that costs is in every figure of the offer."""
+    crops_told: bool
+    """A farmer hears of each parcel whose crop was doubted or that has no value, also where the
+    line is approved on the others."""
 
 
 def _first_price(pd: Decimal, policy: PolicySettings) -> Price:
@@ -80,12 +83,12 @@ _SECOND = Rules(
     annual_price, highest_rate, capacity_cap,
     by_parcel=True, edge_holds=True, person_first=True, minimum_first=True,
     stops_alone=True, either_model=False, cap_lends=False, minimum_stands=False, told_apart=False,
-    points_told=False, leases_told=False,
+    points_told=False, leases_told=False, crops_told=False,
 )  # fmt: skip
 
 _THIRD = replace(
     _SECOND, capacity=guaranteed_capacity, either_model=True, cap_lends=True,
-    minimum_stands=True, told_apart=True, points_told=True, leases_told=True,
+    minimum_stands=True, told_apart=True, points_told=True, leases_told=True, crops_told=True,
 )  # fmt: skip
 
 RULES: dict[int, Rules] = {
@@ -93,7 +96,7 @@ RULES: dict[int, Rules] = {
         _first_price, _ceiling_itself, _first_capacity,
         by_parcel=False, edge_holds=False, person_first=False, minimum_first=False,
         stops_alone=False, either_model=False, cap_lends=False, minimum_stands=False,
-        told_apart=False, points_told=False, leases_told=False,
+        told_apart=False, points_told=False, leases_told=False, crops_told=False,
     ),
     2: _SECOND,
     3: _THIRD,

@@ -20,7 +20,13 @@ from fieldline.lending.codes import strongest
 from fieldline.lending.documents.facts import parcel_papers
 from fieldline.lending.documents.table import DOCUMENTS, read_documents
 from fieldline.lending.evidence.facts import ParcelFacts, Verdict
-from fieldline.lending.evidence.gather import Known, gather, holds_ground
+from fieldline.lending.evidence.gather import (
+    Known,
+    gather,
+    has_right,
+    holds_ground,
+    lease_of_holder,
+)
 from fieldline.lending.inputs import PROTECTED, REGISTRY
 from fieldline.lending.schemas import EVIDENCE
 from fieldline.lending.settings import EvidenceSettings
@@ -180,6 +186,8 @@ def _is_annual(crop: str | None) -> bool:
 def _registry_codes(
     facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date
 ) -> Iterator[str]:
+    if any(paper.by != facts.registry_holder for paper in facts.papers.objections):
+        yield "objection_of_other"
     if facts.registry_on is None:
         yield "registry_unclear" if facts.registry_unclear else "registry_missing"
         return
@@ -197,16 +205,14 @@ def _holder_code(facts: ParcelFacts) -> str:
 
     A tenant is no liar: without a paper from the registered holder the parcel counts for less, and
     for nothing only where that holder objects and no later lease answers. Anybody else's objection
-    says nothing of land that is not theirs.
+    says nothing of land that is not theirs and is only noted (`objection_of_other`).
     """
     if facts.registry_holder == facts.farmer_id:
         return "holder_agrees"
-    lease, holder = facts.papers.lease, facts.registry_holder
-    leased = lease is not None and lease.landlord == holder
-    objected = [paper.issued_on for paper in facts.papers.objections if paper.by == holder]
-    if lease is not None and leased and all(lease.issued_on > day for day in objected):
+    if lease_of_holder(facts):
         return "lease_upheld"
-    return "holder_conflict" if objected else "lease_unproven"
+    denied = any(paper.by == facts.registry_holder for paper in facts.papers.objections)
+    return "holder_conflict" if denied else "lease_unproven"
 
 
 def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str]:
@@ -219,14 +225,16 @@ def _claim_codes(facts: ParcelFacts, settings: EvidenceSettings) -> Iterator[str
         yield "own_overlap"
     if not facts.rivals:
         return
-    holds = holds_ground(facts, settings)
-    refuted = facts.rival_holds and not holds and facts.registry_holder != facts.farmer_id
-    if holds and not facts.rival_holds and not facts.let_to_rival:
+    holds, held = holds_ground(facts, settings), facts.rival_holds
+    lease = facts.papers.lease
+    of_rival = lease is not None and lease.landlord in facts.rival_farmers
+    own = facts.registry_holder == facts.farmer_id or facts.named_on_rival
+    if holds and not held and not facts.let_to_rival:
         yield "claim_upheld"
-    elif refuted:
-        lease = facts.papers.lease
-        leased = lease is not None and lease.landlord in facts.rival_farmers
-        yield "claim_settled" if leased else "claim_refuted"
+    elif held and of_rival and not own:
+        yield "claim_settled"
+    elif held and not holds and not has_right(facts):
+        yield "claim_refuted"
     elif facts.papers.noted:
         yield "claim_settled"
     elif facts.papers.noted_other:
@@ -343,10 +351,21 @@ def evidence_frame(
 def _lease_end(
     fact: ParcelFacts, verdict: Verdict, settings: EvidenceSettings
 ) -> dict[str, dt.date | float | None]:
-    lease = fact.papers.lease
-    if lease is None or "lease_upheld" not in verdict.codes:
+    """Return until when a lease adds to a parcel, and what counts of it without the lease.
+
+    Of land that another holds a share does, as if nothing proved the lease; of land that was rented
+    beside the applicant's own, the applicant's own.
+    """
+    lease, counted = fact.papers.lease, verdict.evidence_area_m2
+    unleased = counted
+    if lease is not None and "lease_upheld" in verdict.codes:
+        unleased = counted * settings.unproven_lease_share
+    elif lease is not None and "holder_agrees" in verdict.codes:
+        held = certified(replace(fact, papers=replace(fact.papers, lease=None))).registry_area_m2
+        own = counted if held is None else held - fact.own_overlap_m2
+        unleased = min(counted, max(0.0, own))
+    if lease is None or unleased >= counted:
         return {"lease_to": None, "unleased_area_m2": None}
-    unleased = verdict.evidence_area_m2 * settings.unproven_lease_share
     return {"lease_to": lease.valid_to, "unleased_area_m2": unleased}
 
 

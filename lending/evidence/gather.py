@@ -34,17 +34,35 @@ class Known:
     """Day by which a crop must be up, by crop."""
 
 
+def lease_of_holder(facts: ParcelFacts) -> bool:
+    """Whether a lease of the registered holder stands, answering whatever the holder objected."""
+    lease, holder = facts.papers.lease, facts.registry_holder
+    objected = [paper.issued_on for paper in facts.papers.objections if paper.by == holder]
+    return (
+        lease is not None
+        and holder is not None
+        and lease.landlord == holder
+        and all(lease.issued_on > day for day in objected)
+    )
+
+
+def has_right(facts: ParcelFacts) -> bool:
+    """Whether the registered row of a parcel speaks for its applicant: as holder, or as tenant."""
+    return facts.registry_holder == facts.farmer_id or lease_of_holder(facts)
+
+
 def holds_ground(facts: ParcelFacts, settings: EvidenceSettings) -> bool:
     """Whether the registry gives the disputed ground of a parcel to its applicant.
 
-    Naming the holder is not enough: a ring that reaches into a neighbour's field carries its own
-    registered parcel too. The registered area is laid on the undisputed part first; who needs the
-    disputed ground to find the registered area again, holds it.
+    A tenant has the right of the holder whose lease he brings. But naming the holder is not enough:
+    a ring that reaches into a neighbour's field carries its own registered parcel too. The
+    registered area is laid on the undisputed part first; who needs the disputed ground to find the
+    registered area again, holds it.
     """
     if facts.named_on_rival:
         return True
     registered = facts.registry_area_m2
-    if registered is None or facts.registry_holder != facts.farmer_id:
+    if registered is None or not has_right(facts):
         return False
     undisputed = max(0.0, facts.ring_area_m2 - facts.disputed_m2)
     return registered >= undisputed + settings.claim_registered_share * facts.disputed_m2

@@ -6,6 +6,8 @@ lease in force at the as-of date is `crosscheck`'s, which harvest repays is `pro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from fieldline.lending.codes import strongest
@@ -14,9 +16,10 @@ from fieldline.lending.codes import strongest
 def counted_at_harvest(evidence: pd.DataFrame, harvests: pd.DataFrame) -> pd.DataFrame:
     """Return evidence as it counts at each parcel's repayment harvest.
 
-    Where the lease that upholds a parcel ends before the last day of a harvest that it may bear,
-    nobody knows who will farm it then: `lease_upheld` becomes `lease_ends`, and the parcel counts
-    as it would without a lease.
+    Where the lease that upholds a parcel, or adds land to it, ends before the last day of a harvest
+    that it may bear, nobody knows who will farm it then: `lease_ends` takes the place of
+    `lease_upheld` or stands beside the other codes, and the parcel counts as it would without the
+    lease.
 
     Args:
         evidence: Rows with the columns of `EVIDENCE` named `parcel_id`, `codes`, `effect`,
@@ -33,7 +36,7 @@ def counted_at_harvest(evidence: pd.DataFrame, harvests: pd.DataFrame) -> pd.Dat
     if not over.any():
         return evidence
     codes = [
-        ["lease_ends" if ended and code == "lease_upheld" else code for code in found]
+        _without_lease(found) if ended else list(found)
         for found, ended in zip(evidence["codes"], over, strict=True)
     ]
     return evidence.assign(
@@ -44,3 +47,8 @@ def counted_at_harvest(evidence: pd.DataFrame, harvests: pd.DataFrame) -> pd.Dat
         ],
         evidence_area_m2=evidence["evidence_area_m2"].mask(over, evidence["unleased_area_m2"]),
     )
+
+
+def _without_lease(codes: Iterable[str]) -> list[str]:
+    kept = ["lease_ends" if code == "lease_upheld" else code for code in codes]
+    return kept if "lease_ends" in kept else [*kept, "lease_ends"]

@@ -243,6 +243,7 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "household_need_minor": party.need_minor,
         "guaranteed_minor": party.guaranteed_minor,
         "guaranteeing_minor": party.guaranteeing_minor,
+        "household_size": party.application.household_size,
         "joint_members": party.application.joint,
         "requested_minor": party.application.requested_minor,
         "stability": _mean(party.stability),

@@ -7,7 +7,7 @@ and the model around the trees are elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ _MOST_ROWS = 18_000
 """Loans on which settings are compared, which bounds the time of it ..."""
 _MANY_ROWS = 6_000
 """... and from which one of the folds tells candidates apart as well as three do of fewer."""
+_BEYOND_LUCK = 2.0
+"""Standard errors by which another growth must beat the usual one."""
 _STEPS = (50, 100, 150, 200, 300, 400, 500, 650, 800)
 """Numbers of rounds that are compared."""
 
@@ -58,7 +60,7 @@ CANDIDATES: tuple[Growth, ...] = (
     Growth(400, 5, 0.03, 20.0, 0.7, 0.3, 1.0),
     Growth(400, 2, 0.04, 5.0, 0.6, 0.5, 1.0),
 )
-"""What the search tries."""
+"""What the search tries; the first, at all its rounds, is the usual one."""
 
 
 def stated(settings: RiskSettings) -> Growth:
@@ -143,7 +145,7 @@ def chosen(
     features: Sequence[Feature],
     settings: RiskSettings,
 ) -> Growth:
-    """Return the growth with the least log loss on inner folds; the stated one without a search.
+    """Return the growth that inner folds choose; the stated one without a search.
 
     Args:
         values: (loans, features), NaN where unknown.
@@ -159,12 +161,31 @@ def chosen(
     few = (values[rows], defaulted[rows], groups[rows])
     folds = folds_of(few[1], few[2], _INNER, settings.seed)
     folds = folds if len(rows) < _MANY_ROWS else folds[:1]
-    tried = [
-        (loss, place, replace(candidate, trees=trees))
-        for place, candidate in enumerate(candidates)
-        for trees, loss in _losses(few[0], few[1], features, candidate, folds, settings.seed)
-    ]
-    return min(tried, key=lambda item: item[:2])[2]
+    tried = {
+        replace(candidate, trees=trees): losses
+        for candidate in candidates
+        for trees, losses in _losses(few[0], few[1], features, candidate, folds, settings.seed)
+    }
+    return clearly_best(tried, candidates[0])
+
+
+def clearly_best(tried: Mapping[Growth, Floats], usual: Growth) -> Growth:
+    """Return the growth with the least mean loss where it beats the usual one beyond luck.
+
+    Of a thousand loans the least of thirty losses is mostly the luckiest: what it chose did worse
+    on German credit, over folds that it had not seen, than the usual growth.
+
+    Args:
+        tried: Losses of the same loans by growth.
+        usual: One of them, kept unless another beats it by `_BEYOND_LUCK` standard errors of the
+            mean difference.
+
+    Source: Breiman et al. (1984), section 3.4.3: the simplest within a standard error of the best.
+    """
+    best = min(tried, key=lambda growth: float(tried[growth].mean()))
+    gain = tried[usual] - tried[best]
+    error = float(gain.std()) / float(np.sqrt(len(gain)))
+    return best if float(gain.mean()) > _BEYOND_LUCK * error else usual
 
 
 def _sample(count: int, seed: int) -> npt.NDArray[np.int64]:
@@ -181,19 +202,24 @@ def _losses(
     candidate: Growth,
     folds: list[Fold],
     seed: int,
-) -> Iterator[tuple[int, float]]:
-    """Yield numbers of rounds and the log loss that they leave on loans held out."""
+) -> Iterator[tuple[int, Floats]]:
+    """Yield numbers of rounds and the log loss of each loan held out."""
     steps = [step for step in _STEPS if step <= candidate.trees]
-    total = np.zeros(len(steps))
+    found: list[list[Floats]] = [[] for _ in steps]
     for train, test in folds:
         booster = fit_trees(values[train], defaulted[train], features, candidate, seed)
         held_out = matrix(values[test], features)
-        for place, step in enumerate(steps):
+        for losses, step in zip(found, steps, strict=True):
             odds = booster.predict(held_out, output_margin=True, iteration_range=(0, step))
-            total[place] += log_loss(defaulted[test], odds.astype("float64"))
-    yield from zip(steps, (float(value) / len(folds) for value in total), strict=True)
+            losses.append(loan_losses(defaulted[test], odds.astype("float64")))
+    yield from zip(steps, map(np.concatenate, found), strict=True)
+
+
+def loan_losses(defaulted: Floats, margin: Floats) -> Floats:
+    """Return the negative log-likelihood of each outcome under log-odds."""
+    return np.asarray(-(defaulted * log_expit(margin) + (1 - defaulted) * log_expit(-margin)))
 
 
 def log_loss(defaulted: Floats, margin: Floats) -> float:
     """Return the mean negative log-likelihood of outcomes under log-odds."""
-    return float(-np.mean(defaulted * log_expit(margin) + (1 - defaulted) * log_expit(-margin)))
+    return float(loan_losses(defaulted, margin).mean())

@@ -179,6 +179,17 @@ def offer_event(offer: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[s
     }
 
 
+def actor_of(connection: sa.Connection, review_id: str) -> str:
+    """Return who entered a person's act, as the chain tells it; empty where it does not."""
+    about = f'"review_id":"{review_id}"'
+    query = sa.select(AUDIT.c.payload).where(AUDIT.c.payload.contains(about, autoescape=True))
+    for payload in connection.scalars(query.order_by(AUDIT.c.seq)):
+        entry = json.loads(payload)
+        if entry.get("event") == "review" and entry.get("review_id") == review_id:
+            return str(entry.get("by", ""))
+    return ""
+
+
 def review_event(review: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entry of a person's act.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fieldline.lending.decision.case import Case, LineCase
+from fieldline.lending.decision.case import Case, LineCase, StatementCase
 from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
@@ -22,6 +22,7 @@ from fieldline.lending.decision.review import evidence_hash
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store.lines import running_lines
 from fieldline.lending.store.reviews import State, lapse_row, standing
+from fieldline.lending.store.statements import statements_elsewhere, telling
 
 Row = dict[str, Any]
 
@@ -36,6 +37,8 @@ class Present:
     """Offers that may be lines by household and by farmer."""
     reviews: Mapping[str, State] = field(default_factory=dict)
     """People's decisions that still count, by farmer."""
+    stated: Mapping[str, Sequence[StatementCase]] = field(default_factory=dict)
+    """What farmers owe or vouch for by the papers of other counties and seasons."""
     lapsed: Sequence[Row] = ()
     """Acts that withdraw those that count no longer, to be written."""
 
@@ -60,7 +63,9 @@ class Present:
         first = min(row["as_of"] for row in records)
         last = max(row["as_of"] for row in records) + dt.timedelta(days=policy.offer_valid_days)
         lines = running_lines(connection, records, shelf, (first, last))
-        return cls(shelf, lines, *_reviews(standing(connection, shelf), records))
+        counting, lapsed = _reviews(standing(connection, shelf), records)
+        stated = statements_elsewhere(connection, records, shelf, first)
+        return cls(shelf, lines, counting, stated, lapsed)
 
     def readings(self, record: Row, standing: Row | None) -> Iterator[Row]:
         """Yield a decision as it may be posted, the last one in any case.
@@ -88,13 +93,19 @@ class Present:
     def _settled(self, record: Row, lines: Sequence[Row]) -> Row:
         """Return a decision made again with what the store knows; as it is without any."""
         review = self.reviews.get(str(record["farmer_id"]))
-        if not lines and review is None:
+        said = self.stated.get(str(record["farmer_id"]), ())
+        if not lines and review is None and not said:
+            return record
+        case = Case.of(read_trace(record["trace"]).case)
+        told = telling(case, said, self.shelf["county"])
+        if not lines and review is None and not told:
             return record
         known: dict[str, Any] = {
             "lines": tuple(sorted((_line(row, record) for row in lines), key=_order)),
             "review": None if review is None else review.case(),
+            "elsewhere": told,
         }
-        case = Case.of(read_trace(record["trace"]).case).model_copy(update=known)
+        case = case.model_copy(update=known)
         return decision_row(case, decide_case(case), record["policy"])
 
     def _of(self, record: Row) -> list[Row]:

@@ -20,6 +20,8 @@ from fieldline.lending.store.documents import held_models
 from fieldline.lending.store.models import StoredModel
 from fieldline.pipeline.records.errors import UserError
 
+MODELS_KEPT_SINCE = 3
+"""First version of the rules whose postings keep the default model in the store."""
 _ROWS_AT_ONCE = 500
 
 
@@ -36,7 +38,7 @@ class ReplayReport:
     models: int = 0
     """Decisions whose probability of default was reckoned again by the stored model."""
     without_model: int = 0
-    """Decisions whose model the store does not hold (those of the first release)."""
+    """Decisions by the first two rules whose model the store does not hold."""
 
 
 class _Models:
@@ -56,15 +58,24 @@ class _Models:
         """Return in what the model contradicts a case; empty where it does not or is not there."""
         risk = stored.case["risk"]
         label = risk["model"]
-        if not label:
-            return ""
         if label not in self._documents:
-            self.lacking += 1
-            return ""
+            return self._unchecked(stored, label)
         if label not in self._served:
             self._served[label] = StoredModel(label, self._documents[label])
         self.reckoned += 1
         return self._served[label].problem(risk, stored.case["policy"]["tenor_days"])
+
+    def _unchecked(self, stored: Stored, label: str) -> str:
+        """Return why nobody can reckon the probability again; empty where nobody need to."""
+        if stored.case.get("rules", 1) < MODELS_KEPT_SINCE:
+            self.lacking += bool(label)
+            return ""
+        if label:
+            return f"the store holds no model {label}, so its probability cannot be reckoned again"
+        risk = stored.case["risk"]
+        told = [f"risk.{name} is stored as {risk[name]}" for name in ("pd", "challenger")
+                if risk[name] is not None]  # fmt: skip
+        return f"{' and '.join(told)} and no model is named" if told else ""
 
 
 def replay_stored(engine: sa.Engine, name: str | None = None) -> ReplayReport:

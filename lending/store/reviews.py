@@ -22,9 +22,9 @@ from fieldline.lending.decision.decision import Decision, decide_case, most_allo
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.review import evidence_hash
-from fieldline.lending.store.audit import append, review_event
+from fieldline.lending.store.audit import actor_of, append, review_event
 from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, REVIEWS, posting, reading
-from fieldline.lending.store.signer import Signer
+from fieldline.lending.store.signer import Signer, account_of, signer
 from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import from_minor, to_minor, written
@@ -95,7 +95,7 @@ def decide(
     *,
     today: dt.date,
     by: Signer | None = None,
-    second: str | None = None,
+    seen: str | None = None,
 ) -> State:
     """Enter a person's decision on a live offer.
 
@@ -105,14 +105,16 @@ def decide(
         wish: What is decided.
         today: Day of the act.
         by: Who signs the chain.
-        second: Who stands by it at once; None for nobody.
+        seen: Id of the last act on the farmer that was looked at, empty for none; None where the
+            decision is made whatever others have entered meanwhile.
 
     Raises:
-        UserError: There is no such live offer, the decision is not one that may be made, or the
-            second person may not confirm it; nothing is entered.
+        UserError: There is no such live offer, the decision is not one that may be made, or
+            somebody acted meanwhile; nothing is entered.
     """
     with posting(engine) as connection:
         offer, case = _live_offer(connection, name)
+        _refuse_unseen(connection, offer, seen)
         decision = decide_case(case.model_copy(update={"review": None}))
         _refuse(wish, offer, case, decision, today)
         until = wish.until or today + dt.timedelta(days=LONGEST_DAYS)
@@ -124,10 +126,7 @@ def decide(
             overrides=decision.access == "decline" and wish.verdict == "approve", valid_to=until,
         )  # fmt: skip
         enter_act(connection, row, by)
-        state = State(row, "", "")
-        if second is not None:
-            state = _follow(connection, state, "confirm", second, "", today, by)
-    return state
+    return State(row, "", "")
 
 
 def confirm(
@@ -136,7 +135,8 @@ def confirm(
     """Enter that a second person stands by a decision.
 
     Raises:
-        UserError: There is no such decision, it has ended, or it is the officer's own.
+        UserError: There is no such decision, it has ended, or it is the officer's own: by name, or
+            by the account from which both were entered.
     """
     with posting(engine) as connection:
         state = _open_review(connection, review_id)
@@ -243,6 +243,23 @@ def _live_offer(connection: sa.Connection, name: str) -> tuple[Row, Case]:
     return row, Case.of(read_trace(row.pop("trace")).case)
 
 
+def last_act(connection: sa.Connection, offer: Mapping[str, Any]) -> Row | None:
+    """Return the last act on an offer's farmer there; None where nobody has acted."""
+    here = [REVIEWS.c[name] == offer[name] for name in (*_SHELF, "farmer_id")]
+    query = sa.select(REVIEWS).where(*here).order_by(REVIEWS.c.seq.desc()).limit(1)
+    found = connection.execute(query).one_or_none()
+    return None if found is None else found._asdict()
+
+
+def _refuse_unseen(connection: sa.Connection, offer: Row, seen: str | None) -> None:
+    act = None if seen is None else last_act(connection, offer)
+    if act is not None and act["review_id"] != seen:
+        raise UserError(
+            f"{act['officer']} has acted on offer {offer['offer_id']} meanwhile ({act['act']})",
+            "look at the offer again, then decide",
+        )
+
+
 def _refuse(wish: Wish, offer: Row, case: Case, decision: Decision, today: dt.date) -> None:
     """Raise what is wrong with a decision."""
     place = f"the decision on offer {offer['offer_id']}"
@@ -308,8 +325,10 @@ def _follow(
     if not officer.strip() or (act == "revoke" and not reason.strip()):
         name = state.row["review_id"]
         raise UserError(f"to {act} review {name} takes a name and a reason", "give both")
+    by = by or signer()
     if act == "confirm":
         _refuse_second(state, officer)
+        _refuse_account(connection, state, by)
     enter_act(connection, _ending(state, act, officer, reason, today), by)
     if act == "confirm":
         return State(state.row, officer, "")
@@ -322,6 +341,21 @@ def _refuse_second(state: State, officer: str) -> None:
         raise UserError(f"{place} was decided by {first}", "another person must confirm it")
     if state.second:
         raise UserError(f"{place} was confirmed by {state.second}", "there is nothing to confirm")
+
+
+def _refuse_account(connection: sa.Connection, state: State, by: Signer) -> None:
+    """Two names told from one account are one person's word."""
+    place = f"review {state.row['review_id']}"
+    first = actor_of(connection, state.row["review_id"])
+    if not first:
+        raise UserError(
+            f"the audit chain does not say who entered {place}", "run `fieldline audit verify`"
+        )
+    if account_of(first) == account_of(by.actor):
+        raise UserError(
+            f"{place} was entered from the same account ({first})",
+            "another person must confirm it from an account of their own",
+        )
 
 
 def folded(name: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +22,28 @@ from fieldline.pipeline.records.secrets import KeySource, read_secret
 
 KEY_VARIABLE = "FIELDLINE_AUDIT_KEY"
 """Environment variable that holds the audit key."""
+_STATED = re.compile(r".* \((?P<account>[^()]*)\)")
+"""A stated name with the account that it was stated from (`pipeline.records.actor`)."""
 _SKEW = dt.timedelta(minutes=5)
 """By how much the clocks of two machines that post to one store may differ."""
 
 
 def _now() -> dt.datetime:
     return dt.datetime.now(tz=dt.UTC)
+
+
+def account_of(actor: str) -> str:
+    """Return the account behind an actor, in one spelling: case, blanks and width of letters aside.
+
+    A name that somebody stated says nothing: any account may state any name.
+
+    Args:
+        actor: What an entry of the chain says of who acted.
+    """
+    stated = _STATED.fullmatch(actor.strip())
+    account = stated["account"] if stated else actor
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", account).casefold())
+    return "".join(plain.split())
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ one idea: plan and pull ask the same questions here, so what was planned is what
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,14 +100,18 @@ def opened(remote: RemoteFile) -> Any:
     Raises:
         LayoutError: It is not one band on a map.
     """
-    try:
-        file = rasterio.open("remote.tif", opener=remote.opener())
-        reason = "no_crs" if file.crs is None else unusable(file)
-    except (RasterioError, CRSError) as error:
-        raise LayoutError(type(error).__name__) from error
-    if reason is not None:
-        file.close()
-        raise LayoutError(reason)
+    with ExitStack() as unfit:
+        try:
+            file = rasterio.open("remote.tif", opener=remote.opener())
+            # GDAL reads through an object that lives as long as this thread: a file that an error
+            # keeps open would be closed later, by whoever drops the error, with nothing behind it.
+            unfit.callback(file.close)
+            reason = "no_crs" if file.crs is None else unusable(file)
+        except (RasterioError, CRSError) as error:
+            raise LayoutError(type(error).__name__) from error
+        if reason is not None:
+            raise LayoutError(reason)
+        unfit.pop_all()
     return file
 
 
@@ -117,6 +122,10 @@ class Cover:
     places: Places
     _known: dict[tuple[FileGeometry, tuple[int, int]], Tiles | None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __reduce__(self) -> tuple[type[Cover], tuple[Places]]:
+        """Travel to another process without what was reckoned here."""
+        return Cover, (self.places,)
 
     def tiles(self, geometry: FileGeometry, tile: tuple[int, int], *, whole: bool) -> Tiles:
         """Return the tiles needed of a file.

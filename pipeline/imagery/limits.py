@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from fieldline.pipeline.imagery.settings import BudgetSettings, PullSettings
 from fieldline.pipeline.imagery.tariffs import Tariff
 from fieldline.pipeline.records.errors import ProviderError, UserError
 
+_MINUTE_S = 60.0
 _BURST_S = 1.0
 """Seconds' worth of requests that may go out at once after a pause."""
 _FINISH = "raise it, or take fewer scenes (seasons, scenes.bands, scenes.max_cloud_percent)"
@@ -38,10 +41,15 @@ class BudgetError(UserError):
     """The next request would exceed the budget; it was not sent."""
 
     def __init__(self, name: str, allowed: object, needed: object) -> None:
+        self._stated = (name, allowed, needed)
         super().__init__(
             f"the budget `pull.budget.{name}` of {allowed} would be exceeded ({needed} needed)",
             _FINISH,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel from another process as it was raised."""
+        return BudgetError, self._stated
 
 
 @dataclass
@@ -83,41 +91,27 @@ def check_budget(use: Use, budget: BudgetSettings, tariff: Tariff) -> None:
             raise BudgetError(name, allowed, wanted)
 
 
-class TokenBucket:
-    """At most so many tokens a minute, and no more than a second's worth at once.
+def due_at(per_minute: float | None, free_at: float, now: float, count: float) -> float:
+    """Return when a token bucket gives tokens: `now` or before where nothing has to be waited for.
 
     Args:
-        per_minute: Tokens; None lets everything pass.
-        clock: Seconds that never go back.
-        sleep: How one waits.
+        per_minute: Tokens a minute, and no more than a second's worth at once; None lets all pass.
+        free_at: Moment at which what was taken before is made up for.
+        now: This moment, of the same clock.
+        count: Tokens wanted.
     """
+    if per_minute is None or count <= 0:
+        return now
+    return max(free_at, now - _BURST_S) + count * _MINUTE_S / per_minute
 
-    def __init__(
-        self,
-        per_minute: float | None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._rate = None if per_minute is None else per_minute / 60.0
-        self._clock, self._sleep = clock, sleep
-        self._free_at = clock()
-        self._lock = threading.Lock()
 
-    def take(self, count: float = 1.0, until: float = float("inf")) -> bool:
-        """Wait for tokens; return False, and take none, where they come after `until`."""
-        if self._rate is None or count <= 0:
-            return True
-        with self._lock:
-            now = self._clock()
-            start = max(self._free_at, now - _BURST_S)
-            due = start + count / self._rate
-            wait = due - now
-            if now + wait > until:
-                return False
-            self._free_at = due
-        if wait > 0:
-            self._sleep(wait)
-        return True
+@dataclass
+class Ledger:
+    """What a pull has taken so far, and when each of its rates is free again."""
+
+    requests_free_at: float
+    units_free_at: float
+    used: Use = field(default_factory=Use)
 
 
 @dataclass
@@ -129,16 +123,28 @@ class Meter:
     run_deadline: float = float("inf")
     """Time of `clock` after which nothing is asked any more."""
     clock: Callable[[], float] = time.monotonic
-    used: Use = field(default_factory=Use)
+    """Seconds that never go back."""
+    sleep: Callable[[float], None] = time.sleep
+    """How one waits."""
     told: Callable[[], None] | None = None
     """Called whenever bytes have arrived."""
+    _ledger: Ledger = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _requests: TokenBucket = field(init=False)
-    _units: TokenBucket = field(init=False)
 
     def __post_init__(self) -> None:
-        self._requests = TokenBucket(self.tariff.requests_per_minute, self.clock)
-        self._units = TokenBucket(self.tariff.units_per_minute, self.clock)
+        self._ledger = Ledger(self.clock(), self.clock())
+
+    @contextmanager
+    def held(self) -> Iterator[Ledger]:
+        """Hold the ledger alone; what is changed in the block counts from its end on."""
+        with self._lock:
+            yield self._ledger
+
+    @property
+    def used(self) -> Use:
+        """What was taken so far."""
+        with self.held() as ledger:
+            return ledger.used
 
     def scene(self, seconds: float) -> Guard:
         """Return the guard of one scene, which must be done within so many seconds."""
@@ -151,13 +157,7 @@ class Meter:
             BudgetError: It would exceed the budget.
             OutOfTimeError: Its turn comes too late.
         """
-        with self._lock:
-            wanted = self.used.plus(Use(1, expected, units))
-            check_budget(wanted, self.budget, self.tariff)
-            self.used = wanted
-        if not (self._requests.take(1, until) and self._units.take(units, until)):
-            self.settle(expected, 0)
-            raise OutOfTimeError("rate_limit_exceeds_deadline")
+        self._take(Use(1, expected, units), until)
 
     def spend(self, units: float, until: float) -> None:
         """Allow processing units, waiting for their turn.
@@ -166,17 +166,30 @@ class Meter:
             BudgetError: They would exceed the budget.
             OutOfTimeError: Their turn comes too late.
         """
-        with self._lock:
-            wanted = self.used.plus(Use(units=units))
+        self._take(Use(units=units), until)
+
+    def _take(self, more: Use, until: float) -> None:
+        with self.held() as ledger:
+            wanted = ledger.used.plus(more)
             check_budget(wanted, self.budget, self.tariff)
-            self.used = wanted
-        if not self._units.take(units, until):
-            raise OutOfTimeError("rate_limit_exceeds_deadline")
+            now = self.clock()
+            requests_due = due_at(
+                self.tariff.requests_per_minute, ledger.requests_free_at, now, more.requests
+            )
+            units_due = due_at(self.tariff.units_per_minute, ledger.units_free_at, now, more.units)
+            due = max(requests_due, units_due)
+            if due > until:
+                raise OutOfTimeError("rate_limit_exceeds_deadline")
+            ledger.used = wanted
+            ledger.requests_free_at = max(ledger.requests_free_at, requests_due)
+            ledger.units_free_at = max(ledger.units_free_at, units_due)
+        if due > now:
+            self.sleep(due - now)
 
     def settle(self, expected: int, arrived: int) -> None:
         """Count what a request brought instead of what was expected of it."""
-        with self._lock:
-            self.used = self.used.plus(Use(0, arrived - expected))
+        with self.held() as ledger:
+            ledger.used = ledger.used.plus(Use(0, arrived - expected))
         if self.told is not None:
             self.told()
 

@@ -26,6 +26,7 @@ import requests
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.catalog import ItemSource
 from fieldline.pipeline.imagery.copies import Request, is_verified, parts_of, write_copy
+from fieldline.pipeline.imagery.crew import SharedMeter, crew, in_turn
 from fieldline.pipeline.imagery.emptiness import is_empty, on_map, surely_shows
 from fieldline.pipeline.imagery.grid import Grid, county_grid
 from fieldline.pipeline.imagery.layout import Cover, LayoutError, read_layout
@@ -63,6 +64,10 @@ class PullError(ProviderError):
         self.asset, self.reason, self.attempts = asset, reason, attempts
         super().__init__(f"{asset}: {reason} ({attempts} attempts)")
 
+    def __reduce__(self) -> tuple[type[PullError], tuple[str, str, int]]:
+        """Travel from another process as it was raised."""
+        return PullError, (self.asset, self.reason, self.attempts)
+
 
 @dataclass(frozen=True)
 class WantedScene:
@@ -96,6 +101,8 @@ class WantedFile:
 class Pull:
     """What a county asks of a source; shared by its threads, never changed."""
 
+    address: str
+    """The provider, as `inputs.catalog` states it."""
     source: RemoteSource
     scenes: SceneSettings
     grid: Grid
@@ -105,6 +112,13 @@ class Pull:
     """Folder that is written."""
     settings: PullSettings
     meter: Meter
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel without the account: who gets this opens the source with its own."""
+        return {**vars(self), "source": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, source=_source_here(state))
 
     def files(self, item: SceneItem) -> list[WantedFile]:
         """Return the files that are wanted of a scene."""
@@ -156,6 +170,10 @@ class Pull:
         return Request(asset.href, whole=stated is None, nodata=stated or None)
 
 
+def _source_here(state: Mapping[str, Any]) -> RemoteSource:
+    return remote_source(state["address"], state["scenes"], state["settings"])
+
+
 def pull_of(
     remote: str, outlines: gpd.GeoDataFrame, scenes: SceneSettings, grid: GridSettings,
     settings: PullSettings, folder: Path,
@@ -177,8 +195,10 @@ def pull_of(
     cover = cover_of(outlines, county, settings)
     source = remote_source(remote, scenes, settings)
     tariff = tariff_of(provider_of(remote).address, settings.tariff)
-    meter = Meter(settings.budget, tariff, time.monotonic() + settings.run_deadline_s)
-    return Pull(source, scenes, county, cover, folder / FOLDER, settings, meter)
+    kind = Meter if settings.scheduler is None else SharedMeter
+    meter = kind(settings.budget, tariff)
+    meter.run_deadline = meter.clock() + settings.run_deadline_s
+    return Pull(remote, source, scenes, county, cover, folder / FOLDER, settings, meter)
 
 
 def cover_of(outlines: gpd.GeoDataFrame, grid: Grid, settings: PullSettings) -> Cover:
@@ -200,6 +220,8 @@ def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:
         UserError: The folder cannot be written, or the budget would be exceeded.
     """
     watch = _Watch(pull, len(wanted))
+    if isinstance(pull.meter, SharedMeter):
+        return _pull_by_crew(pull, pull.meter, wanted, watch)
     pull.meter.told = watch.say
     with ThreadPoolExecutor(max_workers=pull.connections) as pool:
         waiting = [pool.submit(_scene, pull, scene) for scene in wanted]
@@ -211,6 +233,17 @@ def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _pull_by_crew(
+    pull: Pull, meter: SharedMeter, wanted: Sequence[WantedScene], watch: _Watch
+) -> list[PulledScene]:
+    with crew(str(pull.settings.scheduler), pull.folder) as client:
+        meter.lay_down(client)
+        try:
+            return in_turn(client, _scene, pull, wanted, pull.connections, watch.one_more)
+        finally:
+            meter.take_up()
+
+
 class _Watch:
     """Says how far a pull is, twice a second at most."""
 
@@ -219,7 +252,7 @@ class _Watch:
         self._start = self._said = time.monotonic()
         self._lock = threading.Lock()
 
-    def one_more(self, _scene: object) -> None:
+    def one_more(self, _scene: object = None) -> None:
         """Count a scene that is done with."""
         with self._lock:
             self._done += 1

@@ -95,6 +95,7 @@ def run_scenes(
     remote: str | None = None,
     grid: GridSettings | None = None,
     pull: PullSettings | None = None,
+    simulated: bool = False,
 ) -> None:
     """Choose the scenes of a season and write them as stac-geoparquet.
 
@@ -110,9 +111,11 @@ def run_scenes(
             `out`.
         grid: The county's grid, to which they are cut.
         pull: How they are fetched.
+        simulated: Whether the county is; a real one takes no simulated scene.
 
     Raises:
-        UserError: The catalog or API cannot be read or holds no such collection.
+        UserError: The catalog or API cannot be read, holds no such collection, or holds simulated
+            scenes for a real county.
     """
     outlines = gpd.read_parquet(parcels)
     chooser = _Chooser(ParcelArea(outlines), season, scenes, out.parent.resolve())
@@ -123,10 +126,22 @@ def run_scenes(
         choices = _of_archive(catalog, outlines, chooser, *settings)
     else:
         raise UserError("the county has no catalog", "set inputs.catalog")
+    if not simulated:
+        _check_real(choices)
     choices = _plausible(choices, chooser)
     lineage = Lineage.of(scenes, grid or GridSettings())
     write_items([c.kept for c in choices if c.kept is not None], out, lineage.notes())
     write_outcomes([Outcome(STAGE, c.name, "", c.code, c.detail) for c in named(choices)], outcomes)
+
+
+def _check_real(choices: Sequence[Choice]) -> None:
+    made = [choice.name for choice in choices if choice.item is not None and choice.item.simulated]
+    if made:
+        raise UserError(
+            f"{len(made)} scenes such as {made[0]} say that they are simulated, and the county is "
+            "real",
+            "set inputs.catalog to real scenes, or say `simulated: true` of the county",
+        )
 
 
 def plan_scenes(

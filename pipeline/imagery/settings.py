@@ -104,6 +104,10 @@ class PullSettings(Section):
     """Time after which a scene is given up for this run, seconds, however slowly it still comes."""
     run_deadline_s: float = Field(6 * 3600.0, gt=0)
     """Time after which the pull asks for nothing more, seconds; the next run goes on there."""
+    scheduler: str | None = None
+    """Address of a dask.distributed scheduler whose workers fetch the scenes, such as
+    `tcp://10.0.0.5:8786`; empty: threads of this process do. The workers need the results folder
+    under the same path, and the account in their own environment."""
     margin_m: float = Field(300.0, ge=0)
     """Land around every parcel that is fetched too, metres: later stages look at neighbours."""
     gap_kib: int = Field(64, ge=0)

@@ -6,6 +6,8 @@ provider's bad moment (retried, then an outcome). Anything else is a defect and 
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class FieldlineError(Exception):
     """Root of every error that Fieldline raises on purpose."""
@@ -24,6 +26,10 @@ class UserError(FieldlineError):
         self.remedy = remedy.rstrip(".")
         end = "" if self.remedy.endswith("?") else "."
         super().__init__(f"{self.problem}: {self.remedy}{end}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel from another process as its sentence."""
+        return UserError, (self.problem, self.remedy)
 
     @classmethod
     def sentence(cls, text: str) -> UserError:

@@ -254,6 +254,11 @@ REASONS: dict[str, Remedy] = {
         handed("credit_record", prior_loans=0, prior_late=0, amount="0"),
     ),
     "area_lowered": EVIDENCE["area_conflict_registry"],
+    "crop_doubt": EVIDENCE["crop_doubt"],
+    "not_counted": Remedy(
+        built(more_land, yield_t_ha=None, seen_crop=None, prediction_set=[]),
+        lambda c: photo(c, "maize"),
+    ),
     "crop_cheapest": Remedy(
         lambda c: with_rice(c, seen_crop=None, prediction_set=["maize", "rice"],
                             valued_as="maize", crop_basis="cheapest_of_set"),

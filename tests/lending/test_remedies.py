@@ -100,7 +100,7 @@ LETTERS = {
     **{code: f"veto_{code}" for code in ("holder_conflict", "claim_refuted", "protected_overlap")},
 }  # fmt: skip
 """Reason by which the letter tells of an evidence code; one without an entry has its own name."""
-ON_FILE_ALONE = {"crop_unlearnt", "crop_doubt"}
+ON_FILE_ALONE = {"crop_unlearnt"}
 """Codes whose remedy an officer reads in the file and no letter prints."""
 
 

@@ -77,6 +77,7 @@ def tiny_config(folder: Path, results: str, simulated: Path) -> ChainRun:
         "results": str(folder / results),
         "simulate": TINY,
         "lending": {"risk": {"search": 0}},
+        "crops": {"classify": {"network": "never"}},
         "county": {"SIM001": {"inputs": moved}},
     }
     path = folder / f"{results}.yaml"

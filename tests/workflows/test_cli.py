@@ -14,8 +14,8 @@ import pytest
 from tests.workflows.conftest import ROOT
 
 COMMANDS = [
-    "run", "demo", "init", "score", "parcels check", "config check", "config write", "audit verify",
-    "audit replay", "audit anchor", "audit seal", "offers expire",
+    "run", "demo", "desk", "init", "score", "parcels check", "config check", "config write",
+    "audit verify", "audit replay", "audit anchor", "audit seal", "offers expire",
     "offers release", "review list",
     "review decide", "review confirm", "review revoke", "review import",
 ]  # fmt: skip
@@ -152,11 +152,11 @@ def test_people_decide_on_what_waits(store: list[str], tmp_path: Path) -> None:
     review = done.stdout.split()[1].rstrip(":")
     minutes = tmp_path / "minutes.csv"
     minutes.write_text(
-        "offer_id,verdict,amount,officer,second_officer,reason,documents,until\n"
-        f"{other},decline,,Bo,,not farmed,photo 1;photo 2,\n"
-        "nobody,decline,,Bo,,not farmed,,\n"
-        f"{other},decline,,Bo,,,,\n"
-        f"{other},perhaps,,Bo,,not sure,,\n"
+        "offer_id,verdict,amount,officer,reason,documents,until\n"
+        f"{other},decline,,Bo,not farmed,photo 1;photo 2,\n"
+        "nobody,decline,,Bo,not farmed,,\n"
+        f"{other},decline,,Bo,,,\n"
+        f"{other},perhaps,,Bo,not sure,,\n"
     )
     found = fieldline("review", "import", str(minutes), *store)
     lines = found.stdout.splitlines()

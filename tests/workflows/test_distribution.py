@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldline.desk.app.scripts import FILES, VENDOR
 from tests.workflows.conftest import ROOT
 
 #: What is not Python and a run opens; a missing one is found at the first run of a stranger.
@@ -17,6 +19,10 @@ OPENED = [
     "py.typed",
     "data/crops.csv",
     "data/reason_codes.csv",
+    "desk/app/package-lock.json",
+    "desk/app/static/map.js",
+    "desk/app/templates/map.html.j2",
+    "desk/app/words/zh.json",
     "desk/report/templates/report.html.j2",
     "lending/store/migrations/script.py.mako",
     "lending/store/migrations/versions/v0001_offers.py",
@@ -35,6 +41,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
     tree = tmp_path_factory.mktemp("tree") / "checkout"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(tree)], check=True)
+    if VENDOR.is_dir():  # fetched at set-up, never committed
+        shutil.copytree(VENDOR, tree / "desk" / "app" / "vendor")
     subprocess.run(
         [sys.executable, "-m", "build", "--outdir", str(out), str(tree)],
         check=True, capture_output=True,
@@ -50,6 +58,10 @@ def names(built: Path) -> set[str]:
 
 def test_the_wheel_holds_what_a_run_opens(built: Path) -> None:
     assert {f"fieldline/{name}" for name in OPENED} <= names(built)
+
+
+def test_the_wheel_holds_the_scripts_that_were_fetched(built: Path, desk_scripts: None) -> None:
+    assert {f"fieldline/desk/app/vendor/{name}" for name in FILES} <= names(built)
 
 
 def test_the_wheel_holds_every_module_and_table_of_the_tree(built: Path) -> None:

@@ -60,8 +60,13 @@ def test_many_withdrawals_ask_first(own_run: ChainRun) -> None:
     shelf = Shelf("SIM001", "2024", PolicySettings().product)
     post(engine, pd.concat([frame, more]), shelf, PolicySettings())
     engine.dispose()
+    files = [own_run.folder / name for name in ("offers.csv", "review_queue.csv")]
+    before = [file.read_bytes() for file in files]
     refused = own_run.fieldline("run", "--from", "offers")
     assert refused.returncode == 2
+    assert [file.read_bytes() for file in files] == before  # the last good ones
+    planned = own_run.fieldline("run", "--dry-run").stdout
+    assert "offers x 1" in planned  # and the posting is still to be made
     assert f"would withdraw {count} of {2 * count} live offers" in refused.stderr
     assert "run again with `--confirm`" in refused.stderr
     with reading(open_database(own_run.results / "fieldline.sqlite")) as connection:

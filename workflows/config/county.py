@@ -62,7 +62,7 @@ class CountyInputs(Section):
         None
     )
     """Labelled field series from other parcels (see labelled_series_format)."""
-    labelled_series_format: Literal["long", "bavaria_halfmonth"] = "long"
+    labelled_series_format: Literal["long", "bavaria_halfmonth", "worldcereal"] = "long"
     """`long`: sample_id, crop, date, one column per band; `bavaria_halfmonth`: wide field means."""
     labelled_fields: Path | None = None
     """Field polygons with crop codes that belong to labelled_series, where kept apart."""

@@ -7,7 +7,10 @@ for stage in STAGES:
         input:
             **PLAN.reads(stage),
         output:
-            **PLAN.makes(stage),
+            **{
+                name: update(path) if name in stage.keeps else path
+                for name, path in PLAN.makes(stage).items()
+            },
         log:
             PLAN.log(stage.name),
         benchmark:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import zipfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _MARKS = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
-_SUFFIX = ".zarr"
+_SUFFIX, _ZIP = ".zarr", ".zip"
 _EXTRA = "pip install 'fieldline[cube]'"
 _TIMES, _BANDS = ("time", "t"), ("band", "bands")
 _MAPS = (("y", "x"), ("lat", "lon"), ("latitude", "longitude"))
@@ -40,9 +41,23 @@ _UNEVEN = 0.05  # of a pixel: what 32-bit coordinates of a northing may be off b
 
 
 def is_cube(place: Path) -> bool:
-    """Whether a path is a Zarr store in a folder."""
+    """Whether a path is a Zarr store, in a folder or in a zip."""
+    if place.is_file():
+        return place.suffix.lower() == _ZIP and _root_in(place) is not None
     marked = any((place / mark).is_file() for mark in _MARKS)
     return place.is_dir() and (marked or place.suffix.lower() == _SUFFIX)
+
+
+def _root_in(packed: Path) -> str | None:
+    """Return the folder of a zip that is a Zarr store: its root or the one folder in it."""
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            names = set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return None  # whoever reads it says what is wrong with it
+    tops = {name.partition("/")[0] for name in names}
+    roots = ["", f"{tops.pop()}/"] if len(tops) == 1 else [""]
+    return next((root for root in roots for mark in _MARKS if f"{root}{mark}" in names), None)
 
 
 @dataclass(frozen=True)
@@ -79,14 +94,19 @@ class CubeStore:
         """Open a store without reading a pixel."""
         try:
             import xarray as xr
-            import zarr  # noqa: F401  xarray would name every engine that is not there
+            import zarr.storage  # xarray would name every engine that is not there
         except ImportError as error:
-            missing = f"{path} is a Zarr store, and {error.name} is not installed"
+            missing = (
+                f"{path} is a Zarr store, and {str(error.name).partition('.')[0]} is not installed"
+            )
             raise UserError(missing, _EXTRA) from error
         try:
+            root = _root_in(path) if path.is_file() else ""
             data = xr.open_zarr(
-                path, consolidated=False, mask_and_scale=False, decode_times=False, chunks=None
-            )
+                zarr.storage.ZipStore(path, mode="r") if path.is_file() else path,
+                group=(root or "").rstrip("/") or None,
+                consolidated=False, mask_and_scale=False, decode_times=False, chunks=None,
+            )  # fmt: skip
         except (OSError, LookupError, TypeError, ValueError) as error:
             raise UserError(
                 f"{path} cannot be read as a Zarr group ({_line(error)})",

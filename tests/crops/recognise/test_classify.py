@@ -1,18 +1,17 @@
 import datetime as dt
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fieldline.crops.recognise.classify import run_classify
-from fieldline.crops.recognise.training import at_most, fold_groups
+from fieldline.crops.recognise.training import at_most
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
 
-SETTINGS = ClassifySettings(trees=60, rounds=15, augment=2)
+SETTINGS = ClassifySettings(trees=60, rounds=15, augment=2, network="never")
 
 
 def run(county, out, season, survey="survey.csv", settings=SETTINGS, past=None, **extra):
@@ -42,7 +41,7 @@ def test_unsurveyed_parcels_are_recognised(county, answered):
     assert (unseen["crop"] == truth[unseen.index]).mean() > 0.9
     assert len(codes) == 120
     assert set(codes) <= {"ok", "cannot_tell"}
-    assert card["unseen_villages"]["macro_f1"] > card["baselines"]["majority_macro_f1"] + 0.5
+    assert card["held_out"]["macro_f1"] > card["baselines"]["majority_macro_f1"] + 0.5
 
 
 def test_probabilities_sum_to_one_and_the_set_holds_the_answer(answered):
@@ -132,23 +131,86 @@ def test_long_labelled_series_from_elsewhere_serve(county, season, tmp_path):
     assert card["data"]["bands"] == ["B04", "B08", "B11"]
 
 
-@pytest.mark.parametrize(
-    ("villages", "expected"), [(["A"] * 6, "farmers"), (list("ABCDEF"), "villages")]
-)
-def test_folds_hold_the_widest_unit_that_there_are_enough_of(
-    villages: list[str], expected: str, tmp_path: Path
-) -> None:
-    parcels = pd.DataFrame(
-        {
-            "parcel_id": [f"p{i}" for i in range(6)],
-            "farmer_id": [f"f{i}" for i in range(6)],
-            "village": villages,
-        }
-    )
+def test_the_shares_of_the_county_are_those_of_its_unlabelled_parcels(
+    county, season, tmp_path, write_observations
+):
+    """Labels are balanced; of the 260 other parcels seven in eight are maize."""
+    frame = pd.read_parquet(county / "observations.parquet")
+    truth = pd.read_csv(county / "truth.csv").set_index("parcel_id")["crop"]
+    survey = set(pd.read_csv(county / "survey.csv")["parcel_id"])
+    maize = frame[frame["parcel_id"].map(truth).eq("maize") & ~frame["parcel_id"].isin(survey)]
+    more = [maize.assign(parcel_id="X" + maize["parcel_id"] + str(n)) for n in range(9)]
+    bands = [name for name in frame.columns if name.endswith("_mean")]
+    generator = np.random.default_rng(1)
+    for copy in more:
+        noise = generator.normal(1.0, 0.01, (len(copy), len(bands)))
+        copy[bands] = (copy[bands] * noise).astype("float32")
+    frame = pd.concat([frame, *more], ignore_index=True)
+    write_observations(frame, tmp_path / "observations.parquet")
+    ids = frame["parcel_id"].unique()
+    pd.DataFrame({"parcel_id": ids, "farmer_id": ids, "village": [f"V{i % 10}" for i in
+                  range(len(ids))]}).to_parquet(tmp_path / "parcels.parquet")  # fmt: skip
+    pd.read_csv(county / "survey.csv").to_csv(tmp_path / "survey.csv", index=False)
+    _, _, card = run(tmp_path, tmp_path / "out", season)
+    unlabelled = [p for p in ids if p not in survey]
+    kinds = [truth[p] if p in truth.index else "maize" for p in unlabelled]
+    share = kinds.count("maize") / len(kinds)
+    assert share > 0.75
+    assert card["class_shares"]["labels"]["maize"] == pytest.approx(0.25)
+    assert card["class_shares"]["county"]["maize"] == pytest.approx(share, abs=0.05)
+
+
+def test_land_unlike_every_label_is_refused_with_its_numbers(
+    county, season, tmp_path, write_observations
+):
+    """Orchards that stay green and never fall bare are no annual crop that was labelled."""
+    frame = pd.read_parquet(county / "observations.parquet")
+    strange = frame[frame["parcel_id"] == "P001"].assign(parcel_id="ORCHARD")
+    strange["B04_mean"], strange["B08_mean"] = np.float32(0.04), np.float32(0.42)
+    write_observations(pd.concat([frame, strange]), tmp_path / "observations.parquet")
+    parcels = pd.read_parquet(county / "parcels.parquet")
+    more = pd.DataFrame({"parcel_id": ["ORCHARD"], "farmer_id": ["F"], "village": ["V1"]})
+    pd.concat([parcels, more]).to_parquet(tmp_path / "parcels.parquet")
+    pd.read_csv(county / "survey.csv").to_csv(tmp_path / "survey.csv", index=False)
+    crops, codes, _ = run(tmp_path, tmp_path / "out", season)
+    assert codes["ORCHARD"] == "cannot_tell"
+    assert pd.isna(crops.loc["ORCHARD", "crop"])
+    assert "ndvi_low" in crops.loc["ORCHARD", "reason"]
+    others = crops[~crops["surveyed"]].drop("ORCHARD")
+    assert others["reason"].str.contains("unlike_any_label").mean() < 0.25
+
+
+def test_a_survey_of_one_village_is_held_out_by_farm(county, season, tmp_path):
+    parcels = pd.read_parquet(county / "parcels.parquet").assign(village="V0")
     parcels.to_parquet(tmp_path / "parcels.parquet")
-    groups = fold_groups(tmp_path / "parcels.parquet", folds=5)
-    wanted = villages if expected == "villages" else [f"f{i}" for i in range(6)]
-    assert list(groups.values()) == wanted
+    for name in ("observations.parquet", "survey.csv"):
+        (tmp_path / name).symlink_to(county / name)
+    _, _, card = run(tmp_path, tmp_path / "out", season)
+    assert card["split"] == "5 folds; grouped by farm"
+    assert card["trained"]
+
+
+def test_a_survey_of_one_crop_says_that_nothing_tells_apart(county, season, tmp_path):
+    survey = pd.read_csv(county / "survey.csv").assign(crop="maize")
+    survey.to_csv(county / "one.csv", index=False)
+    _, codes, card = run(county, tmp_path / "o", season, survey="one.csv")
+    assert card["reason"] == "all labels are of one crop (maize): nothing tells apart"
+    assert set(codes) == {"no_labels", "ok"}
+
+
+def test_a_surveyed_crop_that_no_table_knows_is_counted_and_teaches_other_land(
+    county, season, tmp_path
+):
+    survey = pd.read_csv(county / "survey.csv")
+    potato = survey.loc[survey["crop"] == "potato", "parcel_id"]
+    survey.loc[survey["crop"] == "potato", "crop"] = "dragon fruit"
+    survey.to_csv(county / "unknown.csv", index=False)
+    crops, _, card = run(county, tmp_path / "u", season, survey="unknown.csv")
+    assert card["data"]["classes"] == ["maize", "other", "soybean", "winter_wheat"]
+    assert card["labels_of_unknown_crops"] == {"survey 2022-10-01": len(potato)}
+    assert card["survey_rows_refused"] == {"input_unknown_crop": len(potato)}
+    assert (crops.loc[potato, "reason"] == "surveyed_crop=not in the crop table").all()
+    assert crops.loc[potato, "crop"].isna().all()
 
 
 def test_more_labels_than_needed_are_drawn_down_evenly_and_repeatably() -> None:

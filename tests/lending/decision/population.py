@@ -98,7 +98,7 @@ def population(count: int, seed: int = 11) -> Population:
         "hazard_index": rng.uniform(0, 90, count), "conflicts": rng.binomial(2, 0.1, count),
         "prior_loans": prior, "prior_late": late, "finished_loans": prior,
         "thin_file": prior == 0, "currency": "CNY",
-        "guaranteed_minor": 0, "guaranteeing_minor": 0, "joint_members": 1,
+        "guaranteed_minor": 0, "guaranteeing_minor": 0, "joint_members": 1, "household_size": 3,
     })  # fmt: skip
     rows = pd.DataFrame({name: frame.get(name) for name in PROFILES.names})
     parcels = {

@@ -43,6 +43,7 @@ def test_the_next_day_is_no_other_evidence_though_every_draw_is(county: Any) -> 
         ("farmer", {"requested_minor": 100_000}),
         ("farmer", {"guaranteeing_minor": 1}),
         ("household", {"debt_service_minor": 1}),
+        ("household", {"household_size": 4}),
         ("features", {"late_share": 0.5}),
         ("features", {"prior_loans": 4.0}),
         ("risk", {"finished_loans": 9}),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shapely.geometry import box
 
 from fieldline.lending.codes import EFFECTS, evidence_codes
+from fieldline.lending.documents.facts import NO_PARCEL_PAPERS, Lease, Objection, ParcelPapers
 from fieldline.lending.evidence.crosscheck import judge
 from fieldline.lending.evidence.facts import ParcelFacts
 from fieldline.lending.evidence.gather import Known, gather, holds_ground
@@ -336,6 +337,11 @@ def test_what_the_registry_does_not_say_it_does_not_contradict() -> None:
     assert found == ["area_agrees", "crop_unknown", "holder_agrees"]
 
 
+LEASED = ParcelPapers(lease=Lease("zoe", dt.date(2024, 6, 1)))
+"""A lease of the land that zoe holds; `DENIED`: she denied it later."""
+DENIED = replace(LEASED, objections=(Objection("zoe", dt.date(2024, 6, 2)),))
+
+
 @pytest.mark.parametrize(
     ("changes", "holds"),
     [
@@ -348,10 +354,28 @@ def test_what_the_registry_does_not_say_it_does_not_contradict() -> None:
         ({"disputed_m2": 1000.0, "registry_area_m2": None}, False),
         ({"disputed_m2": 1000.0, "registry_holder": "bob"}, False),
         ({"disputed_m2": 1000.0, "registry_holder": "bob", "named_on_rival": True}, True),
+        # the holder's lease gives the tenant the holder's right, anybody else's does not
+        ({"disputed_m2": 1000.0, "registry_holder": "zoe", "papers": LEASED}, True),
+        ({"disputed_m2": 1000.0, "registry_holder": "bob", "papers": LEASED}, False),
+        ({"disputed_m2": 1000.0, "registry_holder": None, "papers": LEASED}, False),
+        ({"disputed_m2": 1000.0, "registry_holder": "zoe", "papers": LEASED,
+          "registry_area_m2": 1499.0}, False),
+        ({"disputed_m2": 1000.0, "registry_holder": "zoe", "papers": DENIED}, False),
     ],
-)
+)  # fmt: skip
 def test_who_needs_the_disputed_ground_holds_it(changes: dict[str, Any], holds: bool) -> None:
     assert holds_ground(replace(GOOD, **changes), RULES) is holds
+
+
+def test_a_claim_against_a_tenant_is_judged_as_one_against_the_holder() -> None:
+    tenant = {"registry_holder": "zoe", "papers": LEASED, "rivals": ("q",), "disputed_m2": 1000.0,
+              "rival_farmers": frozenset({"eve"})}  # fmt: skip
+    assert "claim_upheld" in codes(**tenant)
+    assert "claimed_by_other" in codes(**tenant, rival_holds=True)
+    # without a lease, or where the rival is the landlord himself
+    assert "claim_refuted" in codes(**{**tenant, "papers": NO_PARCEL_PAPERS}, rival_holds=True)
+    of_rival = {**tenant, "rival_farmers": frozenset({"zoe"})}
+    assert "claim_settled" in codes(**of_rival, rival_holds=True)
 
 
 def test_a_claim_has_one_code() -> None:
@@ -549,6 +573,15 @@ def test_only_the_registered_holder_can_object_and_a_later_lease_answers(
         )
     found = set(county.evidence().loc["a", "codes"])
     assert found & {"lease_upheld", "lease_unproven", "holder_conflict"} == {code}
+    assert ("objection_of_other" in found) == ("neighbour" in objections)
+
+
+def test_an_objection_where_no_holder_is_registered_is_noted(county: Any) -> None:
+    county.add("a", "ann")
+    county.hand_in("holder_objection", parcel_id="a", counterparty_id="zoe")
+    row = county.evidence().loc["a"]
+    assert {"registry_missing", "objection_of_other"} <= set(row["codes"])
+    assert row["effect"] == "none"
 
 
 def test_a_refused_tenant_hears_who_objects_and_which_lease_answers(county: Any) -> None:

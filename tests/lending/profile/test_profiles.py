@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.risk.features import of_profiles
 from fieldline.pipeline.records.tables import read_table
 
@@ -27,6 +29,9 @@ def test_land_carries_at_most_half_its_income_as_need(county: Any, name_of: Any)
     county.apply("ann", household_size=5)
     row = county.profile().loc[("farmer", name_of("ann"))]
     assert row["household_need_minor"] == row["income_q10_minor"] // 2
+    assert row["household_size"] == 5
+    case = Case.of(read_trace(county.decision("ann")["trace"]).case)
+    assert (case.farmer.household_size, case.household.household_size) == (5, 5)
 
 
 def test_wages_free_the_land_of_debts_and_then_of_the_household(county: Any, name_of: Any) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.case import Case, policy_hash
 from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
@@ -119,3 +119,47 @@ def test_a_model_under_another_name_is_said(decided: Any, tmp_path: Path, unguar
     problems = set(report.problems.values())
     assert len(problems) == 1
     assert f"the stored model {name} is that of pd:{other}" in problems.pop()
+
+
+def answered(case: Case, **risk: Any) -> pd.DataFrame:
+    """Return the decision of a case whose model said something else."""
+    changed = case.model_copy(update={"risk": case.risk.model_copy(update=risk)})
+    return pd.DataFrame([decision_row(changed, decide_case(changed), policy_hash(changed.policy))])
+
+
+@pytest.mark.parametrize(
+    ("risk", "told"),
+    [
+        ({}, "the store holds no model pd:test, so its probability cannot be reckoned again"),
+        (
+            {"model": ""},
+            "risk.pd is stored as 0.04 and risk.challenger is stored as 0.05 and no model is named",
+        ),
+        ({"model": "", "challenger": None}, "risk.pd is stored as 0.04 and no model is named"),
+    ],
+)
+def test_a_probability_that_no_stored_model_gives_is_named(
+    case: Case, tmp_path: Path, risk: dict[str, Any], told: str
+) -> None:
+    engine = open_database(tmp_path / "store.sqlite")
+    post(engine, answered(case, **risk), SHELF, case.policy)
+    report = replay_stored(engine)
+    assert (report.decisions, report.replayed, report.without_model) == (1, 0, 0)
+    assert list(report.problems.values()) == [told]
+
+
+@pytest.mark.parametrize("rules", [1, 2])
+def test_decisions_of_the_first_rules_are_counted(case: Case, tmp_path: Path, rules: int) -> None:
+    engine = open_database(tmp_path / "store.sqlite")
+    post(engine, answered(case.model_copy(update={"rules": rules})), SHELF, case.policy)
+    report = replay_stored(engine)
+    assert (report.decisions, report.replayed, report.without_model) == (1, 1, 1)
+    assert report.problems == {}
+
+
+def test_a_case_that_no_model_judged_lacks_none(case: Case, tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "store.sqlite")
+    nobody = {"model": "", "problem": "loans=0 needed=200", "pd": None, "challenger": None}
+    post(engine, answered(case, **nobody), SHELF, case.policy)
+    report = replay_stored(engine)
+    assert (report.decisions, report.replayed, report.problems) == (1, 1, {})

@@ -21,11 +21,12 @@ from fieldline.lending.settings import PostingSettings
 from fieldline.lending.store.closing import expire
 from fieldline.lending.store.database import LIVE, OFFERS, open_database, reading
 from fieldline.lending.store.offers import run_offers
-from fieldline.lending.store.posting import Posted, Shelf, post
+from fieldline.lending.store.posting import Posted, Shelf
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
+from tests.lending.store.judged import post_judged
 
 A = Shelf("A", "2024", "season-line")
 ELSEWHERE = (
@@ -41,8 +42,7 @@ def store(tmp_path: Path) -> sa.Engine:
 
 def give(store: sa.Engine, shelf: Shelf, *cases: Case, **more: Any) -> Posted:
     """Decide cases and post them as all that there is on a shelf."""
-    rows = [decision_row(case, decide_case(case), policy_hash(case.policy)) for case in cases]
-    return post(store, pd.DataFrame(rows), shelf, cases[0].policy, **more)
+    return post_judged(store, shelf, *cases, **more)
 
 
 def live(store: sa.Engine) -> list[Any]:
@@ -240,3 +240,70 @@ def test_the_stage_says_whose_lines_were_counted(
         )  # fmt: skip
     (outcome,) = read_table(tmp_path / "outcomes")["outcome"]
     assert outcome == "lines_elsewhere"
+
+
+def owing(case: Case, debt: int = 0, vouched: int = 0, **changes: Any) -> Case:
+    """Return the case of a farmer who owes and vouches for so much, fen."""
+    more = {"debt_service_minor": debt, "guaranteeing_minor": vouched}
+    return of(
+        case, farmer=case.farmer.model_copy(update=more),
+        household=case.household.model_copy(update=more),
+        household_free_minor=case.household_free_minor - debt, **changes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("stated", [{"debt": 200_000}, {"vouched": 200_000}])
+def test_debts_and_guarantees_of_another_county_count_as_if_stated_here(
+    store: sa.Engine, case: Case, stated: dict[str, int]
+) -> None:
+    # the line there is asked for by nobody: only what was stated there is left to count
+    there = owing(case, **stated).model_copy(update={"refusals": ()})
+    review = there.model_copy(update={"application": "no_application"})
+    assert give(store, ELSEWHERE[2], review).live[0]["access"] == "review"
+    (offer,) = give(store, A, case).live
+    alone = decide_case(owing(case, **stated))
+    assert alone.limit_minor < decide_case(case).limit_minor
+    assert offer["limit_minor"] == alone.limit_minor
+    assert give(store, A, case).written == 0
+    assert replay_stored(store).problems == {}
+    assert verify(store).problems == ()
+
+
+def test_a_larger_debt_stated_here_is_not_raised_by_a_smaller_one_there(
+    store: sa.Engine, case: Case
+) -> None:
+    review = owing(case, 100_000).model_copy(update={"application": "no_application"})
+    give(store, ELSEWHERE[2], review)
+    here = owing(case, 200_000)
+    posted = give(store, A, here)
+    assert posted.live[0]["limit_minor"] == decide_case(here).limit_minor
+    assert "elsewhere" not in read_trace(posted.records[0]["trace"]).case
+
+
+def test_one_guarantee_handed_in_for_two_seasons_counts_once(store: sa.Engine, case: Case) -> None:
+    last = owing(case, vouched=100_000).model_copy(update={"application": "no_application"})
+    give(store, Shelf("A", "2023", "season-line"), last)
+    here = owing(case, vouched=150_000)
+    assert give(store, A, here).live[0]["limit_minor"] == decide_case(here).limit_minor
+    # of another county it is another guarantee
+    give(store, ELSEWHERE[2], last)
+    both = owing(case, vouched=250_000)
+    assert give(store, A, here).live[0]["limit_minor"] == decide_case(both).limit_minor
+
+
+@pytest.mark.parametrize(
+    ("days", "counted"),
+    [
+        (30, {"debt": 100_000, "vouched": 200_000}),  # the last day on which it may be signed
+        (31, {"vouched": 200_000}),
+        (30 + 330, {"vouched": 200_000}),  # the last day on which a line of then may run
+        (30 + 331, {}),
+    ],
+)
+def test_a_debt_counts_while_its_offer_is_live_and_a_guarantee_through_the_tenor(
+    store: sa.Engine, case: Case, days: int, counted: dict[str, int]
+) -> None:
+    there = owing(case, 100_000, 200_000).model_copy(update={"application": "no_application"})
+    give(store, ELSEWHERE[2], there)
+    (offer,) = give(store, A, of(case, as_of=there.as_of + dt.timedelta(days=days))).live
+    assert offer["limit_minor"] == decide_case(owing(case, **counted)).limit_minor

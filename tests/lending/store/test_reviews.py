@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from fieldline.lending.decision.case import Case, policy_hash
-from fieldline.lending.decision.decide import decision_row
-from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.case import Case
 from fieldline.lending.store import reviews
 from fieldline.lending.store.database import REVIEWS, open_database, posting, reading
-from fieldline.lending.store.posting import Posted, Shelf, post
+from fieldline.lending.store.posting import Posted, Shelf
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.reviews import Wish
+from fieldline.lending.store.signer import Signer
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
+from tests.lending.store.judged import post_judged
 
 SHELF = Shelf("A", "2024", "season-line")
 TODAY = dt.date(2024, 10, 2)
 UNTIL = dt.date(2024, 12, 31)
+BO = Signer("bo")
+"""Signs from an account of his own; without a signer, acts are entered from that of the tests."""
 
 
 @pytest.fixture
@@ -51,8 +53,7 @@ def _risky(case: Case, pd_: str) -> Case:
 
 
 def give(store: sa.Engine, *cases: Case) -> Posted:
-    rows = [decision_row(case, decide_case(case), policy_hash(case.policy)) for case in cases]
-    return post(store, pd.DataFrame(rows), SHELF, cases[0].policy)
+    return post_judged(store, SHELF, *cases)
 
 
 def decide(store: sa.Engine, offer: dict[str, Any], **wish: Any) -> reviews.State:
@@ -77,6 +78,21 @@ def test_the_next_posting_honours_it_and_replays_it(store: sa.Engine, doubted: C
     assert replay_stored(store).problems == {}
 
 
+def test_a_decision_on_what_another_person_changed_meanwhile_is_refused(
+    store: sa.Engine, doubted: Case
+) -> None:
+    (offer,) = give(store, doubted).live
+    ann = Wish("Ann", "decline", "no field there")
+    bo = Wish("Bo", "approve", "seen on the farm", Decimal(3000))
+    first = reviews.decide(store, offer["offer_id"], ann, today=TODAY, seen="")
+    with pytest.raises(UserError, match=r"Ann has acted on offer .* meanwhile \(decide\)"):
+        reviews.decide(store, offer["offer_id"], bo, today=TODAY, seen="")
+    with reading(store) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(REVIEWS)) == 1
+    seen = first.row["review_id"]
+    assert reviews.decide(store, offer["offer_id"], bo, today=TODAY, seen=seen).said == "in force"
+
+
 def test_a_person_may_decline(store: sa.Engine, doubted: Case) -> None:
     (offer,) = give(store, doubted).live
     decide(store, offer, verdict="decline", amount=None, reason="the land is not farmed")
@@ -96,10 +112,10 @@ def test_lifting_a_decline_takes_two_people_and_an_end(store: sa.Engine, decline
     assert give(store, declined).written == 0
     name = state.row["review_id"]
     with pytest.raises(UserError, match="was decided by Ann: another person must confirm it"):
-        reviews.confirm(store, name, " ann ", today=TODAY)
-    assert reviews.confirm(store, name, "Bo", today=TODAY).said == "in force"
+        reviews.confirm(store, name, " ann ", today=TODAY, by=BO)
+    assert reviews.confirm(store, name, "Bo", today=TODAY, by=BO).said == "in force"
     with pytest.raises(UserError, match="was confirmed by Bo"):
-        reviews.confirm(store, name, "Cy", today=TODAY)
+        reviews.confirm(store, name, "Cy", today=TODAY, by=BO)
     (after,) = give(store, declined).live
     assert (after["access"], after["limit_minor"]) == ("approve", 300_000)
     assert replay_stored(store).problems == {}
@@ -188,7 +204,7 @@ def test_it_can_be_taken_back_and_replaced(store: sa.Engine, doubted: Case) -> N
     reviews.revoke(store, first.row["review_id"], "Ann", "a mistake too", today=TODAY)
     assert give(store, doubted).live[0]["access"] == "review"
     with pytest.raises(UserError, match="a review that was revoked"):
-        reviews.confirm(store, first.row["review_id"], "Cy", today=TODAY)
+        reviews.confirm(store, first.row["review_id"], "Cy", today=TODAY, by=BO)
 
 
 def test_an_act_is_entered_once(store: sa.Engine, doubted: Case) -> None:
@@ -204,14 +220,9 @@ def test_live_lines_elsewhere_bound_what_a_person_gave(store: sa.Engine, doubted
     decide(store, offer)
     safe = _risky(doubted, "0.04")
     asked = safe.farmer.model_copy(update={"requested_minor": 300_000})
-    rows = [safe.model_copy(update={"farmer": asked})]
-    frame = pd.DataFrame([
-        decision_row(c, decide_case(c), policy_hash(c.policy)) for c in rows
-    ])  # fmt: skip
-    assert (
-        post(store, frame, Shelf("B", "2024", "season-line"), safe.policy).live[0]["limit_minor"]
-        == 300_000
-    )
+    there = Shelf("B", "2024", "season-line")
+    (line,) = post_judged(store, there, safe.model_copy(update={"farmer": asked})).live
+    assert line["limit_minor"] == 300_000
     (after,) = give(store, doubted).live
     assert (after["access"], after["limit_minor"]) == ("approve", 120_000)
 
@@ -297,21 +308,54 @@ def test_a_name_written_otherwise_is_the_same_person(
     name = decide(store, offer, until=UNTIL, officer="Ann Lee").row["review_id"]
     if same:
         with pytest.raises(UserError, match="was decided by Ann Lee: another person"):
-            reviews.confirm(store, name, second, today=TODAY)
+            reviews.confirm(store, name, second, today=TODAY, by=BO)
     else:
-        assert reviews.confirm(store, name, second, today=TODAY).said == "in force"
+        assert reviews.confirm(store, name, second, today=TODAY, by=BO).said == "in force"
 
 
-def test_a_decision_whose_second_person_is_the_first_enters_nothing(
-    store: sa.Engine, doubted: Case
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("ann", "ann", True),
+        ("ann", "ANN", True),
+        ("ann", " ann ", True),
+        ("ann", "\uff21\uff4e\uff4e", True),  # full width
+        ("Ann Lee (bank1)", "Bo (bank1)", True),  # one account, two stated names
+        ("bank1", "Bo (BANK1)", True),
+        ("Bo (ann) (bank1)", "bank1", True),  # the account is what stands last
+        ("ann", "bo", False),
+        ("Ann (bank1)", "Ann (bank2)", False),
+        ("bank1", "bank-1", False),
+    ],
+)
+def test_a_decline_is_lifted_from_two_accounts(
+    store: sa.Engine, declined: Case, first: str, second: str, same: bool
 ) -> None:
-    (offer,) = give(store, doubted).live
-    wish = Wish("Ann", "approve", "seen on the farm", Decimal(3000))
-    with pytest.raises(UserError, match="was decided by Ann: another person must confirm it"):
-        reviews.decide(store, offer["offer_id"], wish, today=TODAY, second="Ann")
-    with reading(store) as connection:
-        assert connection.execute(sa.select(REVIEWS)).all() == []
-    assert give(store, doubted).live[0]["access"] == "review"
-    state = reviews.decide(store, offer["offer_id"], wish, today=TODAY, second="Bo")
-    assert (state.second, state.said) == ("Bo", "in force")
+    (offer,) = give(store, declined).live
+    wish = Wish("Ann", "approve", "seen on the farm", Decimal(3000), until=UNTIL)
+    given = reviews.decide(store, offer["offer_id"], wish, today=TODAY, by=Signer(first))
+    name = given.row["review_id"]
+    if same:
+        with pytest.raises(UserError, match="entered from the same account"):
+            reviews.confirm(store, name, "Bo", today=TODAY, by=Signer(second))
+        assert give(store, declined).live[0]["access"] == "decline"
+    else:
+        state = reviews.confirm(store, name, "Bo", today=TODAY, by=Signer(second))
+        assert state.said == "in force"
+        assert give(store, declined).live[0]["access"] == "approve"
     assert verify(store).problems == ()
+
+
+def test_who_entered_a_decision_is_read_among_other_entries(
+    store: sa.Engine, declined: Case
+) -> None:
+    (offer,) = give(store, declined).live
+    wish = Wish("Ann", "approve", "seen on the farm", Decimal(3000), until=UNTIL)
+    states = [
+        reviews.decide(store, offer["offer_id"], replace(wish, reason=reason), today=TODAY,
+                       by=Signer(account))
+        for reason, account in (("seen", "ann"), ("seen twice", "bo"))
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"same account \(bo\)"):
+        reviews.confirm(store, states[1].row["review_id"], "Cy", today=TODAY, by=BO)
+    assert reviews.confirm(store, states[0].row["review_id"], "Cy", today=TODAY, by=BO).complete

@@ -32,6 +32,7 @@ def choose_from(folder: Path, catalog: Path, season: Season = SEASON, **changes:
     parcels = write_parcels(folder / "parcels.parquet", {"p": pixel_box(0.2, 0.2, 1.4, 1.8)})
     out = folder / "results" / "scenes.parquet"
     run_scenes(
+        simulated=changes.pop("simulated", False),
         catalog=catalog,
         parcels=parcels,
         season=season,

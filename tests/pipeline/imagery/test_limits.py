@@ -15,7 +15,6 @@ from fieldline.pipeline.imagery.limits import (
     BudgetError,
     Meter,
     OutOfTimeError,
-    TokenBucket,
     Use,
     check_budget,
 )
@@ -44,11 +43,12 @@ class Clock:
 
 def test_no_minute_sees_more_requests_than_the_rate_and_a_seconds_burst() -> None:
     clock, sent = Clock(), []
-    bucket = TokenBucket(300, clock, clock.sleep)
+    tariff = Tariff(requests_per_minute=300)
+    guard = Meter(BudgetSettings(), tariff, clock=clock, sleep=clock.sleep).scene(1e9)
     for number in range(1500):
         if number == 700:
             clock.now += 400  # a long pause saves up no more than a second
-        assert bucket.take()
+        guard.ask(0)
         sent.append(clock.now)
     for start in range(0, 800, 7):
         assert sum(start <= moment < start + 60 for moment in sent) <= 300 + 5
@@ -58,13 +58,15 @@ def test_no_minute_sees_more_requests_than_the_rate_and_a_seconds_burst() -> Non
 
 def test_a_turn_that_comes_too_late_is_not_waited_for() -> None:
     clock = Clock()
-    bucket = TokenBucket(60, clock, clock.sleep)
-    assert bucket.take(10)
+    tariff = Tariff(units_per_minute=60)
+    meter = Meter(BudgetSettings(), tariff, clock=clock, sleep=clock.sleep)
+    meter.spend(10, float("inf"))
     assert clock.now == pytest.approx(10, abs=1.01)
     before = clock.now
-    assert not bucket.take(100, until=before + 50)
-    assert clock.now == before
-    assert bucket.take(1, until=before + 5)
+    with pytest.raises(OutOfTimeError, match="rate_limit_exceeds_deadline"):
+        meter.spend(100, before + 50)
+    assert (clock.now, meter.used.units) == (before, 10)
+    meter.spend(1, before + 5)
 
 
 def test_requests_are_paced_by_the_tariff_and_a_deadline_ends_the_wait() -> None:

@@ -268,3 +268,15 @@ def test_a_broken_document_says_what_is_wrong_with_it(tmp_path: Path) -> None:
         "b": 'field=geometry value={"type":_"Polygon",_"coordinates":_[]} reason=no_area '
         "document=tiny/b/b.json",
     }  # fmt: skip
+
+
+def test_a_real_county_takes_no_simulated_scene(tmp_path: Path) -> None:
+    scenes = [
+        TinyScene("real", RED),
+        TinyScene("made", RED, day=dt.date(2021, 6, 1), properties={"fieldline:simulated": True}),
+    ]
+    with pytest.raises(UserError, match=r"1 scenes such as made say that they are simulated"):
+        choose(tmp_path, scenes)
+    assert not (tmp_path / "results" / "scenes.parquet").exists()
+    choose(tmp_path, scenes, simulated=True)
+    assert outcomes(tmp_path) == {"real": "ok", "made": "ok"}

@@ -4,7 +4,13 @@ from decimal import Decimal
 import pytest
 
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.reference import Window, calendar, calendars, crops
+from fieldline.pipeline.records.reference import (
+    Window,
+    calendar,
+    calendars,
+    crops,
+    table_rows,
+)
 
 
 def test_crops_carry_codes_and_ordered_bounds() -> None:
@@ -16,6 +22,33 @@ def test_crops_carry_codes_and_ordered_bounds() -> None:
         assert crop.hcat == "" or (len(crop.hcat) == 10 and crop.hcat.startswith("33"))
         if crop.min_plausible_t_ha is not None and crop.max_plausible_t_ha is not None:
             assert 0 < crop.min_plausible_t_ha < crop.max_plausible_t_ha
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["crop_names.csv", "hazard_thresholds.csv", "scale_of_finance.csv", "price_brackets.csv",
+     "price_series.csv", "own_error.csv", "simulated_crops.csv", "yields_bavaria.csv"],
+)  # fmt: skip
+def test_other_tables_name_crops_of_the_crop_table(table: str) -> None:
+    rows = table_rows(table)
+    named = {row.get("crop", "") or row.get("code", "") for row in rows} - {"default", ""}
+    assert named <= set(crops())
+
+
+def test_a_crop_with_a_yield_has_a_price_bracket_and_land_without_one_has_none() -> None:
+    bracketed = {row["crop"] for row in table_rows("price_brackets.csv")}
+    harvested = {code for code, crop in crops().items() if crop.max_plausible_t_ha is not None}
+    assert bracketed == harvested
+
+
+def test_no_name_stands_for_two_crops() -> None:
+    names = [(row["name"].casefold(), row["code"]) for row in table_rows("crop_names.csv")]
+    for crop in crops().values():
+        names += [(name.casefold(), crop.code) for name in (crop.name_en, crop.name_zh, crop.code)]
+    of_name: dict[str, set[str]] = {}
+    for name, code in names:
+        of_name.setdefault(name, set()).add(code)
+    assert {name: codes for name, codes in of_name.items() if len(codes) > 1} == {}
 
 
 def test_calendars_name_known_crops_and_positive_costs() -> None:

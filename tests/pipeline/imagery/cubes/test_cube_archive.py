@@ -7,6 +7,7 @@ an archive of GeoTIFFs, or from numbers that a person sets into the store.
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,6 +114,20 @@ def test_a_cube_is_observed_as_the_same_pixels_in_files(
     found, told = observed(tmp_path, store(cube, tmp_path / "cube.zarr", version))
     assert set(told["outcome"]) == {"ok"}
     assert sorted(told.index) == sorted(f"S{day}" for day in DAYS)
+    pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize("inside", ["", "cube.zarr"])
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_cube_in_a_zip_is_observed_as_the_one_in_a_folder(
+    tmp_path: Path, expected: pd.DataFrame, version: int, inside: str
+) -> None:
+    path = store(tiny_cube(scenes()), tmp_path / "in" / "cube.zarr", version)
+    root = path if not inside else path.parent
+    packed = Path(shutil.make_archive(str(tmp_path / "cube"), "zip", root))
+    shutil.rmtree(path)
+    found, told = observed(tmp_path, packed)
+    assert set(told["outcome"]) == {"ok"}
     pd.testing.assert_frame_equal(found, expected)
 
 

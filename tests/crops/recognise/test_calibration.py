@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldline.crops.model_card import calibration_error, class_report, macro_f1
-from fieldline.crops.recognise.ensemble import (
+from fieldline.crops.recognise.calibration import (
+    best_mix,
     blend,
-    conformal_threshold,
     fit_temperature,
     log_loss,
     warm,
@@ -14,8 +14,27 @@ from fieldline.crops.recognise.ensemble import (
 
 
 def test_blend_by_hand():
-    mixed = blend(np.array([[0.8, 0.2]]), np.array([[0.4, 0.6]]), 0.5)
-    assert mixed[0] == pytest.approx([0.6, 0.4])
+    # geometric mean: sqrt(.8 x .4) to sqrt(.2 x .6) is 1.63299 to 1, hence .62020
+    mixed = blend([np.array([[0.8, 0.2]]), np.array([[0.4, 0.6]])], [1.0, 1.0])
+    assert mixed[0] == pytest.approx([0.62020, 0.37980], abs=1e-5)
+
+
+def test_the_mix_is_chosen_after_each_member_is_calibrated():
+    """The shy member orders rows better; only its timid numbers lose before calibration."""
+    generator = np.random.default_rng(2)
+    truth = generator.integers(0, 2, 1500)
+    signed = np.where(truth == 1, 1.0, -1.0)
+    good = signed * 1.6 + generator.normal(0, 1.0, 1500)
+    poor = signed * 0.8 + generator.normal(0, 1.0, 1500)
+    members = {
+        "shy": np.stack([1 / (1 + np.exp(0.1 * good)), 1 / (1 + np.exp(-0.1 * good))], axis=1),
+        "bold": np.stack([1 / (1 + np.exp(1.6 * poor)), 1 / (1 + np.exp(-1.6 * poor))], axis=1),
+    }
+    assert log_loss(members["shy"], truth) > log_loss(members["bold"], truth)
+    choices = [{"shy": 0.0, "bold": 1.0}, {"shy": 1.0, "bold": 0.0}]
+    mix = best_mix(members, truth, choices)
+    assert mix.weights == {"shy": 1.0, "bold": 0.0}
+    assert mix.temperatures["shy"] < 0.2
 
 
 def test_temperature_softens_an_overconfident_model():
@@ -29,23 +48,6 @@ def test_temperature_softens_an_overconfident_model():
     softened = warm(said, temperature)
     assert softened.max() == pytest.approx(right.mean(), abs=0.01)
     assert log_loss(softened, truth) < log_loss(said, truth)
-
-
-def test_conformal_threshold_by_hand():
-    # nine probabilities of the truth; coverage .8 wants the 8th of the sorted scores (rank 8 of 9)
-    true = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
-    table = np.stack([true, 1 - true], axis=1)
-    assert conformal_threshold(table, np.zeros(9, dtype=int), 0.8) == pytest.approx(0.2)
-    assert conformal_threshold(table[:3], np.zeros(3, dtype=int), 0.9) == 0.0
-
-
-def test_sets_cover_new_rows_as_often_as_promised():
-    generator = np.random.default_rng(3)
-    chances = generator.dirichlet(np.ones(4), 4000)
-    truth = np.array([generator.choice(4, p=row) for row in chances])
-    threshold = conformal_threshold(chances[:2000], truth[:2000], 0.9)
-    covered = chances[2000:][np.arange(2000), truth[2000:]] >= threshold
-    assert covered.mean() == pytest.approx(0.9, abs=0.025)
 
 
 @given(st.lists(st.floats(0.01, 1.0), min_size=2, max_size=6), st.floats(0.2, 5.0))

@@ -1,0 +1,184 @@
+"""The series network: a small temporal convolution network over a parcel's season.
+
+Owns the module, its training and its answers on plain arrays (parcels, channels, steps); which
+parcels it sees and what its numbers are worth is the recogniser's. The one idea: with tens of
+labels a class a small network with kernels of several lengths, a learnt place in the season and
+mild disturbances of its inputs learns what trees on fixed statistics cannot, and errs elsewhere.
+
+Source: Fawaz et al. (2020) InceptionTime; Zhang et al. (2018) mixup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldline.crops.networks.folder import load_weights, weights_of
+from fieldline.crops.networks.machine import Machine, in_batches
+from fieldline.crops.series import Floats, fill_gaps
+
+Single = NDArray[np.float32]
+Labels = NDArray[np.int64]
+KIND = "crop_series"
+_KERNELS, _WIDTH, _BLOCKS, _NECK, _DROPOUT = (1, 3, 7, 13), 128, 3, 32, 0.3
+_BATCH, _RATE, _DECAY = 64, 2e-3, 1e-2
+_SHIFT, _SCALE, _DROP, _MIXUP = 1, 0.03, 0.1, 0.4
+_ANSWER_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Series:
+    """Series as the network takes them."""
+
+    values: Floats
+    """(parcels, steps, channels), gaps filled."""
+    seen: NDArray[np.bool_]
+    """(parcels, steps) which steps were observed."""
+
+    def rows(self, rows: NDArray[np.int64]) -> Series:
+        """Return some of the parcels."""
+        return Series(self.values[rows], self.seen[rows])
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network as numbers: it answers the same wherever it was stored."""
+
+    mean: Single
+    spread: Single
+    """By channel: what values are scaled with."""
+    classes: int
+    steps: int
+    weights: Mapping[str, NDArray[Any]]
+
+    def predict(self, series: Series, machine: Machine) -> Floats:
+        """Return class probabilities, (parcels, classes)."""
+        import torch
+
+        module = _module(len(self.mean), self.classes, self.steps)
+        load_weights(module, self.weights, "the series network")
+        module.to(machine.device).eval()
+        inputs = scaled(series, self.mean, self.spread)
+        found = np.zeros((len(inputs), self.classes))
+
+        def answer(part: range) -> Floats:
+            batch = torch.from_numpy(inputs[part.start : part.stop]).to(machine.device)
+            with torch.no_grad(), machine.precision():
+                scores = module(batch).float()
+            return np.asarray(torch.softmax(scores, dim=1).cpu().numpy(), dtype=np.float64)
+
+        for part, said in in_batches(len(inputs), _ANSWER_BATCH, answer):
+            found[part.start : part.stop] = said
+        return found
+
+
+def scaled(series: Series, mean: Single, spread: Single) -> Single:
+    """Return inputs (parcels, channels and the seen mask, steps)."""
+    values = (np.nan_to_num(series.values) - mean) / spread
+    told = np.concatenate([values, series.seen[..., None]], axis=2)
+    return np.ascontiguousarray(told.transpose(0, 2, 1), dtype=np.float32)
+
+
+def train(
+    series: Series, labels: Labels, classes: int, *, steps: int, seed: int, machine: Machine
+) -> TrainedNetwork:
+    """Train on labelled series.
+
+    Args:
+        series: Labelled series.
+        labels: Class of each, 0..classes-1.
+        classes: Number of classes; one without labels is never told.
+        steps: Optimiser steps.
+        seed: Random seed.
+        machine: Where to train.
+    """
+    import torch
+
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    mean = series.values.mean(axis=(0, 1)).astype(np.float32)
+    spread = (series.values.std(axis=(0, 1)) + 1e-6).astype(np.float32)
+    length = series.values.shape[1]
+    module = _module(len(mean), classes, length).to(machine.device).train()
+    optimiser = torch.optim.AdamW(module.parameters(), lr=_RATE, weight_decay=_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    target = np.eye(classes, dtype=np.float32)[labels]
+    for _ in range(steps):
+        rows = random.integers(0, len(labels), size=(min(_BATCH, 2 * len(labels)),))
+        inputs = scaled(disturbed(series.rows(rows), random), mean, spread)
+        batch, wanted = torch.from_numpy(inputs), torch.from_numpy(target[rows])
+        if random.random() < 0.5:
+            share, other = float(random.beta(_MIXUP, _MIXUP)), random.permutation(len(rows))
+            batch = share * batch + (1 - share) * batch[other]
+            wanted = share * wanted + (1 - share) * wanted[other]
+        with machine.precision():
+            scores = module(batch.to(machine.device))
+        loss = torch.nn.functional.cross_entropy(scores.float(), wanted.to(machine.device))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return TrainedNetwork(mean, spread, classes, length, weights_of(module))
+
+
+def disturbed(series: Series, random: np.random.Generator) -> Series:
+    """Return the series a step earlier or later, a little brighter, with a few dates lost."""
+    count, length, width = series.values.shape
+    shift: Labels = np.asarray(random.integers(-_SHIFT, _SHIFT + 1, count), dtype=np.int64)
+    at = np.clip(np.arange(length)[None] + shift[:, None], 0, length - 1)
+    rows = np.arange(count)[:, None]
+    values, seen = series.values[rows, at], series.seen[rows, at]
+    kept = seen & (random.random(seen.shape) >= _DROP)
+    kept[~kept.any(axis=1)] = seen[~kept.any(axis=1)]
+    told = kept.any(axis=1)
+    values[told] = fill_gaps(values[told], kept[told])
+    gain = 1.0 + random.normal(0.0, _SCALE, (count, 1, width))
+    return Series(values * gain, kept)
+
+
+def _module(channels: int, classes: int, steps: int) -> Any:
+    """Build the network: torch is imported here alone, so its classes are made here."""
+    import torch
+    from torch import nn
+
+    class Inception(nn.Module):  # type: ignore[misc]
+        """Kernels of several lengths side by side, added to what came in."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            part = _WIDTH // len(_KERNELS)
+            self.neck = nn.Conv1d(_WIDTH, _NECK, 1)
+            self.parts = nn.ModuleList(
+                nn.Conv1d(_NECK, part, size, padding=size // 2) for size in _KERNELS
+            )
+            self.norm = nn.BatchNorm1d(_WIDTH)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            neck = self.neck(x)
+            wide = torch.cat([part(neck) for part in self.parts], dim=1)
+            return torch.relu(x + self.norm(wide))
+
+    class SeriesNet(nn.Module):  # type: ignore[misc]
+        """Blocks over time, pooled by attention."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv1d(channels + 1, _WIDTH, 1)
+            self.place = nn.Parameter(torch.zeros(_WIDTH, steps))
+            self.blocks = nn.Sequential(*(Inception() for _ in range(_BLOCKS)))
+            self.attention = nn.Conv1d(_WIDTH, 1, 1)
+            self.drop = nn.Dropout(_DROPOUT)
+            self.last = nn.Linear(2 * _WIDTH, classes)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.blocks(self.first(x) + self.place)
+            weight = torch.softmax(self.attention(x), dim=2)
+            pooled = torch.cat([(x * weight).sum(dim=2), x.amax(dim=2)], dim=1)
+            scores: torch.Tensor = self.last(self.drop(pooled))
+            return scores
+
+    return SeriesNet()

@@ -1,0 +1,415 @@
+"""Evaluation: the chain's own recogniser on series that it has not seen, beside plain tools.
+
+Owns the protocols (how many labels, which series are held out), the scores with their intervals and
+the test with classes left out. It calls the function that the classify stage calls; the series held
+out stand for the county's unlabelled parcels, as they do there.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from fieldline.crops.model_card import calibration_error, f1_scores, macro_f1
+from fieldline.crops.recognise.features import features
+from fieldline.crops.recognise.forest import Labels
+from fieldline.crops.recognise.labels import OTHER
+from fieldline.crops.recognise.peers import peers
+from fieldline.crops.recognise.places import Places, blocks
+from fieldline.crops.recognise.points import Points
+from fieldline.crops.recognise.recogniser import Answers, Training, fit_recogniser, fold_numbers
+from fieldline.crops.recognise.sets import area_band
+from fieldline.crops.series import Floats
+from fieldline.crops.settings import ClassifySettings
+from fieldline.pipeline.records.errors import UserError
+
+_DRAWS = 200
+_INTERVAL = (2.5, 97.5)
+_PROTOCOL = re.compile(r"(per-class|blocks):(\d+)")
+_SURE = 0.8
+OURS, PLAIN = "fieldline", "fieldline_by_label_shares"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How series are held out."""
+
+    kind: str
+    """`per-class`: so many labels of each class are learnt, all other series are the test.
+    `blocks`: spatial blocks of so many metres are held out in folds."""
+    size: int
+    """Labels per class, or metres."""
+    holdout: str = ""
+    """`zone`: each zone is tested on labels of the others alone."""
+
+    @classmethod
+    def of(cls, text: str, holdout: str = "") -> Protocol:
+        """Read a protocol as the command line writes it.
+
+        Raises:
+            UserError: It is none.
+        """
+        match = _PROTOCOL.fullmatch(text)
+        if match is None or int(match[2]) < 2:
+            raise UserError(
+                f"protocol {text!r} is unknown", "give per-class:300 or blocks:1000 (metres)"
+            )
+        if holdout not in ("", "zone"):
+            raise UserError(f"holdout {holdout!r} is unknown", "give zone or leave it out")
+        return cls(match[1], int(match[2]), holdout)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One division of the series into learnt and held out."""
+
+    name: str
+    seed: int
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def with_rare_joined(points: Points, least: int) -> Points:
+    """Return the points with classes of fewer series than this taken together as `other`."""
+    counts = np.bincount(points.labels, minlength=len(points.classes))
+    rare = {name: int(c) for name, c in zip(points.classes, counts, strict=True)
+            if c < least and name != OTHER}  # fmt: skip
+    if not rare:
+        return points
+    names = np.asarray([OTHER if name in rare else name for name in points.classes])
+    classes, labels = np.unique(names[points.labels], return_inverse=True)
+    if len(classes) < 2:
+        raise UserError(
+            f"no two classes have {least} series or more", "give more series, or a smaller protocol"
+        )
+    said = f"classes with fewer than {least} series are taken for {OTHER}: {rare}"
+    return replace(points, labels=labels.astype(np.int64), classes=tuple(map(str, classes)),
+                   remarks=(*points.remarks, said))  # fmt: skip
+
+
+def splits(points: Points, protocol: Protocol, seeds: int, folds: int) -> Iterator[Split]:
+    """Yield the divisions of a protocol.
+
+    Raises:
+        UserError: The file has no zones, or no places, or too few of them.
+    """
+    everyone = np.arange(len(points.labels))
+    if protocol.kind == "blocks":
+        yield from _block_splits(points, protocol.size, seeds, folds)
+        return
+    parts = [("", everyone, everyone)]
+    if protocol.holdout:
+        zones = np.unique(points.zone) if points.zone is not None else np.zeros(0, dtype=str)
+        if len(zones) < 2:
+            raise UserError("the file has no two zones", "leave --holdout out")
+        parts = [(f"zone {z}", everyone[points.zone != z], everyone[points.zone == z])
+                 for z in zones.tolist()]  # fmt: skip
+    for name, source, target in parts:
+        for seed in range(seeds):
+            train = _draw(points.labels, source, protocol.size, seed)
+            yield Split(name, seed, train, np.setdiff1d(target, train))
+
+
+def _draw(labels: Labels, rows: NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64]:
+    """Draw so many rows of each class; of a class with fewer than twice as many, half of it."""
+    random = np.random.default_rng(seed)
+    chosen = []
+    for at in np.unique(labels[rows]):
+        mine = rows[labels[rows] == at]
+        chosen.append(random.choice(mine, min(size, len(mine) // 2), replace=False))
+    return np.sort(np.concatenate(chosen))
+
+
+def _block_splits(points: Points, edge_m: int, seeds: int, folds: int) -> Iterator[Split]:
+    if not np.isfinite(points.lonlat).all():
+        raise UserError("not every series has a place", "give lon and lat, or --fields")
+    where = np.asarray(blocks(points.lonlat, float(edge_m)))
+    if len(np.unique(where)) < 2:
+        raise UserError(f"all series lie in one block of {edge_m} m", "give smaller blocks")
+    for seed in range(seeds):
+        settings = ClassifySettings(folds=folds, seed=seed)
+        fold = fold_numbers(points.labels, where.tolist(), settings)
+        for number in np.unique(fold):
+            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            yield Split(f"fold {number}", seed, train, test)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What every model said of the series that a split held out."""
+
+    split: Split
+    truth: Labels
+    models: dict[str, Floats]
+    answers: Answers
+    inside: NDArray[np.bool_]
+    """Prediction sets, (series, classes)."""
+    shares: dict[str, float]
+    seconds: float
+
+
+def training_of(points: Points, rows: NDArray[np.int64], settings: ClassifySettings) -> Training:
+    """Return some series as the classify stage's training, and their folds' places."""
+    ids = [str(row) for row in rows]
+    groups, word = Places.of_points(ids, points.lonlat[rows]).groups(
+        settings.folds, settings.block_m
+    )
+    present = np.unique(points.labels[rows])
+    return Training(
+        points.of(rows), np.searchsorted(present, points.labels[rows]), groups,
+        ["file"] * len(rows), tuple(points.classes[at] for at in present), {}, "full",
+        np.full(len(rows), np.nan), word,
+    )  # fmt: skip
+
+
+def run_split(points: Points, split: Split, settings: ClassifySettings, *, beside: bool) -> Scored:
+    """Fit on a split's labels, answer for what it holds out.
+
+    Args:
+        points: Series.
+        split: Rows to learn and to answer.
+        settings: Settings of the classify stage.
+        beside: Whether the plain tools answer too.
+    """
+    begun = time.perf_counter()
+    training = training_of(points, split.train, settings)
+    test = points.of(split.test)
+    stride = -(-len(split.test) // max(settings.population, 1))
+    population = points.of(split.test[::stride]) if settings.population else None
+    fitted = fit_recogniser(training, population, settings)
+    model = fitted.model
+    answers = model.predict(test)
+    seconds = time.perf_counter() - begun
+    count = len(points.classes)
+    present = np.asarray([points.classes.index(name) for name in model.classes])
+    unknown = area_band(np.full(len(split.test), np.nan))
+    inside = np.zeros((len(split.test), count), dtype=bool)
+    inside[:, present] = model.sets.members(answers.probabilities, unknown)
+    models = {OURS: answers.probabilities, PLAIN: model.by_labels(test, features(test, model.view))}
+    models = {name: _wide(found, present, count) for name, found in models.items()}
+    if beside:
+        labels = points.labels[split.train]
+        models |= dict(peers(training.cube, labels, test, count, split.seed))
+    shares = dict(zip(model.classes, model.shares.tolist(), strict=True))
+    return Scored(split, points.labels[split.test], models, answers, inside, shares, seconds)
+
+
+def _wide(found: Floats, present: NDArray[np.int64], count: int) -> Floats:
+    full = np.zeros((len(found), count))
+    full[:, present] = found
+    return full
+
+
+def evaluate(
+    points: Points,
+    protocol: Protocol,
+    settings: ClassifySettings,
+    *,
+    seeds: int,
+    beside: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Return all figures of a protocol.
+
+    Args:
+        points: Labelled series.
+        protocol: What is held out.
+        settings: Settings of the classify stage.
+        seeds: Draws.
+        beside: Whether plain tools are scored in the same run.
+        say: Called with a sentence after each split.
+
+    Returns:
+        Scores by model with 95 % bootstrap intervals over series and draws, by zone where zones
+        are held out, per class, confusion, sets, refusal, and each split's own numbers.
+    """
+    least = 2 * settings.min_labels_per_class
+    points = with_rare_joined(points, least)
+    done: list[Scored] = []
+    for split in splits(points, protocol, seeds, settings.folds):
+        done.append(run_split(points, split, settings, beside=beside))
+        right = (done[-1].models[OURS].argmax(axis=1) == done[-1].truth).mean()
+        say(
+            f"{split.name or 'draw'} seed {split.seed}: {len(split.train)} labels, accuracy "
+            f"{right:.4f} on {len(split.test)} series, {done[-1].seconds:.0f} s"
+        )
+    draws = _by_draw(done)
+    counts = np.bincount(points.labels, minlength=len(points.classes))
+    return {
+        "protocol": {"kind": protocol.kind, "size": protocol.size, "holdout": protocol.holdout},
+        "seeds": seeds,
+        "series": len(points.labels),
+        "classes": dict(zip(points.classes, counts.tolist(), strict=True)),
+        "remarks": list(points.remarks),
+        "models": {name: scores(draws, name) for name in done[0].models},
+        "parts": {
+            part: {name: scores(_by_draw(mine), name) for name in mine[0].models}
+            for part, mine in _by_part(done).items() if protocol.holdout
+        },
+        "by_class": _by_class(draws, points.classes),
+        "confusion": _confusion(draws, len(points.classes)),
+        "told": _told(done, settings),
+        "splits": [_of_split(one) for one in done],
+        "settings": settings.model_dump(mode="json"),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """All that one draw held out, its folds or zones together."""
+
+    truth: Labels
+    models: dict[str, Floats]
+    inside: NDArray[np.bool_]
+
+
+def _by_draw(done: list[Scored]) -> list[_Draw]:
+    seeds = sorted({one.split.seed for one in done})
+    found = []
+    for seed in seeds:
+        mine = [one for one in done if one.split.seed == seed]
+        found.append(_Draw(
+            np.concatenate([one.truth for one in mine]),
+            {name: np.concatenate([one.models[name] for one in mine]) for name in mine[0].models},
+            np.concatenate([one.inside for one in mine]),
+        ))  # fmt: skip
+    return found
+
+
+def _by_part(done: list[Scored]) -> dict[str, list[Scored]]:
+    names = dict.fromkeys(one.split.name for one in done)
+    return {name: [one for one in done if one.split.name == name] for name in names}
+
+
+def scores(draws: list[_Draw], name: str) -> dict[str, Any]:
+    """Return accuracy, macro-F1 and calibration error of a model: means over draws.
+
+    Intervals hold 95 of 100 bootstrap draws of the series held out, the mean over draws each time.
+    """
+    measures: dict[str, Callable[[Labels, Floats], float]] = {
+        "accuracy": lambda t, p: float((p.argmax(axis=1) == t).mean()),
+        "macro_f1": lambda t, p: macro_f1(t, p.argmax(axis=1), p.shape[1]),
+        "ece": lambda t, p: calibration_error(p, t),
+    }
+    random = np.random.default_rng(0)
+    found: dict[str, Any] = {}
+    for measure, score in measures.items():
+        values = [score(draw.truth, draw.models[name]) for draw in draws]
+        again = []
+        for draw in draws:
+            rows = random.integers(0, len(draw.truth), (_DRAWS, len(draw.truth)))
+            again.append([score(draw.truth[r], draw.models[name][r]) for r in rows])
+        low, high = np.percentile(np.mean(again, axis=0), _INTERVAL)
+        found[measure] = {
+            "value": float(np.mean(values)), "low": float(low), "high": float(high),
+            "draws": values,
+        }  # fmt: skip
+    return found
+
+
+def _by_class(draws: list[_Draw], classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return precision, recall, F1 and coverage of the 90 % sets by class, means over draws."""
+    rows: dict[str, Any] = {}
+    parts = [f1_scores(d.truth, d.models[OURS].argmax(axis=1), len(classes)) for d in draws]
+    for at, name in enumerate(classes):
+        covered = [d.inside[d.truth == at, at].mean() for d in draws if (d.truth == at).any()]
+        rows[name] = {
+            "series": int(np.mean([(d.truth == at).sum() for d in draws])),
+            "precision": float(np.mean([p[0][at] for p in parts])),
+            "recall": float(np.mean([p[1][at] for p in parts])),
+            "f1": float(np.mean([p[2][at] for p in parts])),
+            "set_coverage": float(np.mean(covered)) if covered else None,
+        }
+    return rows
+
+
+def _confusion(draws: list[_Draw], count: int) -> list[list[float]]:
+    """Return series by true (row) and told class (column), means over draws."""
+    total = np.zeros((count, count))
+    for draw in draws:
+        cell = draw.truth * count + draw.models[OURS].argmax(axis=1)
+        total += np.bincount(cell, minlength=count * count).reshape(count, count)
+    return [[float(v) for v in row] for row in total / len(draws)]
+
+
+def _told(done: list[Scored], settings: ClassifySettings) -> dict[str, float | None]:
+    """Return how much is answered, how often rightly, and why the rest is not."""
+    truth = np.concatenate([one.truth for one in done])
+    chances = np.concatenate([one.models[OURS] for one in done])
+    refused = np.concatenate([one.answers.refused for one in done])
+    inside = np.concatenate([one.inside for one in done])
+    told = ~refused & (chances.max(axis=1) >= settings.cannot_tell_below)
+    right = chances.argmax(axis=1) == truth
+    return {
+        "told": float(told.mean()),
+        "accuracy_when_told": float(right[told].mean()) if told.any() else None,
+        "refused_as_unlike_any_label": float(refused.mean()),
+        "set_coverage": float(inside[np.arange(len(truth)), truth].mean()),
+        "set_size": float(inside.sum(axis=1).mean()),
+    }
+
+
+def _of_split(one: Scored) -> dict[str, Any]:
+    return {
+        "name": one.split.name, "seed": one.split.seed, "labels": len(one.split.train),
+        "held_out": len(one.split.test), "county_shares": one.shares, "seconds": one.seconds,
+        "accuracy": {name: float((found.argmax(axis=1) == one.truth).mean())
+                     for name, found in one.models.items()},
+    }  # fmt: skip
+
+
+def leave_classes_out(
+    points: Points, protocol: Protocol, settings: ClassifySettings, *, seeds: int
+) -> dict[str, Any]:
+    """Return how well each class is known for other land when nobody labelled it.
+
+    Returns:
+        By class: AUROC of the strangeness against the known classes, share refused, share of the
+        known refused, and the share that is told as some crop at .8 or more, with what was told
+        so if nothing were refused.
+    """
+    points = with_rare_joined(points, 2 * settings.min_labels_per_class)
+    if len(points.classes) < 3:
+        raise UserError("two classes leave none to learn", "give series of three classes or more")
+    found: dict[str, Any] = {}
+    for at, name in enumerate(points.classes):
+        rows = [
+            _left_out(points, at, replace(split, train=split.train[points.labels[split.train]
+                                                                   != at]), settings)
+            for split in splits(points, protocol, seeds, settings.folds)
+        ]  # fmt: skip
+        found[name] = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    means = {key: float(np.mean([row[key] for row in found.values()]))
+             for key in next(iter(found.values()))}  # fmt: skip
+    return {"by_class": found, "mean": means}
+
+
+def _left_out(
+    points: Points, at: int, split: Split, settings: ClassifySettings
+) -> Mapping[str, float]:
+    one = run_split(points, split, settings, beside=False)
+    strange = one.truth == at
+    top = one.models[OURS].max(axis=1)
+    sure = top >= _SURE
+    refused = one.answers.refused
+    return {
+        "auroc": auroc(one.answers.strangeness, strange),
+        "refused": float(refused[strange].mean()),
+        "known_refused": float(refused[~strange].mean()),
+        "told_surely": float((sure & ~refused)[strange].mean()),
+        "told_surely_without_refusal": float(sure[strange].mean()),
+    }
+
+
+def auroc(score: Floats, positive: NDArray[np.bool_]) -> float:
+    """Return the chance that a positive row scores above a negative one (Mann-Whitney)."""
+    ranks = rankdata(score)
+    many, few = int(positive.sum()), int((~positive).sum())
+    return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * few))

@@ -1,0 +1,201 @@
+"""Tables of labelled series as others publish them, as one frame of samples, dates and bands.
+
+Owns the layouts and the tables of foreign crop codes; what a label means and which dates count is
+`labels.py`'s. A layout is one function from a file to the columns sample_id, crop, date and a
+column of reflectance per band.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from fieldline.crops.inputs import LABELLED
+from fieldline.crops.recognise.places import centroids
+from fieldline.crops.series import Floats
+from fieldline.pipeline.inputs.read import Reading, read_input
+from fieldline.pipeline.inputs.schema import counted
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.reference import table_rows
+
+_LOG = logging.getLogger(__name__)
+#: Columns of the half-monthly Bavarian table by Sentinel-2 band name.
+_HALFMONTH = {f"B{n}_mean": f"B{n:02d}" for n in (2, 3, 4, 5, 6, 7, 8, 11, 12)} | {
+    "B8A_mean": "B8A"
+}
+_DN_SCALE = 1e-4
+#: The table's dates (15th and last of the month) close the half month that they average.
+_HALF_OF_HALF_MONTH = pd.Timedelta(days=7)
+_WC_BAND, _WC_MISSING = "S2-L2A-", 65535
+LAYOUTS = ("long", "bavaria_halfmonth", "worldcereal")
+
+
+@dataclass(frozen=True)
+class LabelledSeries:
+    """Labelled series of other parcels (`CountyInputs.labelled_series` and its companions)."""
+
+    table: Path
+    """The series."""
+    layout: str = "long"
+    """One of `LAYOUTS`."""
+    fields: Path | None = None
+    """Polygons that belong to it; only their count is checked."""
+    codes: str | None = None
+    """Table of `data/` with columns code, crop that maps foreign codes."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The table's own column names by Fieldline's (`long` alone)."""
+
+
+class CodeMap(Mapping[str, str]):
+    """Foreign crop codes by Fieldline's; a code `110101*` of the table stands for all that begin so
+    and the longest one that fits counts. An empty crop leaves a code out.
+    """
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        """Hold the rows of a table, crop by code."""
+        self._exact = {code: crop for code, crop in rows.items() if not code.endswith("*")}
+        starts = {code[:-1]: crop for code, crop in rows.items() if code.endswith("*")}
+        self._starts = dict(sorted(starts.items(), key=lambda row: -len(row[0])))
+
+    def __getitem__(self, code: str) -> str:
+        """Return the crop of a code; KeyError where no row fits."""
+        if code in self._exact:
+            return self._exact[code]
+        for start, crop in self._starts.items():
+            if code.startswith(start):
+                return crop
+        raise KeyError(code)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the codes as the table writes them."""
+        yield from self._exact
+        yield from (f"{start}*" for start in self._starts)
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self._exact) + len(self._starts)
+
+
+def code_map(table: str) -> CodeMap:
+    """Read a table of `data/` that maps foreign crop codes to crop codes.
+
+    Raises:
+        UserError: The table does not exist or lacks its columns.
+    """
+    rows = table_rows(table)
+    if rows and not {"code", "crop"} <= set(rows[0]):
+        raise UserError(f"{table} lacks the columns code, crop", "correct inputs.label_codes")
+    return CodeMap({row["code"]: row["crop"] for row in rows})
+
+
+def read_frame(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
+    """Read a table of labelled series.
+
+    Returns:
+        Columns sample_id, crop (as written), date, the bands as reflectance, and lon and lat where
+        the table has them; and the names of the bands.
+
+    Raises:
+        UserError: Unknown layout, or the table cannot be read.
+    """
+    if source.layout == "bavaria_halfmonth":
+        return _read_halfmonth(source.table)
+    if source.layout == "worldcereal":
+        return _read_worldcereal(source.table)
+    if source.layout == "long":
+        return _read_long(source)
+    raise UserError(
+        f"labelled series layout {source.layout!r} is unknown", f"use one of {', '.join(LAYOUTS)}"
+    )
+
+
+def outline_centres(fields: Path, samples: Sequence[str]) -> Floats:
+    """Return the centre of each sample's polygon, matched by `sample_id` or `id`."""
+    import geopandas as gpd
+
+    if not fields.is_file():
+        raise UserError(f"{fields} does not exist", "correct inputs.labelled_fields")
+    outlines = gpd.read_file(fields).to_crs(4326)
+    name = next((c for c in ("sample_id", "id") if c in outlines.columns), None)
+    if name is None:
+        raise UserError(f"{fields} has no column sample_id or id", "add the series' sample_id")
+    ids = outlines[name]
+    text = ids.map("{:06d}".format) if pd.api.types.is_integer_dtype(ids) else ids.astype(str)
+    middle = centroids(outlines.geometry.to_numpy())
+    place = dict(zip(text, middle, strict=True))
+    nowhere = np.full(2, np.nan)
+    return np.stack([place.get(sample, nowhere) for sample in samples])
+
+
+def _read_halfmonth(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    raw = _read_parquet(path)
+    missing = [name for name in ("id", "NC", "Date", *_HALFMONTH) if name not in raw.columns]
+    if missing:
+        raise UserError(
+            f"{path} lacks the columns {', '.join(missing)} of the layout bavaria_halfmonth",
+            "correct inputs.labelled_series_format",
+        )
+    frame = pd.DataFrame(
+        {
+            "sample_id": raw["id"].map("{:06d}".format),
+            "crop": raw["NC"].astype(int).astype(str),
+            "date": pd.to_datetime(raw["Date"]) - _HALF_OF_HALF_MONTH,
+        }
+    )
+    for column, band in _HALFMONTH.items():
+        frame[band] = raw[column].to_numpy(np.float64) * _DN_SCALE
+    return frame, list(_HALFMONTH.values())
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise UserError(f"labelled series {path} does not exist", "correct inputs.labelled_series")
+    try:
+        return pd.read_parquet(path)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path} is not a Parquet file", "export it again") from error
+
+
+def _read_worldcereal(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Read extractions of the WorldCereal reference data: Sentinel-2 columns, 65535 is missing."""
+    raw = _read_parquet(path)
+    missing = [n for n in ("sample_id", "ewoc_code", "timestamp", "lon", "lat") if n not in raw]
+    names = [str(name) for name in raw.columns]
+    columns = {name: name.removeprefix(_WC_BAND) for name in names if name.startswith(_WC_BAND)}
+    if missing or not columns:
+        wanted = ", ".join(missing or [f"{_WC_BAND}B04"])
+        raise UserError(
+            f"{path} lacks the columns {wanted} of the layout worldcereal",
+            "correct inputs.labelled_series_format",
+        )
+    frame = raw[["sample_id", "timestamp", "lon", "lat"]].rename(columns={"timestamp": "date"})
+    frame["crop"] = raw["ewoc_code"].astype("int64").astype(str)
+    bands = []
+    for column, band in columns.items():
+        values = raw[column].to_numpy(np.float64)
+        values[values == _WC_MISSING] = np.nan
+        if np.isfinite(values).any():
+            frame[band] = values * _DN_SCALE
+            bands.append(band)
+    return frame, bands
+
+
+def _read_long(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
+    reading = Reading(columns=source.columns, place="inputs")
+    table = read_input(source.table, LABELLED, reading)
+    fixed = {column.name for column in LABELLED.columns}
+    bands = [name for name in table.frame.columns if name not in fixed]
+    if not bands:
+        raise UserError(
+            f"{source.table} has no column of numbers beside {', '.join(sorted(fixed))}",
+            "add one column per band, such as B04",
+        )
+    if table.problems:
+        _LOG.warning("%s: rows left out: %s", source.table, counted(table.problems))
+    return table.good.copy(), bands

@@ -1,0 +1,191 @@
+"""Knowing when not to answer: whether a parcel is like anything that was labelled.
+
+Owns four scores of strangeness and the level above which a parcel is refused: doubt of the
+classifier, distance to the nearest class (Mahalanobis), distance to the nearest labelled parcels,
+and how surely a classifier tells the parcel from the labelled ones. The one idea: each score alone
+misses some kind of other land, so their mean rank among labelled parcels decides; and it decides
+before class shares are re-estimated, because a shifted share makes an unknown crop look certain.
+
+Source: Lee et al. (2018) A simple unified framework for detecting out-of-distribution samples;
+Sun et al. (2022) Out-of-distribution detection with deep nearest neighbors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from sklearn.covariance import ledoit_wolf
+
+from fieldline.crops.recognise.forest import Forest, Labels, Matrix, fit_forest
+from fieldline.crops.series import Floats
+
+_DIMENSIONS = 24
+_NEIGHBOURS = 5
+_DOMAIN_TREES, _DOMAIN_LEAF, _DOMAIN_MOST = 100, 5, 2500
+_TINY = 1e-6
+DOUBT, CLASS_DISTANCE, NEIGHBOURS, DOMAIN = "doubt", "class_distance", "neighbours", "domain"
+
+
+@dataclass(frozen=True)
+class Space:
+    """Features turned so that labelled parcels of one class spread alike in every direction."""
+
+    mean: Floats
+    turn: Floats
+    """(features, dimensions)."""
+    centres: Floats
+    """(classes, dimensions) of the labelled rows."""
+    labelled: Floats
+    """(labelled rows, dimensions)."""
+
+    def scores(self, rows: Matrix) -> dict[str, Floats]:
+        """Return the distance to the nearest class centre and to the nearest labelled rows."""
+        placed = (rows - self.mean) @ self.turn
+        apart = ((placed[:, None, :] - self.centres[None]) ** 2).sum(axis=2).min(axis=1)
+        near = min(_NEIGHBOURS, len(self.labelled))
+        distance, _ = cKDTree(self.labelled).query(placed, k=[near])
+        return {CLASS_DISTANCE: np.sqrt(apart), NEIGHBOURS: distance[:, 0]}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def fit_space(rows: Matrix, labels: Labels) -> Space:
+    """Fit the space on labelled rows: leading directions, whitened within classes."""
+    mean, spread = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64) + _TINY
+    scaled = (rows - mean) / spread
+    present = np.unique(labels)
+    kept = min(_DIMENSIONS, len(rows) - len(present), rows.shape[1])
+    _, _, leading = np.linalg.svd(scaled, full_matrices=False)
+    placed = scaled @ leading[: max(kept, 1)].T
+    centres = np.stack([placed[labels == c].mean(axis=0) for c in present])
+    within = placed - centres[np.searchsorted(present, labels)]
+    values, vectors = np.linalg.eigh(ledoit_wolf(within)[0])
+    white = vectors / np.sqrt(np.maximum(values, _TINY))
+    turn = (leading[: max(kept, 1)].T / spread[:, None]) @ white
+    return Space(mean, turn, centres @ white, placed @ white)
+
+
+def part_of(rows: Matrix, parts: int) -> NDArray[np.int64]:
+    """Return a part 0..parts-1 of each row, drawn from its content: the same in every batch."""
+    bits = np.ascontiguousarray(rows).view(np.uint32).astype(np.uint64)
+    mixed = (bits.sum(axis=1, dtype=np.uint64) * np.uint64(2654435761)) >> np.uint64(16)
+    return np.asarray(mixed % np.uint64(parts), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """Scores of strangeness and what labelled parcels that were held out score."""
+
+    space: Space
+    domains: tuple[Forest, ...]
+    """Classifiers of labelled against population; each has not seen one part of either. Empty where
+    the labels are not of this county: they would tell sensors and years apart, not crops."""
+    known: dict[str, Floats]
+    """Sorted scores of held-out labelled rows by name."""
+    limit: float
+    """Mean rank above which a parcel is refused."""
+
+    def ranks(self, rows: Matrix, probabilities: Floats) -> Floats:
+        """Return the mean rank of each row among held-out labelled rows, 0..1 and a little above.
+
+        Args:
+            rows: (rows, features).
+            probabilities: (rows, classes) calibrated, by the labels' own shares.
+        """
+        scores = {DOUBT: 1.0 - probabilities.max(axis=1)} | self.space.scores(rows)
+        if self.domains:
+            scores[DOMAIN] = _domain_scores(self.domains, rows)
+        return mean_rank(scores, self.known)
+
+
+def _domain_scores(domains: tuple[Forest, ...], rows: Matrix) -> Floats:
+    part = part_of(rows, len(domains))
+    found = np.zeros(len(rows))
+    for number, forest in enumerate(domains):
+        mine = part == number
+        found[mine] = forest.predict(rows[mine])[:, 1]
+    return found
+
+
+def mean_rank(scores: Mapping[str, Floats], known: Mapping[str, Floats]) -> Floats:
+    """Return the mean over scores of each row's rank among the known rows' scores.
+
+    A score beyond every known one counts as rank 1 and a little more the farther it lies (its
+    excess over the largest known score relative to the known spread, squeezed under a tenth), so
+    that the strangest rows stay in order.
+    """
+    parts = []
+    for name, values in scores.items():
+        base = known[name]
+        rank = np.searchsorted(base, values, side="right") / len(base)
+        beyond = np.maximum(values - base[-1], 0.0) / (base[-1] - np.median(base) + _TINY)
+        parts.append(rank + 0.1 * beyond / (1.0 + beyond))
+    return np.asarray(np.mean(parts, axis=0))
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Labelled rows, their folds and what a copy that had not seen them said."""
+
+    rows: Matrix
+    labels: Labels
+    fold: NDArray[np.int64]
+    probabilities: Floats
+
+
+def fit_novelty(
+    known: LabelledRows, population: Matrix | None, *, refuse_known: float, seed: int, threads: int
+) -> Novelty:
+    """Fit the scores and the level that loses the given share of held-out labelled rows.
+
+    Args:
+        known: Labelled rows with their folds.
+        population: Unlabelled rows of the same county, or None where the labels are of another.
+        refuse_known: Share of the known rows that may be refused.
+        seed: Random seed.
+        threads: Threads; the result does not depend on it.
+    """
+    scores: dict[str, Floats] = {DOUBT: 1.0 - known.probabilities.max(axis=1)}
+    far = {name: np.zeros(len(known.rows)) for name in (CLASS_DISTANCE, NEIGHBOURS)}
+    for number in np.unique(known.fold):
+        test = known.fold == number
+        space = fit_space(known.rows[~test], known.labels[~test])
+        for name, found in space.scores(known.rows[test]).items():
+            far[name][test] = found
+    scores |= far
+    domains: tuple[Forest, ...] = ()
+    if population is not None:
+        domains, scores[DOMAIN] = _fit_domains(known, population, seed, threads)
+    base = {name: np.sort(values) for name, values in scores.items()}
+    ranks = mean_rank(scores, base)
+    limit = float(np.quantile(ranks, 1.0 - refuse_known, method="higher"))
+    return Novelty(fit_space(known.rows, known.labels), domains, base, limit)
+
+
+def _fit_domains(
+    known: LabelledRows, population: Matrix, seed: int, threads: int
+) -> tuple[tuple[Forest, ...], Floats]:
+    numbers = np.unique(known.fold)
+    parts = part_of(population, len(numbers))
+    forests, scores = [], np.zeros(len(known.rows))
+    for number, fold in enumerate(numbers):
+        test = known.fold == fold
+        others = population[parts != number]
+        if len(others) > _DOMAIN_MOST:
+            others = others[:: -(-len(others) // _DOMAIN_MOST)]
+        rows = np.concatenate([known.rows[~test], others])
+        is_other = np.repeat([0, 1], [int((~test).sum()), len(others)]).astype(np.int64)
+        forest = fit_forest(
+            rows, is_other, trees=_DOMAIN_TREES, min_leaf=_DOMAIN_LEAF, threads=threads,
+            seed=seed, balanced=True,
+        )  # fmt: skip
+        forests.append(forest)
+        scores[test] = forest.predict(known.rows[test])[:, 1]
+    return tuple(forests), scores

@@ -1,0 +1,218 @@
+"""Labelled series to evaluate on: point files and polygon tables, on one grid.
+
+Owns the reading of both and what is refused about them (wrong bands, unscaled or absent values,
+labels without a name). It fits nothing. The one idea: whatever the file, an evaluation sees a cube,
+a class per series and a place per series, as the chain's own stage does.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fieldline.crops.recognise.features import Cube, cube_of, rows_of
+from fieldline.crops.recognise.forest import Labels
+from fieldline.crops.recognise.label_tables import LabelledSeries, code_map, read_frame
+from fieldline.crops.recognise.labels import OTHER, samples_of
+from fieldline.crops.series import Floats, fill_gaps, near_infrared, normalised
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.settings import Season
+
+BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+"""Order of the ten Sentinel-2 bands where a file does not say."""
+CDL = "codes_usda_cdl.csv"
+_SCALE = 1e-4
+_FEWEST_DATES = 3
+_YEAR = 365
+#: Least median reflectance in the near infrared, and least NDVI that half of the series reach.
+_LEAST_NIR, _LEAST_GREEN = 0.02, 0.1
+
+
+@dataclass(frozen=True)
+class Points:
+    """Labelled series."""
+
+    cube: Cube
+    labels: Labels
+    classes: tuple[str, ...]
+    lonlat: Floats
+    """(series, 2) degrees; NaN where unknown."""
+    zone: NDArray[np.str_] | None
+    """Zone of each series, where the file has one."""
+    remarks: tuple[str, ...]
+    """What was left out or taken together, in words."""
+
+    def of(self, rows: NDArray[np.int64]) -> Cube:
+        """Return the cube of some series."""
+        return rows_of(self.cube, rows)
+
+
+def read_points(path: Path, bands: Sequence[str] = BANDS, label: str = "") -> Points:
+    """Read a NumPy archive of points.
+
+    Args:
+        path: `X` (series, dates, bands): reflectance x 10000 as whole numbers with 0 missing, or
+            reflectance as fractions with NaN or 0 missing; `y` or `cdl_code` (series,); optional
+            `lonlat` (series, 2) and `zone` (series,).
+        bands: Band of each last index.
+        label: Array of the labels; `y` where there is one, else `cdl_code`.
+
+    Raises:
+        UserError: No such archive, an array is absent or of another shape, or the values cannot be
+            reflectance in these bands.
+    """
+    arrays = _arrays(path)
+    values = _need(arrays, "X", path)
+    if values.ndim != 3 or values.shape[2] != len(bands):
+        raise UserError(
+            f"{path}: X has the shape {values.shape}, not (series, dates, {len(bands)} bands)",
+            f"name its bands in order by --bands (now {','.join(bands)})",
+        )
+    name = label or ("y" if "y" in arrays else "cdl_code")
+    written = _need(arrays, name, path)
+    count = len(values)
+    lonlat = arrays.get("lonlat", np.full((count, 2), np.nan))
+    zone = arrays.get("zone")
+    for called, array in ((name, written), ("lonlat", lonlat), ("zone", zone)):
+        if array is not None and len(array) != count:
+            raise UserError(
+                f"{path}: {called} has {len(array)} rows and X has {count}", "write one per series"
+            )
+    cube = _cube(values, tuple(bands), path)
+    names, remarks = _names(written, arrays.get("cdl_code"), name)
+    zones = None if zone is None else zone.astype(str)
+    return _kept(cube, names, np.asarray(lonlat, dtype=np.float64), zones, remarks)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", "give a .npz archive")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} is not a NumPy archive of plain numbers ({error})",
+            "save it again by numpy.savez, without objects",
+        ) from error
+
+
+def _need(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
+    if name not in arrays:
+        raise UserError(
+            f"{path} has no array {name} (it has {', '.join(sorted(arrays))})", "name it so"
+        )
+    return arrays[name]
+
+
+def _cube(values: NDArray[Any], bands: tuple[str, ...], path: Path) -> Cube:
+    """Return reflectance on the file's own dates, gaps filled."""
+    whole = np.issubdtype(values.dtype, np.integer)
+    numbers = values.astype(np.float64)
+    seen: NDArray[np.bool_] = np.asarray((np.isfinite(numbers) & (numbers > 0)).all(axis=2))
+    if not seen.any():
+        raise UserError(f"{path}: X holds no date with all bands above zero", "check its missing")
+    numbers = np.where(seen[..., None], numbers * (_SCALE if whole else 1.0), np.nan)
+    _refuse_other_numbers(numbers, seen, bands, path)
+    return Cube(fill_gaps(numbers, seen), bands, seen.sum(axis=1), seen)
+
+
+def _refuse_other_numbers(
+    numbers: Floats, seen: NDArray[np.bool_], bands: tuple[str, ...], path: Path
+) -> None:
+    """Refuse what cannot be reflectance, or not in these bands: land that is never green."""
+    if "B04" not in bands:
+        raise UserError(f"{path}: no band B04 among {', '.join(bands)}", "name the red band B04")
+    red, nir = numbers[..., bands.index("B04")], numbers[..., bands.index(near_infrared(bands))]
+    usual = float(np.median(nir[seen]))
+    if not _LEAST_NIR < usual < 1.0:
+        raise UserError(
+            f"{path}: near infrared is {usual:.3g} in the median, which is no reflectance",
+            "give reflectance x 10000 as whole numbers, or fractions",
+        )
+    greenest = np.where(seen, normalised(nir, red), -1.0).max(axis=1)[seen.any(axis=1)]
+    if float(np.median(greenest)) < _LEAST_GREEN:
+        raise UserError(
+            f"{path}: half of the series never show more near infrared than red, in the band "
+            f"order {','.join(bands)}",
+            "name the bands in the file's own order by --bands",
+        )
+
+
+def _names(
+    written: NDArray[Any], cdl: NDArray[Any] | None, label: str
+) -> tuple[NDArray[np.str_], list[str]]:
+    """Return a class name per series: crops where CDL codes tell, else the label as written."""
+    known = code_map(CDL)
+    if label == "cdl_code":
+        cdl = written
+    text = written.astype(str)
+    if cdl is None:
+        return text, []
+    named: dict[str, str] = {}
+    unknown: dict[str, int] = {}
+    for value in np.unique(text).tolist():
+        codes, counts = np.unique(cdl[text == value].astype(str), return_counts=True)
+        crops = {known[code] for code in codes if known.get(code)}
+        if label == "cdl_code" and value not in known:
+            unknown[value] = int(counts.sum())
+        named[value] = crops.pop() if len(crops) == 1 and len(codes) == 1 else OTHER
+    if len(set(named.values())) < len(named) and label != "cdl_code":
+        twice = [value for value in named if list(named.values()).count(named[value]) > 1]
+        named |= {value: f"{named[value]}_{value}" for value in twice if value in named}
+    remarks = [f"CDL codes that {CDL} lacks are taken for {OTHER}: {unknown}"] if unknown else []
+    return np.asarray([named[value] for value in text], dtype=np.str_), remarks
+
+
+def _kept(
+    cube: Cube, names: NDArray[np.str_], lonlat: Floats, zone: NDArray[np.str_] | None,
+    remarks: Sequence[str],
+) -> Points:  # fmt: skip
+    """Leave out series with too few dates."""
+    good = np.flatnonzero(cube.clear_dates >= _FEWEST_DATES)
+    said = list(remarks)
+    if len(good) < len(names):
+        said.append(
+            f"{len(names) - len(good)} series with fewer than {_FEWEST_DATES} dates are left out"
+        )
+    classes, labels = np.unique(names[good], return_inverse=True)
+    if len(classes) < 2:
+        raise UserError("all labels are of one class", "give series of two classes at least")
+    return Points(
+        rows_of(cube, good), labels.astype(np.int64), tuple(str(name) for name in classes),
+        lonlat[good], None if zone is None else zone[good], tuple(said),
+    )  # fmt: skip
+
+
+def read_polygons(source: LabelledSeries, step_days: int) -> Points:
+    """Read a table of labelled series; of tables longer than a year the middle year counts.
+
+    Args:
+        source: Table, layout and companions.
+        step_days: Step of the grid, days.
+    """
+    frame, bands = read_frame(source)
+    days = pd.to_datetime(frame["date"]).dt.tz_localize(None)
+    first, last = days.min(), days.max()
+    remarks = []
+    if (last - first).days > _YEAR:
+        first = first + (last - first) / 2 - pd.Timedelta(days=_YEAR // 2)
+        last = first + pd.Timedelta(days=_YEAR)
+        remarks.append(f"dates outside {first.date()} to {last.date()} are left out")
+    inside = (days >= first.floor("D")) & (days <= last)
+    season = Season(start=first.date(), end=last.date(), as_of=last.date())
+    samples = samples_of(frame[inside], bands, source, season)
+    steps = (last - first.floor("D")).days // step_days + 1
+    cube = cube_of(samples.series, tuple(bands), steps, step_days)
+    names = np.asarray(samples.crops, dtype=np.str_)
+    for told, counts in (("teach other land", samples.unknown), ("left out", samples.left_out)):
+        if counts:
+            remarks.append(f"crops that no table knows, {told}: {counts}")
+    return _kept(cube, names, samples.lonlat, None, remarks)

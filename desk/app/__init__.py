@@ -1,0 +1,1 @@
+"""The desk: a web application on loopback in which people look at results and decide reviews."""

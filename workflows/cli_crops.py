@@ -1,0 +1,125 @@
+"""The commands of the crop model: `fieldline crops ...`.
+
+Every import of a room happens inside the command that needs it; errors become sentences in
+`workflows.cli`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldline.pipeline.records.errors import UserError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fieldline.crops.recognise.points import Points
+    from fieldline.crops.settings import ClassifySettings
+
+crops_app = typer.Typer(help="Train, evaluate and check crop models.")
+
+ConfigFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--config", "-c", help="YAML laid over the default; may be given again."),
+]
+File = Annotated[Path, typer.Argument(help="Labelled series: .npz of points, or a table.")]
+Layout = Annotated[str, typer.Option("--format", help="Layout of a table of labelled series.")]
+Fields = Annotated[Path | None, typer.Option(help="Polygons of the table's samples.")]
+Codes = Annotated[str, typer.Option(help="Table of data/ that maps the table's crop codes.")]
+Bands = Annotated[str, typer.Option(help="Bands of an .npz in their order, by commas.")]
+Label = Annotated[str, typer.Option(help="Array of the labels of an .npz (y, cdl_code).")]
+
+
+def _settings(config: list[Path] | None) -> ClassifySettings:
+    from fieldline.workflows.config.load import load_config
+
+    return load_config(config or ()).crops.classify
+
+
+def _points(
+    file: Path, layout: str, fields: Path | None, codes: str, bands: str, label: str,
+    settings: ClassifySettings,
+) -> Points:  # fmt: skip
+    from fieldline.crops.recognise.label_tables import LabelledSeries
+    from fieldline.crops.recognise.points import BANDS, read_points, read_polygons
+
+    if file.suffix == ".npz":
+        names = tuple(name.strip() for name in bands.split(",")) if bands else BANDS
+        return read_points(file, names, label)
+    own = {"worldcereal": "codes_worldcereal.csv", "bavaria_halfmonth": "codes_bavaria_iacs.csv"}
+    table = codes or own.get(layout)
+    return read_polygons(LabelledSeries(file, layout, fields, table), settings.step_days)
+
+
+@crops_app.command("evaluate")
+def crops_evaluate(
+    file: File,
+    protocol: Annotated[
+        str, typer.Option(help="per-class:300 (labels of each class) or blocks:1000 (metres).")
+    ] = "per-class:300",
+    seeds: Annotated[int, typer.Option(min=1, max=50, help="Draws.")] = 1,
+    holdout: Annotated[str, typer.Option(help="zone: test each zone on the others.")] = "",
+    leave_out: Annotated[
+        bool, typer.Option(help="Leave classes out one by one: is other land known as such?")
+    ] = False,
+    peers: Annotated[bool, typer.Option(help="Score plain tools in the same run.")] = True,
+    layout: Layout = "long",
+    fields: Fields = None,
+    codes: Codes = "",
+    bands: Bands = "",
+    label: Label = "",
+    config: ConfigFiles = None,
+    json_to: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
+) -> None:
+    """Hold the crop model against plain tools on FILE, on series that none has seen.
+
+    Example: fieldline crops evaluate points.npz --protocol per-class:300 --seeds 3 --json out.json
+    """
+    import hashlib
+
+    from fieldline.crops.model_card import write_card
+    from fieldline.crops.recognise.evaluate import Protocol, evaluate, leave_classes_out
+
+    if not file.is_file():
+        raise UserError(f"{file} does not exist", "check the path")
+    asked = Protocol.of(protocol, holdout)
+    settings = _settings(config)
+    points = _points(file, layout, fields, codes, bands, label, settings)
+    found: dict[str, Any] = {
+        "file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()
+    }  # fmt: skip
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    found |= evaluate(points, asked, settings, seeds=seeds, beside=peers, say=say)
+    if leave_out:
+        found["left_out"] = leave_classes_out(points, asked, settings, seeds=seeds)
+    if json_to is not None:
+        write_card(found, json_to)
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    for remark in found["remarks"]:
+        print(f"note      {remark}")
+    print(f"{found['series']} series of {len(found['classes'])} classes")
+    for name, figures in found["models"].items():
+        shown = "  ".join(
+            f"{key} {v['value']:.4f} [{v['low']:.4f}, {v['high']:.4f}]"
+            for key, v in figures.items()
+        )
+        print(f"{name:<26} {shown}")
+    for part, models in found["parts"].items():
+        ours = models["fieldline"]["accuracy"]
+        print(f"{part:<26} accuracy {ours['value']:.4f} [{ours['low']:.4f}, {ours['high']:.4f}]")
+    told = ", ".join(f"{key} {value:.4f}" for key, value in found["told"].items()
+                     if value is not None)  # fmt: skip
+    print(f"answers   {told}")
+    for name, row in found.get("left_out", {}).get("by_class", {}).items():
+        shown = "  ".join(f"{key} {value:.4f}" for key, value in row.items())
+        print(f"without {name:<18} {shown}")
