@@ -24,6 +24,7 @@ from fieldline.lending.decision.review import evidence_hash
 from fieldline.lending.store.audit import append, review_event
 from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, REVIEWS, posting, reading
 from fieldline.lending.store.four_eyes import refuse_second
+from fieldline.lending.store.meanwhile import refuse_unseen
 from fieldline.lending.store.signer import Signer, signer
 from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.errors import UserError
@@ -114,7 +115,7 @@ def decide(
     """
     with posting(engine) as connection:
         offer, case = _live_offer(connection, name)
-        _refuse_unseen(connection, offer, seen)
+        refuse_unseen(connection, offer, seen)
         decision = decide_case(case.model_copy(update={"review": None}))
         _refuse(wish, offer, case, decision, today)
         until = wish.until or today + dt.timedelta(days=LONGEST_DAYS)
@@ -241,23 +242,6 @@ def _live_offer(connection: sa.Connection, name: str) -> tuple[Row, Case]:
         )
     row = rows[0]._asdict()
     return row, Case.of(read_trace(row.pop("trace")).case)
-
-
-def last_act(connection: sa.Connection, offer: Mapping[str, Any]) -> Row | None:
-    """Return the last act on an offer's farmer there; None where nobody has acted."""
-    here = [REVIEWS.c[name] == offer[name] for name in (*_SHELF, "farmer_id")]
-    query = sa.select(REVIEWS).where(*here).order_by(REVIEWS.c.seq.desc()).limit(1)
-    found = connection.execute(query).one_or_none()
-    return None if found is None else found._asdict()
-
-
-def _refuse_unseen(connection: sa.Connection, offer: Row, seen: str | None) -> None:
-    act = None if seen is None else last_act(connection, offer)
-    if act is not None and act["review_id"] != seen:
-        raise UserError(
-            f"{act['officer']} has acted on offer {offer['offer_id']} meanwhile ({act['act']})",
-            "look at the offer again, then decide",
-        )
 
 
 def _refuse(wish: Wish, offer: Row, case: Case, decision: Decision, today: dt.date) -> None:
