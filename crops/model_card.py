@@ -26,16 +26,15 @@ _BINS = 10
 
 def write_card(card: Mapping[str, Any], path: Path) -> None:
     """Write a card as sorted JSON with rounded numbers: equal runs give equal bytes."""
-    write_text(
-        path, json.dumps(_rounded(card), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    )
+    write_text(path, json.dumps(rounded(card), ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Return JSON values with rounded numbers; what is not finite becomes null."""
     if isinstance(value, Mapping):
-        return {str(key): _rounded(item) for key, item in value.items()}
+        return {str(key): rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     if isinstance(value, float | np.floating):
         return round(float(value), _DIGITS) if np.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value

@@ -79,8 +79,6 @@ def crops_evaluate(
 
     Example: fieldline crops evaluate points.npz --protocol per-class:300 --seeds 3 --json out.json
     """
-    import hashlib
-
     from fieldline.crops.model_card import write_card
     from fieldline.crops.recognise.evaluate import Protocol, evaluate, leave_classes_out
 
@@ -89,9 +87,7 @@ def crops_evaluate(
     asked = Protocol.of(protocol, holdout)
     settings = _settings(config)
     points = _points(file, layout, fields, codes, bands, label, settings)
-    found: dict[str, Any] = {
-        "file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()
-    }  # fmt: skip
+    found: dict[str, Any] = {"file": file.name, "sha256": _digest(file)}
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -102,6 +98,90 @@ def crops_evaluate(
     if json_to is not None:
         write_card(found, json_to)
     _show(found)
+
+
+@crops_app.command("train")
+def crops_train(
+    file: File,
+    out: Annotated[Path, typer.Option(help="New folder of the model.")],
+    layout: Layout = "long",
+    fields: Fields = None,
+    codes: Codes = "",
+    bands: Bands = "",
+    label: Label = "",
+    config: ConfigFiles = None,
+) -> None:
+    """Train on all series of FILE and write a model folder; the card is of series held out.
+
+    Example: fieldline crops train points.npz --out model
+    """
+    import numpy as np
+
+    from fieldline.crops.recognise.crop_card import model_story
+    from fieldline.crops.recognise.evaluate import training_of, with_rare_joined
+    from fieldline.crops.recognise.model_folder import write_crop_model
+    from fieldline.crops.recognise.recogniser import fit_recogniser
+
+    settings = _settings(config)
+    points = _points(file, layout, fields, codes, bands, label, settings)
+    points = with_rare_joined(points, settings.min_labels_per_class)
+    training = training_of(points, np.arange(len(points.labels)), settings)
+    fitted = fit_recogniser(training, None, settings)
+    card: dict[str, Any] = {
+        "trained_on": {file.name: _digest(file)}, "labels": len(training.labels),
+        "remarks": list(points.remarks), "grouped_by": training.block,
+        "settings": settings.model_dump(mode="json"),
+    } | model_story(training, fitted, settings)  # fmt: skip
+    grid = {"steps": points.cube.values.shape[1]}
+    version = write_crop_model(out, fitted.model, grid, card)
+    held = card["held_out"]
+    print(f"{version}  held-out macro-F1 {held['macro_f1']:.4f}  {out}")
+
+
+@crops_app.command("gate")
+def crops_gate(
+    folder: Annotated[Path, typer.Argument(help="Model folder that is to serve.")],
+    on: Annotated[Path, typer.Option(help="Labelled series that it has not learnt from.")],
+    against: Annotated[Path | None, typer.Option(help="Model folder that serves today.")] = None,
+    by: Annotated[str, typer.Option(help="Who approves.")] = "",
+    layout: Layout = "long",
+    fields: Fields = None,
+    codes: Codes = "",
+    bands: Bands = "",
+    label: Label = "",
+    config: ConfigFiles = None,
+) -> None:
+    """Approve a crop model, or say why it may not serve (exit code 3).
+
+    Example: fieldline crops gate model --on other_points.npz --by "model committee"
+    """
+    from fieldline.crops.recognise.gate import measure, objections
+    from fieldline.crops.recognise.model_folder import approve_crop_model, read_crop_model
+    from fieldline.workflows import exits
+
+    settings = _settings(config)
+    model, grid, card = read_crop_model(folder, settings)
+    points = _points(on, layout, fields, codes, bands, label, settings)
+    if points.cube.values.shape[1] != grid["steps"]:
+        raise UserError(
+            f"{on} has {points.cube.values.shape[1]} dates and the model takes {grid['steps']}",
+            "give series on the same dates",
+        )
+    new = measure(model, points)
+    old = None if against is None else measure(read_crop_model(against, settings)[0], points)
+    found = list(objections(new, old, _digest(on) in card["trained_on"].values()))
+    for objection in found:
+        print(f"refused: {objection}")
+    if not found:
+        approve_crop_model(folder, card["version"], by=by, figures=new.to_dict())
+        print(f"approved: {folder} ({card['version']}), macro-F1 {new.macro_f1:.4f} on {on.name}")
+    raise typer.Exit(exits.FOUND if found else exits.OK)
+
+
+def _digest(file: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _show(found: dict[str, Any]) -> None:

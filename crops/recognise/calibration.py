@@ -71,7 +71,7 @@ class Mix:
 
     def of(self, members: Mapping[str, Floats]) -> Floats:
         """Return the calibrated probabilities of rows from their members' raw ones."""
-        asked = [name for name, weight in self.weights.items() if weight > 0]
+        asked = sorted(name for name, weight in self.weights.items() if weight > 0)
         calm = [warm(members[name], self.temperatures[name]) for name in asked]
         return warm(blend(calm, [self.weights[name] for name in asked]), self.temperature)
 

@@ -27,6 +27,8 @@ from fieldline.crops.series import Floats
 _DIMENSIONS = 24
 _NEIGHBOURS = 5
 _DOMAIN_TREES, _DOMAIN_LEAF, _DOMAIN_MOST = 100, 5, 2500
+_LEAST = 30
+"""Labelled rows from which a class has a level of its own."""
 _TINY = 1e-6
 DOUBT, CLASS_DISTANCE, NEIGHBOURS, DOMAIN = "doubt", "class_distance", "neighbours", "domain"
 
@@ -90,10 +92,14 @@ class Novelty:
     known: dict[str, Floats]
     """Sorted scores of held-out labelled rows by name."""
     limit: float
-    """Mean rank above which a parcel is refused."""
+    """Rank above which a parcel is refused."""
+    offset: Floats
+    """By class: how much stranger its labelled rows lie than all, at the same share lost. Where a
+    crop is far commoner in the county than among the labels, its parcels look strange to the
+    classifier of labelled against population; they are held against their own kind."""
 
     def ranks(self, rows: Matrix, probabilities: Floats) -> Floats:
-        """Return the mean rank of each row among held-out labelled rows, 0..1 and a little above.
+        """Return the mean rank of each row among held-out labelled rows, less its class's offset.
 
         Args:
             rows: (rows, features).
@@ -102,7 +108,8 @@ class Novelty:
         scores = {DOUBT: 1.0 - probabilities.max(axis=1)} | self.space.scores(rows)
         if self.domains:
             scores[DOMAIN] = _domain_scores(self.domains, rows)
-        return mean_rank(scores, self.known)
+        ranks = mean_rank(scores, self.known)
+        return np.asarray(ranks - self.offset[probabilities.argmax(axis=1)])
 
 
 def _domain_scores(domains: tuple[Forest, ...], rows: Matrix) -> Floats:
@@ -165,8 +172,21 @@ def fit_novelty(
         domains, scores[DOMAIN] = _fit_domains(known, population, seed, threads)
     base = {name: np.sort(values) for name, values in scores.items()}
     ranks = mean_rank(scores, base)
-    limit = float(np.quantile(ranks, 1.0 - refuse_known, method="higher"))
-    return Novelty(fit_space(known.rows, known.labels), domains, base, limit)
+    limit, offset = _limits(ranks, known.probabilities, refuse_known)
+    return Novelty(fit_space(known.rows, known.labels), domains, base, limit, offset)
+
+
+def _limits(ranks: Floats, probabilities: Floats, refuse_known: float) -> tuple[float, Floats]:
+    """Return the level that loses a share of all rows, and how far each told class's level is."""
+    share = 1.0 - refuse_known
+    limit = float(np.quantile(ranks, share, method="higher"))
+    told = probabilities.argmax(axis=1)
+    offset = np.zeros(probabilities.shape[1])
+    for at in np.unique(told):
+        mine = ranks[told == at]
+        if len(mine) >= _LEAST:
+            offset[at] = float(np.quantile(mine, share, method="higher")) - limit
+    return limit, offset
 
 
 def _fit_domains(

@@ -69,3 +69,25 @@ def test_a_wrong_file_is_one_sentence(
             main()
         assert stopped.value.code == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_model_is_trained_gated_and_refused_where_it_learnt_nonsense(
+    tmp_path: Path, fast: Path
+) -> None:
+    learn = write(tmp_path / "learn.npz")
+    test = write(tmp_path / "test.npz", **arrays(seed=5))
+    wrong = np.random.default_rng(0).permutation(arrays()["cdl_code"])
+    nonsense = write(tmp_path / "nonsense.npz", cdl_code=wrong)
+    for name, file in (("good", learn), ("bad", nonsense)):
+        run("train", str(file), "--out", str(tmp_path / name), "-c", str(fast))
+    shown = run("gate", str(tmp_path / "good"), "--on", str(test), "--by", "committee")
+    assert shown.startswith("approved: ")
+    assert json.loads((tmp_path / "good/approval.json").read_text())["by"] == "committee"
+    refused = CliRunner().invoke(app, ["crops", "gate", str(tmp_path / "bad"), "--on", str(test),
+                                       "--against", str(tmp_path / "good")])  # fmt: skip
+    assert refused.exit_code == 3
+    assert "refused: macro-F1 falls" in refused.output
+    assert not (tmp_path / "bad/approval.json").exists()
+    own = CliRunner().invoke(app, ["crops", "gate", str(tmp_path / "good"), "--on", str(learn)])
+    assert own.exit_code == 3
+    assert "learnt from" in own.output

@@ -3,6 +3,7 @@ import pytest
 
 from fieldline.crops.recognise.novelty import (
     LabelledRows,
+    _limits,
     fit_novelty,
     fit_space,
     mean_rank,
@@ -77,3 +78,15 @@ def test_a_row_keeps_its_part_in_any_batch_and_parts_are_even() -> None:
     whole = part_of(rows, 5)
     assert np.array_equal(whole[700:900], part_of(rows[700:900], 5))
     assert np.bincount(whole, minlength=5).min() > 300
+
+
+def test_each_class_loses_its_own_share_of_labelled_rows() -> None:
+    """Class 1 lies strange as a whole: at one level for all it alone would be refused."""
+    ranks = np.concatenate([np.linspace(0.0, 0.5, 100), np.linspace(0.4, 0.9, 100)])
+    chances = np.repeat(np.array([[0.9, 0.1], [0.1, 0.9]]), 100, axis=0)
+    limit, offset = _limits(ranks, chances, 0.05)
+    refused = ranks - offset[chances.argmax(axis=1)] > limit
+    assert refused[:100].sum() == refused[100:].sum() == 4
+    few, none = _limits(ranks[75:125], chances[75:125], 0.05)
+    assert none.tolist() == [0.0, 0.0]
+    assert few == np.sort(ranks[75:125])[47]

@@ -1,0 +1,206 @@
+"""A crop model as a folder: what it is, its numbers, its trees, how it did, and who approved it.
+
+Owns writing, verified reading and approval. Numbers are plain arrays and xgboost's own format, so a
+folder of unknown origin can be opened without running anything that came with it; what is read
+answers bit by bit as what was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version as release
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from fieldline.crops.model_card import rounded
+from fieldline.crops.networks.machine import Machine, need_networks
+from fieldline.crops.networks.series import TrainedNetwork
+from fieldline.crops.recognise.calibration import Mix
+from fieldline.crops.recognise.ensemble import Members
+from fieldline.crops.recognise.forest import Forest
+from fieldline.crops.recognise.novelty import Novelty, Space
+from fieldline.crops.recognise.recogniser import Recogniser
+from fieldline.crops.recognise.series_member import Networks, network_machine
+from fieldline.crops.recognise.sets import PredictionSets
+from fieldline.crops.settings import ClassifySettings
+from fieldline.pipeline.records.canonical import canonical
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.sealed_folder import MANIFEST, damaged, parse_json, seal, unseal
+from fieldline.pipeline.records.tables import write_text
+
+CONFIG, ARRAYS, BOOSTING, CARD, APPROVAL = (
+    "model.json", "arrays.npz", "boosting.ubj", "card.json", "approval.json",
+)  # fmt: skip
+FILES = (CONFIG, ARRAYS, BOOSTING, CARD)
+"""What a folder holds beside its manifest."""
+KIND = "crop_series_model"
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_crop_model(
+    folder: Path, model: Recogniser, grid: Mapping[str, Any], card: Mapping[str, Any]
+) -> str:
+    """Write a model's folder.
+
+    Args:
+        folder: Where it goes.
+        model: Fitted model.
+        grid: Steps that its features stand on; what it serves must have the same.
+        card: How it was made (hashes of its data) and how it did.
+
+    Returns:
+        Its version: the hash of all that answers.
+    """
+    arrays = dict(_arrays(model))
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    numbers, trees = buffer.getvalue(), bytes(model.members.boosting.save_raw("ubj"))
+    config = canonical(_config(model, grid)).encode()
+    version = _version(config, numbers, trees)
+    told = canonical(rounded({**card, "version": version})) + "\n"
+    contents = {CONFIG: config, ARRAYS: numbers, BOOSTING: trees, CARD: told.encode()}
+    seal(folder, contents, version)
+    return version
+
+
+def _version(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()[:12]
+
+
+def _config(model: Recogniser, grid: Mapping[str, Any]) -> dict[str, Any]:
+    nets = () if model.networks is None else model.networks.members
+    return {
+        "kind": KIND, "fieldline": release("fieldline"), "classes": list(model.classes),
+        "view": model.view, "bands": list(model.bands), "grid": dict(grid),
+        "temperatures": model.mix.temperatures, "weights": model.mix.weights,
+        "temperature": model.mix.temperature, "counted": model.counted,
+        "known_scores": sorted(model.novelty.known), "limit": model.novelty.limit,
+        "domains": len(model.novelty.domains), "level": model.sets.level,
+        "level_of_band": {str(band): level for band, level in model.sets.of_band.items()},
+        "networks": [{"classes": net.classes, "steps": net.steps} for net in nets],
+    }  # fmt: skip
+
+
+def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
+    yield from (("learnt", model.learnt), ("shares", model.shares), ("pooled", model.sets.pooled))
+    yield "offset", model.novelty.offset
+    groups: dict[str, Mapping[str, NDArray[Any]]] = {
+        "trees": model.members.trees.arrays(), "space": model.novelty.space.arrays(),
+        "known": model.novelty.known,
+    }  # fmt: skip
+    groups |= {f"domain{n}": forest.arrays() for n, forest in enumerate(model.novelty.domains)}
+    groups["set"] = {str(n): own for n, own in enumerate(model.sets.of_class)}
+    for number, net in enumerate(() if model.networks is None else model.networks.members):
+        groups[f"network{number}"] = {"mean": net.mean, "spread": net.spread}
+        groups[f"weights{number}"] = net.weights
+    for group, arrays in groups.items():
+        yield from ((f"{group}/{name}", array) for name, array in arrays.items())
+
+
+def read_crop_model(
+    folder: Path, settings: ClassifySettings
+) -> tuple[Recogniser, dict[str, Any], dict[str, Any]]:
+    """Read and verify a model's folder.
+
+    Args:
+        folder: A folder that `write_crop_model` wrote.
+        settings: Where its networks run.
+
+    Returns:
+        The model, its grid, its card.
+
+    Raises:
+        UserError: The folder is damaged or of another kind, or needs torch and there is none.
+    """
+    version, contents = unseal(folder / MANIFEST, FILES)
+    config = parse_json(folder / CONFIG, contents[CONFIG])
+    card = parse_json(folder / CARD, contents[CARD])
+    if not isinstance(config, dict) or config.get("kind") != KIND:
+        raise UserError(f"{folder} holds no crop model", f"name a folder of kind {KIND}")
+    if version != _version(contents[CONFIG], contents[ARRAYS], contents[BOOSTING]):
+        raise damaged(folder / MANIFEST, "its version is not the hash of what answers")
+    machine = None
+    if config["networks"]:
+        need_networks(f"The crop model of {folder}")
+        machine = network_machine(settings.model_copy(update={"network": "always"}))
+    try:
+        with np.load(io.BytesIO(contents[ARRAYS]), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        boosting = xgb.Booster()
+        boosting.load_model(bytearray(contents[BOOSTING]))
+        model = _model(config, arrays, boosting, machine)
+    except (ValueError, KeyError, TypeError, xgb.core.XGBoostError, zipfile.BadZipFile) as error:
+        raise damaged(folder / ARRAYS, f"it does not hold what {CONFIG} says") from error
+    return model, config["grid"], {**card, "version": version}
+
+
+def _model(
+    config: dict[str, Any], arrays: Arrays, boosting: xgb.Booster, machine: Machine | None
+) -> Recogniser:
+    def group(name: str) -> Arrays:
+        start = f"{name}/"
+        return {key.removeprefix(start): array for key, array in arrays.items()
+                if key.startswith(start)}  # fmt: skip
+
+    boosting.set_param({"nthread": 1})
+    nets = tuple(
+        TrainedNetwork(**group(f"network{n}"), classes=told["classes"], steps=told["steps"],
+                       weights=group(f"weights{n}"))
+        for n, told in enumerate(config["networks"])
+    )  # fmt: skip
+    known = group("known")
+    if sorted(known) != config["known_scores"]:
+        raise ValueError("scores of strangeness are missing")
+    novelty = Novelty(
+        Space(**group("space")),
+        tuple(Forest.of(group(f"domain{n}")) for n in range(config["domains"])),
+        known,
+        config["limit"],
+        arrays["offset"],
+    )
+    sets = PredictionSets(
+        tuple(arrays[f"set/{n}"] for n in range(len(config["classes"]))), arrays["pooled"],
+        config["level"], {int(band): level for band, level in config["level_of_band"].items()},
+    )  # fmt: skip
+    return Recogniser(
+        Members(boosting, Forest.of(group("trees"))),
+        None if machine is None else Networks(nets, machine),
+        tuple(config["classes"]), config["view"], tuple(config["bands"]),
+        Mix(config["temperatures"], config["weights"], config["temperature"]),
+        arrays["learnt"], arrays["shares"], config["counted"], novelty, sets,
+    )  # fmt: skip
+
+
+def approve_crop_model(folder: Path, version: str, *, by: str, figures: Mapping[str, Any]) -> None:
+    """Write beside a model that it may serve, by whom and on what figures."""
+    told = {"version": version, "by": by, "figures": rounded(figures)}
+    write_text(folder / APPROVAL, canonical(told) + "\n")
+
+
+def approved_crop_model(
+    folder: Path, settings: ClassifySettings
+) -> tuple[Recogniser, dict[str, Any], dict[str, Any]]:
+    """Read a model that was approved as it is.
+
+    Raises:
+        UserError: It is damaged, or nobody approved this version.
+    """
+    found = read_crop_model(folder, settings)
+    path = folder / APPROVAL
+    told = parse_json(path, path.read_bytes()) if path.exists() else None
+    if not isinstance(told, dict) or told.get("version") != found[2]["version"]:
+        raise UserError(
+            f"the crop model of {folder} is not approved", f"run fieldline crops gate {folder}"
+        )
+    return found
