@@ -188,3 +188,12 @@ def test_the_page_of_a_county_holds_the_costs_of_absent_inputs() -> None:
     page = (ROOT / "docs/run-a-county.md").read_text(encoding="utf-8")
     assert absent_table() in page
     assert with_absences(page) == page
+
+
+def test_a_gpu_is_claimed_where_the_configuration_says_cuda_and_by_no_other_stage() -> None:
+    segment = next(stage for stage in STAGES if stage.name == "segment")
+    others = [stage for stage in STAGES if stage is not segment]
+    asked = {"crops": {"segment": {"device": "cuda"}}}
+    assert Plan(load_config()).gpus(segment) == 0
+    assert Plan(load_config([], asked)).gpus(segment) == 1
+    assert not any(Plan(load_config([], asked)).gpus(stage) for stage in others)
