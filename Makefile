@@ -15,7 +15,7 @@ $(READY): requirements.lock pyproject.toml desk/app/package-lock.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip sync --quiet requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --editable .
-	$(BIN)/python -m fieldline.desk.app.scripts --optional
+	$(BIN)/python -m fieldline.desk.app.scripts --optional --dev
 	touch $@
 
 demo: $(READY)

@@ -21,6 +21,19 @@ FIELDS = TableSchema(
     key=("parcel_id",),
 )  # fmt: skip
 
+RING_FIELDS = TableSchema(
+    "ring_fields",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("field_id", pa.string(), "Seen field that covers most of the ring; null where none does", nullable=True),
+        Column("field_share", pa.float64(), "Share of the ring in that field", nullable=True, minimum=0, maximum=1),
+        Column("undrawn", pa.float64(), "Share of that field outside the ring", nullable=True, minimum=0, maximum=1),
+        Column("fields_in_ring", pa.int32(), "Seen fields that each cover a tenth of the ring", minimum=0),
+        Column("seen_area_m2", pa.float64(), "Area of the ring in any seen field", "m2", minimum=0),
+    ),
+    key=("parcel_id",),
+)  # fmt: skip
+
 #: Class probabilities `p_{crop}` are appended per run.
 CROPS = TableSchema(
     "crops",

@@ -72,7 +72,7 @@ class SegmentSettings(Section):
     """`auto`: the GPU where there is one."""
     threads: int = Field(2, ge=1)
     """Threads on the processor, claimed from the scheduler."""
-    dates: int = Field(6, ge=1, le=60)
+    dates: int = Field(8, ge=1, le=60)
     """Dates read at most: the least cloudy of as many equal parts of the season."""
     tile: int = Field(128, ge=16, multiple_of=4)
     """Edge of the square tile that the network sees at once, pixels ..."""

@@ -293,8 +293,13 @@ def _finish(summary: Summary, as_json: bool) -> NoReturn:
     raise typer.Exit(exits.FOUND if summary.findings else exits.OK)
 
 
+def console() -> NoReturn:
+    """Run the `fieldline` command as a process of its own."""
+    exits.leave_after(main)
+
+
 def main() -> None:
-    """Entry point of the `fieldline` command."""
+    """Run the `fieldline` command."""
     try:
         app()
     except InterruptedRunError as error:
@@ -309,4 +314,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    console()

@@ -142,8 +142,8 @@ def fields_train(
         Path | None, typer.Option(help="Polygons of the first area, for the card.")
     ] = None,
     simulated: Annotated[
-        list[float] | None,
-        typer.Option(help="Median field size (mu) of a simulated area to learn from instead."),
+        list[str] | None,
+        typer.Option(help="Learn from a simulated area: median field in mu and fields, as 15:350."),
     ] = None,
     start: Start = None,
     fresh: Fresh = False,
@@ -163,11 +163,22 @@ def fields_train(
 
     begin = None if simulated else _start(start, fresh, band)
     recipe = _recipe(band, pseudo_steps, steps, seed, begin)
-    asked = Asked(tuple(catalog or ()), tuple(train or ()), validation, tuple(simulated or ()))
+    asked = Asked(tuple(catalog or ()), tuple(train or ()), validation, _sizes(simulated))
     card = train_fields(asked, recipe, _settings(device, threads), begin, out, _told)
     if "evaluation" in card:
         _print(card["evaluation"])
     print(f"{out}: version {card['version']}; `fieldline fields gate {out}` approves it")
+
+
+def _sizes(simulated: list[str] | None) -> tuple[tuple[float, int], ...]:
+    found = []
+    for text in simulated or ():
+        median, _, fields = text.partition(":")
+        try:
+            found.append((float(median), int(fields)))
+        except ValueError as error:
+            raise UserError(f"--simulated {text!r} is no area", "write it as 15:350") from error
+    return tuple(found)
 
 
 @fields_app.command("predict")

@@ -19,6 +19,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent, logger_plugin_module_prefix
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
+from fieldline.workflows.exits import leave_after
 from fieldline.workflows.progress import EVENTS_VARIABLE
 
 _NAME = "fieldline-events"
@@ -71,4 +72,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    leave_after(lambda: main(sys.argv[1:]))

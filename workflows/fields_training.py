@@ -30,10 +30,6 @@ from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.records.errors import UserError
 
 _SIMULATED_SEED = 500
-_SIMULATED_HECTARES = 250.0
-_M2_PER_MU = 10_000 / 15
-_PARCELS = (200, 700)
-"""Least and most fields of a simulated area."""
 
 Areas = list[tuple[Ground, gpd.GeoSeries | None]]
 
@@ -45,8 +41,8 @@ class Asked:
     catalogs: tuple[Path, ...]
     train: tuple[Path, ...]
     validation: Path | None
-    simulated: tuple[float, ...] = ()
-    """Median field sizes of simulated areas, mu."""
+    simulated: tuple[tuple[float, int], ...] = ()
+    """Median field size (mu) and number of fields of simulated areas."""
 
 
 def train_fields(
@@ -81,9 +77,7 @@ def _simulate(asked: Asked, folder: Path) -> Asked:
     )
 
     made = []
-    for number, median in enumerate((*asked.simulated, asked.simulated[0])):
-        wanted = round(_SIMULATED_HECTARES * 1e4 / (median * _M2_PER_MU))
-        parcels = min(max(wanted, _PARCELS[0]), _PARCELS[1])
+    for number, (median, parcels) in enumerate((*asked.simulated, asked.simulated[0])):
         place = folder / str(number)
         simulate_fields(fields_settings(median, parcels, _SIMULATED_SEED + number), place)
         made.append((place / CATALOG, place / OUTLINES))
@@ -110,7 +104,7 @@ def _train(
     card: dict[str, Any] = {
         "recipe": {**asdict(recipe), "bands": list(recipe.bands)},
         "simulated": bool(asked.simulated),
-        "simulated_median_mu": list(asked.simulated),
+        "simulated_areas": [f"{median:g}:{parcels}" for median, parcels in asked.simulated],
         "start": None if start is None else start.version,
         "data": {
             "scenes": [ground.data for ground, _ in areas],

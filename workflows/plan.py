@@ -102,6 +102,10 @@ class Plan:
         """Return the threads that a stage uses, which are those that it claims."""
         return int(self._section(stage.threads).threads) if stage.threads else 1
 
+    def gpus(self, stage: Stage) -> int:
+        """Return the GPUs that a job of a stage claims; `auto` takes what is there, unasked."""
+        return int(bool(stage.gpu) and self._section(stage.gpu).device == "cuda")
+
     def log(self, stage: str) -> str:
         """Return the log file of a stage."""
         return f"logs/{FOLDER}/{stage}.log"

@@ -77,6 +77,8 @@ class Stage:
     """Among stages that are ready, those of the highest priority run first."""
     threads: str = ""
     """Section whose `threads` setting it uses; one thread where empty."""
+    gpu: str = ""
+    """Section whose `device` says whether a job claims a GPU of the scheduler: `cuda` does."""
 
     @property
     def outcomes(self) -> str:
@@ -157,6 +159,22 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "season": "season", "settings": "weather", "table_columns": "county.inputs.columns",
         },
+    ),
+    Stage(
+        "segment",
+        "fieldline.crops.segment.stage:run_segment",
+        "Field polygons",
+        reads={"scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet")},
+        makes={"out": "field_polygons.parquet", "out_rings": "ring_fields.parquet"},
+        settings={
+            "grid": "county.grid", "scene_settings": "county.scenes", "settings": "crops.segment",
+            "season": "season",
+        },
+        stops=("intake", "observe"),
+        about="file",
+        mem_mb=4000,
+        threads="crops.segment",
+        gpu="crops.segment",
     ),
     Stage(
         "fields",

@@ -44,9 +44,10 @@ def shifted(size: tuple[int, int], offset: Offset) -> tuple[tuple[slice, slice],
     """
     rows, columns = offset
     height, width = size
-    left, right = max(0, -columns), width - max(0, columns)
-    first = (slice(0, height - rows), slice(left, right))
-    second = (slice(rows, height), slice(left + columns, right + columns))
+    left = max(0, -columns)
+    bottom, right = max(0, height - rows), max(left, width - max(0, columns))
+    first = (slice(0, bottom), slice(left, right))
+    second = (slice(rows, rows + bottom), slice(left + columns, right + columns))
     return first, second
 
 

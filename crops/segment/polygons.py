@@ -76,7 +76,7 @@ def write_fields(fields: gpd.GeoDataFrame, collection: str, path: Path) -> None:
         "metrics:area": pa.array(ordered.geometry.area, pa.float32()),
         "metrics:perimeter": pa.array(ordered.geometry.length, pa.float32()),
         "determination:method": pa.array([METHOD] * len(ordered), pa.string()),
-        "determination:datetime": pa.array(ordered["seen_on"], pa.timestamp("ms", "UTC")),
+        "determination:datetime": pa.array(list(ordered["seen_on"]), pa.timestamp("ms", "UTC")),
         "determination:details": pa.array(ordered["details"], pa.string()),
         "confidence": pa.array(ordered["confidence"], pa.float32()),
         "geometry": pa.array(shapely.to_wkb(shapely.orient_polygons(lonlat)), pa.binary()),

@@ -120,6 +120,7 @@ Edges = dict[int, dict[int, list[float]]]
 
 
 def _crossings(labels: Labels, probability: Field, offsets: Sequence[Offset]) -> Edges:
+    """Return sums over the pairs across; pairs that reach over a third region tell of no border."""
     size, count = labels.shape, int(labels.max()) + 1
     keys, values, touching = [], [], []
     for at, offset in enumerate(offsets):

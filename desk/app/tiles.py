@@ -20,11 +20,11 @@ from fieldline.desk.app.places import Place
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import atomic_path
 
-FORM = 2
+FORM = 3
 """Raised when the layers or fields of the file change."""
 MOST_ZOOM = 14
 POINTS_BELOW = 11
-"""Zoom below which points are drawn beside the outlines."""
+"""Zoom below which points are drawn instead of outlines, which are smaller than a pixel there."""
 _FOLDER = ".desk"
 
 
@@ -114,8 +114,12 @@ def write_tiles(layer: Layer, path: Path) -> None:
     try:
         freestiler.freestile(
             {
-                "parcels": freestiler.freestile_layer(frame, min_zoom=8, max_zoom=MOST_ZOOM),
-                "points": freestiler.freestile_layer(points, min_zoom=0, max_zoom=POINTS_BELOW),
+                "parcels": freestiler.freestile_layer(
+                    frame, min_zoom=POINTS_BELOW, max_zoom=MOST_ZOOM
+                ),
+                "points": freestiler.freestile_layer(
+                    points, min_zoom=0, max_zoom=POINTS_BELOW - 1
+                ),
             },
             draft, min_zoom=0, max_zoom=MOST_ZOOM, quiet=True,
         )  # fmt: skip

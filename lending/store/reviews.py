@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,9 +21,11 @@ from fieldline.lending.decision.decision import Decision, decide_case, most_allo
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.review import evidence_hash
-from fieldline.lending.store.audit import actor_of, append, review_event
+from fieldline.lending.store.audit import append, review_event
 from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, REVIEWS, posting, reading
-from fieldline.lending.store.signer import Signer, account_of, signer
+from fieldline.lending.store.four_eyes import refuse_second
+from fieldline.lending.store.meanwhile import refuse_unseen
+from fieldline.lending.store.signer import Signer, signer
 from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import from_minor, to_minor, written
@@ -114,7 +115,7 @@ def decide(
     """
     with posting(engine) as connection:
         offer, case = _live_offer(connection, name)
-        _refuse_unseen(connection, offer, seen)
+        refuse_unseen(connection, offer, seen)
         decision = decide_case(case.model_copy(update={"review": None}))
         _refuse(wish, offer, case, decision, today)
         until = wish.until or today + dt.timedelta(days=LONGEST_DAYS)
@@ -243,23 +244,6 @@ def _live_offer(connection: sa.Connection, name: str) -> tuple[Row, Case]:
     return row, Case.of(read_trace(row.pop("trace")).case)
 
 
-def last_act(connection: sa.Connection, offer: Mapping[str, Any]) -> Row | None:
-    """Return the last act on an offer's farmer there; None where nobody has acted."""
-    here = [REVIEWS.c[name] == offer[name] for name in (*_SHELF, "farmer_id")]
-    query = sa.select(REVIEWS).where(*here).order_by(REVIEWS.c.seq.desc()).limit(1)
-    found = connection.execute(query).one_or_none()
-    return None if found is None else found._asdict()
-
-
-def _refuse_unseen(connection: sa.Connection, offer: Row, seen: str | None) -> None:
-    act = None if seen is None else last_act(connection, offer)
-    if act is not None and act["review_id"] != seen:
-        raise UserError(
-            f"{act['officer']} has acted on offer {offer['offer_id']} meanwhile ({act['act']})",
-            "look at the offer again, then decide",
-        )
-
-
 def _refuse(wish: Wish, offer: Row, case: Case, decision: Decision, today: dt.date) -> None:
     """Raise what is wrong with a decision."""
     place = f"the decision on offer {offer['offer_id']}"
@@ -327,44 +311,11 @@ def _follow(
         raise UserError(f"to {act} review {name} takes a name and a reason", "give both")
     by = by or signer()
     if act == "confirm":
-        _refuse_second(state, officer)
-        _refuse_account(connection, state, by)
+        refuse_second(connection, state.row, state.second, officer, by)
     enter_act(connection, _ending(state, act, officer, reason, today), by)
     if act == "confirm":
         return State(state.row, officer, "")
     return State(state.row, state.second, act)
-
-
-def _refuse_second(state: State, officer: str) -> None:
-    first, place = state.row["officer"], f"review {state.row['review_id']}"
-    if folded(officer) == folded(first):
-        raise UserError(f"{place} was decided by {first}", "another person must confirm it")
-    if state.second:
-        raise UserError(f"{place} was confirmed by {state.second}", "there is nothing to confirm")
-
-
-def _refuse_account(connection: sa.Connection, state: State, by: Signer) -> None:
-    """Two names told from one account are one person's word."""
-    place = f"review {state.row['review_id']}"
-    first = actor_of(connection, state.row["review_id"])
-    if not first:
-        raise UserError(
-            f"the audit chain does not say who entered {place}", "run `fieldline audit verify`"
-        )
-    if account_of(first) == account_of(by.actor):
-        raise UserError(
-            f"{place} was entered from the same account ({first})",
-            "another person must confirm it from an account of their own",
-        )
-
-
-def folded(name: str) -> str:
-    """Return a name without what does not tell two people apart: case, width, accents of Latin
-    letters, blanks and marks."""
-    wide = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
-    kept = (letter for letter in wide if not "\u0300" <= letter <= "\u036f")
-    # Signs of vowels (categories M) are letters of their scripts.
-    return "".join(letter for letter in kept if unicodedata.category(letter)[0] in "LMN")
 
 
 def _ending(state: State, act: str, officer: str, reason: str, day: dt.date) -> Row:

@@ -21,6 +21,7 @@ for stage in STAGES:
         threads: PLAN.threads(stage)
         resources:
             mem_mb=stage.mem_mb,
+            gpu=PLAN.gpus(stage),
         params:
             **PLAN.settings(stage),
         message:

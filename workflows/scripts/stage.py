@@ -1,5 +1,6 @@
 import os
 
+from fieldline.workflows.exits import OK, leave
 from fieldline.workflows.job import arguments, job, keep_to_threads
 from fieldline.workflows.plan import CONFIRM_VARIABLE, STORE_VARIABLE, VAULT_VARIABLE
 from fieldline.workflows.stages import stage
@@ -19,3 +20,4 @@ with job(snakemake.log[0]):
         },
     )
     run(**given)
+leave(OK)

@@ -254,9 +254,9 @@ function drawMap() {
       sources: { parcels: { type: "vector", url: `pmtiles://${location.origin}${facts.tiles}`, promoteId: "id" } },
       layers: [
         { id: "ground", type: "background", paint: { "background-color": "#e7ece8" } },
-        { id: "parcels-fill", type: "fill", ...source, paint: { "fill-color": "#9e9e9e" } },
+        { id: "parcels-fill", type: "fill", ...source, minzoom: start.pointsBelow, paint: { "fill-color": "#9e9e9e" } },
         { id: "parcels-line", type: "line", ...source, minzoom: 12, paint: { "line-width": ["interpolate", ["linear"], ["zoom"], 12, 0.3, 16, 1.2] } },
-        { id: "points", type: "circle", source: "parcels", "source-layer": "points", maxzoom: start.pointsBelow, paint: { "circle-radius": 2.5 } },
+        { id: "points", type: "circle", source: "parcels", "source-layer": "points", maxzoom: start.pointsBelow, paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 8, 1.2, 11, 2.2] } },
         { id: "selected", type: "line", ...source, paint: { "line-color": "#d4002a", "line-width": 3 } },
         { id: "labels", type: "symbol", ...source, minzoom: 16.5, layout: { "text-field": ["get", "id"], "text-size": 11 }, paint: { "text-halo-color": "#fff", "text-halo-width": 1.5 } },
       ],
@@ -275,11 +275,11 @@ function drawMap() {
   });
   map.on("moveend", keepAddress);
   map.on("click", (event) => {
-    const hits = map.queryRenderedFeatures(event.point, { layers: ["parcels-fill"] });
+    const hits = map.queryRenderedFeatures(event.point, { layers: ["parcels-fill", "points"] });
     choose(hits.length ? hits[0].properties.id : "", false);
   });
   map.on("mousemove", (event) => {
-    const hits = map.queryRenderedFeatures(event.point, { layers: ["parcels-fill"] });
+    const hits = map.queryRenderedFeatures(event.point, { layers: ["parcels-fill", "points"] });
     map.getCanvas().style.cursor = hits.length ? "pointer" : "";
     hovered = hits.length ? hits[0].properties : null;
     el("hover").textContent = hovered ? `${hovered.id} · ${facts.legends[state.layer][hovered[state.layer]].text}` : "";

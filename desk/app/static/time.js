@@ -120,6 +120,13 @@ function drawMarks(plot) {
 
 const gap = { spanGaps: true, points: { show: false } };
 const dots = (label, stroke, fill) => ({ label, stroke, width: 0, spanGaps: false, paths: () => null, points: { show: true, size: 7, fill, stroke } });
+const month = new Intl.DateTimeFormat(start.language, { month: "short", timeZone: "UTC" });
+const day = new Intl.DateTimeFormat(start.language, { month: "short", day: "numeric", timeZone: "UTC" });
+function tick(ts) {
+  const date = new Date(ts * 1e3);
+  const words = date.getUTCDate() === 1 ? month.format(date) : day.format(date);
+  return date.getUTCDate() === 1 && date.getUTCMonth() === 0 ? `${words}\n${date.getUTCFullYear()}` : words;
+}
 function base(height, series, axes, more) {
   return {
     width: width(),
@@ -127,7 +134,7 @@ function base(height, series, axes, more) {
     tzDate: (ts) => uPlot.tzDate(new Date(ts * 1e3), "Etc/UTC"),
     scales: { x: { range: () => span } },
     cursor: { sync: { key: "season" }, drag: { x: false, y: false } },
-    axes: [{}, ...axes],
+    axes: [{ values: (_, ticks) => ticks.map(tick) }, ...axes],
     series: [{ label: t("time.date"), value: "{YYYY}-{MM}-{DD}" }, ...series],
     hooks: { setCursor: [nearest] },
     padding: [8, 14, 0, 0],

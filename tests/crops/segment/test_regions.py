@@ -21,25 +21,33 @@ def test_level_ground_is_one_basin() -> None:
     assert basins(np.zeros((4, 5), np.float32)).max() == 1
 
 
-def _naive(labels: np.ndarray, probability: np.ndarray, stop: float) -> np.ndarray:
-    """Merge by looking at every pair of every two regions again after each merge."""
-    labels = labels.copy()
+def _naive(basin: np.ndarray, probability: np.ndarray, stop: float) -> np.ndarray:
+    """Merge by looking at every pair of pixels again after each merge.
+
+    Pairs count whose basins touch: those that reach over a third basin tell of no border.
+    """
+    pairs, touching = [], set()
+    for at, offset in enumerate(OFFSETS):
+        first, second = shifted(basin.shape, offset)
+        ends = zip(basin[first].ravel(), basin[second].ravel(), strict=True)
+        for (one, other), value in zip(ends, probability[at][first].ravel(), strict=True):
+            if one != other:
+                pairs.append((frozenset((one, other)), float(value)))
+                if max(map(abs, offset)) == 1:
+                    touching.add(frozenset((one, other)))
+    region = {number: number for number in np.unique(basin)}
     while True:
-        best, pair = stop, None
-        for one in np.unique(labels):
-            for other in np.unique(labels[labels > one]):
-                values, touch = [], False
-                for at, offset in enumerate(OFFSETS):
-                    first, second = shifted(labels.shape, offset)
-                    a, b = labels[first], labels[second]
-                    across = ((a == one) & (b == other)) | ((a == other) & (b == one))
-                    values += probability[at][first][across].tolist()
-                    touch |= bool(across.any()) and max(map(abs, offset)) == 1
-                if touch and np.mean(values) > best:
-                    best, pair = np.mean(values), (one, other)
-        if pair is None:
-            return labels
-        labels[labels == pair[1]] = pair[0]
+        across: dict[frozenset, list[float]] = {}
+        for basins_, value in pairs:
+            if basins_ in touching:
+                ends = frozenset(region[number] for number in basins_)
+                if len(ends) == 2:
+                    across.setdefault(ends, []).append(value)
+        best = max(across, key=lambda ends: np.mean(across[ends]), default=None)
+        if best is None or np.mean(across[best]) <= stop:
+            return np.vectorize(region.get)(basin)
+        kept, gone = sorted(best)
+        region = {number: kept if r == gone else r for number, r in region.items()}
 
 
 def test_merging_equals_average_linkage_done_naively() -> None:
