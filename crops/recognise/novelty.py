@@ -108,8 +108,8 @@ class Novelty:
         scores = {DOUBT: 1.0 - probabilities.max(axis=1)} | self.space.scores(rows)
         if self.domains:
             scores[DOMAIN] = _domain_scores(self.domains, rows)
-        ranks = mean_rank(scores, self.known)
-        return np.asarray(ranks - self.offset[probabilities.argmax(axis=1)])
+        rank = mean_rank(scores, self.known)
+        return np.asarray(rank - self.offset[probabilities.argmax(axis=1)])
 
 
 def _domain_scores(domains: tuple[Forest, ...], rows: Matrix) -> Floats:

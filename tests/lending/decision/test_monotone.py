@@ -47,7 +47,7 @@ def party(facts: dict[str, int]) -> PartyCase:
 
 
 def together(members: list[PartyCase]) -> PartyCase:
-    names = set(PartyCase.model_fields) - {"requested_minor"}
+    names = set(PartyCase.model_fields) - {"requested_minor", "household_size"}
     sums = {name: sum(getattr(member, name) for member in members) for name in names}
     return PartyCase(**sums, requested_minor=None)
 
