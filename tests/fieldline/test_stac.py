@@ -107,7 +107,9 @@ def test_the_documents_are_the_same_wherever_the_work_folder_lies(
 
 
 def test_simulated_products_say_so(tmp_path: Path) -> None:
-    made = observed_season(tmp_path, [scene("A", 10, **{"fieldline:simulated": True})])
+    made = observed_season(
+        tmp_path, [scene("A", 10, **{"fieldline:simulated": True})], simulated=True
+    )
     collection = json.loads(write_stac(made).read_text())
     assert collection["fieldline:simulated"] is True
     assert collection["description"].startswith("Simulated")

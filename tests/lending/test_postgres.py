@@ -24,12 +24,13 @@ from fieldline.lending.store import posting as postings
 from fieldline.lending.store import reviews
 from fieldline.lending.store.closing import expire
 from fieldline.lending.store.database import AUDIT, METADATA, OFFERS, RUNS, open_database, posting
-from fieldline.lending.store.posting import Shelf, post
+from fieldline.lending.store.posting import Posted, Shelf, post
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.reviews import Wish
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
+from tests.lending.store.judged import constant, judged
 
 pytestmark = pytest.mark.postgres
 
@@ -84,21 +85,28 @@ SHELF = Shelf("A", "2024", "season-line")
 
 def of_farmers(case: Case, count: int) -> pd.DataFrame:
     cases = [
-        case.model_copy(update={"farmer_id": f"F{n}", "household_id": f"H{n}"})
+        judged(case).model_copy(update={"farmer_id": f"F{n}", "household_id": f"H{n}"})
         for n in range(count)
     ]
     return pd.DataFrame([decision_row(c, decide_case(c), policy_hash(c.policy)) for c in cases])
+
+
+def post_with_model(engine: sa.Engine, frame: pd.DataFrame, shelf: Shelf, case: Case) -> Posted:
+    assert case.risk.pd is not None
+    assert case.risk.challenger is not None
+    model = constant(case.risk.pd, case.risk.challenger)
+    return post(engine, frame, shelf, PolicySettings(), model=model)
 
 
 @pytest.fixture
 def kept(database: str, case: Case) -> sa.Engine:
     """A store that holds five live offers, one superseded, and a person's act."""
     engine = open_database(database)
-    post(engine, of_farmers(case, 5), SHELF, PolicySettings())
+    post_with_model(engine, of_farmers(case, 5), SHELF, case)
     asked = case.farmer.model_copy(update={"requested_minor": 100_000})
     other = of_farmers(case.model_copy(update={"farmer": asked}), 1)
     frame = pd.concat([other, of_farmers(case, 5).iloc[1:]])
-    live = post(engine, frame, SHELF, PolicySettings()).live
+    live = post_with_model(engine, frame, SHELF, case).live
     wish = Wish("Ann", "approve", "seen", Decimal(600))
     reviews.decide(engine, live[0]["offer_id"], wish, today=dt.date(2024, 10, 1))
     return engine
@@ -172,9 +180,8 @@ def test_a_guard_that_was_switched_off_is_named(kept: sa.Engine) -> None:
 
 
 def test_lines_elsewhere_expiry_and_a_persons_act(kept: sa.Engine, case: Case) -> None:
-    elsewhere = post(
-        kept, of_farmers(case, 5), Shelf("B", "2024", "season-line"), PolicySettings()
-    ).live
+    shelf = Shelf("B", "2024", "season-line")
+    elsewhere = post_with_model(kept, of_farmers(case, 5), shelf, case).live
     assert [row["limit_minor"] for row in elsewhere] == [340_000, None, None, None, None]
     assert expire(kept, dt.date(2024, 10, 31), today=dt.date(2024, 11, 1)) == 10
     report = verify(kept)
