@@ -80,6 +80,7 @@ ABSENT: dict[str, dict[str, Any]] = {
         "declared_crop_share": "1",
         "rotation_prior": 1.0,
         "rotation_least": 0.0,
+        "line_cost": "0",
     },
 }
 """Fields that came later, by part, with the value that a record without them had. Add a field with

@@ -67,6 +67,7 @@ def test_what_old_records_mean_never_changes() -> None:
             "declared_crop_share": "1",
             "rotation_prior": 1.0,
             "rotation_least": 0.0,
+            "line_cost": "0",
         },
     } == ABSENT
 
@@ -82,7 +83,7 @@ def test_the_document_by_hand(case: Case) -> None:
     later = {
         "farmer": nothing_new, "household": nothing_new, "joint_members": True,
             "risk": {"finished_loans"},
-        "policy": {"currency", "scale_file", "expert_limit_share"},
+        "policy": {"currency", "scale_file", "expert_limit_share", "line_cost"},
     }  # fmt: skip
     assert canonical(found) == canonical(
         case.model_dump(exclude={**later, "lines": True, "review": True, "elsewhere": True})
