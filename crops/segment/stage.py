@@ -25,7 +25,7 @@ from fieldline.crops.segment.learn import module_of
 from fieldline.crops.segment.pairs import KIND
 from fieldline.crops.segment.polygons import write_fields
 from fieldline.crops.segment.rings import ring_evidence
-from fieldline.crops.segment.stack import Scenes, spread_days
+from fieldline.crops.segment.stack import NothingClearError, Scenes, spread_days
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid, county_grid
@@ -91,8 +91,11 @@ def run_segment(
             rings = drawn.to_crs(county.crs)
             days = spread_days(days, settings.dates)
             over = season.as_of >= season.end
-            fields = _fields(serving, days, county, rings, scene_settings, settings, over)
-            words = detail(fields=len(fields), network=serving.version, dates=len(days))
+            try:
+                fields = _fields(serving, days, county, rings, scene_settings, settings, over)
+                words = detail(fields=len(fields), network=serving.version, dates=len(days))
+            except NothingClearError:
+                code, words = "segment_nothing_seen", detail(dates=len(days), clear=0)
     _write(fields, days, out)
     write_table(_evidence(rings, fields), RING_FIELDS, out_rings)
     write_outcomes([Outcome(STAGE, ABOUT, "", code, words)], outcomes)
@@ -114,7 +117,11 @@ def _fields(
     network: StoredNetwork, days: Sequence[SceneDay], county: Grid, rings: gpd.GeoDataFrame,
     scene_settings: SceneSettings, settings: SegmentSettings, over: bool,
 ) -> gpd.GeoDataFrame:  # fmt: skip
-    """Return the field polygons of all tiles that hold a ring; none where nothing was clear."""
+    """Return the field polygons of all tiles that hold a ring.
+
+    Raises:
+        NothingClearError: No date shows a clear pixel.
+    """
     need_bands(network, scene_settings.bands, "scenes.parquet")
     machine = choose_machine(settings.device, threads=settings.threads)
     near = shapely.STRtree(np.asarray(list(rings.geometry), dtype=object))

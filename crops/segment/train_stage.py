@@ -28,7 +28,7 @@ from fieldline.crops.segment.learn import (
 )
 from fieldline.crops.segment.outlines import read_outlines
 from fieldline.crops.segment.shipped import approved_network, shipped_folder, shipped_network
-from fieldline.crops.segment.stack import Scenes, spread_days
+from fieldline.crops.segment.stack import NothingClearError, Scenes, spread_days
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import county_grid, grid_around
 from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
@@ -92,7 +92,10 @@ def run_fields_train(
             land = read_outlines(
                 outlines, county_grid(drawn, grid), setting="inputs.field_outlines"
             )
-            code, words = _trained(land, outlines, days, scene_settings, settings, folder)
+            try:
+                code, words = _trained(land, outlines, days, scene_settings, settings, folder)
+            except NothingClearError:
+                code, words = "segment_nothing_seen", _ships(folder)
         else:
             code, words = "segment_nothing_seen", _ships(folder)
     write_outcomes([Outcome(STAGE, ABOUT, "", code, words)], outcomes)

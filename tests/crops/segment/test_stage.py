@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pytest
+from shapely.geometry import box
 
 from fieldline.crops.segment import stage
 from fieldline.crops.segment.shipped import shipped_folder
 from fieldline.crops.segment.stage import run_segment
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.settings import GridSettings, MaskSettings, SceneSettings
+from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
-from tests.crops.segment.conftest import SCENES, SEASON
+from tests.crops.segment.conftest import SCENES, SEASON, green_squares, make_county
+from tests.crops.segment.farmland import EPSG, LEFT, TOP, outlines
 
 
-def _run(county: Path, settings: SegmentSettings, scenes: SceneSettings = SCENES) -> str:
+def _run(
+    county: Path,
+    settings: SegmentSettings,
+    scenes: SceneSettings = SCENES,
+    network: Path | None = None,
+) -> str:
     run_segment(
         scenes=county / "scenes.parquet", parcels=county / "parcels.parquet",
-        network=shipped_folder() / "manifest.json",
+        network=(network or shipped_folder()) / "manifest.json",
         grid=GridSettings(margin_m=200.0), scene_settings=scenes, settings=settings, season=SEASON,
         out=county / "f.parquet", out_rings=county / "r.parquet", outcomes=county / "o.parquet",
     )  # fmt: skip
@@ -54,3 +64,31 @@ def test_switched_off_and_bands_that_the_network_does_not_know_are_outcomes(coun
     assert _run(county, SegmentSettings(enabled=False)) == "segment_off"
     only = SceneSettings(collection="tiny", bands=("B04", "B08"), mask=MaskSettings(kind="none"))
     assert _run(county, SegmentSettings(threads=1), only) == "segment_no_bands"
+
+
+def test_a_county_of_one_parcel_of_one_pixel_has_its_row(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pixel = box(LEFT + 300, TOP - 310, LEFT + 310, TOP - 300)
+    drawn = gpd.GeoDataFrame(geometry=[pixel], crs=EPSG).to_crs(4326)
+    make_county(tmp_path, green_squares()[0], drawn)
+    assert _run(tmp_path, SegmentSettings(threads=1)) == "ok"
+    (row,) = read_table(tmp_path / "r.parquet").to_dict("records")
+    assert row["own_area_m2"] == pytest.approx(100, rel=0.01)
+    assert row["undrawn"] > 0.9
+
+
+def test_a_season_without_a_clear_pixel_is_an_outcome_and_no_field(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    image, ids = green_squares()
+    make_county(tmp_path, np.full_like(image, np.nan), outlines(ids).to_crs(4326).iloc[[5]])
+    assert _run(tmp_path, SegmentSettings(threads=1)) == "segment_nothing_seen"
+    assert len(read_table(tmp_path / "r.parquet")) == 0
+
+
+def test_a_damaged_network_stops_the_stage_with_its_file(county: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    shutil.copytree(shipped_folder(), tmp_path / "net")
+    weights = tmp_path / "net/weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match=r"weights\.safetensors is damaged"):
+        _run(county, SegmentSettings(threads=1), network=tmp_path / "net")
