@@ -96,7 +96,8 @@ class Present:
         said = self.stated.get(str(record["farmer_id"]), ())
         if not lines and review is None and not said:
             return record
-        case = Case.of(read_trace(record["trace"]).case)
+        stored = read_trace(record["trace"])
+        case = Case.of(stored.case)
         told = telling(case, said, self.shelf["county"])
         if not lines and review is None and not told:
             return record
@@ -106,7 +107,8 @@ class Present:
             "elsewhere": told,
         }
         case = case.model_copy(update=known)
-        return decision_row(case, decide_case(case), record["policy"])
+        crops = stored.versions.get("crops", "")
+        return decision_row(case, decide_case(case), record["policy"], crops)
 
     def _of(self, record: Row) -> list[Row]:
         people = (record["household_id"], record["farmer_id"])
