@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from fieldline.crops.recognise.features import View
     from fieldline.crops.recognise.points import Points
     from fieldline.crops.settings import ClassifySettings
 
@@ -43,7 +44,7 @@ def _settings(config: list[Path] | None) -> ClassifySettings:
 
 def _points(
     file: Path, layout: str, fields: Path | None, codes: str, bands: str, label: str,
-    settings: ClassifySettings, grid: Mapping[str, Any] | None = None,
+    settings: ClassifySettings, grid: Mapping[str, Any] | None = None, starts: str = "",
 ) -> Points:  # fmt: skip
     from fieldline.crops.recognise.label_tables import LabelledSeries
     from fieldline.crops.recognise.points import BANDS, read_points, read_polygons
@@ -52,8 +53,8 @@ def _points(
         names = tuple(name.strip() for name in bands.split(",")) if bands else BANDS
         return read_points(file, names, label)
     own = {"worldcereal": "codes_worldcereal.csv", "bavaria_halfmonth": "codes_bavaria_iacs.csv"}
-    table = codes or own.get(layout)
-    return read_polygons(LabelledSeries(file, layout, fields, table), settings.step_days, grid)
+    source = LabelledSeries(file, layout, fields, codes or own.get(layout))
+    return read_polygons(source, settings.step_days, grid, starts)
 
 
 @crops_app.command("evaluate")
@@ -114,6 +115,13 @@ def crops_evaluate(
 def crops_train(
     file: File,
     out: Annotated[Path, typer.Option(help="New folder of the model.")],
+    season_start: Annotated[
+        str, typer.Option(help="First day (MM-DD) of the seasons that the model is to serve.")
+    ] = "",
+    view: Annotated[
+        str,
+        typer.Option(help="full, or shape where the counties' images are processed otherwise."),
+    ] = "full",
     layout: Layout = "long",
     fields: Fields = None,
     codes: Codes = "",
@@ -123,7 +131,9 @@ def crops_train(
 ) -> None:
     """Train on all series of FILE and write a model folder; the card is of series held out.
 
-    Example: fieldline crops train points.npz --out model
+    A model that is to serve counties needs a table with dates and --season-start.
+
+    Example: fieldline crops train series.parquet --season-start 10-01 --out model
     """
     import numpy as np
 
@@ -132,10 +142,13 @@ def crops_train(
     from fieldline.crops.recognise.model_folder import write_crop_model
     from fieldline.crops.recognise.recogniser import fit_recogniser
 
+    if view not in ("full", "shape"):
+        raise UserError(f"view {view!r} is unknown", "give full or shape")
     settings = _settings(config)
-    points = _points(file, layout, fields, codes, bands, label, settings)
+    points = _points(file, layout, fields, codes, bands, label, settings, None, season_start)
     points = with_rare_joined(points, settings.min_labels_per_class)
-    training = training_of(points, np.arange(len(points.labels)), settings)
+    seen: View = "shape" if view == "shape" else "full"
+    training = training_of(points, np.arange(len(points.labels)), settings, seen)
     fitted = fit_recogniser(training, None, settings)
     card: dict[str, Any] = {
         "trained_on": {file.name: _digest(file)}, "labels": len(training.labels),

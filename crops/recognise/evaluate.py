@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldline.crops.model_card import calibration_error, f1_scores, macro_f1
-from fieldline.crops.recognise.features import features
+from fieldline.crops.recognise.features import View, features
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.labels import OTHER
 from fieldline.crops.recognise.peers import peers
@@ -155,15 +155,24 @@ class Scored:
     seconds: float
 
 
-def training_of(points: Points, rows: NDArray[np.int64], settings: ClassifySettings) -> Training:
-    """Return some series as the classify stage's training, and their folds' places."""
+def training_of(
+    points: Points, rows: NDArray[np.int64], settings: ClassifySettings, view: View = "full"
+) -> Training:
+    """Return some series as a model's training, with their folds' places.
+
+    Args:
+        points: Series.
+        rows: Those to learn from.
+        settings: Folds and blocks.
+        view: `shape` where the model is to answer for series of another processing chain.
+    """
     ids = [str(row) for row in rows]
     places = Places.of_points(ids, points.lonlat[rows])
     groups, word = places.groups(settings.folds, settings.block_m)
     present = np.unique(points.labels[rows])
     return Training(
         points.of(rows), np.searchsorted(present, points.labels[rows]), groups,
-        ["file"] * len(rows), tuple(points.classes[at] for at in present), {}, "full",
+        ["file"] * len(rows), tuple(points.classes[at] for at in present), {}, view,
         points.area_m2[rows], word,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ def _kept(
 
 
 def read_polygons(
-    source: LabelledSeries, step_days: int, grid: Mapping[str, Any] | None = None
+    source: LabelledSeries, step_days: int, grid: Mapping[str, Any] | None = None, starts: str = ""
 ) -> Points:
     """Read a table of labelled series; of tables longer than a year the middle year counts.
 
@@ -209,30 +209,47 @@ def read_polygons(
         source: Table, layout and companions.
         step_days: Step of the grid, days.
         grid: Grid of a model that is to answer: the dates are moved by whole years into its season.
-            Without it the season begins at the table's first date.
+        starts: First day of the season as MM-DD, where the series are to teach a model of such
+            seasons; without it the season begins at the table's first date.
+
+    Raises:
+        UserError: As the readers of tables, or `starts` is no day.
     """
     frame, bands = read_frame(source)
     days = pd.to_datetime(frame["date"]).dt.tz_localize(None)
-    first, last = days.min(), days.max()
+    first, last = days.min().floor("D"), days.max()
     remarks = []
     inside = days.notna()
-    if grid is not None and "starts" in grid:
-        first = pd.Timestamp(f"{first.year}-{grid['starts']}")
+    begins = str((grid or {}).get("starts", starts))
+    if begins:
+        first = _day(begins, first.year)
         last = first + pd.Timedelta(days=_YEAR - 1)
-        step_days = int(grid["step_days"])
     elif (last - first).days > _YEAR:
-        first = first + (last - first) / 2 - pd.Timedelta(days=_YEAR // 2)
+        first = (first + (last - first) / 2 - pd.Timedelta(days=_YEAR // 2)).floor("D")
         last = first + pd.Timedelta(days=_YEAR)
         remarks.append(f"dates outside {first.date()} to {last.date()} are left out")
-        inside = (days >= first.floor("D")) & (days <= last)
+        inside = (days >= first) & (days <= last)
     season = Season(start=first.date(), end=last.date(), as_of=last.date())
     samples = samples_of(frame[inside], bands, source, season)
-    clock = Clock(season, step_days, 0, 0, tuple(bands), ClearSettings())
-    own = {"first_step": 0, "last_step": clock.steps - 1}
-    clock = model_clock(grid or {**clock.grid(), **own}, clock.bands, season, clock.clear)
+    seen = samples.series.day // step_days
+    steps = (int(seen.min()), int(seen.max())) if begins and len(seen) else (0, 0)
+    clock = Clock(season, step_days, *steps, tuple(bands), ClearSettings())
+    if not begins:
+        clock = replace(clock, last_step=clock.steps - 1)
+    if grid is not None:
+        clock = model_clock(grid, clock.bands, season, clock.clear)
     names = np.asarray(samples.crops, dtype=np.str_)
     for told, counts in (("teach other land", samples.unknown), ("left out", samples.left_out)):
         if counts:
             remarks.append(f"crops that no table knows, {told}: {counts}")
     cube = clock.cube(samples.series)
     return _kept(cube, names, samples.lonlat, None, remarks, clock.grid(), samples.area_m2)
+
+
+def _day(starts: str, year: int) -> pd.Timestamp:
+    try:
+        return pd.to_datetime(f"{year}-{starts}", format="%Y-%m-%d")
+    except ValueError as error:
+        raise UserError(
+            f"{starts!r} is no first day of a season", "write month and day, such as 10-01"
+        ) from error

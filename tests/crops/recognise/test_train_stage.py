@@ -2,12 +2,21 @@
 
 import datetime as dt
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from fieldline.crops.recognise.model_folder import approve_crop_model, read_crop_model
+from fieldline.crops.recognise.evaluate import training_of
+from fieldline.crops.recognise.label_tables import LabelledSeries
+from fieldline.crops.recognise.model_folder import (
+    approve_crop_model,
+    read_crop_model,
+    write_crop_model,
+)
+from fieldline.crops.recognise.points import read_polygons
+from fieldline.crops.recognise.recogniser import fit_recogniser
 from fieldline.crops.recognise.train_stage import run_crops_train
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.imagery.settings import ClearSettings
@@ -114,8 +123,6 @@ def test_another_county_gets_its_own_shares_and_no_judge_of_the_first_ones_land(
 def test_a_model_that_cannot_answer_here_is_refused_before_anything_is_written(
     county, season, first, tmp_path, write_observations, change, said
 ):
-    import shutil
-
     _, model, _ = first
     own = tmp_path / "model"
     shutil.copytree(model, own)
@@ -165,3 +172,35 @@ def test_without_labels_the_folder_says_why_there_is_no_model(county, season, tm
     card = json.loads((tmp_path / "models/crops/card.json").read_text())
     assert (card["trained"], card["reason"]) == (False, "no usable label")
     assert json.loads((tmp_path / "models/crops/manifest.json").read_text())["version"] is None
+
+
+def test_a_model_of_labelled_series_from_elsewhere_serves_a_county(county, season, tmp_path):
+    """Series of two years before, darker and of another sensor, teach shapes; here they answer."""
+    frame = pd.read_parquet(county / "observations.parquet")
+    truth = pd.read_csv(county / "truth.csv").set_index("parcel_id")["crop"]
+    long = pd.DataFrame({"sample_id": "s" + frame["parcel_id"]})
+    long["crop"] = truth[frame["parcel_id"]].to_numpy()
+    long["date"] = frame["datetime"].dt.tz_localize(None) - pd.Timedelta(days=730)
+    for band in ("B04", "B08", "B11"):
+        long[band] = frame[f"{band}_mean"] * 0.8 + 0.02
+    long.to_parquet(tmp_path / "labels.parquet")
+    points = read_polygons(LabelledSeries(tmp_path / "labels.parquet"), 10, starts="10-01")
+    assert points.grid == {"starts": "10-01", "step_days": 10, "first_step": 0, "last_step": 36}
+    training = training_of(points, np.arange(120), FAST, "shape")
+    model = tmp_path / "model"
+    version = write_crop_model(model, fit_recogniser(training, None, FAST).model, points.grid, {})
+    approve_crop_model(model, version, by="committee", figures={})
+    out = tmp_path / "out"
+    train_and_classify(out, **given(county, season, serving(model), survey=None))
+    crops = pd.read_parquet(out / "crops.parquet").set_index("parcel_id")
+    told = crops[~crops["cannot_tell"]]
+    assert len(told) > 100
+    assert (told["crop"] == truth[told.index]).mean() > 0.95
+    assert set(crops["model"]) == {f"crop-ensemble:{version}"}
+
+
+def test_a_season_that_begins_on_no_day_is_refused(tmp_path):
+    table = pd.DataFrame({"sample_id": ["a"], "crop": "maize", "date": "2021-05-01", "B04": 0.1})
+    table.assign(B08=0.4).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(UserError, match="'13-01' is no first day of a season"):
+        read_polygons(LabelledSeries(tmp_path / "t.csv"), 10, starts="13-01")
