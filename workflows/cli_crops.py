@@ -152,7 +152,8 @@ def crops_train(
     fitted = fit_recogniser(training, None, settings)
     card: dict[str, Any] = {
         "trained_on": {file.name: _digest(file)}, "labels": len(training.labels),
-        "remarks": list(points.remarks), "grouped_by": training.block,
+        "remarks": list(points.remarks), "trained": True,
+        "split": f"{settings.folds} folds; grouped by {training.block}",
         "settings": settings.model_dump(mode="json"),
     } | model_story(training, fitted, settings)  # fmt: skip
     version = write_crop_model(out, fitted.model, points.grid, card)
