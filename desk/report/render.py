@@ -45,10 +45,12 @@ _TRUE_COLOUR = ("B04", "B03", "B02")
 _SAMPLES = 6
 #: Parts of each card that the page shows; the JSON file beside it holds the rest.
 _SHOWN_PARTS = {
-    "crop_classifier": ("model", "split", "held_out", "baselines", "class_shares", "calibration"),
+    "crop_classifier": (
+        "model", "served", "split", "held_out", "baselines", "class_shares", "calibration",
+    ),
     "yield": ("model", "split", "crop_cuts", "scores"),
     "pd": ("problem", "model", "baseline_constant_rate", "boosting", "has_skill"),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
