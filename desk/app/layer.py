@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from fieldline.desk.app.places import NotHereError, Place
-from fieldline.desk.report.charts import ACCESS_COLOURS, crop_colours
+from fieldline.desk.colours import ACCESS_COLOURS, crop_colours
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import from_minor
 from fieldline.pipeline.records.reference import table_rows
