@@ -133,6 +133,14 @@ class Store:
         order = {name: number for number, name in enumerate(STATES)}
         return sorted(items, key=lambda item: order[item.said])
 
+    def states(self, county: str, season: str, scope: Scope) -> dict[str, str]:
+        """Return where the reviews of a county and season stand, by farmer."""
+        return {
+            item.offer["farmer_id"]: item.said
+            for item in self.queue(scope)
+            if (item.offer["county"], item.offer["season"]) == (county, season)
+        }
+
     def opened(self, offer_id: str, scope: Scope, words: Words) -> Open:
         """Return a live offer with its decision and what people have done.
 
