@@ -135,6 +135,7 @@
     const south = Math.max(...boxes.map((b) => b[1] + b[3]));
     const room = Math.max(60, 0.6 * Math.max(east - west, south - north));
     show([west - room, north - room, east - west + 2 * room, south - north + 2 * room]);
+    if (state.parcel || state.farmer) pan(0.16, 0); // the panel lies over the right side
   }
   function paint() {
     const legend = doc.legends[doc.layers[state.layer]];
