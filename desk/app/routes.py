@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fieldline.desk.app import map_answers, people_answers, review_answers
+from fieldline.desk.app import map_answers, people_answers, review_answers, work_answers
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/reviews/{offer_id}/decide", review_answers.decide),
     Route("POST", "/reviews/{offer_id}/{review_id}/confirm", review_answers.confirm),
     Route("POST", "/reviews/{offer_id}/{review_id}/revoke", review_answers.revoke),
+    Route("POST", "/reviews/assign", work_answers.assign),
+    Route("POST", "/reviews/{offer_id}/work", work_answers.work),
     Route("GET", "/photos/{name}", review_answers.photo),
     Route("GET", "/static/{name}", map_answers.static),
     Route("GET", "/vendor/{name}", map_answers.vendor),
