@@ -6,7 +6,7 @@ search. The values are the artifacts' own; a class is only how a value is colour
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -87,12 +87,16 @@ class Layer:
             )
         return {str(name): value for name, value in rows.iloc[0].items()}
 
-    def found(self, asked: str) -> list[dict[str, Any]]:
+    def found(self, asked: str, farmers: Set[str] | None = None) -> list[dict[str, Any]]:
         """Return parcels, farmers and villages that hold a text, best first.
 
         Args:
             asked: Part of a parcel id, a farmer's pseudonym or a village's name, any case.
+            farmers: Only theirs; everybody's where None.
         """
+        if farmers is not None:
+            own = self.frame[self.frame["farmer_id"].isin(farmers)]
+            return replace(self, frame=own).found(asked)
         wanted = asked.strip().casefold()
         if not wanted:
             return []

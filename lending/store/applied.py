@@ -52,6 +52,8 @@ class Received:
     farmer_id: str
     body: Mapping[str, Any]
     consent_given_on: dt.date
+    sealed: str | None = None
+    """The farmer's number, sealed, where the chain must be handed it; gone once it has ended."""
 
 
 def receive(
@@ -87,7 +89,8 @@ def receive(
             "request_key": sent.key, "body_hash": digest, "county": sent.county,
             "season": sent.season, "product": sent.product, "farmer_id": sent.farmer_id,
             "body": canonical(dict(sent.body)), "consent_given_on": sent.consent_given_on,
-            "received_at": clock(), "status": ACCEPTED, "stage": "", "tries": 0,
+            "sealed": sent.sealed, "received_at": clock(), "status": ACCEPTED, "stage": "",
+            "tries": 0,
         }  # fmt: skip
         connection.execute(sa.insert(APPLICATIONS), row)
     return row, True
@@ -133,6 +136,34 @@ def withdrawn_on(connection: sa.Connection, county: str, farmer_id: str) -> dt.d
         )
     )
     return found
+
+
+def refuse_withdrawn_now(engine: sa.Engine, row: Mapping[str, Any]) -> None:
+    """Refuse to tell of a farmer whose last consent was withdrawn.
+
+    Args:
+        engine: Open store.
+        row: Of an application or an offer.
+
+    Raises:
+        ConsentError: It was.
+    """
+    with reading(engine) as connection:
+        given = connection.scalar(
+            sa.select(sa.func.max(APPLICATIONS.c.consent_given_on)).where(
+                APPLICATIONS.c.county == row["county"],
+                APPLICATIONS.c.farmer_id == row["farmer_id"],
+            )
+        )
+        if given is not None:
+            refuse_withdrawn(connection, row["county"], row["farmer_id"], given)
+
+
+def waiting(engine: sa.Engine) -> int:
+    """Return how many applications are not decided yet."""
+    query = sa.select(sa.func.count()).select_from(APPLICATIONS)
+    with reading(engine) as connection:
+        return int(connection.scalar(query.where(APPLICATIONS.c.status.in_(OPEN))) or 0)
 
 
 def find(engine: sa.Engine, application_id: str) -> Row | None:
@@ -206,7 +237,8 @@ def finish(
         connection.execute(
             _of(application_id).where(APPLICATIONS.c.status.in_(OPEN)).values(
                 status=REFUSED if problem else DECIDED, finished_at=clock(), worker=None,
-                held_until=None, decision_id=decision_id, offer_id=offer_id, problem=problem,
+                held_until=None, sealed=None, decision_id=decision_id, offer_id=offer_id,
+                problem=problem,
             )
         )  # fmt: skip
         found = connection.execute(

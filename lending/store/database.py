@@ -156,6 +156,7 @@ APPLICATIONS = sa.Table(
     sa.Column("product", sa.Text, nullable=False),
     sa.Column("farmer_id", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+    sa.Column("sealed", sa.Text),
     sa.Column("consent_given_on", sa.Date, nullable=False),
     sa.Column("consent_withdrawn_on", sa.Date),
     sa.Column("received_at", sa.Float, nullable=False),

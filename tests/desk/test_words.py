@@ -24,7 +24,7 @@ def keys_said() -> set[str]:
         said |= set(re.findall(rf"\bt\('({KEY})'[,)]", path.read_text("utf-8")))
     for path in APP.glob("static/*.js"):
         said |= set(re.findall(rf"\bt\(\"({KEY})\"", path.read_text("utf-8")))
-    for path in APP.glob("*.py"):
+    for path in (*APP.glob("*.py"), *APP.parent.glob("access/*.py")):
         said |= set(re.findall(rf"\b(?:words|t)\(\s*\"({KEY})\"", path.read_text("utf-8")))
     return said
 
