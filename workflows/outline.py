@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,7 +37,7 @@ TOGETHER = ("weather", "classify", "grow", "hazards", "yield", "history", "evide
             "decide")  # fmt: skip
 STAGES_OF_ONE = (*ALONE, *TOGETHER)
 _KEPT = ("parcels.parquet", "farmers.parquet", "observations.parquet", "fields.parquet")
-_AS_IS = ("scenes.parquet", "models/default", "models/crops")
+_AS_IS = ("scenes.parquet", "models/default/", "models/crops/")
 """What is the county's alone: scenes that are archived, models that have learnt."""
 
 
@@ -104,7 +103,9 @@ class County:
         """Return where a path of the plan lies; artifacts of this season lie in the folder."""
         own = "{season}/{county}/"
         if text.startswith(own):
-            return str(scratch / text.removeprefix(own))
+            name = text.removeprefix(own)
+            # Scenes are named relative to their table.
+            return str((self.folder if name.startswith(_AS_IS) else scratch) / name)
         return str(plan.results / text)
 
 
@@ -130,20 +131,10 @@ def decide_drawn(
             f"county {county.county} has not been decided in season {county.season}",
             "run its chain first (`fieldline run`)",
         )
-    with chdir(county.config.results):
-        # Scenes of an archive are named relative to the results, where the chain itself works.
-        return _decided(county, drawn, scratch.resolve(), say)
-
-
-def _decided(
-    county: County, drawn: Drawn, scratch: Path, say: Callable[[str], None]
-) -> dict[str, Any]:
     _refuse_taken(county.folder / "parcels.parquet", drawn)
     own, together = scratch / "own", scratch / "all"
     for folder in (own, together):
         (folder / "outcomes").mkdir(parents=True)
-    _link(county.folder, own, ("scenes.parquet",))
-    _link(county.folder, together, _AS_IS)
     applications = _applications(county, drawn, scratch)
     if drawn.outlines:
         _alone(county, drawn, own, scratch, say)
@@ -168,13 +159,6 @@ def _refuse_taken(parcels: Path, drawn: Drawn) -> None:
             raise UserError(
                 f"parcel {name} is another farmer's", "leave `parcel_id` out for new land"
             )
-
-
-def _link(source: Path, target: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if (source / name).exists():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (target / name).symlink_to((source / name).resolve())
 
 
 def _alone(
