@@ -52,6 +52,8 @@ _ORDER_VARIABLE = "FIELDLINE_SERVE_ORDER"
 _PROCESSES_VARIABLE = "FIELDLINE_SERVE_PROCESSES"
 _PROXIES_VARIABLE = "FORWARDED_ALLOW_IPS"
 _STOP_SECONDS = 20
+_SILENT_SECONDS = 60
+"""A process that is silent for so long is started anew; a busy machine is no reason."""
 _MOST_AT_ONCE = 400
 _REST_SECONDS = 0.5
 _AGAIN_SECONDS = 2.0
@@ -96,6 +98,7 @@ def serve(order: Order) -> None:
                 server_header=False, proxy_headers=True,
                 forwarded_allow_ips=os.environ.get(_PROXIES_VARIABLE, "127.0.0.1"),
                 timeout_graceful_shutdown=_STOP_SECONDS, timeout_keep_alive=20,
+                timeout_worker_healthcheck=_SILENT_SECONDS,
                 limit_concurrency=_MOST_AT_ONCE, h11_max_incomplete_event_size=64 * 1024,
             )  # fmt: skip
 
