@@ -30,6 +30,11 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "workflows" / "rules"
 #: What a rule gives besides the names of the table of stages.
 ALWAYS = {"outcomes", "previous", "threads"}
+#: Files of a model folder: its manifest is what the function writes, with the others beside it.
+_OF_FOLDERS = {
+    "risk_train": {"document", "trees", "scorecard", "card"},
+    "fields_train": {"weights", "config", "card"},
+}
 
 
 def dry_run(*arguments: str) -> str:
@@ -50,7 +55,7 @@ def test_each_stage_function_takes_the_names_of_its_row_and_no_position(stage: S
     # Snakemake's named lists are lists: a name such as `clear` would hide a method of theirs.
     assert not given & set(dir(list))
     # What the function does not take is an edge of the graph, not a value, or makes it run again.
-    beside = {"document", "trees", "scorecard", "card"} if stage.name == "risk_train" else set()
+    beside = _OF_FOLDERS.get(stage.name, set())
     assert given - set(taken) <= {"artifacts", "acts", *beside}
 
 
@@ -191,9 +196,8 @@ def test_the_page_of_a_county_holds_the_costs_of_absent_inputs() -> None:
 
 
 def test_a_gpu_is_claimed_where_the_configuration_says_cuda_and_by_no_other_stage() -> None:
-    segment = next(stage for stage in STAGES if stage.name == "segment")
-    others = [stage for stage in STAGES if stage is not segment]
     asked = {"crops": {"segment": {"device": "cuda"}}}
-    assert Plan(load_config()).gpus(segment) == 0
-    assert Plan(load_config([], asked)).gpus(segment) == 1
-    assert not any(Plan(load_config([], asked)).gpus(stage) for stage in others)
+    claims = {"fields_train", "segment"}
+    for stage in STAGES:
+        assert Plan(load_config()).gpus(stage) == 0
+        assert Plan(load_config([], asked)).gpus(stage) == int(stage.name in claims)
