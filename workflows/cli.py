@@ -14,6 +14,7 @@ import typer
 
 from fieldline.pipeline.records.errors import FieldlineError, InterruptedRunError, UserError
 from fieldline.workflows import exits
+from fieldline.workflows.cli_access import accounts_app, clients_app, serve, work
 from fieldline.workflows.cli_crops import crops_app
 from fieldline.workflows.cli_fields import fields_app
 from fieldline.workflows.cli_risk import risk_app
@@ -45,6 +46,10 @@ app.add_typer(fields_app, name="fields")
 app.add_typer(yields_app, name="yields")
 app.add_typer(offers_app, name="offers")
 app.add_typer(review_app, name="review")
+app.add_typer(accounts_app, name="accounts")
+app.add_typer(clients_app, name="clients")
+app.command()(serve)
+app.command()(work)
 
 ConfigFiles = Annotated[
     list[Path] | None,
