@@ -20,7 +20,16 @@ import pyarrow as pa
 import pytest
 from shapely.geometry import Polygon, box
 
-from fieldline.crops.schemas import CROP_VALUES, CROPS, FIELDS, GROWTH, HAZARDS, HISTORY, YIELDS
+from fieldline.crops.schemas import (
+    CROP_VALUES,
+    CROPS,
+    FIELDS,
+    GROWTH,
+    HAZARDS,
+    HISTORY,
+    RING_FIELDS,
+    YIELDS,
+)
 from fieldline.lending.decision.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
 from fieldline.lending.decision.decide import decision_row, run_decide
 from fieldline.lending.decision.decision import decide_case
@@ -190,6 +199,12 @@ class County:
             }
             for p in seen
         ], seen)  # fmt: skip
+        outlined = [p for p in seen if "outlined" in p]
+        self._table(RING_FIELDS, [
+            {"fields_in_ring": 1, "seen_area_m2": 0.0, "foreign_area_m2": 0.0, "open_area_m2": 0.0,
+             "own_area_m2": p["area"], **p["outlined"]}
+            for p in outlined
+        ], outlined)  # fmt: skip
         self._table(CROPS, [
             {
                 "crop": p["seen_crop"], "probability": p["probability"],
@@ -258,7 +273,7 @@ class County:
         self.write()
         run_evidence(
             parcels=self.path("parcels.parquet"), fields=self.path("fields.parquet"),
-            crops=self.path("crops.parquet"),
+            ring_fields=self.path("ring_fields.parquet"), crops=self.path("crops.parquet"),
             registry=self.path("registry.csv") if self.registry else None,
             protected=self.path("protected.gpkg") if self.protected else None,
             documents=self.path("documents.csv") if self.documents else None,
