@@ -101,6 +101,8 @@ PROFILES = TableSchema(
         Column("household_need_minor", _MONEY, "Subsistence need that the land carries", "minor", minimum=0),
         Column("guaranteed_minor", _MONEY, "Guaranteed by others, as far as they can", "minor", minimum=0),
         Column("guaranteeing_minor", _MONEY, "Guaranteed for others", "minor", minimum=0),
+        Column("outside_guarantors", pa.list_(pa.string()), "Guarantors who farm nothing in the county, pseudonyms"),
+        Column("outside_amounts", pa.list_(_MONEY), "What each of them guarantees", "minor"),
         Column("household_size", pa.int32(), "People of the household, as stated or the policy's default", minimum=1),
         Column("joint_members", pa.int32(), "Farmers who apply together", minimum=1),
         Column("requested_minor", _MONEY, "Amount asked for", "minor", nullable=True, minimum=0),

@@ -53,6 +53,8 @@ AS_OF = dt.date(2024, 9, 30)
 PRIVACY = PrivacySettings(demo_key=True)
 CRS = "EPSG:32650"
 EAST, NORTH = 500_000.0, 3_800_000.0
+BY_HAND = PolicySettings(tenor_days=330, min_limit=Decimal(500), line_cost=Decimal(0))
+"""The product that the figures of these tests are worked out for by hand."""
 
 
 def pseudonym(name: str) -> str:
@@ -73,7 +75,7 @@ class County:
     loans: pd.DataFrame | None = None
     evidence_settings: EvidenceSettings = field(default_factory=EvidenceSettings)
     risk: RiskSettings = field(default_factory=lambda: RiskSettings(trees=10, folds=2, search=0))
-    policy: PolicySettings = field(default_factory=PolicySettings)
+    policy: PolicySettings = BY_HAND
     stopped: dict[str, str] = field(default_factory=dict)
     templates: dict[str, dict[str, dt.date]] = field(default_factory=dict)
     """Days of a crop's template by crop; crops without one are judged by growth alone."""
@@ -406,7 +408,7 @@ def case() -> Case:
         farmer_id="F1", household_id="H1", as_of=AS_OF, currency="CNY", parcels_declared=1,
         refusals=(), application="ok", application_detail="", parcels=(parcel,), farmer=party,
         household=party, household_free_minor=600_000, evidence_area_m2=Decimal("6666.67"),
-        risk=risk, ceiling=ceiling, policy=PolicySettings(),
+        risk=risk, ceiling=ceiling, policy=BY_HAND,
     )  # fmt: skip
 
 
