@@ -64,8 +64,15 @@ class SegmentSettings(Section):
     """Field polygons by a network."""
 
     model: Annotated[Path | None, ModelFolder] = None
-    """Folder of an approved network (`fieldline fields gate`); empty takes the one that ships with
-    Fieldline, which learnt from simulated counties."""
+    """Folder of an approved network (`fieldline fields gate`); empty takes one that is trained on
+    the county's own outlines, or the one that ships, which learnt from simulated counties."""
+    pseudo_steps: int = Field(150, ge=0)
+    """Where the county gives outlines to learn from (`inputs.field_outlines`): steps on its own
+    pseudo-fields, which cost no label ..."""
+    steps: int = Field(250, ge=1)
+    """... and on the outlines (minutes on a processor)."""
+    seed: int = Field(1, ge=0)
+    """Seed of that training."""
     enabled: bool = True
     """Look for field polygons; without torch and safetensors the stage says so and goes on."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -89,6 +96,15 @@ class SegmentSettings(Section):
     """Smaller regions are no field (0.3 mu), m2."""
     simplify_m: float = Field(5.0, ge=0, le=30)
     """Outlines lose corners up to about this size, m; neighbours keep one common border."""
+    least_green: float = Field(0.35, ge=0, le=1)
+    """A polygon whose mean greenest NDVI stays below this in a season that is over is no field:
+    houses, roads, greenhouses, idle land ..."""
+    water_nir: float = Field(0.1, ge=0, le=1)
+    """... or water, where its mean near infrared is lower than this."""
+    always_green: float = Field(0.4, ge=0, le=1)
+    """A polygon whose mean least green NDVI stays above this is grass, orchard or wood ..."""
+    wood_nir: float = Field(0.26, ge=0, le=1)
+    """... and a wood where its mean near infrared is lower than this (two areas of Germany)."""
 
 
 class ClassifySettings(Section):

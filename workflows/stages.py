@@ -161,10 +161,34 @@ STAGES: tuple[Stage, ...] = (
         },
     ),
     Stage(
+        "fields_train",
+        "fieldline.crops.segment.train_stage:run_fields_train",
+        "Field network",
+        reads={
+            "scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet"),
+            "outlines": Source("field_outlines"),
+        },
+        makes={
+            "out": "models/fields/manifest.json", "weights": "models/fields/weights.safetensors",
+            "config": "models/fields/config.json", "card": "models/fields/card.json",
+        },
+        settings={
+            "grid": "county.grid", "scene_settings": "county.scenes", "settings": "crops.segment",
+            "season": "season",
+        },
+        about="file",
+        mem_mb=6000,
+        threads="crops.segment",
+        gpu="crops.segment",
+    ),
+    Stage(
         "segment",
         "fieldline.crops.segment.stage:run_segment",
         "Field polygons",
-        reads={"scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet")},
+        reads={
+            "scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet"),
+            "network": Artifact("models/fields/manifest.json"),
+        },
         makes={"out": "field_polygons.parquet", "out_rings": "ring_fields.parquet"},
         settings={
             "grid": "county.grid", "scene_settings": "county.scenes", "settings": "crops.segment",
@@ -312,6 +336,7 @@ STAGES: tuple[Stage, ...] = (
         "Evidence: declared, seen, registry",
         reads={
             "parcels": Artifact("parcels.parquet"), "fields": Artifact("fields.parquet"),
+            "ring_fields": Artifact("ring_fields.parquet"),
             "crops": Artifact("crops.parquet"), "crop_values": Artifact("crop_values.parquet"),
             "registry": Source("registry"), "protected": Source("protected"),
             "documents": Source("documents"),
@@ -406,8 +431,8 @@ STAGES: tuple[Stage, ...] = (
                 "parcels.parquet", "farmers.parquet", "scenes.parquet", "observations.parquet",
                 "fields.parquet", "crops.parquet", "growth.parquet", "hazards.parquet",
                 "yields.parquet", "history.parquet", "evidence.parquet", "profiles.parquet",
-                "decisions.parquet", "offers.csv", "models/crop_classifier.json",
-                "models/yield.json", "models/pd.json",
+                "decisions.parquet", "offers.csv", "field_polygons.parquet",
+                "models/crop_classifier.json", "models/yield.json", "models/pd.json",
             )),
         },
         makes={"joined": "outcomes.parquet", "report": "report.html"},

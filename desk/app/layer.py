@@ -6,7 +6,7 @@ search. The values are the artifacts' own; a class is only how a value is colour
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from fieldline.desk.app.places import NotHereError, Place
-from fieldline.desk.report.charts import ACCESS_COLOURS, crop_colours
+from fieldline.desk.colours import ACCESS_COLOURS, crop_colours
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import from_minor
 from fieldline.pipeline.records.reference import table_rows
@@ -26,6 +26,8 @@ from fieldline.pipeline.records.units import M2_PER_MU
 GREY = "#efe9dc"
 NONE = "unknown"
 """Class of a parcel of which the value is not known."""
+Point = tuple[str, float, float]
+"""A parcel's id, longitude and latitude."""
 LAYERS = ("crop", "decision", "limit", "hazard", "evidence", "anomaly")
 TABLES = ("parcels", "crops", "fields", "growth", "hazards", "yields", "evidence", "profiles",
           "decisions")  # fmt: skip
@@ -87,12 +89,31 @@ class Layer:
             )
         return {str(name): value for name, value in rows.iloc[0].items()}
 
-    def found(self, asked: str) -> list[dict[str, Any]]:
+    def points_by(self, states: Mapping[str, str], names: Sequence[str]) -> dict[str, list[Point]]:
+        """Return the parcels of farmers by what is said of these.
+
+        Args:
+            states: What is said, by farmer.
+            names: All that may be said.
+        """
+        said = self.frame["farmer_id"].map(states)
+        found: dict[str, list[Point]] = {name: [] for name in names}
+        rows = self.frame[said.notna()]
+        places = rows.geometry.representative_point()
+        for parcel, place, name in zip(rows["parcel_id"], places, said.dropna(), strict=True):
+            found[name].append((str(parcel), round(place.x, 6), round(place.y, 6)))
+        return found
+
+    def found(self, asked: str, farmers: Set[str] | None = None) -> list[dict[str, Any]]:
         """Return parcels, farmers and villages that hold a text, best first.
 
         Args:
             asked: Part of a parcel id, a farmer's pseudonym or a village's name, any case.
+            farmers: Only theirs; everybody's where None.
         """
+        if farmers is not None:
+            own = self.frame[self.frame["farmer_id"].isin(farmers)]
+            return replace(self, frame=own).found(asked)
         wanted = asked.strip().casefold()
         if not wanted:
             return []

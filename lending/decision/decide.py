@@ -21,6 +21,7 @@ import pandas as pd
 from fieldline.lending.decision.case import (
     Case,
     CeilingCase,
+    GuarantorCase,
     ParcelCase,
     PartyCase,
     RiskCase,
@@ -148,6 +149,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             ceiling=ceiling,
             policy=policy,
             joint_members=int(row["joint_members"]),
+            guarantors=_guarantors(row),
         )
         for row, refusals, risk in zip(
             people.to_dict("records"), folder.farmers["refusals"], risks, strict=True
@@ -185,6 +187,13 @@ def _party(row: dict[Any, Any]) -> PartyCase:
         guaranteed_minor=row["guaranteed_minor"],
         guaranteeing_minor=row["guaranteeing_minor"],
         household_size=int(row["household_size"]),
+    )
+
+
+def _guarantors(row: dict[Any, Any]) -> tuple[GuarantorCase, ...]:
+    pairs = zip(row["outside_guarantors"], row["outside_amounts"], strict=True)
+    return tuple(
+        GuarantorCase(guarantor_id=str(name), guaranteed_minor=int(minor)) for name, minor in pairs
     )
 
 

@@ -33,6 +33,7 @@ ALWAYS = {"outcomes", "previous", "threads"}
 #: Files of a model folder: its manifest is what the function writes, with the others beside it.
 _OF_FOLDERS = {
     "risk_train": {"document", "trees", "scorecard", "card"},
+    "fields_train": {"weights", "config", "card"},
     "crops_train": {"document", "arrays", "boosting", "card"},
 }
 
@@ -217,11 +218,14 @@ def test_the_page_of_a_county_holds_the_costs_of_absent_inputs() -> None:
     assert with_absences(page) == page
 
 
-@pytest.mark.parametrize(("section", "name"), [("segment", "segment"), ("classify", "crops_train")])
+@pytest.mark.parametrize(
+    ("section", "names"),
+    [("segment", {"fields_train", "segment"}), ("classify", {"crops_train"})],
+)
 def test_a_gpu_is_claimed_where_the_configuration_says_cuda_and_by_no_other_stage(
-    section: str, name: str
+    section: str, names: set[str]
 ) -> None:
     asked = {"crops": {section: {"device": "cuda"}}}
     for stage in STAGES:
         assert Plan(load_config()).gpus(stage) == 0
-        assert Plan(load_config([], asked)).gpus(stage) == int(stage.name == name)
+        assert Plan(load_config([], asked)).gpus(stage) == int(stage.name in names)
