@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fieldline.pipeline.records.settings import Section, TableName
+from fieldline.pipeline.records.settings import ModelFolder, Section, TableName
 
 
 class FieldsSettings(Section):
@@ -63,7 +63,7 @@ class FieldsSettings(Section):
 class SegmentSettings(Section):
     """Field polygons by a network."""
 
-    model: Path | None = None
+    model: Annotated[Path | None, ModelFolder] = None
     """Folder of an approved network (`fieldline fields gate`); empty takes one that is trained on
     the county's own outlines, or the one that ships, which learnt from simulated counties."""
     pseudo_steps: int = Field(150, ge=0)
@@ -110,6 +110,9 @@ class SegmentSettings(Section):
 class ClassifySettings(Section):
     """Crop classifier."""
 
+    model: Annotated[Path | None, ModelFolder] = None
+    """Folder of an approved crop model (`fieldline crops gate`), which then serves instead of one
+    that is trained from the county's own labels."""
     step_days: int = Field(10, ge=1, le=60)
     """Step of the regularised series, days."""
     min_labels_per_class: int = Field(3, ge=2)
@@ -168,6 +171,8 @@ class ClassifySettings(Section):
     """Parcels' worth of the labels' own shares that the re-estimated shares start from."""
     refuse_known: float = Field(0.05, ge=0, lt=0.5)
     """Share of the known crops that may be lost to the refusal of other land; 0 refuses none."""
+    survey_next: int = Field(50, ge=0, le=5000)
+    """Parcels on the list of those to survey next."""
     threads: int = Field(1, ge=1)
     """Threads for training; results do not depend on it."""
     seed: int = 17

@@ -17,6 +17,7 @@ from fieldline.desk.app.layer import TABLES, Layer, read_layer
 from fieldline.desk.app.pictures import Scenes
 from fieldline.desk.app.places import Place, Shelf
 from fieldline.desk.app.reviewing import Store
+from fieldline.desk.app.seen import POLYGONS, seen_fields
 from fieldline.desk.app.series import Rows, norm
 from fieldline.desk.app.tiles import TileStore
 
@@ -84,7 +85,13 @@ class Desk:
 
     def version(self, place: Place) -> str:
         """Return the version of a place's layer."""
-        return place.version(TABLES)
+        return place.version((*TABLES, POLYGONS))
+
+    def drawn(self, place: Place, wait: float) -> Path | None:
+        """Return the file of a place's tiles as its tables are now; None while it is being made."""
+        version = self.version(place)
+        sources = lambda: (self.layer(place), seen_fields(place))  # noqa: E731
+        return self.tiles.ready(place, version, sources, wait)
 
     def layer(self, place: Place) -> Layer:
         """Return a place's layer as its tables are now."""

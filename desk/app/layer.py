@@ -6,7 +6,7 @@ search. The values are the artifacts' own; a class is only how a value is colour
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from fieldline.desk.app.places import NotHereError, Place
-from fieldline.desk.report.charts import ACCESS_COLOURS, crop_colours
+from fieldline.desk.colours import ACCESS_COLOURS, crop_colours
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import from_minor
 from fieldline.pipeline.records.reference import table_rows
@@ -26,6 +26,8 @@ from fieldline.pipeline.records.units import M2_PER_MU
 GREY = "#efe9dc"
 NONE = "unknown"
 """Class of a parcel of which the value is not known."""
+Point = tuple[str, float, float]
+"""A parcel's id, longitude and latitude."""
 LAYERS = ("crop", "decision", "limit", "hazard", "evidence", "anomaly")
 TABLES = ("parcels", "crops", "fields", "growth", "hazards", "yields", "evidence", "profiles",
           "decisions")  # fmt: skip
@@ -86,6 +88,21 @@ class Layer:
                 "search for it on the map; intake's outcomes name the refused ones",
             )
         return {str(name): value for name, value in rows.iloc[0].items()}
+
+    def points_by(self, states: Mapping[str, str], names: Sequence[str]) -> dict[str, list[Point]]:
+        """Return the parcels of farmers by what is said of these.
+
+        Args:
+            states: What is said, by farmer.
+            names: All that may be said.
+        """
+        said = self.frame["farmer_id"].map(states)
+        found: dict[str, list[Point]] = {name: [] for name in names}
+        rows = self.frame[said.notna()]
+        places = rows.geometry.representative_point()
+        for parcel, place, name in zip(rows["parcel_id"], places, said.dropna(), strict=True):
+            found[name].append((str(parcel), round(place.x, 6), round(place.y, 6)))
+        return found
 
     def found(self, asked: str, farmers: Set[str] | None = None) -> list[dict[str, Any]]:
         """Return parcels, farmers and villages that hold a text, best first.

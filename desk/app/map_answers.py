@@ -10,21 +10,30 @@ from typing import Any, Literal
 
 from fastapi import Response
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from shapely.geometry import mapping
 
 from fieldline.desk.app.downloads import download
 from fieldline.desk.app.export import geopackage, geoparquet
 from fieldline.desk.app.industry import COLUMNS, industry
-from fieldline.desk.app.layer import LAYERS, ClassOf
+from fieldline.desk.app.layer import GREY, LAYERS, ClassOf, Point
+from fieldline.desk.app.overview import coarse_zooms, fine_zoom
 from fieldline.desk.app.pages import Asked, Call
 from fieldline.desk.app.parcel_facts import panel_facts
 from fieldline.desk.app.pictures import chip, scene_tile
 from fieldline.desk.app.places import NotHereError, Place
+from fieldline.desk.app.reviewing import STATES
 from fieldline.desk.app.scripts import FILES, HERE, VENDOR
+from fieldline.desk.app.seen import POLYGONS
 from fieldline.desk.app.series import written
-from fieldline.desk.app.tiles import POINTS_BELOW
 from fieldline.pipeline.records.errors import UserError
 
 Colours = Literal["true", "false"]
+REVIEW = "review"
+"""Colouring by where people's reviews stand; the store tells it, not the tables of the run."""
+STATE_COLOURS = {
+    "none": GREY, "waits": "#E69F00", "waits for a second person": "#CC79A7",
+    "in force": "#0072B2", "revoked": "#7f7f7f", "lapsed": "#56B4E9",
+}  # fmt: skip
 _WAIT_SECONDS = 4.0
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 _TYPES = {
@@ -61,7 +70,7 @@ def map_page(call: Asked, season: str, county: str) -> Response:
     shown = {name: call.words(name) for name in names}
     start = {
         "place": place.key, "language": call.words.language, "words": shown,
-        "layers": list(LAYERS), "pointsBelow": POINTS_BELOW,
+        "layers": [*LAYERS, REVIEW],
     }  # fmt: skip
     return call.page("map", place=place, start=start, places=call.scope.places(call.desk.shelf))
 
@@ -70,23 +79,50 @@ def map_facts(call: Asked, season: str, county: str) -> Response:
     """What the map draws: classes with counts, dates of scenes, the address of the tiles."""
     place = call.place(season, county)
     layer = call.desk.layer(place)
+    ready = call.desk.drawn(place, _WAIT_SECONDS)
     version = call.desk.version(place)
-    ready = call.desk.tiles.ready(
-        place, version, lambda: call.desk.layer(place), wait=_WAIT_SECONDS
-    )
-    tiles = f"/tiles/{place.key}/parcels.pmtiles?v={version}" if ready else None
     following = place.next_stage()
+    reviewed, problem = _reviewed(call, place)
+    legends = {name: [_entry(call, e) for e in layer.legends[name]] for name in LAYERS}
     return JSONResponse(
         {
             "bounds": layer.bounds,
             "parcels": len(layer.frame),
             "currency": layer.currency,
-            "legends": {name: [_entry(call, e) for e in layer.legends[name]] for name in LAYERS},
+            "legends": {**legends, REVIEW: _states(call, reviewed, len(layer.frame))},
+            "reviewed": [reviewed[name] for name in STATES],
+            "problem": problem,
+            "fine": fine_zoom(layer.frame),
+            "coarse": list(coarse_zooms(layer.frame)),
+            "seen": place.has(POLYGONS) and place.rows(POLYGONS) > 0,
             "dates": _dates(call, place),
-            "tiles": tiles,
+            "tiles": f"/tiles/{place.key}/parcels.pmtiles?v={version}" if ready else None,
             "running": call.words.stage(following.name, following.title) if following else None,
         }
     )
+
+
+def _reviewed(call: Call, place: Place) -> tuple[dict[str, list[Point]], str]:
+    """Return the parcels of people under review by state, and what is wrong with the store."""
+    try:
+        states = call.desk.store.states(place.county, place.season, call.scope)
+        problem = ""
+    except UserError as error:  # the map is there without the store
+        states, problem = {}, str(error)
+    return call.desk.layer(place).points_by(states, STATES), problem
+
+
+def _states(call: Call, reviewed: dict[str, list[Point]], parcels: int) -> list[dict[str, Any]]:
+    """Return the legend of where reviews stand; the first class is of parcels without any."""
+    counts = {name: len(points) for name, points in reviewed.items()}
+    every = {"none": parcels - sum(counts.values()), **counts}
+    return [
+        {
+            "key": name.replace(" ", "_"), "colour": STATE_COLOURS[name], "count": count,
+            "text": call.words(f"state.{name.replace(' ', '_')}"),
+        }
+        for name, count in every.items()
+    ]  # fmt: skip
 
 
 def _entry(call: Call, entry: ClassOf) -> dict[str, Any]:
@@ -119,9 +155,11 @@ def panel(call: Asked, season: str, county: str, parcel_id: str) -> Response:
     call.parcel_farmer(row)
     html = call.drawn("panel", place=place, **panel_facts(row, call.words))
     bounds = [float(edge) for edge in row["geometry"].bounds]
-    return JSONResponse(
-        {"id": parcel_id, "farmer": row["farmer_id"], "bounds": bounds, "html": html}
-    )
+    outline = {"type": "Feature", "properties": {}, "geometry": mapping(row["geometry"])}
+    return JSONResponse({
+        "id": parcel_id, "farmer": row["farmer_id"], "bounds": bounds, "outline": outline,
+        "html": html,
+    })  # fmt: skip
 
 
 def tiles(call: Asked, season: str, county: str, v: str) -> Response:
@@ -129,7 +167,7 @@ def tiles(call: Asked, season: str, county: str, v: str) -> Response:
     place = call.place(season, county)
     if v != call.desk.version(place):
         raise NotHereError("these tiles are of an earlier run", "load the map again")
-    path = call.desk.tiles.ready(place, v, lambda: call.desk.layer(place), wait=_WAIT_SECONDS)
+    path = call.desk.drawn(place, _WAIT_SECONDS)
     if path is None:
         raise UserError("the tiles of this county are still being made", "wait a little")
     return FileResponse(path, media_type="application/vnd.pmtiles", headers=_FOREVER)

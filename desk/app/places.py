@@ -92,6 +92,15 @@ class Place:
         found = self.records(name, column, value) if self.has(name) else []
         return found[0] if found else None
 
+    def rows(self, name: str) -> int:
+        """Return how many rows a table has.
+
+        Raises:
+            UserError: As `table`.
+        """
+        self._check(name, [])
+        return int(pq.read_metadata(self.path(name)).num_rows)
+
     def _check(self, name: str, columns: Sequence[str]) -> None:
         held = columns_of(self.path(name))
         lost = [column for column in columns if column not in held]

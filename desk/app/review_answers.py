@@ -16,37 +16,49 @@ from fieldline.desk.app.pages import Asked, Call
 from fieldline.desk.app.photos import keep, kept, read_photo
 from fieldline.desk.app.places import Place
 from fieldline.desk.app.reviewing import STATES, Item, amount_of
+from fieldline.desk.app.work import VISITS
 from fieldline.lending.store.reviews import Wish
 from fieldline.pipeline.records.errors import UserError
 
+ByShelf = dict[tuple[str, str], dict[str, str]]
+"""What is said of farmers, by county and season."""
 _MOST_PHOTOS = 5
 _PHOTO = "photo "
 
 
 def queue(
-    call: Asked, county: str = "", season: str = "", village: str = "", state: str = ""
-) -> Response:
+    call: Asked, county: str = "", season: str = "", village: str = "", state: str = "",
+    owner: str = "",
+) -> Response:  # fmt: skip
     """Offers that wait for a person, and what people have decided."""
     items = call.desk.store.queue(call.scope)
-    rows = [_listed(call, item) for item in items]
-    chosen = {"county": county, "season": season, "village": village, "state": state}
+    shelves = {(item.offer["county"], item.offer["season"]) for item in items}
+    book = call.desk.store.book
+    owners = {shelf: book.owners(*shelf) for shelf in shelves}
+    visits = {shelf: book.visits(*shelf) for shelf in shelves}
+    rows = [_listed(call, item, owners, visits) for item in items]
+    chosen = {"county": county, "season": season, "village": village, "state": state,
+              "owner": owner}  # fmt: skip
     shown = [row for row in rows if all(not v or v == row[n] for n, v in chosen.items())]
     options = {name: sorted({str(row[name]) for row in rows} - {""}) for name in chosen}
     options["state"] = [name for name in STATES if name in options["state"]]
     simulated = any(row["simulated"] for row in shown)
     return call.page(
         "reviews", place=None, simulated=simulated, rows=shown, chosen=chosen, options=options,
-        total=len(rows),
+        total=len(rows), shelves=sorted({(row["county"], row["season"]) for row in rows}),
     )  # fmt: skip
 
 
-def _listed(call: Call, item: Item) -> dict[str, Any]:
+def _listed(call: Call, item: Item, owners: ByShelf, visits: ByShelf) -> dict[str, Any]:
     offer, state = item.offer, item.state
+    shelf = (offer["county"], offer["season"])
     place = _place(call, offer)
     told = offer["reasons_zh" if call.words.language == "zh" else "reasons"]
     return {
         "offer": offer, "county": offer["county"], "season": offer["season"],
         "village": _village(call, place, offer["farmer_id"]) if place else "",
+        "owner": owners[shelf].get(offer["farmer_id"], ""),
+        "visit": visits[shelf].get(offer["farmer_id"], ""),
         "state": item.said, "officer": "" if state is None else state.row["officer"],
         "reasons": [part for part in told.split(" | ") if part],
         "simulated": place is not None and place.simulated,
@@ -83,8 +95,12 @@ def case(call: Asked, offer_id: str, said: str = "") -> Response:
     ]
     after = next((name for name in following if name != offer_id), None)
     parcels = call.desk.parcels_of(place, opened.offer["farmer_id"])
+    shelf = (opened.offer["county"], opened.offer["season"])
+    book, farmer = call.desk.store.book, opened.offer["farmer_id"]
     return call.page("case", place=place, opened=opened, facts=opened.facts, acts=acts, said=said,
-                     after=after, parcels=parcels)  # fmt: skip
+                     after=after, parcels=parcels, visits=VISITS,
+                     owner=book.owners(*shelf).get(farmer, ""),
+                     work=book.entries((*shelf, farmer)))  # fmt: skip
 
 
 def decide(

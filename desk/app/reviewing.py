@@ -20,6 +20,7 @@ from fieldline.desk.app.people_facts import DecisionFacts
 from fieldline.desk.app.places import NotHereError
 from fieldline.desk.app.scope import Scope
 from fieldline.desk.app.words import Words
+from fieldline.desk.app.work import Book
 from fieldline.lending.decision.case import Case, policy_hash
 from fieldline.lending.decision.decision import decide_case, most_allowed
 from fieldline.lending.decision.findings import least_line
@@ -97,8 +98,12 @@ class Store:
 
     database: str
     key_file: Path | None = None
+    book: Book = field(init=False)
     _engine: sa.Engine | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.book = Book(self.engine)
 
     def engine(self) -> sa.Engine:
         """Return the open store.
@@ -139,6 +144,14 @@ class Store:
         items = [Item(row, row.pop("state")) for row in found if _seen(scope, row)]
         order = {name: number for number, name in enumerate(STATES)}
         return sorted(items, key=lambda item: order[item.said])
+
+    def states(self, county: str, season: str, scope: Scope) -> dict[str, str]:
+        """Return where the reviews of a county and season stand, by farmer."""
+        return {
+            item.offer["farmer_id"]: item.said
+            for item in self.queue(scope)
+            if (item.offer["county"], item.offer["season"]) == (county, season)
+        }
 
     def opened(self, offer_id: str, scope: Scope, words: Words) -> Open:
         """Return a live offer with its decision and what people have done.
@@ -209,6 +222,25 @@ class Store:
         self._refuse_unseen(REVIEWS, REVIEWS.c.review_id == review_id, scope)
         by = self.signer(scope)
         return reviews.revoke(self.engine(), review_id, scope.user, reason, today=today(), by=by)
+
+    def assign(self, county: str, season: str, owners: Mapping[str, str], scope: Scope) -> None:
+        """Enter whose cases they are.
+
+        Raises:
+            UserError: The asker may not decide.
+        """
+        _may_decide(scope)
+        self.book.assign(county, season, owners, self.signer(scope))
+
+    def add_work(self, offer: Mapping[str, Any], kind: str, value: str, scope: Scope) -> None:
+        """Enter a visit's state or a note on an offer's farmer.
+
+        Raises:
+            UserError: As `Book.add`; or the asker may not decide.
+        """
+        _may_decide(scope)
+        farmer = (offer["county"], offer["season"], offer["farmer_id"])
+        self.book.add(farmer, kind, value, self.signer(scope))
 
 
 def _seen(scope: Scope, offer: Mapping[str, Any]) -> bool:

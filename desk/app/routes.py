@@ -33,7 +33,7 @@ from fieldline.desk.api.bodies import (
     QuoteOut,
     StatementOut,
 )
-from fieldline.desk.app import map_answers, people_answers, review_answers
+from fieldline.desk.app import map_answers, people_answers, review_answers, work_answers
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/reviews/{offer_id}/decide", review_answers.decide, DECIDE),
     Route("POST", "/reviews/{offer_id}/{review_id}/confirm", review_answers.confirm, DECIDE),
     Route("POST", "/reviews/{offer_id}/{review_id}/revoke", review_answers.revoke, DECIDE),
+    Route("POST", "/reviews/assign", work_answers.assign, DECIDE),
+    Route("POST", "/reviews/{offer_id}/work", work_answers.work, REVIEWS),
     Route("GET", "/photos/{name}", review_answers.photo, REVIEWS),
     Route("GET", "/static/{name}", map_answers.static, OPEN),
     Route("GET", "/vendor/{name}", map_answers.vendor, OPEN),

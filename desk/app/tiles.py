@@ -2,7 +2,7 @@
 
 Owns making the file, once for each version of the tables it is made from, and where it is kept: a
 hidden folder of the results, or a temporary one where results cannot be written to. The page reads
-it by ranges. Small parcels would vanish at a county's zoom, so each also has a point.
+it by ranges. What is drawn from afar, where a parcel is smaller than a dot, is `overview`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from pathlib import Path
 import geopandas as gpd
 
 from fieldline.desk.app.layer import LAYERS, Layer
+from fieldline.desk.app.overview import cells, coarse_zooms, fine_zoom
 from fieldline.desk.app.places import Place
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import atomic_path
 
-FORM = 3
+FORM = 4
 """Raised when the layers or fields of the file change."""
 MOST_ZOOM = 14
-POINTS_BELOW = 11
-"""Zoom below which points are drawn instead of outlines, which are smaller than a pixel there."""
+Sources = Callable[[], tuple[Layer, gpd.GeoDataFrame]]
+"""Gives a county's layer and the fields seen there."""
 _FOLDER = ".desk"
 
 
@@ -42,21 +43,23 @@ class TileStore:
         """Return the file's name for a state of the tables."""
         return f"{place.season}-{place.county}-{FORM}-{version}.pmtiles"
 
-    def ready(
-        self, place: Place, version: str, layer: Callable[[], Layer], wait: float
-    ) -> Path | None:
+    def path(self, place: Place, version: str) -> Path:
+        """Return where the file of a state of the tables is, or will be."""
+        return self._folder() / self.name(place, version)
+
+    def ready(self, place: Place, version: str, sources: Sources, wait: float) -> Path | None:
         """Return the file, made now where it is not there; None while that takes longer.
 
         Args:
             place: County and season.
             version: Of the tables that the layer is joined from.
-            layer: Gives the layer.
+            sources: Gives what is drawn.
             wait: Seconds to wait for the file.
 
         Raises:
             UserError: The file cannot be made.
         """
-        path = self._folder() / self.name(place, version)
+        path = self.path(place, version)
         with self._lock:
             if path.is_file():
                 return path
@@ -65,16 +68,16 @@ class TileStore:
                 raise UserError(f"the tiles of {place.key} cannot be made ({problem})", "try again")
             worker = self._making.get(path.name)
             if worker is None or not worker.is_alive():
-                worker = threading.Thread(target=self._make, args=(path, layer), daemon=True)
+                worker = threading.Thread(target=self._make, args=(path, sources), daemon=True)
                 self._making[path.name] = worker
                 worker.start()
         worker.join(wait)
         return path if path.is_file() else None
 
-    def _make(self, path: Path, layer: Callable[[], Layer]) -> None:
+    def _make(self, path: Path, sources: Sources) -> None:
         try:
             with atomic_path(path) as draft:
-                write_tiles(layer(), draft)
+                write_tiles(*sources(), draft)
         except (UserError, OSError, RuntimeError, ValueError) as error:
             self._failed[path.name] = str(error)
             return
@@ -94,11 +97,12 @@ class TileStore:
             return self._spare
 
 
-def write_tiles(layer: Layer, path: Path) -> None:
-    """Write the parcels and their points as PMTiles.
+def write_tiles(layer: Layer, seen: gpd.GeoDataFrame, path: Path) -> None:
+    """Write the parcels, the fields seen and the cells of each coarser zoom as PMTiles.
 
     Args:
         layer: The county's layer.
+        seen: Of `seen_fields`.
         path: File to write; its ending does not matter.
     """
     import freestiler
@@ -107,22 +111,19 @@ def write_tiles(layer: Layer, path: Path) -> None:
     frame = layer.frame[["parcel_id", *names, "geometry"]].rename(
         columns={"parcel_id": "id", **dict(zip(names, LAYERS, strict=True))}
     )
-    points = gpd.GeoDataFrame(
-        frame.drop(columns="geometry"), geometry=frame.representative_point(), crs=frame.crs
-    )
+    fine, coarse = fine_zoom(layer.frame), coarse_zooms(layer.frame)
+    parts = {"parcels": freestiler.freestile_layer(frame, min_zoom=fine, max_zoom=MOST_ZOOM)}
+    if len(seen):
+        parts["seen"] = freestiler.freestile_layer(
+            seen[["geometry"]].assign(one=1), min_zoom=fine, max_zoom=MOST_ZOOM
+        )
+    for zoom in coarse:
+        least = 0 if zoom == coarse.start else zoom
+        gathered = cells(layer.frame, zoom, LAYERS)
+        parts[f"cells_{zoom}"] = freestiler.freestile_layer(gathered, min_zoom=least, max_zoom=zoom)
     draft = path.with_name(f"{path.name}.pmtiles")
     try:
-        freestiler.freestile(
-            {
-                "parcels": freestiler.freestile_layer(
-                    frame, min_zoom=POINTS_BELOW, max_zoom=MOST_ZOOM
-                ),
-                "points": freestiler.freestile_layer(
-                    points, min_zoom=0, max_zoom=POINTS_BELOW - 1
-                ),
-            },
-            draft, min_zoom=0, max_zoom=MOST_ZOOM, quiet=True,
-        )  # fmt: skip
+        freestiler.freestile(parts, draft, min_zoom=0, max_zoom=MOST_ZOOM, quiet=True)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,60 +1,38 @@
-"""Charts of the county report, drawn by plotly and embedded with a fixed id each."""
+"""Charts of the county report as data for plotly's script, in either language."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.io import to_html
 
 from fieldline.crops.series import curve_dates
+from fieldline.desk.app.parcel_facts import crop_name
+from fieldline.desk.app.words import Words
+from fieldline.desk.colours import ACCESS_COLOURS, MORE_COLOURS, OKABE_ITO, crop_colours
 from fieldline.desk.report.collect import SIZE_BANDS, ReportData, size_band
 
-OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B7A700", "#555555")
-"""Colour-blind-safe qualitative palette. Source: Okabe and Ito 2008."""
-MORE_COLOURS = (
-    "#7B3294",
-    "#A6611A",
-    "#1B7837",
-    "#C51B7D",
-    "#2166AC",
-    "#8C510A",
-    "#4D9221",
-    "#B2182B",
-)
-ACCESS_COLOURS = {"approve": "#0072B2", "review": "#E69F00", "decline": "#7f7f7f"}
+_HEIGHT = 440
 _SMALL = {"l": 56, "r": 12, "t": 28, "b": 44}
 
 
-def crop_colours(crops: pd.Series) -> dict[str, str]:
-    """Return a stable colour per crop code of this county."""
-    palette = OKABE_ITO + MORE_COLOURS
-    codes = sorted(str(code) for code in crops.dropna().unique())
-    return {code: palette[position % len(palette)] for position, code in enumerate(codes)}
-
-
-def html_of(figure: go.Figure, name: str, height: int = 440) -> str:
-    """Return a chart as an HTML fragment with a fixed element id."""
+def chart_of(figure: go.Figure) -> dict[str, Any] | None:
+    """Return a chart as plain data for plotly's script; None where there is nothing to draw."""
+    if not figure.data:
+        return None
     below = {"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0}
     figure.update_layout(
-        height=height, margin=_SMALL, template="plotly_white", font={"size": 13}, legend=below
+        height=_HEIGHT, margin=_SMALL, template="plotly_white", font={"size": 13}, legend=below
     )
-    return str(
-        to_html(
-            figure,
-            full_html=False,
-            include_plotlyjs=False,
-            div_id=f"chart-{name}",
-            config={"displaylogo": False, "responsive": True},
-        )
-    )
+    return dict(json.loads(figure.to_json()))
 
 
-def curves_by_crop(data: ReportData) -> go.Figure:
+def curves_by_crop(data: ReportData, told: Words) -> go.Figure:
     """Return the median smoothed NDVI curve of each crop."""
     growth = data.growth.merge(data.parcels[["parcel_id", "crop"]], on="parcel_id")
     growth = growth[growth["curve_start"].notna()]
@@ -62,14 +40,14 @@ def curves_by_crop(data: ReportData) -> go.Figure:
     figure = go.Figure()
     for crop, group in growth.groupby("crop"):
         dates, median = _median_curve(group)
-        name = f"{crop} ({len(group)})"
+        name = f"{crop_name(crop, told)} ({len(group)})"
         line = {"color": colours[str(crop)], "width": 2}
         figure.add_scatter(x=dates, y=median, name=name, mode="lines", line=line)
     figure.update_yaxes(title="NDVI", range=[0, 1])
     return figure
 
 
-def sample_curves(data: ReportData, observations: pd.DataFrame) -> go.Figure:
+def sample_curves(data: ReportData, observations: pd.DataFrame, told: Words) -> go.Figure:
     """Return smoothed curves of a few parcels with the observations behind them."""
     figure = go.Figure()
     for position, parcel_id in enumerate(sorted(observations["parcel_id"].unique())):
@@ -82,13 +60,13 @@ def sample_curves(data: ReportData, observations: pd.DataFrame) -> go.Figure:
         row = data.growth[data.growth["parcel_id"] == parcel_id].iloc[0].to_dict()
         figure.add_scatter(
             x=_dates(row), y=row["curve"], mode="lines", legendgroup=parcel_id,
-            name=_label(data, parcel_id), line={"color": colour, "width": 2},
+            name=_label(data, parcel_id, told), line={"color": colour, "width": 2},
         )  # fmt: skip
     figure.update_yaxes(title="NDVI", range=[-0.1, 1])
     return figure
 
 
-def yield_against_prior(data: ReportData) -> go.Figure:
+def yield_against_prior(data: ReportData, told: Words) -> go.Figure:
     """Return per crop the spread of estimated median yields relative to the county prior."""
     parcels = data.parcels.dropna(subset=["yield_q50_t_ha", "prior_t_ha"])
     colours = crop_colours(parcels["crop"])
@@ -97,32 +75,34 @@ def yield_against_prior(data: ReportData) -> go.Figure:
         prior = float(group["prior_t_ha"].median())
         figure.add_box(
             y=group["yield_q50_t_ha"] / group["prior_t_ha"],
-            name=f"{crop}<br>{prior:.1f} t/ha",
+            name=f"{crop_name(crop, told)}<br>{told('unit.t_ha', value=f'{prior:.1f}')}",
             boxpoints=False,
             showlegend=False,
             marker_color=colours[str(crop)],
         )
-    figure.add_hline(y=1.0, line_dash="dot", line_color="#555555")
-    figure.update_yaxes(title="yield / county prior", rangemode="tozero")
+    if figure.data:
+        figure.add_hline(y=1.0, line_dash="dot", line_color="#555555")
+    figure.update_yaxes(title=told("report.axis_yield"), rangemode="tozero")
     return figure
 
 
-def access_by_size(data: ReportData, suppress_below: int) -> go.Figure:
+def access_by_size(data: ReportData, suppress_below: int, told: Words) -> go.Figure:
     """Return the share approved, reviewed and declined by holding size."""
     bands = size_band(data.decisions["evidence_area_m2"].fillna(0))
     table = pd.crosstab(bands, data.decisions["access"]).reindex(list(SIZE_BANDS), fill_value=0)
     totals = table.sum(axis=1)
     shown = table[totals >= suppress_below]
+    names = [told(f"report.band_{list(SIZE_BANDS).index(band)}") for band in shown.index]
     figure = go.Figure()
     for access, colour in ACCESS_COLOURS.items():
-        if access in shown:
+        if len(shown) and access in shown:
             share = shown[access] / shown.sum(axis=1)
             text = [f"{s:.0%}" for s in share]
             figure.add_bar(
-                x=list(shown.index), y=share, name=access, marker_color=colour, text=text
+                x=names, y=share, name=told(f"class.{access}"), marker_color=colour, text=text
             )
     figure.update_layout(barmode="stack")
-    figure.update_yaxes(title="share of farmers", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title=told("report.axis_share"), tickformat=".0%", range=[0, 1])
     return figure
 
 
@@ -139,6 +119,6 @@ def _dates(row: Mapping[Any, Any]) -> list[dt.date]:
     return curve_dates(row["curve_start"], int(row["curve_step_days"]), len(row["curve"]))
 
 
-def _label(data: ReportData, parcel_id: str) -> str:
+def _label(data: ReportData, parcel_id: str, told: Words) -> str:
     row = data.parcels[data.parcels["parcel_id"] == parcel_id].iloc[0]
-    return f"{parcel_id} {row['crop'] if pd.notna(row['crop']) else 'cannot tell'}"
+    return f"{parcel_id} {crop_name(row['crop'], told)}"

@@ -1,132 +1,183 @@
-"""The map of the county report: parcels over a true-colour scene, as inline SVG.
+"""What the map of the county report is drawn from: one document of outlines, words and figures.
 
-No tile server and no script: one background picture from the greenest clear day of the season and
-one path per parcel, with a tooltip, so that the page opens on a bank intranet without a network.
+Owns putting the desk's own layer, panel and decision facts into one file that needs no server:
+outlines in metres, each text once, and no figure of its own. How it is drawn is `report.js`.
 """
 
 from __future__ import annotations
 
-import base64
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import rasterio
-from affine import Affine
-from markupsafe import escape
+import pandas as pd
+import shapely
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning
 from shapely.geometry.base import BaseGeometry
 
-from fieldline.pipeline.imagery.grid import Grid
+from fieldline.desk.app.layer import LAYERS, ClassOf, Layer
+from fieldline.desk.app.parcel_facts import code_texts, panel_facts
+from fieldline.desk.app.people_facts import DecisionFacts
+from fieldline.desk.app.places import Place
+from fieldline.desk.app.seen import seen_fields
+from fieldline.desk.app.words import LANGUAGES, Words, words
+from fieldline.desk.report.backdrop import Picture
 
-MAX_EDGE = 1400
-"""Longest edge of the background picture, pixels."""
-FRAME = 8
-"""Pixels shown around the outermost parcels."""
-
-
-@dataclass(frozen=True)
-class MapLayer:
-    """One way to colour the parcels.
-
-    Args:
-        name: Identifier of the layer in the page.
-        title: Title for people.
-        values: Value of each parcel, index parcel_id.
-        colours: Colour of each value.
-    """
-
-    name: str
-    title: str
-    values: Mapping[str, str]
-    colours: Mapping[str, str]
+MOST_DRAWN = 20_000
+"""Parcels up to which they are drawn: a browser holds more only as tiles, which the desk has."""
+MOST_CURVES = 3_000
+"""Parcels up to which each shows its growth curve."""
+FRAME_M = 120.0
+"""Land shown around the outermost parcels."""
+_LEAST_SHARE = 0.05
+"""A seen field that holds less of every ring than this tells nothing of one."""
+Corner = tuple[float, float]
+Document = dict[str, Any]
 
 
-def background_png(rgb: NDArray[np.float32]) -> str:
-    """Return a true-colour picture as a data URI, stretched between its 2nd and 98th percentile.
+def map_document(
+    place: Place, layer: Layer, pictures: Sequence[Picture], crs: str, decisions: pd.DataFrame
+) -> Document:
+    """Return what the map draws.
 
     Args:
-        rgb: Reflectance (3, height, width), NaN where missing (drawn light grey).
+        place: County and season.
+        layer: Its parcels.
+        pictures: Backdrop in metres of `crs`.
+        crs: Metric CRS of the map.
+        decisions: `decisions.parquet`.
+
+    Returns:
+        Plain values for JSON. Lengths are metres right of and below the corner of the map; texts
+        come as one list per language.
     """
-    step = max(1, int(np.ceil(max(rgb.shape[1:]) / MAX_EDGE)))
-    small = rgb[:, ::step, ::step]
-    low, high = np.nanpercentile(small, [2, 98]) if np.isfinite(small).any() else (0.0, 1.0)
-    scaled = np.clip((small - low) / max(high - low, 1e-6), 0, 1) ** 0.8
-    pixels = np.where(np.isfinite(small), scaled * 255, 230).astype(np.uint8)
-    profile = {"driver": "PNG", "dtype": "uint8", "count": 3}
-    with warnings.catch_warnings(), rasterio.MemoryFile() as memory:
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a picture needs no CRS
-        with memory.open(width=pixels.shape[2], height=pixels.shape[1], **profile) as png:
-            png.write(pixels)
-        return "data:image/png;base64," + base64.b64encode(memory.read()).decode("ascii")
-
-
-def parcel_paths(parcels: gpd.GeoDataFrame, grid: Grid) -> dict[str, str]:
-    """Return the SVG path of each parcel in grid pixels.
-
-    Args:
-        parcels: Outlines in any CRS with parcel_id.
-        grid: County grid of the background.
-    """
-    projected = parcels.to_crs(grid.crs)
-    to_pixel = ~grid.transform
+    outlines = layer.frame.to_crs(crs)
+    west, south, east, north = outlines.total_bounds
+    corner = (west - FRAME_M, north + FRAME_M)
     return {
-        parcel_id: _path(geometry, to_pixel)
-        for parcel_id, geometry in zip(projected["parcel_id"], projected.geometry, strict=True)
+        "size": [round(east - west + 2 * FRAME_M), round(north - south + 2 * FRAME_M)],
+        "currency": layer.currency,
+        "layers": list(LAYERS),
+        "legends": {name: [_entry(e) for e in layer.legends[name]] for name in LAYERS},
+        "pictures": [_placed(picture, corner) for picture in pictures],
+        "labels": {name: _labels(layer, words(name)) for name in LANGUAGES},
+        "parcels": _parcels(layer, outlines, corner, _curves(place, len(outlines))),
+        "farmers": _farmers(layer, decisions),
+        "seen": _seen(place, outlines, corner),
     }
 
 
-def frame_around(parcels: gpd.GeoDataFrame, grid: Grid) -> tuple[float, float, float, float]:
-    """Return left, top, width and height in pixels around the parcels, inside the grid."""
-    west, south, east, north = parcels.to_crs(grid.crs).total_bounds
-    size = grid.transform.a
-    left = max((west - grid.transform.c) / size - FRAME, 0)
-    top = max((grid.transform.f - north) / size - FRAME, 0)
-    right = min((east - grid.transform.c) / size + FRAME, grid.width)
-    bottom = min((grid.transform.f - south) / size + FRAME, grid.height)
-    return left, top, right - left, bottom - top
+def _entry(entry: ClassOf) -> Document:
+    texts = [entry.text.get(n) or words(n)(f"class.{entry.key}") for n in LANGUAGES]
+    return {"colour": entry.colour, "count": entry.count, "text": texts}
 
 
-def svg_map(
-    grid: Grid,
-    background: str,
-    paths: Mapping[str, str],
-    tooltips: Mapping[str, str],
-    layers: list[MapLayer],
-    frame: tuple[float, float, float, float],
-) -> str:
-    """Return the SVG with one group per layer; the page shows one group at a time."""
-    groups = "".join(_group(layer, paths, tooltips) for layer in layers)
-    picture = f'<image href="{background}" width="{grid.width}" height="{grid.height}"/>'
-    left, top, width, height = frame
-    return (
-        f'<svg class="map" role="img" aria-label="Parcels over a true-colour Sentinel-2 scene" '
-        f'viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}">{picture}{groups}</svg>'
+def _placed(picture: Picture, corner: Corner) -> Document:
+    return {
+        "href": picture.href, "x": round(picture.west - corner[0], 1),
+        "y": round(corner[1] - picture.north, 1), "w": picture.width, "h": picture.height,
+    }  # fmt: skip
+
+
+def _labels(layer: Layer, told: Words) -> list[str]:
+    first = {str(name): value for name, value in layer.frame.iloc[0].items()}
+    return [label for label, _ in panel_facts(first, told)["rows"]]
+
+
+def _parcels(
+    layer: Layer, outlines: gpd.GeoDataFrame, corner: Corner, curves: dict[str, Document]
+) -> list[Document]:
+    told = []
+    for row, outline in zip(layer.frame.to_dict("records"), outlines.geometry, strict=True):
+        fact = {str(name): value for name, value in row.items()}
+        xmin, ymin, xmax, ymax = outline.bounds
+        told.append({
+            "id": fact["parcel_id"], "farmer": fact["farmer_id"],
+            "village": fact["village"] if isinstance(fact["village"], str) else "",
+            "path": path_of(outline, corner),
+            "box": [_short(xmin - corner[0]), _short(corner[1] - ymax),
+                    _short(xmax - xmin), _short(ymax - ymin)],
+            "classes": [int(fact[f"{name}_class"]) for name in LAYERS],
+            "rows": [[v for _, v in panel_facts(fact, words(n))["rows"]] for n in LANGUAGES],
+            "codes": [[_code(c) for c in code_texts(fact["codes"], words(n))] for n in LANGUAGES],
+            "curve": curves.get(fact["parcel_id"]),
+        })  # fmt: skip
+    return told
+
+
+def _code(code: dict[str, str]) -> str:
+    return f"{code['text']} ({code['does']})"
+
+
+def _farmers(layer: Layer, decisions: pd.DataFrame) -> list[Document]:
+    """Return every farmer who was decided on, with or without a parcel that could be used."""
+    held = layer.frame.groupby("farmer_id")["parcel_id"].agg(list).to_dict()
+    found = []
+    for row in decisions.to_dict("records"):
+        facts = [DecisionFacts({str(k): v for k, v in row.items()}, None, words(n))
+                 for n in LANGUAGES]  # fmt: skip
+        found.append({
+            "id": row["farmer_id"], "access": row["access"],
+            "parcels": held.get(row["farmer_id"], []),
+            "figures": [[fact.words(f"class.{row['access']}"), fact.money(row["limit_minor"]),
+                         fact.share(row["annual_rate"])] for fact in facts],
+            "reasons": [fact.reasons for fact in facts],
+        })  # fmt: skip
+    return found
+
+
+def _seen(place: Place, outlines: gpd.GeoDataFrame, corner: Corner) -> list[str]:
+    """Return the outlines of the fields seen in the rings, without specks and far neighbours."""
+    fields = seen_fields(place)
+    if fields.empty:
+        return []
+    metric = fields.to_crs(outlines.crs).geometry
+    number, ring = outlines.sindex.query(metric, predicate="intersects")
+    shared = shapely.area(
+        shapely.intersection(metric.values[number], outlines.geometry.values[ring])
     )
+    enough = shared >= _LEAST_SHARE * outlines.geometry.area.to_numpy()[ring]
+    return [path_of(metric.iloc[one], corner, 0) for one in np.unique(number[enough])]
 
 
-def _group(layer: MapLayer, paths: Mapping[str, str], tooltips: Mapping[str, str]) -> str:
-    drawn = []
-    for parcel_id, path in paths.items():
-        colour = layer.colours.get(layer.values.get(parcel_id, ""), "#9e9e9e")
-        title = escape(tooltips.get(parcel_id, parcel_id))
-        drawn.append(
-            f'<path d="{path}" fill="{colour}" stroke="{colour}"><title>{title}</title></path>'
-        )
-    return f'<g class="layer layer-{layer.name}">{"".join(drawn)}</g>'
+def _curves(place: Place, parcels: int) -> dict[str, Document]:
+    if parcels > MOST_CURVES or not place.has("growth"):
+        return {}
+    names = ["parcel_id", "curve_start", "curve_step_days", "curve", "harvest_date"]
+    rows = place.table("growth", names).dropna(subset=["curve_start"])
+    return {
+        row["parcel_id"]: {
+            "start": str(row["curve_start"]), "step": int(row["curve_step_days"]),
+            "ndvi": [round(100 * float(value)) for value in row["curve"]],
+            "harvest": str(row["harvest_date"]) if pd.notna(row["harvest_date"]) else None,
+        }
+        for row in rows.to_dict("records")
+    }  # fmt: skip
 
 
-def _path(geometry: BaseGeometry, to_pixel: Affine) -> str:
+def path_of(geometry: BaseGeometry, corner: Corner, digits: int = 1) -> str:
+    """Return an outline as SVG path data in metres from the corner of the map.
+
+    Args:
+        geometry: Polygon or polygons in metres.
+        corner: North-western corner of the map.
+        digits: Decimals of a metre. Each corner is told as the step from the one before, which
+            halves the page; steps are taken between rounded corners, so that none adds up.
+    """
     polygons = getattr(geometry, "geoms", [geometry])
     rings = [ring for p in polygons for ring in (p.exterior, *p.interiors)]
-    return "".join(_ring(np.asarray(ring.coords)[:, :2], to_pixel) for ring in rings)
+    return "".join(_ring(np.asarray(ring.coords)[:, :2], corner, digits) for ring in rings)
 
 
-def _ring(points: NDArray[np.float64], to_pixel: Affine) -> str:
-    columns = to_pixel.a * points[:, 0] + to_pixel.b * points[:, 1] + to_pixel.c
-    rows = to_pixel.d * points[:, 0] + to_pixel.e * points[:, 1] + to_pixel.f
-    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(columns[:-1], rows[:-1], strict=True))
-    return f"M{corners}Z"
+def _ring(points: NDArray[np.float64], corner: Corner, digits: int) -> str:
+    metres = np.round((points[:-1] - corner) * (1, -1), digits)
+    steps = np.diff(metres, axis=0)
+    (x, y), *more = [(_short(x, digits), _short(y, digits)) for x, y in (metres[0], *steps)]
+    return f"M{x},{y}l" + " ".join(f"{right},{down}" for right, down in more) + "Z"
+
+
+def _short(metres: float, digits: int = 1) -> float:
+    """Return a length to so many decimals, without a useless zero."""
+    short = round(float(metres), digits)
+    return int(short) if short == int(short) else short

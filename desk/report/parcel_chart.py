@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from fieldline.desk.report.charts import OKABE_ITO
+from fieldline.desk.colours import OKABE_ITO
 
 _INK, _GREY = OKABE_ITO[0], OKABE_ITO[-1]
 

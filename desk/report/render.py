@@ -1,8 +1,13 @@
-"""Writes `report.html` and the joined `outcomes.parquet` of one county and season."""
+"""Writes `report.html` and the joined `outcomes.parquet` of one county and season.
+
+Owns the county's figures and tables on the page; the map's document is `map`, the charts are
+`charts`, and what makes the page one file that runs nothing but its own scripts is `page`.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,24 +16,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from numpy.typing import NDArray
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
-from rasterio.windows import Window
 
 from fieldline.crops.value.costs import SIMULATED
+from fieldline.desk.app.layer import read_layer
+from fieldline.desk.app.places import Place
+from fieldline.desk.app.words import LANGUAGES, Words, words
 from fieldline.desk.report import charts
-from fieldline.desk.report.collect import (
-    ReportData,
-    collect,
-    sample_observations,
-    size_band,
-)
-from fieldline.desk.report.map import MapLayer, background_png, frame_around, parcel_paths, svg_map
-from fieldline.pipeline.imagery.grid import Grid, county_grid
-from fieldline.pipeline.imagery.mosaic import read_readable
-from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
+from fieldline.desk.report.backdrop import backdrop
+from fieldline.desk.report.collect import ReportData, collect, sample_observations
+from fieldline.desk.report.map import MOST_DRAWN, map_document
+from fieldline.desk.report.page import as_data, both, part, policy_of
+from fieldline.lending.codes import reason_codes
+from fieldline.pipeline.imagery.grid import county_grid
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
-from fieldline.pipeline.records.money import shown
+from fieldline.pipeline.records.money import shown, shown_chinese
 from fieldline.pipeline.records.outcomes import (
     OK,
     Outcome,
@@ -41,14 +44,16 @@ from fieldline.pipeline.records.tables import write_text
 from fieldline.pipeline.records.units import M2_PER_MU
 
 STAGE = "report"
-_TRUE_COLOUR = ("B04", "B03", "B02")
 _SAMPLES = 6
+_SAID = ("report.", "map.", "layer.", "panel.", "farmer.")
 #: Parts of each card that the page shows; the JSON file beside it holds the rest.
 _SHOWN_PARTS = {
-    "crop_classifier": ("model", "split", "held_out", "baselines", "class_shares", "calibration"),
+    "crop_classifier": (
+        "model", "served", "split", "held_out", "baselines", "class_shares", "calibration",
+    ),
     "yield": ("model", "split", "crop_cuts", "scores"),
     "pd": ("problem", "model", "baseline_constant_rate", "boosting", "has_skill"),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,33 +123,64 @@ def _page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["data"] = as_data
+    scripts = [get_plotlyjs(), part("report.js")]
     return environment.get_template("report.html.j2").render(
         head=head,
         data=data,
+        both=both,
+        policy=policy_of(scripts),
+        scripts=[Markup(script) for script in scripts],
+        style=Markup(part("report.css")),
+        start=_start(data, folder, head, grid, scenes),
         figures=_headline(data, head.suppress_below),
         outcome_rows=_outcome_rows(data.outcomes, order),
         reasons=_reason_counts(data, head.suppress_below),
         simulated_costs=SIMULATED in data.cards["yield"].get("cost_bases", ()),
         cards={n: _card_rows(_key_figures(n, c)) for n, c in data.cards.items() if c},
-        map_svg=_map(data, folder, county_grid(data.parcels, grid), scenes),
-        crop_colours=charts.crop_colours(data.parcels["crop"]),
-        access_colours=charts.ACCESS_COLOURS,
-        charts=_charts(data, folder, head.suppress_below),
-        plotlyjs=get_plotlyjs(),
+        most_drawn=MOST_DRAWN,
         imagery_year=head.season.end.year,
     )
 
 
-def _charts(data: ReportData, folder: Path, suppress_below: int) -> dict[str, str]:
-    samples = _sample_parcels(data)
-    observations = sample_observations(folder, samples)
+def _start(
+    data: ReportData,
+    folder: Path,
+    head: ReportTitle,
+    grid: GridSettings,
+    scenes: SceneSettings,
+) -> dict[str, Any]:
+    """Return what the page's script starts from."""
+    keys = [key for key in words("en").table if key.startswith(_SAID)]
+    return {
+        "words": {name: {key: words(name)(key) for key in keys} for name in LANGUAGES},
+        "charts": {name: _charts(data, folder, head.suppress_below, words(name))
+                   for name in LANGUAGES},
+        "map": _map(data, folder, grid, scenes) if len(data.parcels) <= MOST_DRAWN else None,
+    }  # fmt: skip
+
+
+def _map(
+    data: ReportData, folder: Path, settings: GridSettings, scenes: SceneSettings
+) -> dict[str, Any]:
+    grid = county_grid(data.parcels, settings)
+    pictures = backdrop(folder / "scenes.parquet", data.parcels, grid, scenes)
+    place = Place(folder)
+    return map_document(place, read_layer(place), pictures, grid.crs, data.decisions)
+
+
+def _charts(
+    data: ReportData, folder: Path, suppress_below: int, told: Words
+) -> dict[str, dict[str, Any] | None]:
+    """Return the charts; None for one that would be empty."""
+    observations = sample_observations(folder, _sample_parcels(data))
     figures = {
-        "curves": charts.curves_by_crop(data),
-        "samples": charts.sample_curves(data, observations),
-        "yields": charts.yield_against_prior(data),
-        "access": charts.access_by_size(data, suppress_below),
+        "curves": charts.curves_by_crop(data, told),
+        "samples": charts.sample_curves(data, observations, told),
+        "yields": charts.yield_against_prior(data, told),
+        "access": charts.access_by_size(data, suppress_below, told),
     }
-    return {name: charts.html_of(figure, name) for name, figure in figures.items()}
+    return {name: charts.chart_of(figure) for name, figure in figures.items()}
 
 
 def _sample_parcels(data: ReportData) -> list[str]:
@@ -157,23 +193,28 @@ def _sample_parcels(data: ReportData) -> list[str]:
     return list(known["parcel_id"].iloc[places])
 
 
-def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str]]:
+def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str, str]]:
+    """Return the county's figures: key of the words, value in English and in Chinese."""
     access = data.decisions["access"].value_counts()
     small = data.decisions["evidence_area_m2"].fillna(0) < 10 * M2_PER_MU
     total = int(data.decisions["limit_minor"].sum())
     rates = data.decisions.loc[data.decisions["access"] == "approve", "annual_rate"].astype(float)
-    figures = [
-        ("farmers", f"{len(data.decisions):,}"),
-        ("parcels declared", f"{int(data.farmers['parcels_declared'].sum()):,}"),
-        ("approved", f"{access.get('approve', 0):,}"),
-        ("to a person", f"{access.get('review', 0):,}"),
-        ("declined", f"{access.get('decline', 0):,}"),
-        ("farmers under 10 mu", f"{small.mean():.0%}" if len(small) else "none"),
-        ("limits offered", shown(total, data.currency) if data.currency else "none"),
-    ]
+    figures = {
+        "report.farmers": f"{len(data.decisions):,}",
+        "report.parcels": f"{int(data.farmers['parcels_declared'].sum()):,}",
+        "report.approved": f"{access.get('approve', 0):,}",
+        "report.reviewed": f"{access.get('review', 0):,}",
+        "report.declined": f"{access.get('decline', 0):,}",
+    }
+    if len(small):
+        figures["report.small"] = f"{small.mean():.0%}"
     if len(rates) >= suppress_below:
-        figures.append(("median yearly rate", f"{rates.median():.2%}"))
-    return figures
+        figures["report.rate"] = f"{rates.median():.2%}"
+    told = [(key, value, value) for key, value in figures.items()]
+    if data.currency:
+        limits = (shown(total, data.currency), shown_chinese(total, data.currency))
+        told.append(("report.limits", *limits))
+    return told
 
 
 def _outcome_rows(outcomes: pd.DataFrame, order: Sequence[str]) -> list[dict[str, Any]]:
@@ -193,18 +234,26 @@ def _outcome_rows(outcomes: pd.DataFrame, order: Sequence[str]) -> list[dict[str
     ]
 
 
-def _reason_counts(data: ReportData, suppress_below: int) -> list[tuple[str, str, str]]:
+def _reason_counts(data: ReportData, suppress_below: int) -> list[dict[str, Any]]:
+    """Return how many farmers were told each reason, the figures of its sentence left open."""
     listed = data.decisions[["access", "reason_codes"]].explode("reason_codes").dropna()
     counts = listed.groupby(["access", "reason_codes"], as_index=False).size()
     counts = counts.sort_values(["access", "size"], ascending=[True, False], kind="stable")
+    table = reason_codes()
     return [
-        (
-            str(row["access"]),
-            str(row["reason_codes"]),
-            f"{row['size']:,}" if row["size"] >= suppress_below else f"under {suppress_below}",
-        )
+        {
+            "access": str(row["access"]),
+            "code": str(row["reason_codes"]),
+            "english": _opened(table[str(row["reason_codes"])].english),
+            "chinese": _opened(table[str(row["reason_codes"])].chinese),
+            "farmers": f"{row['size']:,}" if row["size"] >= suppress_below else None,
+        }
         for row in counts.to_dict("records")
     ]
+
+
+def _opened(sentence: str) -> str:
+    return re.sub(r"{\w+}", "…", sentence)
 
 
 def _key_figures(name: str, card: dict[str, Any]) -> dict[str, Any]:
@@ -228,51 +277,3 @@ def _card_rows(card: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         else:
             rows.append((label, json.dumps(value) if value is None else str(value)))
     return rows
-
-
-def _map(data: ReportData, folder: Path, grid: Grid, scenes: SceneSettings) -> str:
-    parcels = data.parcels
-    crops = parcels["crop"].fillna("cannot tell")
-    layers = [
-        MapLayer("crop", "Crop", dict(zip(parcels["parcel_id"], crops, strict=True)),
-                 charts.crop_colours(parcels["crop"])),
-        MapLayer("access", "Decision",
-                 dict(zip(parcels["parcel_id"], parcels["access"].fillna(""), strict=True)),
-                 charts.ACCESS_COLOURS),
-    ]  # fmt: skip
-    background = background_png(_true_colour(folder / "scenes.parquet", grid, scenes))
-    paths, frame = parcel_paths(parcels, grid), frame_around(parcels, grid)
-    return svg_map(grid, background, paths, _tooltips(parcels), layers, frame)
-
-
-def _tooltips(parcels: pd.DataFrame) -> dict[str, str]:
-    bands = size_band(parcels["metrics:area"])
-    return {
-        row["parcel_id"]: (
-            f"{row['parcel_id']} · {row['metrics:area'] / M2_PER_MU:.2f} mu ({band}) · "
-            f"{row['crop'] if pd.notna(row['crop']) else 'cannot tell'} · {row['access']}"
-        )
-        for row, band in zip(parcels.to_dict("records"), bands, strict=True)
-    }
-
-
-def _true_colour(scenes_file: Path, grid: Grid, scenes: SceneSettings) -> NDArray[np.float32]:
-    """Read the day with the most clear pixels, later in the year first among equals."""
-    window = Window(0, 0, grid.width, grid.height)
-    empty = np.full((3, grid.height, grid.width), np.nan, dtype=np.float32)
-    if not set(_TRUE_COLOUR) <= set(scenes.bands):
-        return empty
-    best, best_share = empty, 0.0
-    for day in _clearest_days(read_scene_days(scenes_file)):
-        picture = read_readable(day, grid, window, _TRUE_COLOUR, scenes.mask)
-        share = float(np.isfinite(picture).mean())
-        if share > best_share:
-            best, best_share = picture, share
-    return best
-
-
-def _clearest_days(days: list[SceneDay]) -> list[SceneDay]:
-    """Return at most six days spread over the middle of the season, when crops stand."""
-    middle = days[len(days) // 3 : -(len(days) // 6) or None]
-    step = max(1, len(middle) // 6)
-    return middle[::step]

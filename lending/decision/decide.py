@@ -8,6 +8,7 @@ like everybody else, with the refusal's remedy as the reason.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -280,7 +281,9 @@ def _risk(features: dict[Any, Any], said: Served | None, judge: Judge) -> RiskCa
     )
 
 
-def decision_row(case: Case, decision: Decision, policy: str) -> dict[str, Any]:
+def decision_row(
+    case: Case, decision: Decision, policy: str, crop_model: str = ""
+) -> dict[str, Any]:
     """Return one DECISIONS row."""
     codes = {code for parcel in case.parcels for code in parcel.outcomes} | set(case.refusals)
     return {
@@ -305,7 +308,7 @@ def decision_row(case: Case, decision: Decision, policy: str) -> dict[str, Any]:
         "policy": policy,
         "as_of": case.as_of,
         "currency": case.currency,
-        "trace": trace_of(case, decision),
+        "trace": trace_of(case, decision, crop_model),
     }
 
 
@@ -324,6 +327,7 @@ def run_decide(
     evidence: Path,
     harvests: Path,
     model: Path,
+    crop_card: Path | None = None,
     parts: Sequence[Path],
     as_of: dt.date,
     currency: str,
@@ -340,6 +344,7 @@ def run_decide(
         evidence: evidence.parquet.
         harvests: harvests.parquet.
         model: `manifest.json` of the model folder that judges.
+        crop_card: Card of the model that told the crops, for the trace.
         parts: Outcome files of the earlier stages.
         as_of: Knowledge date.
         currency: The county's currency.
@@ -355,7 +360,8 @@ def run_decide(
     judge = read_judge(model)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
     label = policy_hash(policy)
-    rows = [decision_row(case, decision, label) for case, decision in found]
+    crops = "" if crop_card is None else str(json.loads(crop_card.read_bytes())["model"])
+    rows = [decision_row(case, decision, label, crops) for case, decision in found]
     write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
     table = of_profiles(folder.profiles.query("level == 'farmer' and parcels_valued > 0"))
     write_text(card, canonical(judge.document(table)) + "\n")

@@ -112,6 +112,7 @@ def post(
     confirm: bool = False,
     by: Signer | None = None,
     model: Mapping[str, Any] | None = None,
+    crop_card: Mapping[str, Any] | None = None,
     single: bool = False,
 ) -> Posted:
     """Make the live offers of a county, season and product those of these decisions.
@@ -126,6 +127,7 @@ def post(
         by: Who signs the audit chain; that of the environment where none is given.
         model: The default model's document, kept in the store so that its answers can be reckoned
             again.
+        crop_card: Card of the model that told the crops, kept in the store.
         single: The decisions are those of single farmers who applied: nobody else's offer is
             touched, and what stands of others is not returned.
 
@@ -144,7 +146,7 @@ def post(
         if change.fresh or change.gone:
             close(connection, change.closed)
             _insert(connection, change.fresh, change.records)
-            events += _log(connection, change, model)
+            events += _log(connection, change, model, crop_card)
         events += enter_lapses(connection, change.lapsed)
         append(connection, events, by)
         only = tuple(change.wanted) if single else ()
@@ -316,7 +318,10 @@ def _insert(connection: sa.Connection, rows: Sequence[Row], records: Iterable[Ro
 
 
 def _log(
-    connection: sa.Connection, change: _Change, model: Mapping[str, Any] | None
+    connection: sa.Connection,
+    change: _Change,
+    model: Mapping[str, Any] | None,
+    crop_card: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
     """Record the run; return its entry and those of every change."""
     standing = change.wanted.values()
@@ -332,7 +337,7 @@ def _log(
     connection.execute(sa.insert(RUNS), run)
     decisions = stored_decisions(connection, [row["decision_id"] for row in change.fresh])
     return [
-        run_event(run, enter_documents(connection, decisions.values(), model)),
+        run_event(run, enter_documents(connection, decisions.values(), model, crop_card)),
         *(closed_event(row["offer_id"], status) for row, status in change.closed),
         *(offer_event(row, decisions[row["decision_id"]]) for row in change.fresh),
     ]

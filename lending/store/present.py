@@ -102,7 +102,8 @@ class Present:
         seen = any(one.most_minor is not None for one in guarantors)
         if not lines and review is None and not said and not seen:
             return record
-        case = Case.of(read_trace(record["trace"]).case)
+        stored = read_trace(record["trace"])
+        case = Case.of(stored.case)
         told = telling(case, said, self.shelf["county"])
         if not lines and review is None and not told and not seen:
             return record
@@ -113,7 +114,8 @@ class Present:
             "guarantors": guarantors,
         }
         case = case.model_copy(update=known)
-        return decision_row(case, decide_case(case), record["policy"])
+        crops = stored.versions.get("crops", "")
+        return decision_row(case, decide_case(case), record["policy"], crops)
 
     def _of(self, record: Row) -> list[Row]:
         people = (record["household_id"], record["farmer_id"])

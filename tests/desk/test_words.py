@@ -9,23 +9,27 @@ import pytest
 
 from fieldline.desk.app.words import LANGUAGES, chosen, words
 
-APP = Path(__file__).resolve().parents[2] / "desk" / "app"
+DESK = Path(__file__).resolve().parents[2] / "desk"
 KEY = r"[a-z]+\.[a-z_0-9]+"
 #: Keys that are put together from a part and a value, by the code that does it.
 MADE = (
     "class.", "layer.", "map.unit_", "map.kind_", "desk.language_", "cap.", "income.", "hazard.",
     "stage.", "state.", "status.", "queue.", "parcel.model_", "parcel.by_", "time.alt_",
+    "report.band_", "visit.", "report.chart_", "report.none_",
 )  # fmt: skip
 
 
 def keys_said() -> set[str]:
     said: set[str] = set()
-    for path in APP.rglob("*.j2"):
-        said |= set(re.findall(rf"\bt\('({KEY})'[,)]", path.read_text("utf-8")))
-    for path in APP.glob("static/*.js"):
-        said |= set(re.findall(rf"\bt\(\"({KEY})\"", path.read_text("utf-8")))
-    for path in (*APP.glob("*.py"), *APP.parent.glob("access/*.py")):
-        said |= set(re.findall(rf"\b(?:words|t)\(\s*\"({KEY})\"", path.read_text("utf-8")))
+    for path in DESK.rglob("*.j2"):
+        said |= set(re.findall(rf"\b(?:t|both)\('({KEY})'[,)]", path.read_text("utf-8")))
+    for path in [*DESK.glob("app/static/*.js"), *DESK.glob("report/templates/*.js")]:
+        keys = r"\"((?:report|map|farmer|panel|time)\.[a-z_0-9]+)\""
+        said |= set(re.findall(keys, path.read_text("utf-8")))
+    for path in [*DESK.glob("app/*.py"), *DESK.glob("report/*.py"), *DESK.glob("access/*.py")]:
+        text = path.read_text("utf-8")
+        said |= set(re.findall(rf"\b(?:words|t|told)\(\s*\"({KEY})\"", text))
+        said |= set(re.findall(r"\"(report\.(?!js|css)[a-z_]+)\"", text))
     return said
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from fieldline.desk.colours import ACCESS_COLOURS
 from fieldline.pipeline.records.tables import read_table
 from fieldline.workflows.stages import STAGE_NAMES
 from tests.workflows.conftest import ROOT, ChainRun, tiny_config
@@ -140,13 +141,18 @@ def test_report_opens_without_asking_the_network(tiny_run: ChainRun, chromium: s
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto((tiny_run.folder / "report.html").as_uri())
         page.wait_for_selector("#chart-curves .main-svg")
-        drawn = page.locator(".layer-crop path").count()
-        page.check("#show-access")
-        assert page.locator(".layer-access path").first.is_visible()
+        drawn = page.locator("#map .parcel").count()
+        page.select_option("#layer", "decision")
+        fills = "all => all.map((shape) => shape.getAttribute('fill'))"
+        colours = page.eval_on_selector_all("#map .parcel", fills)
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert errors == []
-    assert drawn == len(gpd.read_parquet(tiny_run.folder / "parcels.parquet"))
+    parcels = gpd.read_parquet(tiny_run.folder / "parcels.parquet")
+    assert drawn == len(parcels)
+    access = pd.read_parquet(tiny_run.folder / "decisions.parquet").set_index("farmer_id")["access"]
+    approved = int((parcels["farmer_id"].map(access) == "approve").sum())
+    assert colours.count(ACCESS_COLOURS["approve"]) == approved
 
 
 def test_score_reads_the_truth(tiny_run: ChainRun) -> None:

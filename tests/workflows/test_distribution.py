@@ -24,6 +24,7 @@ OPENED = [
     "desk/app/templates/map.html.j2",
     "desk/app/words/zh.json",
     "desk/report/templates/report.html.j2",
+    "desk/report/templates/report.js",
     "lending/store/migrations/script.py.mako",
     "lending/store/migrations/versions/v0001_offers.py",
     "workflows/Snakefile",

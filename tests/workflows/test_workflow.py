@@ -34,6 +34,7 @@ ALWAYS = {"outcomes", "previous", "threads"}
 _OF_FOLDERS = {
     "risk_train": {"document", "trees", "scorecard", "card"},
     "fields_train": {"weights", "config", "card"},
+    "crops_train": {"document", "arrays", "boosting", "card"},
 }
 
 
@@ -189,15 +190,42 @@ def test_a_changed_table_of_the_lenders_own_redoes_the_stages_that_name_it(tmp_p
     assert {name for name in first if first[name] != changed[name]} == named
 
 
+def test_a_model_folder_that_changes_under_its_name_redoes_the_stages_that_read_it(
+    tmp_path: Path,
+) -> None:
+    asked = {"crops": {"classify": {"model": str(tmp_path / "m")}}}
+
+    def drawn() -> dict[str, object]:
+        plan = Plan(load_config([], asked))
+        return {stage.name: plan.settings(stage)["made_by"] for stage in STAGES}
+
+    absent = drawn()
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/manifest.json").write_text("one", encoding="utf-8")
+    sealed = drawn()
+    (tmp_path / "m/approval.json").write_text("yes", encoding="utf-8")
+    approved = drawn()
+    assert drawn() == approved
+    for before, after in ((absent, sealed), (sealed, approved)):
+        assert {name for name in after if after[name] != before[name]} == {
+            "crops_train", "classify",
+        }  # fmt: skip
+
+
 def test_the_page_of_a_county_holds_the_costs_of_absent_inputs() -> None:
     page = (ROOT / "docs/run-a-county.md").read_text(encoding="utf-8")
     assert absent_table() in page
     assert with_absences(page) == page
 
 
-def test_a_gpu_is_claimed_where_the_configuration_says_cuda_and_by_no_other_stage() -> None:
-    asked = {"crops": {"segment": {"device": "cuda"}}}
-    claims = {"fields_train", "segment"}
+@pytest.mark.parametrize(
+    ("section", "names"),
+    [("segment", {"fields_train", "segment"}), ("classify", {"crops_train"})],
+)
+def test_a_gpu_is_claimed_where_the_configuration_says_cuda_and_by_no_other_stage(
+    section: str, names: set[str]
+) -> None:
+    asked = {"crops": {section: {"device": "cuda"}}}
     for stage in STAGES:
         assert Plan(load_config()).gpus(stage) == 0
-        assert Plan(load_config([], asked)).gpus(stage) == int(stage.name in claims)
+        assert Plan(load_config([], asked)).gpus(stage) == int(stage.name in names)

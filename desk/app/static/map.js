@@ -15,11 +15,13 @@ const state = {
   parcel: address.get("parcel") || "",
   at: (address.get("at") || "").split(",").map(Number),
   q: address.get("q") || "",
+  seen: address.get("seen") !== "0",
 };
-const FILLS = ["parcels-fill", "parcels-line", "points"];
+const REVIEW = "review"; // where people's reviews stand: told by the store, not by the tiles
+const NEUTRAL = "#9e9e9e";
+const NOTHING = { type: "FeatureCollection", features: [] };
 let facts = null;
 let map = null;
-let hovered = null;
 
 function keepAddress() {
   const kept = new URLSearchParams();
@@ -31,6 +33,7 @@ function keepAddress() {
   if (state.opacity !== 60) kept.set("opacity", state.opacity);
   if (state.parcel) kept.set("parcel", state.parcel);
   if (state.q) kept.set("q", state.q);
+  if (!state.seen) kept.set("seen", "0");
   if (map) {
     const c = map.getCenter();
     kept.set("at", `${c.lng.toFixed(5)},${c.lat.toFixed(5)},${map.getZoom().toFixed(2)}`);
@@ -52,22 +55,67 @@ const api = (rest) =>
   `/api/${start.place.split("/").map(encodeURIComponent).join("/")}/${rest}` +
   (rest.includes("?") ? "&" : "?") + `lang=${start.language}`;
 
-function colourOf(layer) {
-  const pairs = facts.legends[layer].flatMap((entry, number) => [number, entry.colour]);
-  return ["match", ["get", layer], ...pairs, "#9e9e9e"];
+const legend = () => facts.legends[state.layer];
+const hidden = () => ["literal", [...state.hide]];
+function classColours(property) {
+  const pairs = legend().flatMap((entry, number) => [number, entry.colour]);
+  return ["match", ["get", property], ...pairs, NEUTRAL];
 }
-function shownFilter() {
-  return ["!", ["in", ["get", state.layer], ["literal", [...state.hide]]]];
+// The class of a parcel in the reviews' layer, by the ids that the store told.
+function reviewClass() {
+  const pairs = facts.reviewed.flatMap((parcels, number) => (parcels.length ? [parcels.map((p) => p[0]), number + 1] : []));
+  return pairs.length ? ["match", ["get", "id"], ...pairs, 0] : 0;
+}
+function outlineColour() {
+  if (state.layer !== REVIEW) return classColours(state.layer);
+  const pairs = facts.reviewed.flatMap((parcels, number) => (parcels.length ? [parcels.map((p) => p[0]), legend()[number + 1].colour] : []));
+  return pairs.length ? ["match", ["get", "id"], ...pairs, legend()[0].colour] : legend()[0].colour;
+}
+function outlineFilter() {
+  if (!state.hide.size) return null;
+  return ["!", ["in", state.layer === REVIEW ? reviewClass() : ["get", state.layer], hidden()]];
+}
+// A cell shows its most frequent class that is not hidden.
+const ranked = () => [state.layer, `${state.layer}_2`, `${state.layer}_3`];
+const visible = (property) => ["all", [">=", ["get", property], 0], ["!", ["in", ["get", property], hidden()]]];
+function cellColour() {
+  if (state.layer === REVIEW) return legend()[0].colour;
+  if (!state.hide.size) return classColours(state.layer);
+  const cases = ranked().flatMap((property) => [visible(property), classColours(property)]);
+  return ["case", ...cases, NEUTRAL];
+}
+function cellFilter() {
+  if (!state.hide.size) return null;
+  if (state.layer === REVIEW) return state.hide.has(0) ? ["==", 1, 0] : null;
+  return ["any", ...ranked().map(visible)];
+}
+const cellLayers = () => facts.coarse.map((zoom) => `cells-${zoom}`);
+const clickable = () => ["parcels-fill", "reviewed", ...cellLayers()];
+function reviewedPoints() {
+  if (state.layer !== REVIEW) return NOTHING;
+  const features = facts.reviewed.flatMap((parcels, number) =>
+    state.hide.has(number + 1) ? [] : parcels.map(([id, lng, lat]) => ({
+      type: "Feature",
+      properties: { id, colour: legend()[number + 1].colour, [REVIEW]: number + 1 },
+      geometry: { type: "Point", coordinates: [lng, lat] },
+    })),
+  );
+  return { type: "FeatureCollection", features };
 }
 function paint() {
-  const colour = colourOf(state.layer);
-  map.setPaintProperty("parcels-fill", "fill-color", colour);
-  map.setPaintProperty("points", "circle-color", colour);
+  map.setPaintProperty("parcels-fill", "fill-color", outlineColour());
   map.setPaintProperty("parcels-fill", "fill-opacity", state.opacity / 100);
-  map.setPaintProperty("parcels-line", "line-color", state.opacity < 40 ? colour : "#26332e");
-  for (const name of FILLS) map.setFilter(name, state.hide.size ? shownFilter() : null);
-  map.setFilter("selected", ["==", ["get", "id"], state.parcel]);
+  map.setPaintProperty("parcels-line", "line-color", lineColour());
+  for (const name of ["parcels-fill", "parcels-line"]) map.setFilter(name, outlineFilter());
+  for (const name of cellLayers()) {
+    map.setPaintProperty(name, "circle-color", cellColour());
+    map.setFilter(name, cellFilter());
+  }
+  map.getSource("reviewed").setData(reviewedPoints());
+  const shown = state.seen ? "visible" : "none";
+  for (const name of ["seen-halo", "seen"]) if (map.getLayer(name)) map.setLayoutProperty(name, "visibility", shown);
 }
+const lineColour = () => (state.opacity < 40 ? outlineColour() : "#26332e");
 
 function drawLegend() {
   el("legend").replaceChildren(
@@ -119,13 +167,14 @@ function drawScene() {
 async function choose(parcel, fly) {
   state.parcel = parcel;
   keepAddress();
-  paint();
+  map.getSource("selected").setData(NOTHING);
   el("panel").hidden = !parcel;
   if (!parcel) return;
   try {
     const told = await ask(api(`parcels/${encodeURIComponent(parcel)}`));
     if (state.parcel !== parcel) return;
     el("panel-body").innerHTML = told.html;
+    map.getSource("selected").setData(told.outline);
     if (fly) map.fitBounds(told.bounds, { padding: 120, maxZoom: 16, animate: false });
   } catch (error) {
     el("panel-body").textContent = error.message;
@@ -209,6 +258,13 @@ function wire() {
     drawScene();
     keepAddress();
   });
+  el("seen").checked = state.seen;
+  el("seen").parentElement.hidden = !facts.seen;
+  el("seen").addEventListener("change", () => {
+    state.seen = el("seen").checked;
+    paint();
+    keepAddress();
+  });
   el("search").value = state.q;
   let waiting;
   el("search").addEventListener("input", () => {
@@ -226,7 +282,7 @@ function keys(event) {
     return el("map").querySelector("canvas").focus();
   }
   if (["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName)) return;
-  const number = "123456".indexOf(event.key);
+  const number = "1234567".indexOf(event.key);
   if (number >= 0) setLayer(start.layers[number]);
   else if (event.key === "/") {
     event.preventDefault();
@@ -236,11 +292,49 @@ function keys(event) {
     location.assign(pageOf("parcel", state.parcel));
 }
 
+// Every layer is born with its colours and filter: one set later would have all tiles read again.
+function drawnLayers() {
+  const source = { source: "parcels", "source-layer": "parcels" };
+  const filtered = (filter) => (filter ? { filter } : {});
+  const fine = facts.fine;
+  const cells = facts.coarse.map((zoom, number) => ({
+    id: `cells-${zoom}`, type: "circle", source: "parcels", "source-layer": `cells_${zoom}`,
+    ...(number ? { minzoom: zoom } : {}), maxzoom: zoom + 1, ...filtered(cellFilter()),
+    paint: { "circle-color": cellColour(), "circle-radius": ["interpolate", ["linear"], ["zoom"], zoom, 1.6, zoom + 1, 3] },
+  }));
+  const seen = !facts.seen ? [] : [["seen-halo", "#10201a", 2.6, 0.55], ["seen", "#fff", 1.4, 1]].map(([id, colour, width, opacity]) => ({
+    id, type: "line", source: "parcels", "source-layer": "seen", minzoom: Math.max(fine, 14),
+    layout: { visibility: state.seen ? "visible" : "none" },
+    paint: { "line-color": colour, "line-width": width, "line-opacity": opacity, ...(id === "seen" ? { "line-dasharray": [4, 2] } : {}) },
+  }));
+  return [
+    { id: "ground", type: "background", paint: { "background-color": "#e7ece8" } },
+    ...cells,
+    { id: "parcels-fill", type: "fill", ...source, minzoom: fine, ...filtered(outlineFilter()), paint: { "fill-color": outlineColour(), "fill-opacity": state.opacity / 100, "fill-antialias": false } },
+    { id: "parcels-line", type: "line", ...source, minzoom: Math.min(fine + 1, 14), ...filtered(outlineFilter()), paint: { "line-color": lineColour(), "line-width": ["interpolate", ["linear"], ["zoom"], 12, 0.3, 16, 1.2] } },
+    ...seen,
+    { id: "reviewed", type: "circle", source: "reviewed", maxzoom: fine + 1, paint: { "circle-color": ["get", "colour"], "circle-radius": 4, "circle-stroke-color": "#fff", "circle-stroke-width": 1 } },
+    { id: "selected", type: "line", source: "selected", paint: { "line-color": "#d4002a", "line-width": 3 } },
+    { id: "labels", type: "symbol", ...source, minzoom: 16.5, layout: { "text-field": ["get", "id"], "text-size": 11 }, paint: { "text-halo-color": "#fff", "text-halo-width": 1.5 } },
+  ];
+}
+// Room around a county that is shown whole: the controls lie over the map's right side.
+function beside() {
+  const side = el("side").getBoundingClientRect().width;
+  return { left: 40, top: 40, bottom: 40, right: side < innerWidth / 2 ? side + 30 : 40 };
+}
+function hitAt(point) {
+  const hits = map.queryRenderedFeatures(point, { layers: clickable() });
+  return hits.length ? hits[0].properties : null;
+}
+function namedClass(hit) {
+  const number = state.layer === REVIEW ? facts.reviewed.findIndex((parcels) => parcels.some((p) => p[0] === hit.id)) + 1 : hit[state.layer];
+  return legend()[number]?.text ?? "";
+}
 function drawMap() {
   maplibre.setWorkerUrl("/vendor/maplibre-gl-worker.mjs");
   const protocol = new globalThis.pmtiles.Protocol();
   maplibre.addProtocol("pmtiles", protocol.tile);
-  const source = { source: "parcels", "source-layer": "parcels" };
   const placed = state.at.length === 3 && state.at.every(Number.isFinite);
   map = new maplibre.Map({
     container: "map",
@@ -248,41 +342,43 @@ function drawMap() {
     fadeDuration: 0,
     ...(placed
       ? { center: state.at.slice(0, 2), zoom: state.at[2] }
-      : { bounds: facts.bounds, fitBoundsOptions: { padding: 40 } }),
+      : { bounds: facts.bounds, fitBoundsOptions: { padding: beside() } }),
     style: {
       version: 8,
-      sources: { parcels: { type: "vector", url: `pmtiles://${location.origin}${facts.tiles}`, promoteId: "id" } },
-      layers: [
-        { id: "ground", type: "background", paint: { "background-color": "#e7ece8" } },
-        { id: "parcels-fill", type: "fill", ...source, minzoom: start.pointsBelow, paint: { "fill-color": "#9e9e9e" } },
-        { id: "parcels-line", type: "line", ...source, minzoom: 12, paint: { "line-width": ["interpolate", ["linear"], ["zoom"], 12, 0.3, 16, 1.2] } },
-        { id: "points", type: "circle", source: "parcels", "source-layer": "points", maxzoom: start.pointsBelow, paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 8, 1.2, 11, 2.2] } },
-        { id: "selected", type: "line", ...source, paint: { "line-color": "#d4002a", "line-width": 3 } },
-        { id: "labels", type: "symbol", ...source, minzoom: 16.5, layout: { "text-field": ["get", "id"], "text-size": 11 }, paint: { "text-halo-color": "#fff", "text-halo-width": 1.5 } },
-      ],
+      sources: {
+        parcels: { type: "vector", url: `pmtiles://${location.origin}${facts.tiles}` },
+        selected: { type: "geojson", data: NOTHING },
+        reviewed: { type: "geojson", data: reviewedPoints() },
+      },
+      layers: drawnLayers(),
     },
   });
   map.addControl(new maplibre.NavigationControl({ showCompass: false }), "top-left");
   map.addControl(new maplibre.ScaleControl(), "bottom-left");
   map.on("load", () => {
-    paint();
     drawScene();
     if (state.parcel) choose(state.parcel, !placed);
     if (state.q) find();
+  });
+  // When the first parcels are on the screen, and when the map rests: read by the measurements.
+  map.on("sourcedata", (event) => {
+    if (event.sourceId !== "parcels" || !event.tile || document.body.dataset.paint) return;
+    map.once("render", () => (document.body.dataset.paint ||= String(Math.round(performance.now()))));
   });
   map.once("idle", () => {
     document.body.dataset.idle = String(Math.round(performance.now()));
   });
   map.on("moveend", keepAddress);
   map.on("click", (event) => {
-    const hits = map.queryRenderedFeatures(event.point, { layers: ["parcels-fill", "points"] });
-    choose(hits.length ? hits[0].properties.id : "", false);
+    const hit = hitAt(event.point);
+    if (hit && !hit.id) map.easeTo({ center: event.lngLat, zoom: map.getZoom() + 1.5, duration: 0 });
+    else choose(hit ? hit.id : "", false);
   });
   map.on("mousemove", (event) => {
-    const hits = map.queryRenderedFeatures(event.point, { layers: ["parcels-fill", "points"] });
-    map.getCanvas().style.cursor = hits.length ? "pointer" : "";
-    hovered = hits.length ? hits[0].properties : null;
-    el("hover").textContent = hovered ? `${hovered.id} · ${facts.legends[state.layer][hovered[state.layer]].text}` : "";
+    const hit = hitAt(event.point);
+    map.getCanvas().style.cursor = hit ? "pointer" : "";
+    const name = hit && (hit.id || t("map.cell").replace("{parcels}", hit.n));
+    el("hover").textContent = hit ? `${name} · ${namedClass(hit)}` : "";
   });
 }
 
@@ -293,7 +389,7 @@ async function begin() {
     el("status").textContent = t("map.making_tiles");
     await new Promise((done) => setTimeout(done, 1000));
   }
-  el("status").textContent = facts.running ? t("map.running").replace("{stage}", facts.running) : "";
+  el("status").textContent = facts.problem ? facts.problem : facts.running ? t("map.running").replace("{stage}", facts.running) : "";
   wire();
   drawLegend();
   drawMap();

@@ -217,6 +217,64 @@ def test_the_map_draws_filters_and_keeps_its_state(page: Any, address: str, fold
     assert [url for url in page.asked if not url.startswith((address, "about:", "blob:"))] == []
 
 
+def test_reviews_stand_on_the_map_as_the_store_tells(
+    client: TestClient, page: Any, address: str, folder: Path
+) -> None:
+    told = client.get(f"/api/{PLACE}/map").json()
+    access = table(folder, "decisions").set_index("farmer_id")["access"]
+    parcels = table(folder, "parcels")
+    waits = set(parcels.loc[parcels["farmer_id"].map(access) == "review", "parcel_id"])
+    assert waits
+    assert {point[0] for point in told["reviewed"][0]} == waits
+    assert counts(told, "review") == {"none": len(parcels) - len(waits), "waits": len(waits)}
+    page.goto(f"{address}/map/{PLACE}")
+    wait_for(page, IDLE)
+    page.keyboard.press("7")
+    page.locator("#legend button[data-key=none]").click()
+    drawn = """() => [...new Set(desk.map.queryRenderedFeatures({layers: ["parcels-fill"]})
+        .map((f) => f.properties.id))].sort()"""
+    wait_for(page, f"() => ({drawn})().length === {len(waits)}")
+    assert set(page.evaluate(drawn)) == waits
+
+
+def test_seen_fields_lie_over_the_rings_and_can_be_put_away(
+    page: Any, address: str, folder: Path
+) -> None:
+    middle = table(folder, "parcels")["bbox"].iloc[0]
+    at = f"at={middle['xmin']:.5f},{middle['ymin']:.5f},15"
+    page.goto(f"{address}/map/{PLACE}?{at}")
+    wait_for(page, IDLE)
+    drawn = '() => desk.map.queryRenderedFeatures({layers: ["seen"]}).length'
+    assert page.evaluate(drawn) > 0
+    page.locator("#seen").uncheck()
+    wait_for(page, f"() => ({drawn})() === 0")
+    assert "seen=0" in page.url
+
+
+def test_from_afar_cells_hold_every_parcel_and_a_hidden_class_gives_way(
+    client: TestClient, page: Any, address: str, folder: Path
+) -> None:
+    told = client.get(f"/api/{PLACE}/map").json()
+    west, south, east, north = told["bounds"]
+    zoom = told["fine"] - 0.4
+    at = f"at={(west + east) / 2:.5f},{(south + north) / 2:.5f},{zoom}"
+    page.goto(f"{address}/map/{PLACE}?{at}&layer=decision")
+    wait_for(page, IDLE)
+    layer = f"cells-{told['fine'] - 1}"
+    held = f"""() => Object.values(Object.fromEntries(
+        desk.map.queryRenderedFeatures({{layers: ["{layer}"]}}).map((f) => [
+            f.geometry.coordinates.join(), f.properties.n]))).reduce((a, b) => a + b, 0)"""
+    assert page.evaluate(held) == told["parcels"]
+    page.locator("#legend button[data-key=approve]").click()
+    page.locator("#legend button[data-key=review]").click()
+    classes = f"""() => desk.map.queryRenderedFeatures({{layers: ["{layer}"]}}).every((f) =>
+        [f.properties.decision, f.properties.decision_2, f.properties.decision_3].includes(2))"""
+    wait_for(page, classes)
+    access = table(folder, "decisions").set_index("farmer_id")["access"]
+    declined = (table(folder, "parcels")["farmer_id"].map(access) == "decline").sum()
+    assert page.evaluate(held) >= declined > 0
+
+
 def test_a_parcel_is_found_and_opened_by_keyboard(page: Any, address: str, folder: Path) -> None:
     parcel = str(table(folder, "parcels")["parcel_id"].iloc[11])
     page.goto(f"{address}/map/{PLACE}")
