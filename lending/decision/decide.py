@@ -312,6 +312,11 @@ def decision_row(
     }
 
 
+def crop_model_of(card: Path | None) -> str:
+    """Return what a trace calls the model that told the crops; empty where no card is given."""
+    return "" if card is None else str(json.loads(card.read_bytes())["model"])
+
+
 _OUTCOME = {"approve": OK, "review": "to_review", "decline": "declined"}
 
 
@@ -360,7 +365,7 @@ def run_decide(
     judge = read_judge(model)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
     label = policy_hash(policy)
-    crops = "" if crop_card is None else str(json.loads(crop_card.read_bytes())["model"])
+    crops = crop_model_of(crop_card)
     rows = [decision_row(case, decision, label, crops) for case, decision in found]
     write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
     table = of_profiles(folder.profiles.query("level == 'farmer' and parcels_valued > 0"))
