@@ -1,5 +1,6 @@
 # Fieldline: `make demo` sets up everything and runs the simulated county; `make test` the tests,
-# in WORKERS processes.
+# in WORKERS processes. A worker that dies is a failure and is not replaced: pytest-xdist 3.8 then
+# waits for ever at the end.
 PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
@@ -25,7 +26,7 @@ desk: $(READY)
 	$(BIN)/fieldline desk
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 lint: $(READY)
 	$(BIN)/ruff check .

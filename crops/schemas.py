@@ -30,6 +30,12 @@ RING_FIELDS = TableSchema(
         Column("undrawn", pa.float64(), "Share of that field outside the ring", nullable=True, minimum=0, maximum=1),
         Column("fields_in_ring", pa.int32(), "Seen fields that each cover a tenth of the ring", minimum=0),
         Column("seen_area_m2", pa.float64(), "Area of the ring in any seen field", "m2", minimum=0),
+        Column("own_area_m2", pa.float64(), "Part of it in the ring's own fields: the one that covers most of it and those that lie mostly inside", "m2", minimum=0),
+        Column("foreign_area_m2", pa.float64(), "Part of it in fields that lie mostly outside", "m2", minimum=0),
+        Column("foreign_field", pa.string(), "The one of those that covers most of the ring", nullable=True),
+        Column("foreign_parcel", pa.string(), "Parcel of another ring that it is the field of", nullable=True),
+        Column("open_area_m2", pa.float64(), "Area of the ring on seen land that is no field", "m2", minimum=0),
+        Column("open_cover", pa.string(), "What most of that is: `bare`, `water` or `wood`", nullable=True),
     ),
     key=("parcel_id",),
 )  # fmt: skip

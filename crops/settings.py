@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fieldline.pipeline.records.settings import Section, TableName
+from fieldline.pipeline.records.settings import ModelFolder, Section, TableName
 
 
 class FieldsSettings(Section):
@@ -63,9 +63,16 @@ class FieldsSettings(Section):
 class SegmentSettings(Section):
     """Field polygons by a network."""
 
-    model: Path | None = None
-    """Folder of an approved network (`fieldline fields gate`); empty takes the one that ships with
-    Fieldline, which learnt from simulated counties."""
+    model: Annotated[Path | None, ModelFolder] = None
+    """Folder of an approved network (`fieldline fields gate`); empty takes one that is trained on
+    the county's own outlines, or the one that ships, which learnt from simulated counties."""
+    pseudo_steps: int = Field(150, ge=0)
+    """Where the county gives outlines to learn from (`inputs.field_outlines`): steps on its own
+    pseudo-fields, which cost no label ..."""
+    steps: int = Field(250, ge=1)
+    """... and on the outlines (minutes on a processor)."""
+    seed: int = Field(1, ge=0)
+    """Seed of that training."""
     enabled: bool = True
     """Look for field polygons; without torch and safetensors the stage says so and goes on."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -89,11 +96,23 @@ class SegmentSettings(Section):
     """Smaller regions are no field (0.3 mu), m2."""
     simplify_m: float = Field(5.0, ge=0, le=30)
     """Outlines lose corners up to about this size, m; neighbours keep one common border."""
+    least_green: float = Field(0.35, ge=0, le=1)
+    """A polygon whose mean greenest NDVI stays below this in a season that is over is no field:
+    houses, roads, greenhouses, idle land ..."""
+    water_nir: float = Field(0.1, ge=0, le=1)
+    """... or water, where its mean near infrared is lower than this."""
+    always_green: float = Field(0.4, ge=0, le=1)
+    """A polygon whose mean least green NDVI stays above this is grass, orchard or wood ..."""
+    wood_nir: float = Field(0.26, ge=0, le=1)
+    """... and a wood where its mean near infrared is lower than this (two areas of Germany)."""
 
 
 class ClassifySettings(Section):
     """Crop classifier."""
 
+    model: Annotated[Path | None, ModelFolder] = None
+    """Folder of an approved crop model (`fieldline crops gate`), which then serves instead of one
+    that is trained from the county's own labels."""
     step_days: int = Field(10, ge=1, le=60)
     """Step of the regularised series, days."""
     min_labels_per_class: int = Field(3, ge=2)
@@ -152,6 +171,8 @@ class ClassifySettings(Section):
     """Parcels' worth of the labels' own shares that the re-estimated shares start from."""
     refuse_known: float = Field(0.05, ge=0, lt=0.5)
     """Share of the known crops that may be lost to the refusal of other land; 0 refuses none."""
+    survey_next: int = Field(50, ge=0, le=5000)
+    """Parcels on the list of those to survey next."""
     threads: int = Field(1, ge=1)
     """Threads for training; results do not depend on it."""
     seed: int = 17

@@ -15,8 +15,10 @@ import typer
 from fieldline.pipeline.records.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    from fieldline.crops.recognise.features import View
     from fieldline.crops.recognise.points import Points
     from fieldline.crops.settings import ClassifySettings
 
@@ -42,7 +44,7 @@ def _settings(config: list[Path] | None) -> ClassifySettings:
 
 def _points(
     file: Path, layout: str, fields: Path | None, codes: str, bands: str, label: str,
-    settings: ClassifySettings,
+    settings: ClassifySettings, grid: Mapping[str, Any] | None = None, starts: str = "",
 ) -> Points:  # fmt: skip
     from fieldline.crops.recognise.label_tables import LabelledSeries
     from fieldline.crops.recognise.points import BANDS, read_points, read_polygons
@@ -51,8 +53,8 @@ def _points(
         names = tuple(name.strip() for name in bands.split(",")) if bands else BANDS
         return read_points(file, names, label)
     own = {"worldcereal": "codes_worldcereal.csv", "bavaria_halfmonth": "codes_bavaria_iacs.csv"}
-    table = codes or own.get(layout)
-    return read_polygons(LabelledSeries(file, layout, fields, table), settings.step_days)
+    source = LabelledSeries(file, layout, fields, codes or own.get(layout))
+    return read_polygons(source, settings.step_days, grid, starts)
 
 
 @crops_app.command("evaluate")
@@ -66,6 +68,9 @@ def crops_evaluate(
     leave_out: Annotated[
         bool, typer.Option(help="Leave classes out one by one: is other land known as such?")
     ] = False,
+    dates: Annotated[
+        int, typer.Option(min=0, max=60, help="Also judge series that end at so many dates.")
+    ] = 0,
     peers: Annotated[bool, typer.Option(help="Score plain tools in the same run.")] = True,
     layout: Layout = "long",
     fields: Fields = None,
@@ -80,7 +85,7 @@ def crops_evaluate(
     Example: fieldline crops evaluate points.npz --protocol per-class:300 --seeds 3 --json out.json
     """
     from fieldline.crops.model_card import write_card
-    from fieldline.crops.recognise.evaluate import Protocol, evaluate, leave_classes_out
+    from fieldline.crops.recognise.evaluate import Protocol, evaluate
 
     if not file.is_file():
         raise UserError(f"{file} does not exist", "check the path")
@@ -94,7 +99,13 @@ def crops_evaluate(
 
     found |= evaluate(points, asked, settings, seeds=seeds, beside=peers, say=say)
     if leave_out:
+        from fieldline.crops.recognise.unseen_classes import leave_classes_out
+
         found["left_out"] = leave_classes_out(points, asked, settings, seeds=seeds)
+    if dates:
+        from fieldline.crops.recognise.early import by_date
+
+        found["by_date"] = by_date(points, asked, settings, seeds=seeds, dates=dates, say=say)
     if json_to is not None:
         write_card(found, json_to)
     _show(found)
@@ -104,6 +115,13 @@ def crops_evaluate(
 def crops_train(
     file: File,
     out: Annotated[Path, typer.Option(help="New folder of the model.")],
+    season_start: Annotated[
+        str, typer.Option(help="First day (MM-DD) of the seasons that the model is to serve.")
+    ] = "",
+    view: Annotated[
+        str,
+        typer.Option(help="full, or shape where the counties' images are processed otherwise."),
+    ] = "full",
     layout: Layout = "long",
     fields: Fields = None,
     codes: Codes = "",
@@ -113,7 +131,9 @@ def crops_train(
 ) -> None:
     """Train on all series of FILE and write a model folder; the card is of series held out.
 
-    Example: fieldline crops train points.npz --out model
+    A model that is to serve counties needs a table with dates and --season-start.
+
+    Example: fieldline crops train series.parquet --season-start 10-01 --out model
     """
     import numpy as np
 
@@ -122,18 +142,21 @@ def crops_train(
     from fieldline.crops.recognise.model_folder import write_crop_model
     from fieldline.crops.recognise.recogniser import fit_recogniser
 
+    if view not in ("full", "shape"):
+        raise UserError(f"view {view!r} is unknown", "give full or shape")
     settings = _settings(config)
-    points = _points(file, layout, fields, codes, bands, label, settings)
+    points = _points(file, layout, fields, codes, bands, label, settings, None, season_start)
     points = with_rare_joined(points, settings.min_labels_per_class)
-    training = training_of(points, np.arange(len(points.labels)), settings)
+    seen: View = "shape" if view == "shape" else "full"
+    training = training_of(points, np.arange(len(points.labels)), settings, seen)
     fitted = fit_recogniser(training, None, settings)
     card: dict[str, Any] = {
         "trained_on": {file.name: _digest(file)}, "labels": len(training.labels),
-        "remarks": list(points.remarks), "grouped_by": training.block,
+        "remarks": list(points.remarks), "trained": True,
+        "split": f"{settings.folds} folds; grouped by {training.block}",
         "settings": settings.model_dump(mode="json"),
     } | model_story(training, fitted, settings)  # fmt: skip
-    grid = {"steps": points.cube.values.shape[1]}
-    version = write_crop_model(out, fitted.model, grid, card)
+    version = write_crop_model(out, fitted.model, points.grid, card)
     held = card["held_out"]
     print(f"{version}  held-out macro-F1 {held['macro_f1']:.4f}  {out}")
 
@@ -141,8 +164,16 @@ def crops_train(
 @crops_app.command("gate")
 def crops_gate(
     folder: Annotated[Path, typer.Argument(help="Model folder that is to serve.")],
-    on: Annotated[Path, typer.Option(help="Labelled series that it has not learnt from.")],
-    against: Annotated[Path | None, typer.Option(help="Model folder that serves today.")] = None,
+    on: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled series that it has not learnt from; without any its own labels judge "
+            "it, as they were held out."
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Model folder that serves today; needs --on.")
+    ] = None,
     by: Annotated[str, typer.Option(help="Who approves.")] = "",
     layout: Layout = "long",
     fields: Fields = None,
@@ -155,26 +186,29 @@ def crops_gate(
 
     Example: fieldline crops gate model --on other_points.npz --by "model committee"
     """
-    from fieldline.crops.recognise.gate import measure, objections
+    from fieldline.crops.recognise.gate import held_by_card, measure, objections
     from fieldline.crops.recognise.model_folder import approve_crop_model, read_crop_model
     from fieldline.workflows import exits
 
     settings = _settings(config)
-    model, grid, card = read_crop_model(folder, settings)
-    points = _points(on, layout, fields, codes, bands, label, settings)
-    if points.cube.values.shape[1] != grid["steps"]:
-        raise UserError(
-            f"{on} has {points.cube.values.shape[1]} dates and the model takes {grid['steps']}",
-            "give series on the same dates",
-        )
-    new = measure(model, points)
-    old = None if against is None else measure(read_crop_model(against, settings)[0], points)
-    found = list(objections(new, old, _digest(on) in card["trained_on"].values()))
+    model = read_crop_model(folder, settings)
+    if on is None:
+        if against is not None:
+            raise UserError("--against needs series that judge both models", "give --on FILE")
+        new, old, own = held_by_card(model.card), None, False
+    else:
+        points = _points(on, layout, fields, codes, bands, label, settings, model.grid)
+        new = measure(model, points)
+        old = None if against is None else measure(read_crop_model(against, settings), points)
+        own = _digest(on) in model.card.get("trained_on", {}).values()
+    found = list(objections(new, old, own))
     for objection in found:
         print(f"refused: {objection}")
     if not found:
-        approve_crop_model(folder, card["version"], by=by, figures=new.to_dict())
-        print(f"approved: {folder} ({card['version']}), macro-F1 {new.macro_f1:.4f} on {on.name}")
+        approve_crop_model(folder, model.version, by=by, figures=new.to_dict())
+        told = "its own labels, held out" if on is None else on.name
+        print(f"approved: {folder} ({model.version}), macro-F1 {new.macro_f1:.4f} on {told}; "
+              "name it in crops.classify.model")  # fmt: skip
     raise typer.Exit(exits.FOUND if found else exits.OK)
 
 
@@ -200,6 +234,13 @@ def _show(found: dict[str, Any]) -> None:
     told = ", ".join(f"{key} {value:.4f}" for key, value in found["told"].items()
                      if value is not None)  # fmt: skip
     print(f"answers   {told}")
+    for row in found.get("by_date", []):
+        measured = {"accuracy": row["accuracy"]["value"]} | {
+            key: row[key] for key in ("told", "accuracy_when_told", "set_size")
+        }
+        shown = ", ".join(f"{key} {value:.4f}" for key, value in measured.items()
+                          if value is not None)  # fmt: skip
+        print(f"after {row['steps']:>3} steps            {shown}")
     for name, row in found.get("left_out", {}).get("by_class", {}).items():
         shown = "  ".join(f"{key} {value:.4f}" for key, value in row.items())
         print(f"without {name:<18} {shown}")

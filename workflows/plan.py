@@ -91,9 +91,8 @@ class Plan:
 
     def settings(self, stage: Stage) -> dict[str, Any]:
         """Return the parameters of a stage's rule: settings as plain values, and what made it."""
-        drawn = {name: self._setting(place) for name, place in stage.settings.items()}
-        if stage.threads:
-            drawn = {n: _without_threads(value) for n, value in drawn.items()}
+        drawn = {name: _without_threads(self._setting(place))
+                 for name, place in stage.settings.items()}  # fmt: skip
         own = {path: text for place in stage.settings.values() for path, text in
                own_tables(self._section_or_none(place)).items()}  # fmt: skip
         return {**drawn, "made_by": made_by(stage.run) | ({"own_tables": own} if own else {})}

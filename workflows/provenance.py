@@ -1,9 +1,9 @@
 """What made an artifact besides its inputs and settings: the release, and the tables of `data/`.
 
 Owns finding which reference tables a stage can read: those named in its module or in one that it
-imports, and those of the lender's own that its settings name. A changed table or release thereby
-redoes the stages that it touches and no others, without a second list of tables that could fall
-behind the code.
+imports, and those and the model folders of the lender's own that its settings name. A changed
+table, model or release thereby redoes the stages that it touches and no others, without a second
+list of tables that could fall behind the code.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fieldline.pipeline.records.settings import TableName
+from fieldline.pipeline.records.settings import ModelFolder, TableName
 
 _PACKAGE = "fieldline"
 _ROOT = Path(str(files(_PACKAGE)))
 _TABLES = _ROOT / "data"
+#: Files of a model folder that change with anything in it, and with who approved it.
+_OF_A_MODEL = ("manifest.json", "approval.json")
 
 
 def made_by(run: str) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def made_by(run: str) -> dict[str, Any]:
 
 
 def own_tables(section: Any) -> dict[str, str]:
-    """Return the content hash of each table of the lender's own that a section of settings names.
+    """Return the content hash of each table and model folder that a section of settings names.
 
     Args:
         section: A section, or a plain value, which names none.
@@ -55,9 +57,15 @@ def own_tables(section: Any) -> dict[str, str]:
         value = getattr(section, name)
         if TableName in field.metadata and isinstance(value, str) and Path(value).is_absolute():
             path = Path(value)
-            found[value] = _hash_of(path.read_bytes()) if path.is_file() else ""
+            found[value] = _file_hash(path)
+        if ModelFolder in field.metadata and isinstance(value, Path):
+            found |= {str(value / part): _file_hash(value / part) for part in _OF_A_MODEL}
         found |= own_tables(value)
     return found
+
+
+def _file_hash(path: Path) -> str:
+    return _hash_of(path.read_bytes()) if path.is_file() else ""
 
 
 def tables_of(module: str) -> list[str]:

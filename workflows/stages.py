@@ -161,10 +161,34 @@ STAGES: tuple[Stage, ...] = (
         },
     ),
     Stage(
+        "fields_train",
+        "fieldline.crops.segment.train_stage:run_fields_train",
+        "Field network",
+        reads={
+            "scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet"),
+            "outlines": Source("field_outlines"),
+        },
+        makes={
+            "out": "models/fields/manifest.json", "weights": "models/fields/weights.safetensors",
+            "config": "models/fields/config.json", "card": "models/fields/card.json",
+        },
+        settings={
+            "grid": "county.grid", "scene_settings": "county.scenes", "settings": "crops.segment",
+            "season": "season",
+        },
+        about="file",
+        mem_mb=6000,
+        threads="crops.segment",
+        gpu="crops.segment",
+    ),
+    Stage(
         "segment",
         "fieldline.crops.segment.stage:run_segment",
         "Field polygons",
-        reads={"scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet")},
+        reads={
+            "scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet"),
+            "network": Artifact("models/fields/manifest.json"),
+        },
         makes={"out": "field_polygons.parquet", "out_rings": "ring_fields.parquet"},
         settings={
             "grid": "county.grid", "scene_settings": "county.scenes", "settings": "crops.segment",
@@ -190,9 +214,9 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=3000,
     ),
     Stage(
-        "classify",
-        "fieldline.crops.recognise.classify:run_classify",
-        "Crops",
+        "crops_train",
+        "fieldline.crops.recognise.train_stage:run_crops_train",
+        "Crop model",
         reads={
             "observations": Artifact("observations.parquet"),
             "parcels": Artifact("parcels.parquet"),
@@ -202,16 +226,43 @@ STAGES: tuple[Stage, ...] = (
             "labelled_series": Source("labelled_series"),
             "labelled_fields": Source("labelled_fields"),
         },
-        makes={"out": "crops.parquet", "card": "models/crop_classifier.json"},
+        makes={
+            "out": "models/crops/manifest.json", "document": "models/crops/model.json",
+            "arrays": "models/crops/arrays.npz", "boosting": "models/crops/boosting.ubj",
+            "card": "models/crops/card.json",
+        },
         settings={
             "labelled_format": "county.inputs.labelled_series_format",
             "label_codes": "county.inputs.label_codes",
-            "table_columns": "county.inputs.columns",
+            "table_columns": "county.inputs.columns", "county": "county_id",
             "seasons": "seasons", "clear_dates": "observe.clear", "settings": "crops.classify",
         },
         stops=("intake", "observe"),
+        about="file",
         mem_mb=4000,
         threads="crops.classify",
+        gpu="crops.classify",
+    ),
+    Stage(
+        "classify",
+        "fieldline.crops.recognise.classify:run_classify",
+        "Crops",
+        reads={
+            "observations": Artifact("observations.parquet"),
+            "parcels": Artifact("parcels.parquet"),
+            "model": Artifact("models/crops/manifest.json"),
+            "survey": Source("survey"),
+        },
+        makes={
+            "out": "crops.parquet", "card": "models/crop_classifier.json",
+            "out_next": "survey_next.csv",
+        },
+        settings={
+            "table_columns": "county.inputs.columns", "county": "county_id",
+            "season": "season", "clear_dates": "observe.clear", "settings": "crops.classify",
+        },
+        stops=("intake", "observe"),
+        mem_mb=4000,
     ),
     Stage(
         "grow",
@@ -285,6 +336,7 @@ STAGES: tuple[Stage, ...] = (
         "Evidence: declared, seen, registry",
         reads={
             "parcels": Artifact("parcels.parquet"), "fields": Artifact("fields.parquet"),
+            "ring_fields": Artifact("ring_fields.parquet"),
             "crops": Artifact("crops.parquet"), "crop_values": Artifact("crop_values.parquet"),
             "registry": Source("registry"), "protected": Source("protected"),
             "documents": Source("documents"),
@@ -337,7 +389,9 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
             "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
-            "model": Artifact("models/default/manifest.json"), "parts": Outcomes(of_scenes=False),
+            "model": Artifact("models/default/manifest.json"),
+            "crop_card": Artifact("models/crop_classifier.json"),
+            "parts": Outcomes(of_scenes=False),
         },
         makes={"out": "decisions.parquet", "card": "models/pd.json"},
         settings={
@@ -351,7 +405,9 @@ STAGES: tuple[Stage, ...] = (
         "Offers",
         reads={
             "decisions": Artifact("decisions.parquet"), "farmers": Artifact("farmers.parquet"),
-            "model": Artifact("models/pd.json"), "parcels": Artifact("parcels.parquet"),
+            "model": Artifact("models/pd.json"),
+            "crop_card": Artifact("models/crop_classifier.json"),
+            "parcels": Artifact("parcels.parquet"),
             "evidence": Artifact("evidence.parquet"),
         },
         makes={"offers": "offers.csv", "queue": "review_queue.csv"},

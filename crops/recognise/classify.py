@@ -1,15 +1,14 @@
 """The classify stage: one crop, a probability, a prediction set, or an honest "cannot tell".
 
-Owns `crops.parquet` and the stage's outcomes. Labels are surveys of this season and of earlier
-ones, laid on the season's own clock, and labelled series of other parcels; truth is never read. The
-one idea: training is small and whole, prediction streams, and a parcel is answered only where it is
+Owns `crops.parquet` and the stage's outcomes; what answers is a sealed model of `crops_train`.
+Truth is never read. The one idea: prediction streams, and a parcel is answered only where it is
 like something that was labelled and such an answer is usually right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +16,24 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fieldline.crops.inputs import LABELLED, SURVEY
-from fieldline.crops.model_card import content_hash, write_card
-from fieldline.crops.recognise.crop_card import crop_card
+from fieldline.crops.inputs import SURVEY
+from fieldline.crops.model_card import write_card
+from fieldline.crops.recognise.clock import Clock, county_clock, model_clock, refuse_other_season
+from fieldline.crops.recognise.crop_card import served_card
 from fieldline.crops.recognise.features import Cube, rows_of
-from fieldline.crops.recognise.label_tables import LabelledSeries
-from fieldline.crops.recognise.labels import (
-    SeasonLabels,
-    SurveyLabels,
-    survey_labels,
+from fieldline.crops.recognise.labels import SurveyLabels, survey_labels
+from fieldline.crops.recognise.model_folder import read_run_model
+from fieldline.crops.recognise.next_survey import (
+    SurveyList,
+    of_model,
+    of_none,
+    write_survey_list,
 )
 from fieldline.crops.recognise.places import parcel_places
-from fieldline.crops.recognise.recogniser import Answers, Fitted, Recogniser, fit_recogniser
+from fieldline.crops.recognise.recogniser import Answers, Recogniser, settled
 from fieldline.crops.recognise.sets import area_band
-from fieldline.crops.recognise.training import (
-    Clock,
-    Gathered,
-    county_clock,
-    crops_by_parcel,
-    gather_population,
-    gather_training,
-)
+from fieldline.crops.recognise.train_stage import home
+from fieldline.crops.recognise.training import crops_by_parcel, gather_population
 from fieldline.crops.schemas import CROPS
 from fieldline.crops.series import ClearSeries, Ints, iter_clear, ndvi, stopped_parcels
 from fieldline.crops.settings import ClassifySettings
@@ -68,106 +64,86 @@ def run_classify(
     *,
     observations: Path,
     parcels: Path,
+    model: Path,
     survey: Path | None,
-    earlier_observations: Sequence[Path] = (),
-    earlier_surveys: Sequence[Path] = (),
-    labelled_series: Path | None = None,
-    labelled_format: str = "long",
-    labelled_fields: Path | None = None,
-    label_codes: str | None = None,
     table_columns: Mapping[str, Mapping[str, str]] = {},
-    seasons: Sequence[Season],
+    county: str,
+    season: Season,
     clear_dates: ClearSettings,
     settings: ClassifySettings,
     out: Path,
     card: Path,
+    out_next: Path,
     outcomes: Path,
     previous: Sequence[Path] = (),
-    threads: int = 1,
 ) -> None:
-    """Write `crops.parquet`, the model card and the stage's outcomes.
+    """Write the crops, the list to survey next, the card of the model as it served, and outcomes.
 
     Args:
         observations: `observations.parquet` of this season.
-        parcels: `parcels.parquet`; its villages or outlines group the folds.
-        survey: Survey table of this season, if any.
-        earlier_observations: `observations.parquet` of every earlier season, oldest first.
-        earlier_surveys: Survey table of every earlier season, oldest first, or none at all.
-        labelled_series: Labelled series of other parcels, if any.
-        labelled_format: `long` or `bavaria_halfmonth`.
-        labelled_fields: Polygons that belong to that series, where kept apart: near ones share a
-            fold.
-        label_codes: Table of `data/` that maps the series' crop codes.
+        parcels: `parcels.parquet`, for the parcels' areas.
+        model: `manifest.json` of the model's folder.
+        survey: Survey table of this season, if any: a surveyed parcel carries its label.
         table_columns: The lender's own column names by table and Fieldline name.
-        seasons: All of these seasons, oldest first; the last is decided, and nothing after its
-            as-of date is learnt or read.
+        county: The county; a model that learnt elsewhere gets this one's class shares first.
+        season: Season; nothing after its as-of date is read.
         clear_dates: What a clear date is and how many a parcel needs to be classified.
         settings: Settings of the stage.
         out: Where the crops go.
         card: Where the model card goes.
+        out_next: Where the list of parcels to survey next goes.
         outcomes: Where outcomes go.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
-        threads: Threads for training; the result does not depend on it.
+
+    Raises:
+        UserError: The model's folder is damaged or cannot answer here.
     """
-    *past, season = seasons
-    surveyed = zip(earlier_observations, earlier_surveys, past, strict=False)
-    own = table_columns.get(SURVEY.name, {})
-    earlier = [SeasonLabels(*part, columns=own) for part in surveyed]
-    labelled = (
-        None
-        if labelled_series is None
-        else LabelledSeries(
-            labelled_series,
-            labelled_format,
-            labelled_fields,
-            label_codes,
-            table_columns.get(LABELLED.name, {}),
-        )
-    )
-    settings = settings.model_copy(update={"threads": threads})
     stopped = stopped_parcels(previous)
-    clock = county_clock(observations, labelled, season, clear_dates, settings.step_days, stopped)
-    known = survey_labels(survey, season.as_of, own)
+    known = survey_labels(survey, season.as_of, table_columns.get(SURVEY.name, {}))
     places = parcel_places(parcels)
-    gathered = gather_training(
-        clock, observations, known, earlier, labelled, places, settings, stopped
-    )
-    fitted = _fit(gathered, clock, observations, known, settings, stopped)
-    name = "" if fitted is None else model_name(fitted, settings)
-    write_card(crop_card(gathered, fitted, name, clock, settings, known.refused), card)
     area = dict(zip(places.parcel_ids, places.area_m2.tolist(), strict=True))
-    model = None if fitted is None else fitted.model
-    served = _Served(model, name, clock, known, area, settings)
-    _answer_all(served, observations, stopped, out, outcomes)
+    stored, story = read_run_model(model, settings)
+    if stored is None:
+        clock = county_clock(observations, None, season, clear_dates, settings.step_days, stopped)
+        served = _Served(None, "", clock, known, area, settings)
+        told: dict[str, Any] = {}
+    else:
+        refuse_other_season(stored.grid, stored.model.bands, observations, season, str(model))
+        clock = model_clock(stored.grid, stored.model.bands, season, clear_dates)
+        here = stored.grid.get("home") == home(county, season)
+        serving = stored.model if here else _moved(stored.model, clock, observations, known,
+                                                   settings, stopped)  # fmt: skip
+        served = _Served(serving, model_name(stored.version), clock, known, area, settings)
+        told = {"learnt_at": stored.grid.get("home"), "learnt_here": here,
+                "as_of": season.as_of.isoformat()}  # fmt: skip
+    write_card(served_card(story, served.name, served.model, told), card)
+    labelled = None if served.model is None else served.model.novelty.space.labelled
+    survey_list = SurveyList(settings.survey_next, labelled)
+    _answer_all(served, observations, stopped, survey_list, out, outcomes)
+    write_survey_list(survey_list.chosen(), places, out_next)
 
 
-def _fit(
-    gathered: Gathered, clock: Clock, observations: Path, known: SurveyLabels,
+def _moved(
+    model: Recogniser, clock: Clock, observations: Path, known: SurveyLabels,
     settings: ClassifySettings, stopped: frozenset[str],
-) -> Fitted | None:  # fmt: skip
-    training = gathered.training
-    if training is None:
-        return None
+) -> Recogniser:  # fmt: skip
+    """Return a model of elsewhere with the class shares of this county."""
+    away = replace(model, novelty=model.novelty.away())
     population = gather_population(
         clock, observations, crops_by_parcel(known), settings.population, stopped
     )
-    here = set(training.origin) == {str(clock.season.start)}
-    return fit_recogniser(training, population, settings, of_this_county=here)
+    return settled(away, population, settings)
 
 
-def model_name(fitted: Fitted, settings: ClassifySettings) -> str:
-    """Return the name of a fitted model: it changes with labels, population and settings."""
-    model = fitted.model
-    alone = settings.model_copy(update={"threads": 1}).model_dump_json()
-    return "crop-ensemble-" + content_hash(
-        fitted.rows.tobytes(), "|".join(model.classes).encode(), model.shares.tobytes(),
-        alone.encode(),
-    )  # fmt: skip
+def model_name(version: str) -> str:
+    """Return what answers call the model of a version."""
+    return f"crop-ensemble:{version}"
 
 
 def _answer_all(
-    served: _Served, observations: Path, stopped: frozenset[str], out: Path, outcomes: Path
-) -> None:
+    served: _Served, observations: Path, stopped: frozenset[str], survey_list: SurveyList,
+    out: Path, outcomes: Path,
+) -> None:  # fmt: skip
     classes = () if served.model is None else served.model.classes
     schema = CROPS.with_columns([
         Column(f"p_{name}", pa.float64(), f"Calibrated probability of {name}", nullable=True,
@@ -177,13 +153,13 @@ def _answer_all(
     clear = served.clock.clear.min_valid_fraction
     with BatchWriter(schema, out) as writer:
         for batch in iter_clear(observations, served.clock.season, clear, stopped):
-            rows = _answers(batch, served)
+            rows = _answers(batch, served, survey_list)
             writer.write(pd.DataFrame(rows, columns=schema.names))
             results.extend(_outcome(row, served.model) for row in rows)
     write_outcomes(results, outcomes)
 
 
-def _answers(batch: ClearSeries, served: _Served) -> list[dict[str, Any]]:
+def _answers(batch: ClearSeries, served: _Served, survey_list: SurveyList) -> list[dict[str, Any]]:
     cube = served.clock.cube(batch)
     needed = served.clock.clear.min_dates
     able = np.flatnonzero(cube.clear_dates >= needed)
@@ -191,8 +167,12 @@ def _answers(batch: ClearSeries, served: _Served) -> list[dict[str, Any]]:
     if served.model is not None and len(able):
         area = [served.area_m2.get(batch.parcel_ids[at], np.nan) for at in able]
         part = rows_of(cube, able)
-        found = _judged(served.model, part, area_band(np.asarray(area)), served.settings)
+        said = served.model.predict(part)
+        found = _judged(served.model, part, said, area_band(np.asarray(area)), served.settings)
         judged = dict(zip(able.tolist(), found, strict=True))
+    else:
+        said = None
+    _list_free(batch, cube, able, said, served, survey_list)
     few = {
         at: detail(clear_dates=int(dates), needed=needed)
         for at, dates in enumerate(cube.clear_dates)
@@ -204,11 +184,29 @@ def _answers(batch: ClearSeries, served: _Served) -> list[dict[str, Any]]:
     ]
 
 
+def _list_free(
+    batch: ClearSeries, cube: Cube, able: Ints, said: Answers | None, served: _Served,
+    survey_list: SurveyList,
+) -> None:  # fmt: skip
+    """Hand the parcels that nobody surveyed, and that were seen often enough, to the list."""
+    known = served.surveyed
+    free = [
+        n
+        for n, at in enumerate(able)
+        if batch.parcel_ids[at] not in known.crop and batch.parcel_ids[at] not in known.unknown
+    ]
+    ids = [batch.parcel_ids[able[n]] for n in free]
+    part = rows_of(cube, able[free])
+    if served.model is None or said is None:
+        survey_list.see(of_none(ids, part))
+    else:
+        survey_list.see(of_model(ids, part, served.model, said.of(free)))
+
+
 def _judged(
-    model: Recogniser, cube: Cube, band: Ints, settings: ClassifySettings
+    model: Recogniser, cube: Cube, said: Answers, band: Ints, settings: ClassifySettings
 ) -> list[dict[str, Any]]:
     """Return what the model says of parcels with enough clear dates."""
-    said = model.predict(cube)
     inside = model.sets.members(said.probabilities, band)
     unlike = _unlike(cube, model, said, settings)
     rows = []

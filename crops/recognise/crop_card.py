@@ -1,12 +1,14 @@
 """The crop model's card: what it learnt from, how it did where it had not looked, what it refuses.
 
-Owns the card's content; the scores themselves are `model_card.py`'s. Every figure is of labels held
+Owns the card's content, and what is added where the model serves; the scores themselves are
+`model_card.py`'s. Every figure is of labels held
 out with their whole place; the levels of the prediction sets are measured on folds that set none of
 them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,13 @@ from fieldline.crops.model_card import (
     class_report,
     macro_f1,
 )
+from fieldline.crops.recognise.clock import Clock
 from fieldline.crops.recognise.forest import Labels, Matrix
-from fieldline.crops.recognise.recogniser import Fitted, Training
+from fieldline.crops.recognise.recogniser import Fitted, Recogniser, Training
 from fieldline.crops.recognise.series_member import NETWORK
-from fieldline.crops.recognise.sets import area_band, coverage_report, held_out_members
+from fieldline.crops.recognise.sets import coverage_report, held_out_members
 from fieldline.crops.recognise.shares import reweighted
-from fieldline.crops.recognise.training import Clock, Gathered
+from fieldline.crops.recognise.training import Gathered
 from fieldline.crops.series import Floats
 from fieldline.crops.settings import ClassifySettings
 
@@ -31,7 +34,6 @@ from fieldline.crops.settings import ClassifySettings
 def crop_card(
     gathered: Gathered,
     fitted: Fitted | None,
-    name: str,
     clock: Clock,
     settings: ClassifySettings,
     refused: dict[str, int],
@@ -41,14 +43,12 @@ def crop_card(
     Args:
         gathered: Labels that were used and that were not.
         fitted: The model; None where nothing could be learnt.
-        name: Its name.
         clock: Grid of the season.
         settings: Settings of the stage.
         refused: Survey rows left out, by outcome code.
     """
     training = gathered.training
     base: dict[str, Any] = {
-        "model": name,
         "task": "crop of a parcel and season",
         "as_of": clock.season.as_of.isoformat(),
         "clear_dates": clock.clear.model_dump(mode="json"),
@@ -77,8 +77,7 @@ def crop_card(
 def model_story(training: Training, fitted: Fitted, settings: ClassifySettings) -> dict[str, Any]:
     """Return how a fitted model did on its own labels while they were held out."""
     truth, count, model = training.labels, len(training.classes), fitted.model
-    plain, fold = fitted.plain, fitted.unseen.fold
-    band = area_band(training.area_m2)
+    plain, band, fold = model.held.plain, model.held.band, fitted.unseen.fold
     shifted = reweighted(plain, model.shares / model.learnt)
     inside = held_out_members(shifted, truth, band, fold, settings.set_coverage)
     raw = {name: macro_f1(truth, p.argmax(axis=1), count)
@@ -93,11 +92,7 @@ def model_story(training: Training, fitted: Fitted, settings: ClassifySettings) 
         "calibration": {
             "temperature": model.mix.temperature, "ece": calibration_error(plain, truth),
         },
-        "class_shares": {
-            "parcels": model.counted,
-            "labels": dict(zip(model.classes, model.learnt.tolist(), strict=True)),
-            "county": dict(zip(model.classes, model.shares.tolist(), strict=True)),
-        },
+        "class_shares": class_shares(model),
         "refusal": {
             "known_lost": settings.refuse_known, "limit": model.novelty.limit,
             "scores": sorted(model.novelty.known),
@@ -105,6 +100,30 @@ def model_story(training: Training, fitted: Fitted, settings: ClassifySettings) 
         "prediction_sets": {"target": settings.set_coverage}
         | dict(coverage_report(inside, truth, band, training.classes)),
     }  # fmt: skip
+
+
+def class_shares(model: Recogniser) -> dict[str, Any]:
+    """Return the shares of the classes among labels and in the county."""
+    return {
+        "parcels": model.counted,
+        "labels": dict(zip(model.classes, model.learnt.tolist(), strict=True)),
+        "county": dict(zip(model.classes, model.shares.tolist(), strict=True)),
+    }
+
+
+def served_card(
+    card: Mapping[str, Any], name: str, model: Recogniser | None, told: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the card of a model where it served.
+
+    Args:
+        card: The card of its folder.
+        name: What the answers call it; empty where there is none.
+        model: The model with the shares of the county that it served.
+        told: Where it learnt, whether it was approved, and settings of the answers.
+    """
+    found = {**card, "model": name, "served": dict(told)}
+    return found if model is None else found | {"class_shares": class_shares(model)}
 
 
 def _network_said(fitted: Fitted, settings: ClassifySettings) -> str:

@@ -1,31 +1,30 @@
 """Evaluation: the chain's own recogniser on series that it has not seen, beside plain tools.
 
-Owns the protocols (how many labels, which series are held out), the scores with their intervals and
-the test with classes left out. It calls the function that the classify stage calls; the series held
-out stand for the county's unlabelled parcels, as they do there.
+Owns the protocols (how many labels, which series are held out) and the scores with their intervals.
+It calls the function that the crops_train stage calls; the series held out stand for the county's
+unlabelled parcels, as they do there.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from fieldline.crops.model_card import calibration_error, f1_scores, macro_f1
-from fieldline.crops.recognise.features import features
+from fieldline.crops.recognise.features import View, features
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.labels import OTHER
 from fieldline.crops.recognise.peers import peers
 from fieldline.crops.recognise.places import Places, blocks
 from fieldline.crops.recognise.points import Points
 from fieldline.crops.recognise.recogniser import Answers, Training, fit_recogniser, fold_numbers
-from fieldline.crops.recognise.sets import area_band
+from fieldline.crops.recognise.sets import BANDS, area_band
 from fieldline.crops.series import Floats
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.errors import UserError
@@ -33,7 +32,6 @@ from fieldline.pipeline.records.errors import UserError
 _DRAWS = 200
 _INTERVAL = (2.5, 97.5)
 _PROTOCOL = re.compile(r"(per-class|blocks):(\d+)")
-_SURE = 0.8
 OURS, PLAIN = "fieldline", "fieldline_by_label_shares"
 
 
@@ -147,6 +145,8 @@ class Scored:
 
     split: Split
     truth: Labels
+    band: NDArray[np.int64]
+    """Area band of each series."""
     models: dict[str, Floats]
     answers: Answers
     inside: NDArray[np.bool_]
@@ -155,17 +155,25 @@ class Scored:
     seconds: float
 
 
-def training_of(points: Points, rows: NDArray[np.int64], settings: ClassifySettings) -> Training:
-    """Return some series as the classify stage's training, and their folds' places."""
+def training_of(
+    points: Points, rows: NDArray[np.int64], settings: ClassifySettings, view: View = "full"
+) -> Training:
+    """Return some series as a model's training, with their folds' places.
+
+    Args:
+        points: Series.
+        rows: Those to learn from.
+        settings: Folds and blocks.
+        view: `shape` where the model is to answer for series of another processing chain.
+    """
     ids = [str(row) for row in rows]
-    groups, word = Places.of_points(ids, points.lonlat[rows]).groups(
-        settings.folds, settings.block_m
-    )
+    places = Places.of_points(ids, points.lonlat[rows])
+    groups, word = places.groups(settings.folds, settings.block_m)
     present = np.unique(points.labels[rows])
     return Training(
         points.of(rows), np.searchsorted(present, points.labels[rows]), groups,
-        ["file"] * len(rows), tuple(points.classes[at] for at in present), {}, "full",
-        np.full(len(rows), np.nan), word,
+        ["file"] * len(rows), tuple(points.classes[at] for at in present), {}, view,
+        points.area_m2[rows], word,
     )  # fmt: skip
 
 
@@ -189,16 +197,17 @@ def run_split(points: Points, split: Split, settings: ClassifySettings, *, besid
     seconds = time.perf_counter() - begun
     count = len(points.classes)
     present = np.asarray([points.classes.index(name) for name in model.classes])
-    unknown = area_band(np.full(len(split.test), np.nan))
+    band = area_band(points.area_m2[split.test])
     inside = np.zeros((len(split.test), count), dtype=bool)
-    inside[:, present] = model.sets.members(answers.probabilities, unknown)
+    inside[:, present] = model.sets.members(answers.probabilities, band)
     models = {OURS: answers.probabilities, PLAIN: model.by_labels(test, features(test, model.view))}
     models = {name: _wide(found, present, count) for name, found in models.items()}
     if beside:
         labels = points.labels[split.train]
         models |= dict(peers(training.cube, labels, test, count, split.seed))
     shares = dict(zip(model.classes, model.shares.tolist(), strict=True))
-    return Scored(split, points.labels[split.test], models, answers, inside, shares, seconds)
+    truth = points.labels[split.test]
+    return Scored(split, truth, band, models, answers, inside, shares, seconds)
 
 
 def _wide(found: Floats, present: NDArray[np.int64], count: int) -> Floats:
@@ -255,7 +264,8 @@ def evaluate(
         },
         "by_class": _by_class(draws, points.classes),
         "confusion": _confusion(draws, len(points.classes)),
-        "told": _told(done, settings),
+        "told": told(done, settings),
+        "by_area": dict(_by_area(done)),
         "splits": [_of_split(one) for one in done],
         "settings": settings.model_dump(mode="json"),
     }  # fmt: skip
@@ -339,17 +349,28 @@ def _confusion(draws: list[_Draw], count: int) -> list[list[float]]:
     return [[float(v) for v in row] for row in total / len(draws)]
 
 
-def _told(done: list[Scored], settings: ClassifySettings) -> dict[str, float | None]:
+def _by_area(done: list[Scored]) -> Iterator[tuple[str, dict[str, float | int]]]:
+    """Yield the coverage of the 90 % sets by area band, with the series it was measured on."""
+    truth = np.concatenate([one.truth for one in done])
+    inside = np.concatenate([one.inside for one in done])
+    band = np.concatenate([one.band for one in done])
+    hit = inside[np.arange(len(truth)), truth]
+    for number in np.unique(band):
+        mine = hit[band == number]
+        yield BANDS[number], {"series": len(mine), "set_coverage": float(mine.mean())}
+
+
+def told(done: list[Scored], settings: ClassifySettings) -> dict[str, float | None]:
     """Return how much is answered, how often rightly, and why the rest is not."""
     truth = np.concatenate([one.truth for one in done])
     chances = np.concatenate([one.models[OURS] for one in done])
     refused = np.concatenate([one.answers.refused for one in done])
     inside = np.concatenate([one.inside for one in done])
-    told = ~refused & (chances.max(axis=1) >= settings.cannot_tell_below)
+    answered = ~refused & (chances.max(axis=1) >= settings.cannot_tell_below)
     right = chances.argmax(axis=1) == truth
     return {
-        "told": float(told.mean()),
-        "accuracy_when_told": float(right[told].mean()) if told.any() else None,
+        "told": float(answered.mean()),
+        "accuracy_when_told": float(right[answered].mean()) if answered.any() else None,
         "refused_as_unlike_any_label": float(refused.mean()),
         "set_coverage": float(inside[np.arange(len(truth)), truth].mean()),
         "set_size": float(inside.sum(axis=1).mean()),
@@ -363,53 +384,3 @@ def _of_split(one: Scored) -> dict[str, Any]:
         "accuracy": {name: float((found.argmax(axis=1) == one.truth).mean())
                      for name, found in one.models.items()},
     }  # fmt: skip
-
-
-def leave_classes_out(
-    points: Points, protocol: Protocol, settings: ClassifySettings, *, seeds: int
-) -> dict[str, Any]:
-    """Return how well each class is known for other land when nobody labelled it.
-
-    Returns:
-        By class: AUROC of the strangeness against the known classes, share refused, share of the
-        known refused, and the share that is told as some crop at .8 or more, with what was told
-        so if nothing were refused.
-    """
-    points = with_rare_joined(points, 2 * settings.min_labels_per_class)
-    if len(points.classes) < 3:
-        raise UserError("two classes leave none to learn", "give series of three classes or more")
-    found: dict[str, Any] = {}
-    for at, name in enumerate(points.classes):
-        rows = [
-            _left_out(points, at, replace(split, train=split.train[points.labels[split.train]
-                                                                   != at]), settings)
-            for split in splits(points, protocol, seeds, settings.folds)
-        ]  # fmt: skip
-        found[name] = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
-    means = {key: float(np.mean([row[key] for row in found.values()]))
-             for key in next(iter(found.values()))}  # fmt: skip
-    return {"by_class": found, "mean": means}
-
-
-def _left_out(
-    points: Points, at: int, split: Split, settings: ClassifySettings
-) -> Mapping[str, float]:
-    one = run_split(points, split, settings, beside=False)
-    strange = one.truth == at
-    top = one.models[OURS].max(axis=1)
-    sure = top >= _SURE
-    refused = one.answers.refused
-    return {
-        "auroc": auroc(one.answers.strangeness, strange),
-        "refused": float(refused[strange].mean()),
-        "known_refused": float(refused[~strange].mean()),
-        "told_surely": float((sure & ~refused)[strange].mean()),
-        "told_surely_without_refusal": float(sure[strange].mean()),
-    }
-
-
-def auroc(score: Floats, positive: NDArray[np.bool_]) -> float:
-    """Return the chance that a positive row scores above a negative one (Mann-Whitney)."""
-    ranks = rankdata(score)
-    many, few = int(positive.sum()), int((~positive).sum())
-    return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * few))

@@ -1,21 +1,22 @@
 """Gate: whether a crop model may take the place of the one that serves.
 
 Owns the questions that an approval answers, each with its numbers, measured on labelled series that
-the model has not learnt from. A damaged folder is refused before any question.
+the model has not learnt from, or, where there are none, on its own labels while their places were
+held out. A damaged folder is refused before any question.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fieldline.crops.model_card import f1_scores, macro_f1
 from fieldline.crops.recognise.forest import Labels
+from fieldline.crops.recognise.model_folder import StoredModel
 from fieldline.crops.recognise.points import Points
-from fieldline.crops.recognise.recogniser import Recogniser
 from fieldline.pipeline.records.errors import UserError
 
 MOST_LOSS = 0.02
@@ -40,20 +41,29 @@ class Held:
                 "by_class": {name: dict(row) for name, row in self.by_class.items()}}  # fmt: skip
 
 
-def measure(model: Recogniser, points: Points) -> Held:
+def measure(stored: StoredModel, points: Points) -> Held:
     """Return how a model does on labelled series.
 
     Raises:
-        UserError: Bands or steps differ from what the model learnt on.
+        UserError: The series lack a band of the model, or stand on other steps.
     """
-    if model.bands != points.cube.bands:
+    model, cube = stored.model, points.cube
+    lacking = [band for band in model.bands if band not in cube.bands]
+    if lacking:
         raise UserError(
-            f"the series have the bands {', '.join(points.cube.bands)} and the model takes "
-            f"{', '.join(model.bands)}",
-            "give series of the same bands",
+            f"the model takes {', '.join(model.bands)} and the series have no "
+            f"{', '.join(lacking)}", "give series with these bands"
+        )  # fmt: skip
+    wanted = stored.steps
+    if cube.values.shape[1] != wanted:
+        raise UserError(
+            f"the series have {cube.values.shape[1]} dates and the model takes {wanted}",
+            "give series on the same dates",
         )
+    at = [cube.bands.index(band) for band in model.bands]
+    cube = replace(cube, values=cube.values[..., at], bands=model.bands)
     names = sorted({*model.classes, *points.classes})
-    said = model.predict(points.cube).probabilities.argmax(axis=1)
+    said = model.predict(cube).probabilities.argmax(axis=1)
     guess = np.asarray([names.index(name) for name in model.classes], dtype=np.int64)[said]
     truth = np.asarray([names.index(name) for name in points.classes], dtype=np.int64)[
         points.labels
@@ -66,6 +76,12 @@ def measure(model: Recogniser, points: Points) -> Held:
         for at, name in enumerate(names) if counts[at]
     }  # fmt: skip
     return Held(macro_f1(truth, guess, len(names)), _majority(truth, len(names)), rows)
+
+
+def held_by_card(card: Mapping[str, Any]) -> Held:
+    """Return how a model did on its own labels while their places were held out."""
+    held = card["held_out"]
+    return Held(held["macro_f1"], card["baselines"]["majority_macro_f1"], {})
 
 
 def _majority(truth: Labels, count: int) -> float:

@@ -32,6 +32,8 @@ _HALFMONTH = {f"B{n}_mean": f"B{n:02d}" for n in (2, 3, 4, 5, 6, 7, 8, 11, 12)} 
 _DN_SCALE = 1e-4
 #: The table's dates (15th and last of the month) close the half month that they average.
 _HALF_OF_HALF_MONTH = pd.Timedelta(days=7)
+#: Cylindrical equal-area projection of the whole earth (EASE-Grid 2.0), metres.
+_EQUAL_AREA = "EPSG:6933"
 _WC_BAND, _WC_MISSING = "S2-L2A-", 65535
 LAYOUTS = ("long", "bavaria_halfmonth", "worldcereal")
 
@@ -115,8 +117,8 @@ def read_frame(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
     )
 
 
-def outline_centres(fields: Path, samples: Sequence[str]) -> Floats:
-    """Return the centre of each sample's polygon, matched by `sample_id` or `id`."""
+def outline_places(fields: Path, samples: Sequence[str]) -> tuple[Floats, Floats]:
+    """Return centre and area (m2) of each sample's polygon, matched by `sample_id` or `id`."""
     import geopandas as gpd
 
     if not fields.is_file():
@@ -128,9 +130,11 @@ def outline_centres(fields: Path, samples: Sequence[str]) -> Floats:
     ids = outlines[name]
     text = ids.map("{:06d}".format) if pd.api.types.is_integer_dtype(ids) else ids.astype(str)
     middle = centroids(outlines.geometry.to_numpy())
-    place = dict(zip(text, middle, strict=True))
-    nowhere = np.full(2, np.nan)
-    return np.stack([place.get(sample, nowhere) for sample in samples])
+    area = outlines.to_crs(_EQUAL_AREA).area.to_numpy(np.float64)
+    place = dict(zip(text, np.column_stack([middle, area]), strict=True))
+    nowhere = np.full(3, np.nan)
+    found = np.stack([place.get(sample, nowhere) for sample in samples])
+    return found[:, :2], found[:, 2]
 
 
 def _read_halfmonth(path: Path) -> tuple[pd.DataFrame, list[str]]:

@@ -21,7 +21,7 @@ from fieldline.crops.inputs import SURVEY
 from fieldline.crops.recognise.label_tables import (
     LabelledSeries,
     code_map,
-    outline_centres,
+    outline_places,
     read_frame,
 )
 from fieldline.crops.series import ClearSeries, Floats, known_until
@@ -75,6 +75,8 @@ class Samples:
     """Crop code of each sample; `other` where no table knows it."""
     lonlat: Floats
     """(samples, 2) degrees; NaN where the source does not say."""
+    area_m2: Floats
+    """Area of each sample's polygon; NaN where the source does not say."""
     unknown: dict[str, int]
     """Samples by written crop that no table knows."""
     left_out: dict[str, int]
@@ -183,17 +185,21 @@ def samples_of(
     """Lay a frame of labelled series on the season's clock, as `read_labelled` does."""
     named, unknown, left_out = _named(frame, source)
     series, crops = _series(named, bands, season)
-    return Samples(series, crops, _where(named, series.parcel_ids, source), unknown, left_out)
+    lonlat, area = _where(named, series.parcel_ids, source)
+    return Samples(series, crops, lonlat, area, unknown, left_out)
 
 
-def _where(frame: pd.DataFrame, samples: Sequence[str], source: LabelledSeries) -> Floats:
-    """Return where samples lie: by their outlines, by columns lon and lat, or nowhere known."""
+def _where(
+    frame: pd.DataFrame, samples: Sequence[str], source: LabelledSeries
+) -> tuple[Floats, Floats]:
+    """Return where samples lie and how large they are: by outlines, by lon and lat, or unknown."""
     if source.fields is not None:
-        return outline_centres(source.fields, samples)
+        return outline_places(source.fields, samples)
+    unknown = np.full(len(samples), np.nan)
     if not {"lon", "lat"} <= set(frame.columns):
-        return np.full((len(samples), 2), np.nan)
+        return np.full((len(samples), 2), np.nan), unknown
     first = frame.drop_duplicates("sample_id").set_index("sample_id")
-    return first.loc[list(samples), ["lon", "lat"]].to_numpy(np.float64)
+    return first.loc[list(samples), ["lon", "lat"]].to_numpy(np.float64), unknown
 
 
 def _named(

@@ -11,6 +11,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version as release
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,13 @@ from fieldline.crops.recognise.calibration import Mix
 from fieldline.crops.recognise.ensemble import Members
 from fieldline.crops.recognise.forest import Forest
 from fieldline.crops.recognise.novelty import Novelty, Space
-from fieldline.crops.recognise.recogniser import Recogniser
+from fieldline.crops.recognise.recogniser import HeldOut, Recogniser
 from fieldline.crops.recognise.series_member import Networks, network_machine
 from fieldline.crops.recognise.sets import PredictionSets
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.reference import crops
 from fieldline.pipeline.records.sealed_folder import MANIFEST, damaged, parse_json, seal, unseal
 from fieldline.pipeline.records.tables import write_text
 
@@ -42,6 +44,35 @@ FILES = (CONFIG, ARRAYS, BOOSTING, CARD)
 """What a folder holds beside its manifest."""
 KIND = "crop_series_model"
 Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A crop model as it lies on disk."""
+
+    model: Recogniser
+    grid: dict[str, Any]
+    """Steps that its features stand on, and its home."""
+    card: dict[str, Any]
+    """How it was made and how it did."""
+
+    @property
+    def version(self) -> str:
+        """Hash of all that answers."""
+        return str(self.card["version"])
+
+    @property
+    def steps(self) -> int:
+        """Steps of the series that it takes."""
+        if "starts" in self.grid:
+            return int(self.grid["last_step"]) - int(self.grid["first_step"]) + 1
+        return int(self.grid["steps"])
+
+
+def write_no_model(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write the folder of a run that could learn nothing: a card that says why."""
+    told = canonical(rounded({**card, "version": None})) + "\n"
+    seal(folder, {CONFIG: b"null", ARRAYS: b"", BOOSTING: b"", CARD: told.encode()}, None)
 
 
 def write_crop_model(
@@ -86,6 +117,7 @@ def _config(model: Recogniser, grid: Mapping[str, Any]) -> dict[str, Any]:
         "temperatures": model.mix.temperatures, "weights": model.mix.weights,
         "temperature": model.mix.temperature, "counted": model.counted,
         "known_scores": sorted(model.novelty.known), "limit": model.novelty.limit,
+        "away_limit": model.novelty.away_limit,
         "domains": len(model.novelty.domains), "level": model.sets.level,
         "level_of_band": {str(band): level for band, level in model.sets.of_band.items()},
         "networks": [{"classes": net.classes, "steps": net.steps} for net in nets],
@@ -94,10 +126,11 @@ def _config(model: Recogniser, grid: Mapping[str, Any]) -> dict[str, Any]:
 
 def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
     yield from (("learnt", model.learnt), ("shares", model.shares), ("pooled", model.sets.pooled))
-    yield "offset", model.novelty.offset
+    yield from (("offset", model.novelty.offset), ("away_offset", model.novelty.away_offset))
     groups: dict[str, Mapping[str, NDArray[Any]]] = {
         "trees": model.members.trees.arrays(), "space": model.novelty.space.arrays(),
         "known": model.novelty.known,
+        "held": {"plain": model.held.plain, "labels": model.held.labels, "band": model.held.band},
     }  # fmt: skip
     groups |= {f"domain{n}": forest.arrays() for n, forest in enumerate(model.novelty.domains)}
     groups["set"] = {str(n): own for n, own in enumerate(model.sets.of_class)}
@@ -108,20 +141,49 @@ def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
         yield from ((f"{group}/{name}", array) for name, array in arrays.items())
 
 
-def read_crop_model(
-    folder: Path, settings: ClassifySettings
-) -> tuple[Recogniser, dict[str, Any], dict[str, Any]]:
+def copy_crop_model(folder: Path, out: Path) -> None:
+    """Copy a model's folder as it is, byte by byte, so that its version stays.
+
+    Raises:
+        UserError: The folder is damaged.
+    """
+    version, contents = unseal(folder / MANIFEST, FILES)
+    seal(out, contents, version)
+
+
+def read_run_model(
+    manifest: Path, settings: ClassifySettings
+) -> tuple[StoredModel | None, dict[str, Any]]:
+    """Read the model of a run, which may have had nothing to learn from.
+
+    Args:
+        manifest: `manifest.json` of its folder.
+        settings: Where its networks run.
+
+    Returns:
+        The model, if any, and its card.
+
+    Raises:
+        UserError: The folder is damaged or of another kind.
+    """
+    folder = manifest.parent
+    version, contents = unseal(manifest, FILES)
+    if version is None and contents[CONFIG] == b"null":
+        return None, parse_json(folder / CARD, contents[CARD])
+    found = read_crop_model(folder, settings)
+    return found, found.card
+
+
+def read_crop_model(folder: Path, settings: ClassifySettings) -> StoredModel:
     """Read and verify a model's folder.
 
     Args:
         folder: A folder that `write_crop_model` wrote.
         settings: Where its networks run.
 
-    Returns:
-        The model, its grid, its card.
-
     Raises:
-        UserError: The folder is damaged or of another kind, or needs torch and there is none.
+        UserError: The folder is damaged or of another kind, or needs torch and there is none, or
+            names a crop that `data/crops.csv` lacks.
     """
     version, contents = unseal(folder / MANIFEST, FILES)
     config = parse_json(folder / CONFIG, contents[CONFIG])
@@ -130,19 +192,33 @@ def read_crop_model(
         raise UserError(f"{folder} holds no crop model", f"name a folder of kind {KIND}")
     if version != _version(contents[CONFIG], contents[ARRAYS], contents[BOOSTING]):
         raise damaged(folder / MANIFEST, "its version is not the hash of what answers")
+    strange = sorted(set(config["classes"]) - set(crops()))
+    if strange:
+        raise UserError(
+            f"the crop model of {folder} tells crops that data/crops.csv lacks: "
+            f"{', '.join(strange)}", "add their rows, or train the model with known crops"
+        )  # fmt: skip
     machine = None
     if config["networks"]:
         need_networks(f"The crop model of {folder}")
         machine = network_machine(settings.model_copy(update={"network": "always"}))
     try:
-        with np.load(io.BytesIO(contents[ARRAYS]), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        boosting = xgb.Booster()
-        boosting.load_model(bytearray(contents[BOOSTING]))
-        model = _model(config, arrays, boosting, machine)
+        model = _model(config, _read_arrays(contents[ARRAYS]), _trees(contents[BOOSTING]), machine)
     except (ValueError, KeyError, TypeError, xgb.core.XGBoostError, zipfile.BadZipFile) as error:
         raise damaged(folder / ARRAYS, f"it does not hold what {CONFIG} says") from error
-    return model, config["grid"], {**card, "version": version}
+    return StoredModel(model, config["grid"], {**card, "version": version})
+
+
+def _read_arrays(content: bytes) -> Arrays:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _trees(content: bytes) -> xgb.Booster:
+    boosting = xgb.Booster()
+    boosting.load_model(bytearray(content))
+    boosting.set_param({"nthread": 1})
+    return boosting
 
 
 def _model(
@@ -153,7 +229,6 @@ def _model(
         return {key.removeprefix(start): array for key, array in arrays.items()
                 if key.startswith(start)}  # fmt: skip
 
-    boosting.set_param({"nthread": 1})
     nets = tuple(
         TrainedNetwork(**group(f"network{n}"), classes=told["classes"], steps=told["steps"],
                        weights=group(f"weights{n}"))
@@ -168,6 +243,8 @@ def _model(
         known,
         config["limit"],
         arrays["offset"],
+        config["away_limit"],
+        arrays["away_offset"],
     )
     sets = PredictionSets(
         tuple(arrays[f"set/{n}"] for n in range(len(config["classes"]))), arrays["pooled"],
@@ -179,6 +256,7 @@ def _model(
         tuple(config["classes"]), config["view"], tuple(config["bands"]),
         Mix(config["temperatures"], config["weights"], config["temperature"]),
         arrays["learnt"], arrays["shares"], config["counted"], novelty, sets,
+        HeldOut(**group("held")),
     )  # fmt: skip
 
 
@@ -188,9 +266,7 @@ def approve_crop_model(folder: Path, version: str, *, by: str, figures: Mapping[
     write_text(folder / APPROVAL, canonical(told) + "\n")
 
 
-def approved_crop_model(
-    folder: Path, settings: ClassifySettings
-) -> tuple[Recogniser, dict[str, Any], dict[str, Any]]:
+def approved_crop_model(folder: Path, settings: ClassifySettings) -> StoredModel:
     """Read a model that was approved as it is.
 
     Raises:
@@ -199,8 +275,9 @@ def approved_crop_model(
     found = read_crop_model(folder, settings)
     path = folder / APPROVAL
     told = parse_json(path, path.read_bytes()) if path.exists() else None
-    if not isinstance(told, dict) or told.get("version") != found[2]["version"]:
+    if not isinstance(told, dict) or told.get("version") != found.version:
         raise UserError(
-            f"the crop model of {folder} is not approved", f"run fieldline crops gate {folder}"
+            f"the crop model of {folder} is not approved",
+            f"run fieldline crops gate {folder}, or name another in crops.classify.model",
         )
     return found

@@ -45,9 +45,13 @@ class Space:
     labelled: Floats
     """(labelled rows, dimensions)."""
 
+    def placed(self, rows: Matrix) -> Floats:
+        """Return where rows lie, (rows, dimensions)."""
+        return np.asarray((rows - self.mean) @ self.turn)
+
     def scores(self, rows: Matrix) -> dict[str, Floats]:
         """Return the distance to the nearest class centre and to the nearest labelled rows."""
-        placed = (rows - self.mean) @ self.turn
+        placed = self.placed(rows)
         apart = ((placed[:, None, :] - self.centres[None]) ** 2).sum(axis=2).min(axis=1)
         near = min(_NEIGHBOURS, len(self.labelled))
         distance, _ = cKDTree(self.labelled).query(placed, k=[near])
@@ -97,6 +101,19 @@ class Novelty:
     """By class: how much stranger its labelled rows lie than all, at the same share lost. Where a
     crop is far commoner in the county than among the labels, its parcels look strange to the
     classifier of labelled against population; they are held against their own kind."""
+    away_limit: float
+    """The limit without the classifiers of labelled against population ..."""
+    away_offset: Floats
+    """... and the offsets."""
+
+    def away(self) -> Novelty:
+        """Return what judges parcels of another county or season.
+
+        Classifiers of labelled against population would tell counties and years apart there.
+        """
+        known = {name: scores for name, scores in self.known.items() if name != DOMAIN}
+        return Novelty(self.space, (), known, self.away_limit, self.away_offset,
+                       self.away_limit, self.away_offset)  # fmt: skip
 
     def ranks(self, rows: Matrix, probabilities: Floats) -> Floats:
         """Return the mean rank of each row among held-out labelled rows, less its class's offset.
@@ -171,9 +188,10 @@ def fit_novelty(
     if population is not None:
         domains, scores[DOMAIN] = _fit_domains(known, population, seed, threads)
     base = {name: np.sort(values) for name, values in scores.items()}
-    ranks = mean_rank(scores, base)
-    limit, offset = _limits(ranks, known.probabilities, refuse_known)
-    return Novelty(fit_space(known.rows, known.labels), domains, base, limit, offset)
+    near = _limits(mean_rank(scores, base), known.probabilities, refuse_known)
+    alone = {name: values for name, values in scores.items() if name != DOMAIN}
+    away = _limits(mean_rank(alone, base), known.probabilities, refuse_known)
+    return Novelty(fit_space(known.rows, known.labels), domains, base, *near, *away)
 
 
 def _limits(ranks: Floats, probabilities: Floats, refuse_known: float) -> tuple[float, Floats]:

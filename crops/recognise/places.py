@@ -56,11 +56,14 @@ class Places:
         return known.rows([number[parcel] for parcel in parcels])
 
     @classmethod
-    def of_points(cls, samples: Sequence[str], lonlat: Floats) -> Places:
-        """Return the places of samples of which no more than a point is known."""
+    def of_points(
+        cls, samples: Sequence[str], lonlat: Floats, area_m2: Floats | None = None
+    ) -> Places:
+        """Return the places of samples of which no more than a point and an area are known."""
         count = len(samples)
         ids = tuple(samples)
-        return cls(ids, (None,) * count, ids, lonlat, np.full(count, np.nan))
+        area = np.full(count, np.nan) if area_m2 is None else area_m2
+        return cls(ids, (None,) * count, ids, lonlat, area)
 
     @classmethod
     def joined(cls, parts: Sequence[Places]) -> Places:

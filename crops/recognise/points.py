@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fieldline.crops.recognise.features import Cube, cube_of, rows_of
+from fieldline.crops.recognise.clock import Clock, model_clock
+from fieldline.crops.recognise.features import Cube, rows_of
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.label_tables import LabelledSeries, code_map, read_frame
 from fieldline.crops.recognise.labels import OTHER, samples_of
 from fieldline.crops.series import Floats, fill_gaps, near_infrared, normalised
+from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 
@@ -48,6 +50,10 @@ class Points:
     """Zone of each series, where the file has one."""
     remarks: tuple[str, ...]
     """What was left out or taken together, in words."""
+    grid: Mapping[str, Any]
+    """Steps that the series stand on: of a season (`Clock.grid`), or `steps` alone."""
+    area_m2: Floats
+    """Area of each parcel; NaN where unknown."""
 
     def of(self, rows: NDArray[np.int64]) -> Cube:
         """Return the cube of some series."""
@@ -88,7 +94,9 @@ def read_points(path: Path, bands: Sequence[str] = BANDS, label: str = "") -> Po
     cube = _cube(values, tuple(bands), path)
     names, remarks = _names(written, arrays.get("cdl_code"), name)
     zones = None if zone is None else zone.astype(str)
-    return _kept(cube, names, np.asarray(lonlat, dtype=np.float64), zones, remarks)
+    grid = {"steps": cube.values.shape[1]}
+    return _kept(cube, names, np.asarray(lonlat, dtype=np.float64), zones, remarks, grid,
+                 np.full(count, np.nan))  # fmt: skip
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -173,7 +181,7 @@ def _names(
 
 def _kept(
     cube: Cube, names: NDArray[np.str_], lonlat: Floats, zone: NDArray[np.str_] | None,
-    remarks: Sequence[str],
+    remarks: Sequence[str], grid: Mapping[str, Any], area_m2: Floats,
 ) -> Points:  # fmt: skip
     """Leave out series with too few dates."""
     good = np.flatnonzero(cube.clear_dates >= _FEWEST_DATES)
@@ -187,32 +195,61 @@ def _kept(
         raise UserError("all labels are of one class", "give series of two classes at least")
     return Points(
         rows_of(cube, good), labels.astype(np.int64), tuple(str(name) for name in classes),
-        lonlat[good], None if zone is None else zone[good], tuple(said),
+        lonlat[good], None if zone is None else zone[good], tuple(said), grid,
+        area_m2[good],
     )  # fmt: skip
 
 
-def read_polygons(source: LabelledSeries, step_days: int) -> Points:
+def read_polygons(
+    source: LabelledSeries, step_days: int, grid: Mapping[str, Any] | None = None, starts: str = ""
+) -> Points:
     """Read a table of labelled series; of tables longer than a year the middle year counts.
 
     Args:
         source: Table, layout and companions.
         step_days: Step of the grid, days.
+        grid: Grid of a model that is to answer: the dates are moved by whole years into its season.
+        starts: First day of the season as MM-DD, where the series are to teach a model of such
+            seasons; without it the season begins at the table's first date.
+
+    Raises:
+        UserError: As the readers of tables, or `starts` is no day.
     """
     frame, bands = read_frame(source)
     days = pd.to_datetime(frame["date"]).dt.tz_localize(None)
-    first, last = days.min(), days.max()
+    first, last = days.min().floor("D"), days.max()
     remarks = []
-    if (last - first).days > _YEAR:
-        first = first + (last - first) / 2 - pd.Timedelta(days=_YEAR // 2)
+    inside = days.notna()
+    begins = str((grid or {}).get("starts", starts))
+    if begins:
+        first = _day(begins, first.year)
+        last = first + pd.Timedelta(days=_YEAR - 1)
+    elif (last - first).days > _YEAR:
+        first = (first + (last - first) / 2 - pd.Timedelta(days=_YEAR // 2)).floor("D")
         last = first + pd.Timedelta(days=_YEAR)
         remarks.append(f"dates outside {first.date()} to {last.date()} are left out")
-    inside = (days >= first.floor("D")) & (days <= last)
+        inside = (days >= first) & (days <= last)
     season = Season(start=first.date(), end=last.date(), as_of=last.date())
     samples = samples_of(frame[inside], bands, source, season)
-    steps = (last - first.floor("D")).days // step_days + 1
-    cube = cube_of(samples.series, tuple(bands), steps, step_days)
+    seen = samples.series.day // step_days
+    steps = (int(seen.min()), int(seen.max())) if begins and len(seen) else (0, 0)
+    clock = Clock(season, step_days, *steps, tuple(bands), ClearSettings())
+    if not begins:
+        clock = replace(clock, last_step=clock.steps - 1)
+    if grid is not None:
+        clock = model_clock(grid, clock.bands, season, clock.clear)
     names = np.asarray(samples.crops, dtype=np.str_)
     for told, counts in (("teach other land", samples.unknown), ("left out", samples.left_out)):
         if counts:
             remarks.append(f"crops that no table knows, {told}: {counts}")
-    return _kept(cube, names, samples.lonlat, None, remarks)
+    cube = clock.cube(samples.series)
+    return _kept(cube, names, samples.lonlat, None, remarks, clock.grid(), samples.area_m2)
+
+
+def _day(starts: str, year: int) -> pd.Timestamp:
+    try:
+        return pd.to_datetime(f"{year}-{starts}", format="%Y-%m-%d")
+    except ValueError as error:
+        raise UserError(
+            f"{starts!r} is no first day of a season", "write month and day, such as 10-01"
+        ) from error

@@ -91,6 +91,22 @@ class Answers:
     refused: NDArray[np.bool_]
     """Whether the parcel is unlike everything that was labelled."""
 
+    def of(self, rows: Sequence[int]) -> Answers:
+        """Return the answers for some of the parcels."""
+        at = np.asarray(rows, dtype=np.int64)
+        return Answers(self.probabilities[at], self.strangeness[at], self.refused[at])
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What was said of the labels while they were held out: what sets are made from."""
+
+    plain: Floats
+    """Calibrated probabilities by the labels' shares, (labels, classes)."""
+    labels: Labels
+    band: NDArray[np.int64]
+    """Area band of each."""
+
 
 @dataclass(frozen=True)
 class Recogniser:
@@ -111,6 +127,7 @@ class Recogniser:
     """Unlabelled parcels that those shares rest on; 0 where they are those of the labels."""
     novelty: Novelty
     sets: PredictionSets
+    held: HeldOut
 
     def by_labels(self, cube: Cube, rows: Matrix) -> Floats:
         """Return probabilities that assume the labels' own class shares.
@@ -141,8 +158,6 @@ class Fitted:
     rows: Matrix
     """Features of the labelled parcels."""
     unseen: Unseen
-    plain: Floats
-    """Calibrated held-out probabilities by the labels' shares."""
     copies: int
     """Jittered copies of each label that folds gained from."""
 
@@ -177,19 +192,32 @@ def fit_recogniser(
         refuse_known=settings.refuse_known, seed=settings.seed, threads=settings.threads,
     )  # fmt: skip
     learnt = np.bincount(training.labels, minlength=len(training.classes)) / len(rows)
-    area = area_band(training.area_m2)
-    sets = fit_sets(plain, training.labels, area, settings.set_coverage)
+    held = HeldOut(plain, training.labels, area_band(training.area_m2))
+    sets = fit_sets(plain, held.labels, held.band, settings.set_coverage)
     model = Recogniser(
         members, networks, training.classes, training.view, training.cube.bands, mix, learnt,
-        learnt, 0, novelty, sets,
+        learnt, 0, novelty, sets, held,
     )  # fmt: skip
-    if population is not None and others is not None and len(others):
-        said = model.by_labels(population, others)
-        shares, counted = _county_shares(said, others, novelty, learnt, settings)
-        shifted = reweighted(plain, shares / learnt)
-        sets = fit_sets(shifted, training.labels, area, settings.set_coverage)
-        model = replace(model, shares=shares, counted=counted, sets=sets)
-    return Fitted(model, rows, unseen, plain, copies)
+    return Fitted(settled(model, population, settings), rows, unseen, copies)
+
+
+def settled(model: Recogniser, population: Cube | None, settings: ClassifySettings) -> Recogniser:
+    """Return the model with the class shares of a county and prediction sets that fit them.
+
+    Args:
+        model: Fitted model, whatever county its shares are of.
+        population: Unlabelled parcels of the county, none where there are none.
+        settings: Settings of the stage.
+    """
+    shares, counted = model.learnt, 0
+    if population is not None and len(population.values):
+        rows = features(population, model.view)
+        said = model.by_labels(population, rows)
+        shares, counted = _county_shares(said, rows, model.novelty, model.learnt, settings)
+    held = model.held
+    shifted = reweighted(held.plain, shares / model.learnt)
+    sets = fit_sets(shifted, held.labels, held.band, settings.set_coverage)
+    return replace(model, shares=shares, counted=counted, sets=sets)
 
 
 def _county_shares(

@@ -1,19 +1,20 @@
 """What the crop classifier learns from: labelled parcels of every source on one grid in time.
 
-Owns the season's clock, on which this season's survey, those of earlier seasons and labelled series
-of other parcels are laid, and how many labels of a class are learnt. Truth is never read.
+Owns how this season's survey, those of earlier seasons and labelled series of other parcels are
+laid on the season's clock, and how many labels of a class are learnt. Truth is never read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldline.crops.recognise.features import Cube, View, cube_of, joined, rows_of
+from fieldline.crops.recognise.clock import Clock
+from fieldline.crops.recognise.features import Cube, View, joined, rows_of
 from fieldline.crops.recognise.label_tables import LabelledSeries
 from fieldline.crops.recognise.labels import (
     OTHER,
@@ -24,30 +25,8 @@ from fieldline.crops.recognise.labels import (
 )
 from fieldline.crops.recognise.places import Places
 from fieldline.crops.recognise.recogniser import Training
-from fieldline.crops.series import ClearSeries, band_names, iter_clear, known_until
+from fieldline.crops.series import ClearSeries, iter_clear
 from fieldline.crops.settings import ClassifySettings
-from fieldline.pipeline.imagery.settings import ClearSettings
-from fieldline.pipeline.records.settings import Season
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The grid that all series of a run share."""
-
-    season: Season
-    steps: int
-    step_days: int
-    first_step: int
-    last_step: int
-    """Steps between which the county itself was observed: labels say nothing outside them."""
-    bands: tuple[str, ...]
-    clear: ClearSettings
-
-    def cube(self, series: ClearSeries) -> Cube:
-        """Bring a batch onto the grid, without steps that the county itself lacks."""
-        cube = cube_of(series, self.bands, self.steps, self.step_days)
-        kept = slice(self.first_step, self.last_step + 1)
-        return replace(cube, values=cube.values[:, kept], seen=cube.seen[:, kept])
 
 
 @dataclass(frozen=True)
@@ -80,36 +59,6 @@ class Gathered:
         if len(self.counts) == 1:
             return f"all labels are of one crop ({next(iter(self.counts))}): nothing tells apart"
         return "fewer than two crops have enough labels" if self.counts else "no usable label"
-
-
-def county_clock(
-    observations: Path,
-    labelled: LabelledSeries | None,
-    season: Season,
-    clear: ClearSettings,
-    step_days: int,
-    stopped: frozenset[str],
-) -> Clock:
-    """Return the grid of a season: its steps, and between which of them the county was observed.
-
-    Args:
-        observations: `observations.parquet`.
-        labelled: Labelled series of other parcels, whose bands are kept alone.
-        season: Season; the grid ends at what is known of it.
-        clear: What a clear date is.
-        step_days: Step of the grid, days.
-        stopped: Parcels that an earlier stage stopped.
-    """
-    first, last = known_until(season), 0
-    for batch in iter_clear(observations, season, clear.min_valid_fraction, stopped):
-        if len(batch.day):
-            first, last = min(first, int(batch.day.min())), max(last, int(batch.day.max()))
-    bands = band_names(observations)
-    if labelled is not None:
-        other = set(read_labelled(labelled, season).series.bands)
-        bands = tuple(name for name in bands if name in other)
-    steps = known_until(season) // step_days + 1
-    return Clock(season, steps, step_days, first // step_days, last // step_days, bands, clear)
 
 
 def crops_by_parcel(labels: SurveyLabels) -> dict[str, str]:
@@ -163,7 +112,7 @@ def gather_training(
     if labelled is not None:
         samples = read_labelled(labelled, clock.season)
         unknown, left_out = unknown | samples.unknown, samples.left_out
-        where = Places.of_points(samples.series.parcel_ids, samples.lonlat)
+        where = Places.of_points(samples.series.parcel_ids, samples.lonlat, samples.area_m2)
         cube = clock.cube(samples.series)
         parts.append(_Part(cube, samples.crops, where, labelled.table.name))
     view: View = "full" if labelled is None else "shape"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from rasterio import Affine
 from scipy import ndimage
 
 from fieldline.crops.networks.machine import Machine
+from fieldline.crops.segment.cover import UNKNOWN, Greenness, covers_of
 from fieldline.crops.segment.pairs import NEAR, UPSCALE
 from fieldline.crops.segment.polygons import mean_inside, polygons_of
 from fieldline.crops.segment.predict import Wanted, predict
@@ -40,6 +41,8 @@ class Delineated:
     """(2 x rows, 2 x columns); 0 where nothing was seen or too little is there to be a field."""
     confidence: NDArray[np.float64]
     """Mean same-field probability of neighbours inside, by region number from 0 on."""
+    cover: NDArray[Any] | None = None
+    """What stands on a region (`cover`), by region number from 0 on; None where nobody looked."""
 
 
 def fine_transform(grid: Grid) -> Affine:
@@ -49,7 +52,7 @@ def fine_transform(grid: Grid) -> Affine:
 
 def delineate(
     module: Any, scenes: Scenes, machine: Machine, settings: SegmentSettings,
-    wanted: Wanted | None = None,
+    wanted: Wanted | None = None, *, over: bool = True,
 ) -> Delineated:  # fmt: skip
     """Return the regions of a grid by a network.
 
@@ -59,16 +62,22 @@ def delineate(
         machine: Where it runs.
         settings: Tiles, threshold and least area.
         wanted: Tiles that are needed; all where None.
+        over: Whether the season is over, so that land which never turned green is no field.
 
     Raises:
         UserError: No date is clear, or the scenes hold no reflectances.
     """
     with tempfile.TemporaryDirectory() as folder:
+        green = Greenness(scenes.grid, scenes.bands, Path(folder))
         raster = predict(
             module, scenes, scenes.scaling(), machine, Path(folder) / "pairs.npy",
             tile=settings.tile, halo=settings.halo, batch=settings.batch, wanted=wanted,
+            watch=green.add,
         )  # fmt: skip
-        return regions_of(raster, settings, scenes.grid.resolution / UPSCALE)
+        found = regions_of(raster, settings, scenes.grid.resolution / UPSCALE)
+        count = len(found.confidence)
+        cover = covers_of(green.of_labels(found.labels), count, settings, over=over)
+        return replace(found, cover=cover)
 
 
 def regions_of(raster: NDArray[np.uint8], settings: SegmentSettings, pixel: float) -> Delineated:
@@ -138,11 +147,13 @@ def field_polygons(
         prefix: First letter of the ids.
 
     Returns:
-        `id`, `confidence` and polygons in the grid's CRS.
+        `id`, `confidence`, `cover` and polygons in the grid's CRS.
     """
     frame = polygons_of(found.labels, fine_transform(grid), settings.simplify_m)
     frame = frame[frame.geometry.area >= settings.least_m2].reset_index(drop=True)
-    frame["confidence"] = found.confidence[frame["label"].to_numpy()]
+    number = frame["label"].to_numpy()
+    frame["confidence"] = found.confidence[number]
+    frame["cover"] = UNKNOWN if found.cover is None else found.cover[number]
     frame["id"] = [f"{prefix}{_place(geometry)}" for geometry in frame.geometry]
     return gpd.GeoDataFrame(frame.drop(columns="label"), geometry="geometry", crs=grid.crs)
 

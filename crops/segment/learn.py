@@ -15,6 +15,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import shapely
 from rasterio.windows import Window
 
 from fieldline.crops.networks.folder import StoredNetwork, load_weights, need_bands
@@ -79,9 +80,17 @@ def ground_of(catalog: Path, bands: Sequence[str], settings: SegmentSettings) ->
         UserError: The catalog cannot be read, lacks a band, or shows nothing clear.
     """
     with open_catalog(catalog, bands, settings) as scenes:
-        grid = scenes.grid
-        scaling = scenes.scaling()
-        stack = scaling.apply(scenes.read(Window(0, 0, grid.width, grid.height)))
+        return ground_in(scenes)
+
+
+def ground_in(scenes: Scenes) -> Ground:
+    """Read all of open scenes.
+
+    Raises:
+        UserError: Nothing is clear, or the scenes hold no reflectances.
+    """
+    grid = scenes.grid
+    stack = scenes.scaling().apply(scenes.read(Window(0, 0, grid.width, grid.height)))
     seen = np.isfinite(stack).all(axis=1).any(axis=0)
     return Ground(
         grid, stack, items_hash(scenes.days), [day.date.isoformat() for day in scenes.days],
@@ -251,18 +260,57 @@ def _beside_watershed(
     recipe: Recipe, settings: SegmentSettings,
 ) -> dict[str, Any]:  # fmt: skip
     """Return what an evaluation says besides the network: the data and the plain watershed."""
+    return {
+        "catalog": question.catalog.name,
+        "start": None if question.model is None else question.model.version,
+        "validation": file_hash(question.validation),
+        **_watershed_on(ground, polygons, recipe, settings, complete=question.complete),
+        "network": [],
+    }
+
+
+def _watershed_on(
+    ground: Ground, polygons: tuple[gpd.GeoSeries, gpd.GeoSeries | None], recipe: Recipe,
+    settings: SegmentSettings, *, complete: bool,
+) -> dict[str, Any]:  # fmt: skip
     truth, drawn = polygons
     plain, stop = seen_by_watershed(ground, drawn, settings)
     return {
-        "catalog": question.catalog.name, "scenes": ground.data, "dates": ground.dates,
+        "scenes": ground.data, "dates": ground.dates,
         "bands": list(recipe.bands), "hectares": ground.hectares,
-        "start": None if question.model is None else question.model.version,
         "train_fields": 0 if drawn is None else len(drawn),
-        "validation": file_hash(question.validation),
-        "watershed": {
-            "stop": stop, **score_fields(truth, plain.geometry, complete=question.complete),
-        },
-        "network": [],
+        "watershed": {"stop": stop, **score_fields(truth, plain.geometry, complete=complete)},
+    }  # fmt: skip
+
+
+def evaluate_scenes(
+    module: Any, scenes: Scenes, ground: Ground, polygons: tuple[gpd.GeoSeries, gpd.GeoSeries],
+    recipe: Recipe, settings: SegmentSettings, machine: Machine,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the figures of a trained module on outlines that were held back, for its card.
+
+    Args:
+        module: What was trained.
+        scenes: The dates, open.
+        ground: The same, in memory.
+        polygons: Outlines held back, and those learnt from.
+        recipe: How it was trained.
+        settings: Tiles and thresholds.
+        machine: Where it runs.
+    """
+    began = time.perf_counter()
+    fields = field_polygons(delineate(module, scenes, machine, settings), scenes.grid, settings)
+    seconds = time.perf_counter() - began
+    truth = polygons[0]
+    marks = hashlib.sha256(b"".join(shapely.to_wkb(np.asarray(truth)))).hexdigest()
+    run = {
+        "seed": recipe.seed, "device": machine.device, "predict_seconds": seconds,
+        "hectares_per_second": ground.hectares / seconds,
+        **score_fields(truth, fields.geometry, complete=False),
+    }  # fmt: skip
+    return {
+        "validation": marks, "network": [run],
+        **_watershed_on(ground, polygons, recipe, settings, complete=False),
     }  # fmt: skip
 
 

@@ -23,17 +23,20 @@ from fieldline.pipeline.records.errors import UserError
 _GEOPARQUET = (".parquet", ".geoparquet")
 
 
-def read_outlines(path: Path, grid: Grid) -> gpd.GeoSeries:
+def read_outlines(
+    path: Path, grid: Grid, *, setting: str = "--train or --validation"
+) -> gpd.GeoSeries:
     """Return the polygons of a file that lie on a grid, in its CRS.
 
     Args:
         path: Any file that a county's parcels may come in, or GeoParquet.
         grid: The grid of the scenes.
+        setting: What names the file, for the sentence.
 
     Raises:
         UserError: The file cannot be read, states no CRS, or none of its polygons lies on the grid.
     """
-    parts = [_geoparquet(path)] if path.suffix.lower() in _GEOPARQUET else _layers(path)
+    parts = [_geoparquet(path)] if path.suffix.lower() in _GEOPARQUET else _layers(path, setting)
     outlines = np.concatenate([np.asarray(part.to_crs(grid.crs), object) for part in parts])
     outlines = shapely.make_valid(outlines)
     west, south, east, north = grid.bounds
@@ -57,9 +60,9 @@ def _geoparquet(path: Path) -> gpd.GeoSeries:
     return series if series.crs is not None else series.set_crs(4326)
 
 
-def _layers(path: Path) -> list[gpd.GeoSeries]:
+def _layers(path: Path, setting: str) -> list[gpd.GeoSeries]:
     found = []
-    for layer in read_layers(path, setting="--train or --validation"):
+    for layer in read_layers(path, setting=setting):
         shapes = [shape for shape in layer.shapes if shape.geometry is not None]
         stated = next((shape.crs for shape in shapes if shape.crs is not None), None)
         crs = layer.crs or stated

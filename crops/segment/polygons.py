@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.features import shapes
 
+from fieldline.crops.segment.cover import COVERS
 from fieldline.crops.segment.regions import Labels
 from fieldline.pipeline.parcels.fiboa import FIBOA, GEOPARQUET_VERSION, VECOREL
 from fieldline.pipeline.records.tables import atomic_path
@@ -63,8 +64,8 @@ def write_fields(fields: gpd.GeoDataFrame, collection: str, path: Path) -> None:
     """Write field polygons as GeoParquet in the columns of fiboa.
 
     Args:
-        fields: `id`, `confidence`, `seen_on` (last date that told of it) and `details`, with
-            polygons in a metric CRS.
+        fields: `id`, `confidence`, `cover`, `seen_on` (last date that told of it) and `details`,
+            with polygons in a metric CRS.
         collection: fiboa collection id.
         path: File to replace atomically.
     """
@@ -79,6 +80,7 @@ def write_fields(fields: gpd.GeoDataFrame, collection: str, path: Path) -> None:
         "determination:datetime": pa.array(list(ordered["seen_on"]), pa.timestamp("ms", "UTC")),
         "determination:details": pa.array(ordered["details"], pa.string()),
         "confidence": pa.array(ordered["confidence"], pa.float32()),
+        "cover": pa.array(ordered["cover"], pa.string()),
         "geometry": pa.array(shapely.to_wkb(shapely.orient_polygons(lonlat)), pa.binary()),
     })  # fmt: skip
     header = {
@@ -107,8 +109,11 @@ def _geo(outlines: NDArray[Any]) -> dict[str, Any]:
 
 
 def _collection(name: str) -> dict[str, Any]:
-    confidence = {"type": "float", "minimum": 0, "maximum": 1}
+    own = {
+        "confidence": {"type": "float", "minimum": 0, "maximum": 1},
+        "cover": {"type": "string", "enum": list(COVERS)},
+    }
     return {
         "schemas": {name: [VECOREL, FIBOA]},
-        "schemas:custom": {"required": [], "properties": {"confidence": confidence}},
+        "schemas:custom": {"required": [], "properties": own},
     }

@@ -20,6 +20,8 @@ from fieldline.crops.segment.stack import Block, Scaling, Scenes
 
 Wanted = Callable[[Window], bool]
 """Whether a tile's core is needed."""
+Watch = Callable[[Window, Block, int], None]
+"""Told of a tile's core, its reflectances with their halo, and the halo's width, pixels."""
 
 
 def tile_weight(tile: int, halo: int) -> NDArray[np.float32]:
@@ -46,6 +48,7 @@ def predict(
     halo: int = 16,
     batch: int = 4,
     wanted: Wanted | None = None,
+    watch: Watch | None = None,
 ) -> NDArray[np.uint8]:
     """Predict the same-field probability of all pairs of a grid.
 
@@ -59,6 +62,7 @@ def predict(
         halo: Land around it that is seen too, input pixels, a multiple of 4.
         batch: Tiles at once.
         wanted: Tiles to predict; all where None.
+        watch: Is shown what was read, so that nothing needs to read it again.
 
     Returns:
         (pairs, 2 x rows, 2 x columns) uint8, 255 for certainly the same field; 0 where no tile was
@@ -80,8 +84,11 @@ def predict(
         row.start(top)
 
         def work(part: range, places: Sequence[Window] = places) -> NDArray[np.float32]:
-            blocks = [scaling.apply(scenes.read(_with_halo(places[at], halo))) for at in part]
-            return _answer(module, np.stack(blocks), machine)
+            blocks = [scenes.read(_with_halo(places[at], halo)) for at in part]
+            if watch is not None:
+                for at, block in zip(part, blocks, strict=True):
+                    watch(places[at], block, halo)
+            return _answer(module, np.stack([scaling.apply(b) for b in blocks]), machine)
 
         for part, answers in in_batches(len(places), batch, work):
             for at, answer in zip(part, answers, strict=True):

@@ -1,4 +1,4 @@
-"""The network that ships with Fieldline, and the one that a configuration names.
+"""The network that ships with Fieldline, and the approved one that a configuration names.
 
 Owns where the folder lies. It learnt from simulated counties alone, by the command in its card.
 """
@@ -18,12 +18,17 @@ def shipped_network() -> StoredNetwork:
     Raises:
         UserError: torch is not installed, or the installation is damaged.
     """
+    return read_network(shipped_folder(), KIND)
+
+
+def shipped_folder() -> Path:
+    """Return where the network that ships lies."""
     with as_file(files("fieldline") / "data" / "field_network") as folder:
-        return read_network(Path(folder), KIND)
+        return Path(folder)
 
 
-def serving_network(folder: Path | None) -> StoredNetwork:
-    """Return the approved network of a folder, or the one that ships.
+def approved_network(folder: Path) -> StoredNetwork:
+    """Return the approved network of a folder.
 
     Args:
         folder: `crops.segment.model`.
@@ -31,7 +36,5 @@ def serving_network(folder: Path | None) -> StoredNetwork:
     Raises:
         UserError: torch is not installed, the folder is damaged or not approved.
     """
-    if folder is None:
-        return shipped_network()
     gate = f"run `fieldline fields gate {folder}`, or name another in crops.segment.model"
     return approved(folder, KIND, gate)

@@ -45,6 +45,10 @@ _BRIGHTEST = 2.0
 """Reflectance that no land exceeds: a median above it is digital numbers."""
 
 
+class NothingClearError(UserError):
+    """No date shows a clear pixel of an area."""
+
+
 def days_of_catalog(catalog: Path, bands: Sequence[str]) -> list[SceneDay]:
     """Return all days of the first collection of an archive whose items have the bands.
 
@@ -177,14 +181,15 @@ class Scenes:
         """Return percentiles of each date and band, from a few windows evenly over the grid.
 
         Raises:
-            UserError: No date has a clear pixel, or the numbers are no reflectances.
+            NothingClearError: No date has a clear pixel.
+            UserError: The numbers are no reflectances.
         """
         windows = list(iter_windows(self.grid, _SAMPLE_EDGE))
         chosen = np.unique(np.linspace(0, len(windows) - 1, _SAMPLES).round().astype(int))
         parts = [self.read(windows[at]) for at in chosen]
         flat = np.concatenate([p.reshape(*p.shape[:2], -1) for p in parts], axis=2)
         if not np.isfinite(flat).any():
-            raise UserError(
+            raise NothingClearError(
                 "no scene shows a clear pixel of the area", "give scenes of other dates"
             )
         low, high, middle = _percentiles(flat)

@@ -16,15 +16,16 @@ import pandas as pd
 import shapely
 from rasterio.windows import Window
 
-from fieldline.crops.networks.folder import StoredNetwork, need_bands
+from fieldline.crops.networks.folder import StoredNetwork, need_bands, read_network
 from fieldline.crops.networks.machine import choose_machine, networks_installed
 from fieldline.crops.schemas import RING_FIELDS
+from fieldline.crops.segment.cover import NO_FIELD
 from fieldline.crops.segment.delineate import delineate, field_polygons
 from fieldline.crops.segment.learn import module_of
+from fieldline.crops.segment.pairs import KIND
 from fieldline.crops.segment.polygons import write_fields
 from fieldline.crops.segment.rings import ring_evidence
-from fieldline.crops.segment.shipped import serving_network
-from fieldline.crops.segment.stack import Scenes, spread_days
+from fieldline.crops.segment.stack import NothingClearError, Scenes, spread_days
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid, county_grid
@@ -44,6 +45,7 @@ def run_segment(
     *,
     scenes: Path,
     parcels: Path,
+    network: Path,
     grid: GridSettings,
     scene_settings: SceneSettings,
     settings: SegmentSettings,
@@ -58,9 +60,10 @@ def run_segment(
     Args:
         scenes: `scenes.parquet`.
         parcels: `parcels.parquet`.
+        network: `manifest.json` of the network that serves (`fields_train`).
         grid: The county's grid.
         scene_settings: Bands and mask of the scenes.
-        settings: Network, dates and tiles.
+        settings: Dates and tiles.
         season: Season; nothing after its as-of date is read.
         out: Where the polygons go.
         out_rings: Where the evidence of rings goes.
@@ -68,25 +71,31 @@ def run_segment(
         previous: Outcome files of earlier stages; parcels they stopped are left out.
 
     Raises:
-        UserError: The configured network is damaged or not approved.
+        UserError: The network's folder is damaged.
     """
     drawn = read_parcels(parcels)
     drawn = drawn[~drawn["parcel_id"].isin(stopped_parcels(previous))].reset_index(drop=True)
     days = [day for day in read_scene_days(scenes) if season.start <= day.date <= season.as_of]
     code, words = _obstacle(days, drawn, settings)
-    fields = gpd.GeoDataFrame({"id": [], "confidence": []}, geometry=[], crs="EPSG:32631")
+    fields = gpd.GeoDataFrame(
+        {"id": [], "confidence": [], "cover": []}, geometry=[], crs="EPSG:32631"
+    )
     rings = drawn
     if code == OK:
-        network = serving_network(settings.model)
-        lacking = [band for band in network.bands if band not in scene_settings.bands]
+        serving = read_network(network.parent, KIND)
+        lacking = [band for band in serving.bands if band not in scene_settings.bands]
         if lacking:
             code, words = "segment_no_bands", detail(bands=",".join(lacking))
         else:
             county = county_grid(drawn, grid)
             rings = drawn.to_crs(county.crs)
             days = spread_days(days, settings.dates)
-            fields = _fields(network, days, county, rings, scene_settings, settings)
-            words = detail(fields=len(fields), network=network.version, dates=len(days))
+            over = season.as_of >= season.end
+            try:
+                fields = _fields(serving, days, county, rings, scene_settings, settings, over)
+                words = detail(fields=len(fields), network=serving.version, dates=len(days))
+            except NothingClearError:
+                code, words = "segment_nothing_seen", detail(dates=len(days), clear=0)
     _write(fields, days, out)
     write_table(_evidence(rings, fields), RING_FIELDS, out_rings)
     write_outcomes([Outcome(STAGE, ABOUT, "", code, words)], outcomes)
@@ -106,9 +115,13 @@ def _obstacle(
 
 def _fields(
     network: StoredNetwork, days: Sequence[SceneDay], county: Grid, rings: gpd.GeoDataFrame,
-    scene_settings: SceneSettings, settings: SegmentSettings,
+    scene_settings: SceneSettings, settings: SegmentSettings, over: bool,
 ) -> gpd.GeoDataFrame:  # fmt: skip
-    """Return the field polygons of all tiles that hold a ring; none where nothing was clear."""
+    """Return the field polygons of all tiles that hold a ring.
+
+    Raises:
+        NothingClearError: No date shows a clear pixel.
+    """
     need_bands(network, scene_settings.bands, "scenes.parquet")
     machine = choose_machine(settings.device, threads=settings.threads)
     near = shapely.STRtree(np.asarray(list(rings.geometry), dtype=object))
@@ -119,7 +132,7 @@ def _fields(
         return bool(near.query(box).size)
 
     with Scenes(days, county, network.bands, scene_settings.mask) as scenes:
-        found = delineate(module_of(network), scenes, machine, settings, wanted)
+        found = delineate(module_of(network), scenes, machine, settings, wanted, over=over)
     fields = field_polygons(found, county, settings)
     fields["details"] = f"Fieldline field segmentation, network {network.version}"
     return fields
@@ -136,4 +149,4 @@ def _write(fields: gpd.GeoDataFrame, days: Sequence[SceneDay], out: Path) -> Non
 def _evidence(rings: gpd.GeoDataFrame, fields: gpd.GeoDataFrame) -> pd.DataFrame:
     if fields.empty:
         return pd.DataFrame(columns=RING_FIELDS.names)
-    return ring_evidence(rings, fields)[RING_FIELDS.names]
+    return ring_evidence(rings, fields, NO_FIELD)[RING_FIELDS.names]

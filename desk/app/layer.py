@@ -6,7 +6,7 @@ search. The values are the artifacts' own; a class is only how a value is colour
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -104,12 +104,16 @@ class Layer:
             found[name].append((str(parcel), round(place.x, 6), round(place.y, 6)))
         return found
 
-    def found(self, asked: str) -> list[dict[str, Any]]:
+    def found(self, asked: str, farmers: Set[str] | None = None) -> list[dict[str, Any]]:
         """Return parcels, farmers and villages that hold a text, best first.
 
         Args:
             asked: Part of a parcel id, a farmer's pseudonym or a village's name, any case.
+            farmers: Only theirs; everybody's where None.
         """
+        if farmers is not None:
+            own = self.frame[self.frame["farmer_id"].isin(farmers)]
+            return replace(self, frame=own).found(asked)
         wanted = asked.strip().casefold()
         if not wanted:
             return []

@@ -146,13 +146,15 @@ def _dates(call: Call, place: Place) -> list[dict[str, Any]]:
 
 def search(call: Asked, season: str, county: str, q: str = "") -> Response:
     """Parcels, farmers and villages that hold a text."""
-    return JSONResponse(call.desk.layer(call.place(season, county)).found(q[:100]))
+    layer = call.desk.layer(call.place(season, county))
+    return JSONResponse(layer.found(q[:100], call.scope.farmers))
 
 
 def panel(call: Asked, season: str, county: str, parcel_id: str) -> Response:
     """What the map tells of one parcel when it is clicked."""
     place = call.place(season, county)
     row = call.desk.layer(place).parcel(parcel_id)
+    call.parcel_farmer(row)
     html = call.drawn("panel", place=place, **panel_facts(row, call.words))
     bounds = [float(edge) for edge in row["geometry"].bounds]
     outline = {"type": "Feature", "properties": {}, "geometry": mapping(row["geometry"])}
@@ -192,7 +194,9 @@ def parcel_chip(
 ) -> Response:  # fmt: skip
     """A parcel and its surroundings on one day."""
     place = call.place(season, county)
-    outline = call.desk.layer(place).parcel(parcel_id)["geometry"]
+    row = call.desk.layer(place).parcel(parcel_id)
+    call.parcel_farmer(row)
+    outline = row["geometry"]
     scenes = call.desk.scenes(place)
     day = date.isoformat()
     key = (place.key, place.version(["scenes", "parcels"]), parcel_id, day, colours)

@@ -7,6 +7,7 @@ mistake. Every address keeps the language that was asked for, so that a link sho
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
@@ -19,10 +20,10 @@ from markupsafe import Markup
 
 from fieldline.desk.app.desk import Desk
 from fieldline.desk.app.places import Place
-from fieldline.desk.app.scope import Scope, local_user
+from fieldline.desk.app.scope import NOBODY, Scope
 from fieldline.desk.app.words import LANGUAGES, Words, chosen, words
 
-_NOT_PAGES = ("/api/", "/tiles/", "/chips/", "/static/", "/vendor/")
+NOT_PAGES = ("/api/", "/tiles/", "/chips/", "/static/", "/vendor/")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Call:
     def place(self, season: str, county: str) -> Place:
         """Return a county and season that the asker may see."""
         return self.scope.place(self.desk.shelf, season, county)
+
+    def parcel_farmer(self, row: Mapping[str, Any]) -> None:
+        """Refuse a parcel whose farmer the asker may not see."""
+        self.scope.refuse_farmer(str(row["farmer_id"]))
 
     def link(self, *parts: str, **query: object) -> str:
         """Return an address of the desk that keeps the language."""
@@ -68,7 +73,8 @@ def call_of(request: Request) -> Call:
     """Return what is known of a request: the one door of every answer."""
     accepted = request.headers.get("accept-language", "")
     language = chosen(request.query_params.get("lang"), accepted)
-    return Call(request, request.app.state.desk, local_user(), words(language))
+    scope = request.state.scope if hasattr(request.state, "scope") else None
+    return Call(request, request.app.state.desk, scope or NOBODY, words(language))
 
 
 Asked = Annotated[Call, Depends(call_of)]
@@ -77,7 +83,7 @@ Asked = Annotated[Call, Depends(call_of)]
 
 def error_answer(request: Request, sentence: str, status: int) -> Response:
     """Return a sentence as a page, or as JSON where no page was asked for."""
-    if request.url.path.startswith(_NOT_PAGES):
+    if request.url.path.startswith(NOT_PAGES):
         return JSONResponse({"error": sentence}, status)
     return call_of(request).page("error", status, sentence=sentence, code=status, place=None)
 

@@ -23,6 +23,7 @@ def parcel(call: Asked, season: str, county: str, parcel_id: str) -> Response:
     """The page of one parcel."""
     place = call.place(season, county)
     row = call.desk.layer(place).parcel(parcel_id)
+    call.parcel_farmer(row)
     seasons = [p for p in call.scope.places(call.desk.shelf) if p.county == county]
     gathered = parcel_page(place, seasons, row, call.words)
     shown = {name: text for name, text in call.words.table.items() if name.startswith("time.")}
@@ -69,6 +70,7 @@ def _grown(
 ) -> tuple[Place, str | None, dict[str, Any] | None]:
     place = call.place(season, county)
     row = call.desk.layer(place).parcel(parcel_id)
+    call.parcel_farmer(row)
     crop = str(row["crop"]) if known(row["crop"]) else None
     return place, crop, place.record("growth", "parcel_id", parcel_id)
 
@@ -85,6 +87,7 @@ def report(call: Asked, season: str, county: str, farmer_id: str) -> Response:
 
 def _farmer(call: Call, season: str, county: str, farmer_id: str) -> dict[str, Any]:
     place = call.place(season, county)
+    call.scope.refuse_farmer(farmer_id)
     facts = decision_facts(place, farmer_id, call.words)
     rows = call.desk.layer(place).frame
     own = rows[rows["farmer_id"] == farmer_id].to_dict("records")

@@ -26,7 +26,14 @@ from fieldline.lending.decision.decision import decide_case, most_allowed
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.store import reviews
-from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, open_existing, reading
+from fieldline.lending.store.database import (
+    DECISIONS,
+    LIVE,
+    OFFERS,
+    REVIEWS,
+    open_existing,
+    reading,
+)
 from fieldline.lending.store.meanwhile import last_act
 from fieldline.lending.store.reviews import State, Wish
 from fieldline.lending.store.signer import Signer, signer
@@ -134,7 +141,7 @@ class Store:
         if not self.there():
             return []
         found = reviews.waiting(self.engine())
-        items = [Item(row, row.pop("state")) for row in found if scope.sees(row["county"])]
+        items = [Item(row, row.pop("state")) for row in found if _seen(scope, row)]
         order = {name: number for number, name in enumerate(STATES)}
         return sorted(items, key=lambda item: order[item.said])
 
@@ -159,7 +166,7 @@ class Store:
         )
         with reading(self.engine()) as connection:
             found = connection.execute(query).first()
-            if found is None or not scope.sees(found.county):
+            if found is None or not _seen(scope, found._asdict()):
                 raise NotHereError(f"there is no live offer {offer_id!r}", "open the queue again")
             offer = found._asdict()
             shelf = {name: offer[name] for name in ("county", "season", "product")}
@@ -181,9 +188,18 @@ class Store:
             UserError: As `reviews.decide`; or the asker may not decide.
         """
         _may_decide(scope)
+        self._refuse_unseen(OFFERS, OFFERS.c.offer_id == offer_id, scope)
         return reviews.decide(
             self.engine(), offer_id, wish, today=today(), by=self.signer(scope), seen=seen
         )
+
+    def _refuse_unseen(self, table: sa.Table, where: sa.ColumnElement[bool], scope: Scope) -> None:
+        """Refuse an act on what the asker may not see; what is not there is told by the rules."""
+        with reading(self.engine()) as connection:
+            rows = connection.execute(sa.select(table.c.county, table.c.farmer_id).where(where))
+            hidden = [row for row in rows if not _seen(scope, row._asdict())]
+        if hidden:
+            raise NotHereError("there is no such case", "open the queue again")
 
     def confirm(self, review_id: str, scope: Scope) -> State:
         """Enter that the asker stands by another person's decision.
@@ -192,6 +208,7 @@ class Store:
             UserError: As `reviews.confirm`; or the asker may not decide.
         """
         _may_decide(scope)
+        self._refuse_unseen(REVIEWS, REVIEWS.c.review_id == review_id, scope)
         by = self.signer(scope)
         return reviews.confirm(self.engine(), review_id, scope.user, today=today(), by=by)
 
@@ -202,6 +219,7 @@ class Store:
             UserError: As `reviews.revoke`; or the asker may not decide.
         """
         _may_decide(scope)
+        self._refuse_unseen(REVIEWS, REVIEWS.c.review_id == review_id, scope)
         by = self.signer(scope)
         return reviews.revoke(self.engine(), review_id, scope.user, reason, today=today(), by=by)
 
@@ -223,6 +241,10 @@ class Store:
         _may_decide(scope)
         farmer = (offer["county"], offer["season"], offer["farmer_id"])
         self.book.add(farmer, kind, value, self.signer(scope))
+
+
+def _seen(scope: Scope, offer: Mapping[str, Any]) -> bool:
+    return scope.sees(offer["county"]) and scope.sees_farmer(offer["farmer_id"])
 
 
 def _may_decide(scope: Scope) -> None:

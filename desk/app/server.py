@@ -1,40 +1,41 @@
-"""The desk's server: an application on loopback that answers by the table of routes.
+"""The desk's server: an application that answers pages by the table of routes.
 
-Owns what holds for every answer: who may ask (this machine, pages of this origin), the content
-security policy, the size of what is sent in, and how a mistake is told. What is answered is in
-`routes`; who asks is in `scope`.
+Owns what holds for every page: who may ask (the door), what asking takes (the route's permission),
+the content security policy, and how a mistake is told. What is answered is in `routes`; who asks is
+in `scope`; what is refused whatever the address is in `guards`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fieldline.desk.access.roles import OPEN
 from fieldline.desk.app.desk import Desk
-from fieldline.desk.app.pages import error_answer
+from fieldline.desk.app.guards import BoundedBody, Guard
+from fieldline.desk.app.pages import NOT_PAGES, error_answer
 from fieldline.desk.app.places import NotHereError
-from fieldline.desk.app.routes import ROUTES
+from fieldline.desk.app.routes import ROUTES, Route
+from fieldline.desk.app.scope import Door, LocalDoor, NotAllowedError
 from fieldline.desk.app.scripts import REMEDY, missing_scripts
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.faults import DatabaseError
 
 LOG = logging.getLogger("fieldline.desk")
 HOST = "127.0.0.1"
-_NAMES = (HOST, "localhost", "[::1]")
-MOST_BYTES = 12 * 1024 * 1024
-"""Largest body of a request: a photograph of a phone."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; worker-src 'self'; font-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -42,79 +43,75 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
 }
-_CHANGES_NOTHING = ("GET", "HEAD")
 
 
-class _BoundedBody:
-    """Refuses a body that is too large, by its announced length or while it comes."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        stated = dict(scope["headers"]).get(b"content-length", b"0")
-        if not stated.isdigit() or int(stated) > MOST_BYTES:
-            answer = Response(f"at most {MOST_BYTES // 2**20} MB can be sent at once", 413)
-            await answer(scope, receive, send)
-            return
-        seen = 0
-
-        async def bounded() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > MOST_BYTES:
-                raise HTTPException(413, f"at most {MOST_BYTES // 2**20} MB can be sent at once")
-            return message
-
-        await self._app(scope, bounded, send)
+class _SignInFirst(Exception):  # noqa: N818 - no error: where a person is sent
+    """Somebody who must sign in before this is answered."""
 
 
-def application(desk: Desk) -> FastAPI:
-    """Return the desk as an ASGI application."""
+def application(desk: Desk, door: Door | None = None, more: Sequence[Route] = ()) -> FastAPI:
+    """Return the desk as an ASGI application.
+
+    Args:
+        desk: What is shown.
+        door: Who asks; the one local user where None.
+        more: Routes of a served desk: signing in and out.
+    """
+    door = door or LocalDoor()
     app = FastAPI(title="Fieldline desk", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = desk
-    for route in ROUTES:
+    app.state.door = door
+    for route in (*ROUTES, *more):
         app.add_api_route(
-            route.path, route.answer, methods=[route.method], response_model=None, name=route.name
-        )
-    app.middleware("http")(_guarded)
-    app.add_middleware(_BoundedBody)
+            route.path, route.answer, methods=[route.method], response_model=None, name=route.name,
+            dependencies=[Depends(_permit(route.may))],
+        )  # fmt: skip
+    app.add_middleware(BoundedBody)
+    app.add_middleware(Guard, hosts=door.hosts, headers=HEADERS)
     app.exception_handler(UserError)(_told)
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(RequestValidationError)(_unreadable)
+    app.exception_handler(_SignInFirst)(_to_login)
     return app
 
 
-async def _guarded(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse other hosts and other origins; give every answer the same headers."""
-    host = request.headers.get("host", "")
-    foreign = (urlsplit(f"//{host}").hostname or "") not in ("127.0.0.1", "localhost", "::1")
-    if foreign or (request.method not in _CHANGES_NOTHING and not _own(request, host)):
-        LOG.warning("refused %s %s from host %r", request.method, request.url.path, host)
-        response = Response("the desk answers this machine's own pages only", 403)
-    else:
-        response = await answer(request)
-    for name, value in _HEADERS.items():
-        response.headers[name] = value
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
+def _permit(permission: str) -> Any:
+    def permitted(request: Request) -> None:
+        scope = request.app.state.door.scope(request)
+        request.state.scope = scope
+        if scope is None and permission != OPEN:
+            raise _SignInFirst
+        if scope is not None:
+            scope.require(permission)
+
+    return permitted
 
 
-def _own(request: Request, host: str) -> bool:
-    """Whether a request that changes something comes from a page of the desk itself."""
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == host
+async def _to_login(request: Request, _: Exception) -> Response:
+    if request.method != "GET" or request.url.path.startswith(NOT_PAGES):
+        return error_answer(request, "nobody has signed in: sign in and try again.", 401)
+    return RedirectResponse("/login", 303)
 
 
 async def _told(request: Request, error: Exception) -> Response:
     assert isinstance(error, UserError)
-    status = 404 if isinstance(error, NotHereError) else 409
-    LOG.info("%s %s: %s", status, request.url.path, error)
-    return error_answer(request, str(error), status)
+    status = 409
+    if isinstance(error, NotHereError):
+        status = 404
+    elif isinstance(error, NotAllowedError):
+        status = 403
+    elif isinstance(error, DatabaseError):
+        status = 503
+    LOG.info("%s: %s", status, type(error).__name__)
+    return error_answer(request, _sentence(request, error), status)
+
+
+def _sentence(request: Request, error: UserError) -> str:
+    """Return what may be told of an error: where a served store lies is its operator's business."""
+    if isinstance(error, DatabaseError) and not isinstance(request.app.state.door, LocalDoor):
+        LOG.error("%s", error)
+        return "The store cannot be reached just now: try again in a little while."
+    return str(error)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -48,10 +48,12 @@ _SAMPLES = 6
 _SAID = ("report.", "map.", "layer.", "panel.", "farmer.")
 #: Parts of each card that the page shows; the JSON file beside it holds the rest.
 _SHOWN_PARTS = {
-    "crop_classifier": ("model", "split", "held_out", "baselines", "class_shares", "calibration"),
+    "crop_classifier": (
+        "model", "served", "split", "held_out", "baselines", "class_shares", "calibration",
+    ),
     "yield": ("model", "split", "crop_cuts", "scores"),
     "pd": ("problem", "model", "baseline_constant_rate", "boosting", "has_skill"),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

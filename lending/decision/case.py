@@ -82,12 +82,13 @@ class PartyCase(_Record):
         borne = self.debt_service_minor - self.debt_elsewhere_minor
         return self.income_q10_minor - self.household_need_minor - borne
 
-    def owing(self, debt_minor: int, guaranteeing_minor: int) -> PartyCase:
-        """Return the same with more debt service and more guaranteed for others."""
+    def owing(self, debt_minor: int, guaranteeing_minor: int, hollow_minor: int = 0) -> PartyCase:
+        """Return the same with more debt service, more guaranteed for others and less by others."""
         return self.model_copy(
             update={
                 "debt_service_minor": self.debt_service_minor + debt_minor,
                 "guaranteeing_minor": self.guaranteeing_minor + guaranteeing_minor,
+                "guaranteed_minor": max(0, self.guaranteed_minor - hollow_minor),
             }
         )
 
@@ -159,6 +160,22 @@ class StatementCase(_Record):
     """Guaranteed for others there, beyond what this case knows."""
 
 
+class GuarantorCase(_Record):
+    """A guarantee of somebody who farms nothing in the county."""
+
+    guarantor_id: str
+    guaranteed_minor: int
+    most_minor: int | None = None
+    """What of it the guarantor can bear by what stands elsewhere; None for one unknown there."""
+
+    @property
+    def beyond_minor(self) -> int:
+        """What of it counts for nothing."""
+        if self.most_minor is None:
+            return 0
+        return max(0, self.guaranteed_minor - self.most_minor)
+
+
 class ReviewCase(_Record):
     """What a person decided on the case."""
 
@@ -205,6 +222,8 @@ class Case(_Record):
     """Farmers who apply together, this one included: they share the least line."""
     elsewhere: tuple[StatementCase, ...] = ()
     """What counts of the farmer's statements in other counties and seasons."""
+    guarantors: tuple[GuarantorCase, ...] = ()
+    """Who of outside the county guarantees for the farmer."""
     rules: int = RULES_TODAY
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 
@@ -218,21 +237,23 @@ class Case(_Record):
         return from_minor(minor, self.currency)
 
     def counted(self) -> Case:
-        """Return the case with what was stated elsewhere in farmer's and household's means.
+        """Return the case with what is known elsewhere in farmer's and household's means.
 
-        The largest debt that was stated anywhere counts, and every guarantee.
+        The largest debt that was stated anywhere counts, and every guarantee given; of one received
+        what its guarantor can bear.
         """
-        if not self.elsewhere:
+        if not self.elsewhere and not any(one.beyond_minor for one in self.guarantors):
             return self
         mine, home = self.farmer, self.household
-        stated = max(one.debt_service_minor for one in self.elsewhere)
+        stated = max((one.debt_service_minor for one in self.elsewhere), default=0)
         owed = max(0, stated - mine.debt_service_minor)
         vouched = sum(one.guaranteeing_minor for one in self.elsewhere)
-        farmer, household = mine.owing(owed, vouched), home.owing(owed, vouched)
+        hollow = sum(one.beyond_minor for one in self.guarantors)
+        farmer, household = (party.owing(owed, vouched, hollow) for party in (mine, home))
         lost = max(0, mine.free_minor) - max(0, farmer.free_minor)
         return self.model_copy(
             update={
-                "farmer": farmer, "household": household, "elsewhere": (),
+                "farmer": farmer, "household": household, "elsewhere": (), "guarantors": (),
                 "household_free_minor": self.household_free_minor - lost,
             }
         )  # fmt: skip

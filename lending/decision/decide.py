@@ -8,6 +8,7 @@ like everybody else, with the refusal's remedy as the reason.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import pandas as pd
 from fieldline.lending.decision.case import (
     Case,
     CeilingCase,
+    GuarantorCase,
     ParcelCase,
     PartyCase,
     RiskCase,
@@ -147,6 +149,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             ceiling=ceiling,
             policy=policy,
             joint_members=int(row["joint_members"]),
+            guarantors=_guarantors(row),
         )
         for row, refusals, risk in zip(
             people.to_dict("records"), folder.farmers["refusals"], risks, strict=True
@@ -184,6 +187,13 @@ def _party(row: dict[Any, Any]) -> PartyCase:
         guaranteed_minor=row["guaranteed_minor"],
         guaranteeing_minor=row["guaranteeing_minor"],
         household_size=int(row["household_size"]),
+    )
+
+
+def _guarantors(row: dict[Any, Any]) -> tuple[GuarantorCase, ...]:
+    pairs = zip(row["outside_guarantors"], row["outside_amounts"], strict=True)
+    return tuple(
+        GuarantorCase(guarantor_id=str(name), guaranteed_minor=int(minor)) for name, minor in pairs
     )
 
 
@@ -271,7 +281,9 @@ def _risk(features: dict[Any, Any], said: Served | None, judge: Judge) -> RiskCa
     )
 
 
-def decision_row(case: Case, decision: Decision, policy: str) -> dict[str, Any]:
+def decision_row(
+    case: Case, decision: Decision, policy: str, crop_model: str = ""
+) -> dict[str, Any]:
     """Return one DECISIONS row."""
     codes = {code for parcel in case.parcels for code in parcel.outcomes} | set(case.refusals)
     return {
@@ -296,7 +308,7 @@ def decision_row(case: Case, decision: Decision, policy: str) -> dict[str, Any]:
         "policy": policy,
         "as_of": case.as_of,
         "currency": case.currency,
-        "trace": trace_of(case, decision),
+        "trace": trace_of(case, decision, crop_model),
     }
 
 
@@ -315,6 +327,7 @@ def run_decide(
     evidence: Path,
     harvests: Path,
     model: Path,
+    crop_card: Path | None = None,
     parts: Sequence[Path],
     as_of: dt.date,
     currency: str,
@@ -331,6 +344,7 @@ def run_decide(
         evidence: evidence.parquet.
         harvests: harvests.parquet.
         model: `manifest.json` of the model folder that judges.
+        crop_card: Card of the model that told the crops, for the trace.
         parts: Outcome files of the earlier stages.
         as_of: Knowledge date.
         currency: The county's currency.
@@ -346,7 +360,8 @@ def run_decide(
     judge = read_judge(model)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
     label = policy_hash(policy)
-    rows = [decision_row(case, decision, label) for case, decision in found]
+    crops = "" if crop_card is None else str(json.loads(crop_card.read_bytes())["model"])
+    rows = [decision_row(case, decision, label, crops) for case, decision in found]
     write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
     table = of_profiles(folder.profiles.query("level == 'farmer' and parcels_valued > 0"))
     write_text(card, canonical(judge.document(table)) + "\n")

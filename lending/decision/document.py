@@ -59,10 +59,18 @@ _LATER_OF_PARTY: dict[str, Any] = {
 }  # fmt: skip
 
 ABSENT: dict[str, dict[str, Any]] = {
-    CASE: {"rules": 1, "lines": (), "review": None, "joint_members": 1, "elsewhere": ()},
+    CASE: {
+        "rules": 1,
+        "lines": (),
+        "review": None,
+        "joint_members": 1,
+        "elsewhere": (),
+        "guarantors": (),
+    },
     "farmer": dict(_LATER_OF_PARTY),
     "household": dict(_LATER_OF_PARTY),
     "risk": {"finished_loans": None},
+    "guarantors": {"most_minor": None},
     # A policy without a currency was decided in the case's own, whatever that was, and still is:
     # the rule reads the case's. CNY is what its default amounts were meant in.
     # What came with papers and the repayment harvest moved no decision before it.
@@ -80,6 +88,7 @@ ABSENT: dict[str, dict[str, Any]] = {
         "declared_crop_share": "1",
         "rotation_prior": 1.0,
         "rotation_least": 0.0,
+        "line_cost": "0",
     },
 }
 """Fields that came later, by part, with the value that a record without them had. Add a field with

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from fieldline.lending.codes import evidence_codes, farmer_remedy
 from fieldline.lending.decision.case import Case, ParcelCase
-from fieldline.lending.decision.limit import Caps
+from fieldline.lending.decision.limit import Caps, smallest_line
 from fieldline.lending.decision.reasons import Finding, shown_feature
 from fieldline.lending.decision.rules import RULES
 from fieldline.lending.decision.wording import Told, amount, apart, area, money, told
@@ -143,7 +143,7 @@ def _unvalued(case: Case) -> Iterator[Finding]:
 
 def least_line(case: Case) -> Decimal:
     """Return the least line of a case: those who apply together share it."""
-    return case.policy.min_limit / case.joint_members
+    return smallest_line(case.policy) / case.joint_members
 
 
 def unvalued_part(case: Case, caps: Caps) -> Iterator[Finding]:

@@ -164,6 +164,18 @@ def exposure_cap(
     return max(_ZERO, cap)
 
 
+def smallest_line(policy: PolicySettings) -> Decimal:
+    """Return the smallest line of the product: the policy's own, or the one whose part of the
+    operating rate over the tenor pays for what any line costs, whichever is larger.
+
+    The rate speaks of the sum of all lines; a smaller line would be carried by the larger ones.
+    """
+    if policy.line_cost <= 0:
+        return policy.min_limit
+    borne = policy.line_cost * policy.day_basis / (policy.opex_rate * policy.tenor_days)
+    return max(policy.min_limit, borne)
+
+
 def posted_limit(caps: Caps, policy: PolicySettings) -> Decimal:
     """Return the limit: the least cap, rounded down to the product's step, once."""
     return floor_to_step(caps.least, policy.limit_step)

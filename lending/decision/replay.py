@@ -49,12 +49,19 @@ class Stored:
     """Reasons in the words of their day."""
 
 
-def trace_of(case: Case, decision: Decision) -> str:
-    """Return case, versions, result and words as canonical JSON: enough to replay the decision."""
+def trace_of(case: Case, decision: Decision, crop_model: str = "") -> str:
+    """Return case, versions, result and words as canonical JSON: enough to replay the decision.
+
+    Args:
+        case: The case.
+        decision: What the rules made of it.
+        crop_model: As in `versions_of`.
+    """
     result = decision.to_dict()
     told = result.pop("reasons")
     result["reason_codes"] = [reason["code"] for reason in told]
-    rest = {"format": FORMAT, "versions": versions_of(case), "result": result, "told": told}
+    rest = {"format": FORMAT, "versions": versions_of(case, crop_model),
+            "result": result, "told": told}  # fmt: skip
     parts = {name: canonical_document(value) for name, value in rest.items()}
     return joined({**parts, "case": text(case)})
 

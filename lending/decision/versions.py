@@ -1,8 +1,8 @@
 """Versions: what made a decision, named beside it and never part of its identity.
 
-Owns the list that a trace carries: the release, the policy, the default model and the content of
-every reference table that a decision reads. A new release with the same rules gives the same
-decision, so none of this enters the decision's id.
+Owns the list that a trace carries: the release, the policy, the default model, the crop model and
+the content of every reference table that a decision reads. A new release with the same rules gives
+the same decision, so none of this enters the decision's id.
 """
 
 from __future__ import annotations
@@ -22,21 +22,24 @@ _TABLES = (
 """Tables that every decision reads; the policy names those of rate ceilings and of scales."""
 
 
-def versions_of(case: Case) -> dict[str, Any]:
+def versions_of(case: Case, crop_model: str = "") -> dict[str, Any]:
     """Return the versions of what decides a case.
 
     Args:
         case: The case.
+        crop_model: What `crops.parquet` calls the model that told its crops; empty where none did.
 
     Returns:
-        `code`, `policy`, `model` (empty where none judged) and `tables`, hash by table.
+        `code`, `policy`, `model` (empty where none judged), `tables`, hash by table, and `crops`
+        where a model told crops.
     """
-    return {
+    told = {
         "code": _release(),
         "policy": policy_hash(case.policy),
         "model": case.risk.model,
         "tables": table_versions(case),
     }
+    return told | ({"crops": crop_model} if crop_model else {})
 
 
 @cache

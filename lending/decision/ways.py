@@ -10,15 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Literal
 
 from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision.case import Case, PartyCase
+from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding
 from fieldline.lending.decision.wording import Told, amount, area, money, next_tenth_of_mu
-from fieldline.pipeline.records.money import floor_to_step, from_minor, minor_units
+from fieldline.pipeline.records.money import (
+    ceil_to_step,
+    floor_to_step,
+    from_minor,
+    minor_units,
+    to_minor,
+)
 
 Access = Literal["approve", "review", "decline"]
 
@@ -67,18 +74,22 @@ def with_ways(case: Case, verdict: Verdict, weigh: Weigh) -> list[Finding]:
         weigh: Decides a changed case.
     """
     found = verdict.found
-    needing = [f for f in found if f.code.startswith(_NEEDS_WAY) and f.code != _SMALL]
-    if not needing:
+    if not any(finding.code.startswith(_NEEDS_WAY) for finding in found):
         return found
-    way = best_way(case, verdict, weigh)
-    return [_worded(f, way, case.currency) if f in needing else f for f in found]
+    way, together = best_way(case, verdict, weigh), _together(case, verdict, weigh)
+    return [
+        finding if not finding.code.startswith(_NEEDS_WAY)
+        else _worded(finding, together if finding.code == _SMALL else way, case.currency)
+        for finding in found
+    ]  # fmt: skip
 
 
 _SMALL = "limit_below_minimum"
+_WITHOUT_WAY = {"limit_request": "asked", _SMALL: "below"}
 
 
 def _worded(finding: Finding, way: Way | None, currency: str) -> Finding:
-    name = way.name if way else ("asked" if finding.code == "limit_request" else "none")
+    name = way.name if way else _WITHOUT_WAY.get(finding.code, "none")
     text, most = reason_ways()[name], amount(way.most if way else Decimal(0), currency)
     what = way.what if way else ("", "")
     english = text.english.format(what=what[0], most=most[0])
@@ -110,6 +121,8 @@ def _ways(case: Case, verdict: Verdict, weigh: Weigh) -> Iterator[Way]:
             yield from _household(case, weigh)
         if least in (caps.capacity, caps.need):
             yield from _land(case, weigh)
+        if least == caps.capacity:
+            yield from _guarantee(case, caps, weigh)
 
 
 def _asking(case: Case, minor: int | None) -> Case:
@@ -190,8 +203,15 @@ def _household(case: Case, weigh: Weigh) -> Iterator[Way]:
         mine = {
             name: getattr(farmer, name) for name in ("debt_service_minor", "debt_elsewhere_minor")
         }
-        alone = case.model_copy(update={"household": home.model_copy(update=mine)})
-        yield Way("household", weigh(alone).lent)
+        # what the others keep without debts is theirs: the farmer's part of the household shrinks
+        others = (home.income_q10_minor - farmer.income_q10_minor) - (
+            home.household_need_minor - farmer.household_need_minor
+        )
+        update = {
+            "household": home.model_copy(update=mine),
+            "household_free_minor": _free(farmer) + max(0, others),
+        }
+        yield Way("household", weigh(case.model_copy(update=update)).lent)
 
 
 def with_land(case: Case, factor: Decimal) -> Case:
@@ -229,6 +249,46 @@ def _land(case: Case, weigh: Weigh) -> Iterator[Way]:
             return
         if before > 0:
             return
+
+
+def guaranteed(case: Case, minor: int) -> Case:
+    """Return the case with so much more guaranteed for the farmer by papers."""
+    more = {
+        name: party.model_copy(update={"guaranteed_minor": party.guaranteed_minor + minor})
+        for name, party in (("farmer", case.farmer), ("household", case.household))
+    }
+    return case.model_copy(update=more)
+
+
+def _guarantee(case: Case, caps: Caps, weigh: Weigh) -> Iterator[Way]:
+    """Yield the line with a guarantee that makes it half as much again, or the least that is lent.
+
+    Who can repay nothing gets nothing by a guarantee.
+    """
+    policy = case.policy
+    if caps.capacity <= 0 or policy.guarantee_share <= 0:
+        return
+    wanted = max(least_line(case), caps.capacity * _HALF_MORE) - caps.capacity
+    minor = to_minor(
+        ceil_to_step(wanted / policy.guarantee_share, policy.limit_step), case.currency
+    )
+    yield Way("guarantee", weigh(guaranteed(case, minor)).lent, money(minor, case.currency))
+
+
+_HALF_MORE = Decimal("1.5")
+_MOST_TOGETHER = 20
+"""More farmers than this on one paper are a cooperative with an account of its own."""
+
+
+def _together(case: Case, verdict: Verdict, weigh: Weigh) -> Way | None:
+    """Return the fewest farmers who reach the least line together where each alone stays below."""
+    if verdict.limit <= 0:
+        return None
+    count = int((least_line(case) * case.joint_members / verdict.limit).to_integral_value(ROUND_UP))
+    if not case.joint_members < count <= _MOST_TOGETHER:
+        return None
+    lent = weigh(case.model_copy(update={"joint_members": count})).lent
+    return Way("joint", lent, (str(count), str(count))) if lent > 0 else None
 
 
 def of_price(pd: Decimal, highest: Decimal | None) -> Told:

@@ -19,6 +19,7 @@ from fieldline.crops.value.crop_values import up_by
 from fieldline.lending.codes import strongest
 from fieldline.lending.documents.facts import parcel_papers
 from fieldline.lending.documents.table import DOCUMENTS, read_documents
+from fieldline.lending.evidence.areas import area_codes, areas_of, covered, ground_columns
 from fieldline.lending.evidence.facts import ParcelFacts, Verdict
 from fieldline.lending.evidence.gather import (
     Known,
@@ -58,12 +59,18 @@ def judge(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) -> Ver
     """
     facts = certified(facts)
     crop = list(_crop_codes(facts, settings, as_of))
-    seen = None if _STANDS_UNSEEN.intersection(crop) else _seen_area(facts, settings)
-    known = [facts.declared_area_m2, facts.ring_area_m2, seen, facts.registry_area_m2]
-    least = min(area for area in known if area is not None)
     registry = list(_registry_codes(facts, settings, as_of))
+    shows = not _STANDS_UNSEEN.intersection(crop)
+    areas = areas_of(
+        facts if shows else replace(facts, seen_area_m2=None), settings,
+        registry_stale="registry_stale" in registry,
+    )  # fmt: skip
+    # Land without a crop is idle by its pixels alone: that asks a person, who sees what was seen.
+    seen = areas.planted if "no_crop_cycle" in crop else areas.seen
+    known = [areas.claimed, seen, areas.bounding_registered]
+    least = min(area for area in known if area is not None)
     codes = [
-        *_area_codes(facts, seen, settings),
+        *area_codes(areas),
         *crop,
         *registry,
         *_claim_codes(facts, settings),
@@ -72,7 +79,11 @@ def judge(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) -> Ver
     counted = max(0.0, least - facts.own_overlap_m2)
     if "lease_unproven" in registry:
         counted *= settings.unproven_lease_share
-    numbers = {"declared": facts.declared_area_m2, "seen": seen, "registry": facts.registry_area_m2}
+    numbers = {
+        "declared": facts.declared_area_m2, "drawn": facts.ring_area_m2, "seen": areas.planted,
+        "fields": areas.fields, "registry": facts.registry_area_m2,
+        **covered(facts, areas),
+    }  # fmt: skip
     shown = {name: value for name, value in numbers.items() if value is not None}
     if facts.protected_m2 > 0:
         shown["protected"] = facts.protected_m2
@@ -101,34 +112,6 @@ def certified(facts: ParcelFacts) -> ParcelFacts:
     if held is not None and facts.registry_holder == facts.farmer_id and lease is not None:
         return replace(facts, registry_area_m2=held + (lease.area_m2 or facts.ring_area_m2))
     return facts
-
-
-def _seen_area(facts: ParcelFacts, settings: EvidenceSettings) -> float | None:
-    """Return the seen area where the parcel is large enough to be seen."""
-    return facts.seen_area_m2 if facts.pixels >= settings.min_pixels_seen else None
-
-
-def _pixel_area(facts: ParcelFacts) -> float:
-    """Return the ground of one pixel, m2: a difference of one pixel is resolution, not a lie."""
-    return facts.ring_area_m2 / facts.pixels if facts.pixels > 0 else 0.0
-
-
-def _area_codes(
-    facts: ParcelFacts, seen: float | None, settings: EvidenceSettings
-) -> Iterator[str]:
-    declared = facts.declared_area_m2 if facts.declared_area_m2 is not None else facts.ring_area_m2
-    if seen is None:
-        yield "area_unseen"
-    found = facts.ring_area_m2 if seen is None else min(seen, facts.ring_area_m2)
-    overdrawn = declared - found > settings.area_tolerance * declared + _pixel_area(facts)
-    registered = facts.registry_area_m2
-    conflict = registered is not None and declared > registered * (1 + settings.area_tolerance)
-    if overdrawn:
-        yield "area_overdrawn"
-    if conflict:
-        yield "area_conflict_registry"
-    if seen is not None and not (overdrawn or conflict):
-        yield "area_agrees"
 
 
 def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) -> Iterator[str]:
@@ -260,6 +243,7 @@ def run_evidence(
     *,
     parcels: Path,
     fields: Path,
+    ring_fields: Path,
     crops: Path,
     crop_values: Path,
     registry: Path | None,
@@ -278,6 +262,7 @@ def run_evidence(
     Args:
         parcels: parcels.parquet.
         fields: fields.parquet.
+        ring_fields: ring_fields.parquet.
         crops: crops.parquet.
         crop_values: crop_values.parquet: when each crop must be up.
         registry: Registry extract, or None (every parcel is then `registry_missing`).
@@ -310,6 +295,7 @@ def run_evidence(
             dict(zip(drawn["parcel_id"], drawn["farmer_id"], strict=True)),
         ),
         up_by(read_table(crop_values)),
+        read_table(ring_fields),
     )  # fmt: skip
     facts = gather(drawn, read_table(fields), read_table(crops), known, settings)
     verdicts = [judge(fact, settings, as_of) for fact in facts]
@@ -330,6 +316,8 @@ def evidence_frame(
             "declared_area_m2": fact.declared_area_m2,
             "seen_area_m2": fact.seen_area_m2,
             "registry_area_m2": fact.registry_area_m2,
+            "drawn_area_m2": fact.ring_area_m2,
+            **ground_columns(fact.ground),
             "evidence_area_m2": verdict.evidence_area_m2,
             "declared_crop": fact.declared_crop,
             "seen_crop": fact.seen_crop,

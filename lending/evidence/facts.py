@@ -12,6 +12,24 @@ from fieldline.lending.documents.facts import NO_PARCEL_PAPERS, ParcelPapers
 
 
 @dataclass(frozen=True)
+class SeenGround:
+    """What the outlines of seen fields say of a ring, m2."""
+
+    own_m2: float
+    """In the ring's own fields."""
+    foreign_m2: float
+    """In fields that lie mostly outside the ring."""
+    foreign_field: str | None
+    """The one of those that covers most of it ..."""
+    foreign_parcel: str | None
+    """... and the parcel of another ring that it is the field of."""
+    open_m2: float
+    """On land that is no field."""
+    open_cover: str | None
+    """What most of that is."""
+
+
+@dataclass(frozen=True)
 class ParcelFacts:
     """Everything known about one parcel before it is judged; `None` is unknown."""
 
@@ -62,6 +80,10 @@ class ParcelFacts:
     """Papers that were handed in for the parcel."""
     let_to_rival: bool = False
     """Whether a rival holds a lease from this applicant for the disputed ground."""
+    perimeter_m: float = 0.0
+    """Length of the drawn outline."""
+    ground: SeenGround | None = None
+    """What seen fields say of the ring; None where nobody looked or little was seen."""
 
 
 @dataclass(frozen=True)

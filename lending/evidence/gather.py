@@ -15,9 +15,12 @@ import geopandas as gpd
 import pandas as pd
 
 from fieldline.lending.documents.facts import NO_PARCEL_PAPERS, ParcelPapers
-from fieldline.lending.evidence.facts import ParcelFacts
+from fieldline.lending.evidence.facts import ParcelFacts, SeenGround
 from fieldline.lending.evidence.ground import ground_of
 from fieldline.lending.settings import EvidenceSettings
+
+_SEEN_ENOUGH = 0.5
+"""Share of a ring in any seen polygon from which their outlines speak for it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Known:
     """Papers by parcel."""
     up_by: Mapping[str, dt.date] = field(default_factory=dict)
     """Day by which a crop must be up, by crop."""
+    ring_fields: pd.DataFrame | None = None
+    """RING_FIELDS rows: what seen fields say of each ring."""
 
 
 def lease_of_holder(facts: ParcelFacts) -> bool:
@@ -88,6 +93,7 @@ def gather(
     ids = parcels["parcel_id"].tolist()
     seen = fields.set_index("parcel_id").reindex(ids)
     told = crops.set_index("parcel_id").reindex(ids)
+    outlined = {} if known.ring_fields is None else _grounds(known.ring_fields)
     registry = known.registry
     if registry is None:
         registry = pd.DataFrame(columns=["area_m2", "holder_id", "crop", "recorded_on", "unclear"])
@@ -101,6 +107,8 @@ def gather(
             parcel_id=ids[i],
             farmer_id=str(parcels["farmer_id"].iloc[i]),
             ring_area_m2=float(parcels["metrics:area"].iloc[i]),
+            perimeter_m=float(parcels["metrics:perimeter"].iloc[i]),
+            ground=_looked(outlined.get(ids[i]), float(parcels["metrics:area"].iloc[i])),
             declared_area_m2=_number(parcels["declared_area_m2"].iloc[i]),
             declared_crop=_text(parcels["declared_crop"].iloc[i]),
             declared_learnt=not learnt or parcels["declared_crop"].iloc[i] in learnt,
@@ -160,6 +168,28 @@ def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
         "probability": _number(told["probability"].iloc[i]),
         "prediction_set": tuple(members) if tells and members is not None else (),
     }
+
+
+def _grounds(ring_fields: pd.DataFrame) -> dict[str, SeenGround]:
+    return {
+        row["parcel_id"]: SeenGround(
+            own_m2=row["own_area_m2"],
+            foreign_m2=row["foreign_area_m2"],
+            foreign_field=_text(row["foreign_field"]),
+            foreign_parcel=_text(row["foreign_parcel"]),
+            open_m2=row["open_area_m2"],
+            open_cover=_text(row["open_cover"]),
+        )
+        for row in ring_fields.to_dict("records")
+    }
+
+
+def _looked(ground: SeenGround | None, ring_m2: float) -> SeenGround | None:
+    """Return what was seen of a ring unless most of it was not: cloud is no evidence."""
+    if ground is None:
+        return None
+    seen = ground.own_m2 + ground.foreign_m2 + ground.open_m2
+    return ground if seen >= _SEEN_ENOUGH * ring_m2 else None
 
 
 def _number(value: Any) -> float | None:

@@ -19,7 +19,12 @@ import numpy as np
 import pandas as pd
 
 from fieldline.lending.codes import conflicting
-from fieldline.lending.documents.facts import FarmerPapers, farmer_papers, parcel_papers
+from fieldline.lending.documents.facts import (
+    FarmerPapers,
+    Guarantee,
+    farmer_papers,
+    parcel_papers,
+)
 from fieldline.lending.documents.table import DOCUMENTS, read_documents
 from fieldline.lending.evidence.leases import counted_at_harvest
 from fieldline.lending.inputs import APPLICATIONS
@@ -34,10 +39,11 @@ from fieldline.lending.profile.proofs import (
     OffFarm,
     guaranteed_amounts,
     off_farm_counted,
+    outside_guarantees,
     with_proofs,
 )
 from fieldline.lending.profile.rotation import Rotation, seen_or_declared
-from fieldline.lending.profile.worth import COUNTS, parcel_values
+from fieldline.lending.profile.worth import COUNTS, join_parcels, parcel_values
 from fieldline.lending.schemas import HARVESTS, PROFILES
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.sources import read_applications
@@ -78,6 +84,8 @@ class Party:
     """Guaranteed for the farmer by others ..."""
     guaranteeing_minor: int = 0
     """... and by the farmer for others."""
+    outside: tuple[Guarantee, ...] = ()
+    """Those for the farmer whose guarantor farms nothing in the county."""
 
     @property
     def free_minor(self) -> int:
@@ -243,6 +251,8 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "household_need_minor": party.need_minor,
         "guaranteed_minor": party.guaranteed_minor,
         "guaranteeing_minor": party.guaranteeing_minor,
+        "outside_guarantors": [one.guarantor for one in party.outside],
+        "outside_amounts": [one.amount_minor for one in party.outside],
         "household_size": party.application.household_size,
         "joint_members": party.application.joint,
         "requested_minor": party.application.requested_minor,
@@ -275,9 +285,11 @@ def profile_frame(
         share_needs(members, policy, currency)
     free = {party.party_id: party.free_minor for party in parties}
     received, given = guaranteed_amounts(papers, free, policy)
+    outside = outside_guarantees(papers, free)
     for party in parties:
         party.guaranteed_minor = received.get(party.party_id, 0)
         party.guaranteeing_minor = given.get(party.party_id, 0)
+        party.outside = outside.get(party.party_id, ())
     rows = []
     for members in households.values():
         rows.append(profile_row(household_party(members), "household", currency))
@@ -296,30 +308,6 @@ def _outcome(party: Party) -> Outcome:
     elif party.valued == 0:
         code, numbers = "no_valued_parcel", detail(parcels=party.parcels)
     return Outcome("profile", "", party.party_id, code, numbers)
-
-
-def join_parcels(
-    evidence: pd.DataFrame,
-    yields: pd.DataFrame,
-    growth: pd.DataFrame,
-    hazards: pd.DataFrame,
-    history: pd.DataFrame,
-) -> pd.DataFrame:
-    """Return evidence with what the crops room knows of each parcel, unknowns missing."""
-    return (
-        evidence[_OF_EVIDENCE]
-        .merge(yields.drop(columns=["currency", "model"]), on="parcel_id", how="left")
-        .merge(growth[["parcel_id", "sos", "harvest_date"]], on="parcel_id", how="left")
-        .merge(hazards[["parcel_id", "hazard_index"]], on="parcel_id", how="left")
-        .merge(history[["parcel_id", "stability", "thin_file"]], on="parcel_id", how="left")
-        .sort_values("parcel_id", kind="stable")
-    )
-
-
-_OF_EVIDENCE = [
-    "parcel_id", "farmer_id", "evidence_area_m2", "effect", "codes", "declared_crop",
-    "proven_crop", "leased", "lease_to", "unleased_area_m2",
-]  # fmt: skip
 
 
 def run_profile(

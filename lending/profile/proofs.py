@@ -8,7 +8,7 @@ against all that were stated.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fieldline.lending.documents.facts import NO_FARMER_PAPERS, FarmerPapers, Guarantee
@@ -78,8 +78,9 @@ def guaranteed_amounts(
     A farmer can vouch for no more than half of the line that a poor year's income would carry with
     the safety factor: guarantees beyond are cut in proportion. What counts for one counts against
     the other and no more, because nothing is lent on the rest; and half, so that a better year is
-    never worse for the guarantor. A guarantor from outside the county (a guarantee company) was
-    checked by whoever verified the paper.
+    never worse for the guarantor. A guarantor from outside the county counts as signed here: a
+    company was checked by whoever verified the paper, and who farms in another county is held
+    against what stands there when offers are posted (`lending.store.vouchers`).
 
     Args:
         papers: By farmer.
@@ -101,3 +102,19 @@ def guaranteed_amounts(
         for guarantee in guarantees:
             received[guarantee.farmer] += guarantee.amount_minor * min(total, most) // max(1, total)
     return dict(received), given
+
+
+def outside_guarantees(
+    papers: Mapping[str, FarmerPapers], farmers: Container[str]
+) -> dict[str, tuple[Guarantee, ...]]:
+    """Return the guarantees of those who farm nothing in the county, by the farmer they are for.
+
+    Args:
+        papers: By farmer.
+        farmers: Farmers of the county.
+    """
+    found = {
+        farmer: tuple(one for one in own.guarantees if one.guarantor not in farmers)
+        for farmer, own in papers.items()
+    }
+    return {farmer: outside for farmer, outside in found.items() if outside}

@@ -90,3 +90,27 @@ def _rent(papers: ParcelPapers, usual: int) -> int:
         shared = 0 if papers.crop_share > 0 else usual
         return shared if papers.rent_minor is None else papers.rent_minor
     return max(usual, papers.rent_minor or 0)
+
+
+def join_parcels(
+    evidence: pd.DataFrame,
+    yields: pd.DataFrame,
+    growth: pd.DataFrame,
+    hazards: pd.DataFrame,
+    history: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return evidence with what the crops room knows of each parcel, unknowns missing."""
+    return (
+        evidence[_OF_EVIDENCE]
+        .merge(yields.drop(columns=["currency", "model"]), on="parcel_id", how="left")
+        .merge(growth[["parcel_id", "sos", "harvest_date"]], on="parcel_id", how="left")
+        .merge(hazards[["parcel_id", "hazard_index"]], on="parcel_id", how="left")
+        .merge(history[["parcel_id", "stability", "thin_file"]], on="parcel_id", how="left")
+        .sort_values("parcel_id", kind="stable")
+    )
+
+
+_OF_EVIDENCE = [
+    "parcel_id", "farmer_id", "evidence_area_m2", "effect", "codes", "declared_crop",
+    "proven_crop", "leased", "lease_to", "unleased_area_m2",
+]  # fmt: skip

@@ -144,6 +144,36 @@ REVIEWS = sa.Table(
     sa.Index("reviews_of_farmers", "county", "season", "product", "farmer_id"),
 )
 
+APPLICATIONS = sa.Table(
+    "applications",
+    METADATA,
+    sa.Column("application_id", sa.String(32), primary_key=True),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("request_key", sa.Text, nullable=False),
+    sa.Column("body_hash", sa.String(64), nullable=False),
+    sa.Column("county", sa.Text, nullable=False),
+    sa.Column("season", sa.Text, nullable=False),
+    sa.Column("product", sa.Text, nullable=False),
+    sa.Column("farmer_id", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("sealed", sa.Text),
+    sa.Column("consent_given_on", sa.Date, nullable=False),
+    sa.Column("consent_withdrawn_on", sa.Date),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("finished_at", sa.Float),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("worker", sa.Text),
+    sa.Column("held_until", sa.Float),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("decision_id", sa.String(64)),
+    sa.Column("offer_id", sa.String(32)),
+    sa.Column("problem", sa.Text),
+    sa.UniqueConstraint("client", "request_key", name="one_application_per_key"),
+    sa.Index("applications_of_farmers", "county", "season", "product", "farmer_id"),
+    sa.Index("applications_at_work", "status", "received_at"),
+)
+
 
 def open_database(database: str | Path) -> sa.Engine:
     """Open the database and bring its tables to the present version.
@@ -196,6 +226,27 @@ def acts_in(database: str | Path) -> int:
         engine.dispose()
 
 
+def pending_migrations(database: str | Path) -> list[str]:
+    """Return the versions of tables that a store still lacks; all of them where it is empty.
+
+    Raises:
+        UserError: It cannot be read, or a newer version wrote it.
+    """
+    file = sqlite_file(database)
+    engine = engine_of(str(database))
+    try:
+        with _migrations() as config:
+            known = [s.revision for s in ScriptDirectory.from_config(config).walk_revisions()]
+            if file is not None and not file.exists():
+                return sorted(known)
+            with reading(engine) as connection:
+                _refuse_newer(connection, config)
+                found = MigrationContext.configure(connection).get_current_heads()
+        return sorted(name for name in known if name > max(found, default=""))
+    finally:
+        engine.dispose()
+
+
 @contextmanager
 def posting(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Yield a connection in the one transaction that may post; it commits when the block ends.
@@ -220,10 +271,16 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
-def _upgrade(connection: sa.Connection) -> None:
+@contextmanager
+def _migrations() -> Iterator[Config]:
     with as_file(files("fieldline") / "lending" / "store" / "migrations") as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        yield config
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    with _migrations() as config:
         config.attributes["connection"] = connection
         _refuse_newer(connection, config)
         command.upgrade(config, "head")

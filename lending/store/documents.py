@@ -1,8 +1,8 @@
 """Documents: what decided, kept in the store by the hash of its content.
 
-Owns the table `documents`: policies, reference tables and default models, each once, under the very
-label that traces name it by. With them a stored decision can be reckoned again from its features,
-whatever has become of the files since.
+Owns the table `documents`: policies, reference tables, default models and the cards of crop models,
+each once, under the very label that traces name it by. With them a stored decision can be reckoned
+again from its features, whatever has become of the files since.
 """
 
 from __future__ import annotations
@@ -36,10 +36,16 @@ def model_label(version: str) -> str:
     return f"model:{version}"
 
 
+def crop_model_label(name: str) -> str:
+    """Return the label of a crop model's card by what a trace names the model."""
+    return f"crop_model:{name}"
+
+
 def enter_documents(
     connection: sa.Connection,
     decisions: Iterable[Mapping[str, Any]],
     model: Mapping[str, Any] | None,
+    crop_card: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Keep what decided, where the store does not hold it yet.
 
@@ -47,17 +53,22 @@ def enter_documents(
         connection: Of `posting`.
         decisions: Rows of table `decisions`.
         model: Document of the default model (models/pd.json), or None.
+        crop_card: Card of the model that told the crops (models/crop_classifier.json), or None.
 
     Returns:
         Hash by label of what came in.
     """
     bodies: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
+    told = str((crop_card or {}).get("model", ""))
+    label = crop_model_label(told)
     for decision in decisions:
         kind = (decision["policy"], decision["pd_model"])
         if kind not in seen:
             seen.add(kind)
             bodies.update(_of_trace(decision["trace"]))
+        if told and label not in bodies and _crops_of(decision["trace"]) == told:
+            bodies[label] = canonical(crop_card)
     used = {name for _, name in seen if name}
     if model is not None and (name := model.get("card", {}).get("version")) in used:
         bodies[model_label(str(name))] = canonical(model)
@@ -69,6 +80,14 @@ def enter_documents(
         rows = [{"label": label, "body": body} for label, body in new.items()]
         connection.execute(sa.insert(DOCUMENTS), rows)
     return {label: text_hash(body) for label, body in new.items()}
+
+
+def _crops_of(trace: str) -> str:
+    """Return the crop model that a trace names; empty where it names none or cannot be read."""
+    try:
+        return str(read_trace(trace).versions.get("crops", ""))
+    except UserError:
+        return ""
 
 
 def _of_trace(trace: str) -> dict[str, str]:

@@ -130,6 +130,7 @@ def run_offers(
     outcomes: Path,
     farmers: Path | None = None,
     model: Path | None = None,
+    crop_card: Path | None = None,
     settings: PostingSettings | None = None,
     audit: AuditSettings | None = None,
     confirm: bool = False,
@@ -150,6 +151,7 @@ def run_offers(
         outcomes: outcomes/offers.parquet.
         farmers: farmers.parquet: all of them must have been decided.
         model: models/pd.json, kept in the store.
+        crop_card: models/crop_classifier.json, kept in the store.
         settings: How many offers may be withdrawn unasked.
         audit: Key of the audit chain, and where anchors go.
         confirm: A person confirmed that more may be withdrawn.
@@ -163,7 +165,7 @@ def run_offers(
     frame = read_table(decisions)
     if farmers is not None:
         _refuse_cut(frame, read_table(farmers, ["farmer_id"]), decisions)
-    document = None if model is None else json.loads(model.read_text(encoding="utf-8"))
+    document, crops = _json(model), _json(crop_card)
     audit = audit or AuditSettings()
     by = signer(audit.key_file)
     engine = open_database(database)
@@ -171,6 +173,7 @@ def run_offers(
         posted = post(
             engine, frame, Shelf(county, season, policy.product), policy,
             settings=settings, confirm=confirm, by=by, model=document,
+            crop_card=crops,
         )  # fmt: skip
         _anchor(engine, audit, by)
     finally:
@@ -186,6 +189,10 @@ def run_offers(
     )
     write_outcomes(_outcomes(posted), outcomes)
     return posted
+
+
+def _json(path: Path | None) -> Any:
+    return None if path is None else json.loads(path.read_text(encoding="utf-8"))
 
 
 def _refuse_cut(decisions: pd.DataFrame, farmers: pd.DataFrame, file: Path) -> None:

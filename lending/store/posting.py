@@ -17,6 +17,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from fieldline.lending.settings import PolicySettings, PostingSettings
+from fieldline.lending.store.applied import decided_by_application
 from fieldline.lending.store.audit import append, closed_event, offer_event, run_event
 from fieldline.lending.store.closing import close, close_run_out
 from fieldline.lending.store.database import (
@@ -111,6 +112,8 @@ def post(
     confirm: bool = False,
     by: Signer | None = None,
     model: Mapping[str, Any] | None = None,
+    crop_card: Mapping[str, Any] | None = None,
+    single: bool = False,
 ) -> Posted:
     """Make the live offers of a county, season and product those of these decisions.
 
@@ -124,6 +127,9 @@ def post(
         by: Who signs the audit chain; that of the environment where none is given.
         model: The default model's document, kept in the store so that its answers can be reckoned
             again.
+        crop_card: Card of the model that told the crops, kept in the store.
+        single: The decisions are those of single farmers who applied: nobody else's offer is
+            touched, and what stands of others is not returned.
 
     Returns:
         The numbers of changes and the rows that stand, ordered by farmer.
@@ -134,16 +140,17 @@ def post(
     """
     _refuse_other_model(decisions, model)
     with posting(engine) as connection:
-        change = _Change.of(connection, decisions, shelf, policy)
+        change = _Change.of(connection, decisions, shelf, policy, single=single)
         _refuse_withdrawals(change, settings or PostingSettings(), confirm=confirm)
         events = [closed_event(row["offer_id"], EXPIRED) for row in change.run_out]
         if change.fresh or change.gone:
             close(connection, change.closed)
             _insert(connection, change.fresh, change.records)
-            events += _log(connection, change, model)
+            events += _log(connection, change, model, crop_card)
         events += enter_lapses(connection, change.lapsed)
         append(connection, events, by)
-        standing = [*_rows(connection, shelf, LIVE), *change.dead]
+        only = tuple(change.wanted) if single else ()
+        standing = [*_rows(connection, shelf, LIVE, only), *change.dead]
     return Posted(
         len(change.fresh),
         len(change.replaced),
@@ -169,6 +176,8 @@ class _Change:
     """Offers of any shelf that have run out, closed by it."""
     lapsed: Sequence[Row]
     """Acts that withdraw people's decisions which count no longer."""
+    by_application: frozenset[str] = frozenset()
+    """Farmers who applied one by one: they need not be among those of a county's files."""
 
     @classmethod
     def of(
@@ -177,6 +186,8 @@ class _Change:
         decisions: pd.DataFrame,
         shelf: Shelf,
         policy: PolicySettings,
+        *,
+        single: bool,
     ) -> _Change:
         """Find it.
 
@@ -188,8 +199,9 @@ class _Change:
         as_of = max((row["as_of"] for row in records), default=None)
         _refuse_older(connection, shelf, as_of)
         run_out = [] if as_of is None else close_run_out(connection, as_of)
-        live = {str(row["farmer_id"]): row for row in _rows(connection, shelf, LIVE)}
-        gone_by = _rows(connection, shelf, EXPIRED)
+        only = tuple(str(row["farmer_id"]) for row in records) if single else ()
+        live = {str(row["farmer_id"]): row for row in _rows(connection, shelf, LIVE, only)}
+        gone_by = _rows(connection, shelf, EXPIRED, only)
         ended = {row["offer_id"]: row for row in gone_by}
         last = {str(row["farmer_id"]): row for row in gone_by} | live
         present = Present.of(connection, records, vars(shelf), policy)
@@ -203,7 +215,8 @@ class _Change:
                     break
             settled.append(candidate)
             wanted[farmer] = stands or offer
-        return cls(shelf, settled, live, wanted, run_out, present.lapsed)
+        applied = decided_by_application(connection, vars(shelf))
+        return cls(shelf, settled, live, wanted, run_out, present.lapsed, applied)
 
     @property
     def fresh(self) -> list[Row]:
@@ -213,7 +226,8 @@ class _Change:
     @property
     def gone(self) -> list[Row]:
         """Live rows of farmers who are not decided."""
-        return [row for farmer, row in self.live.items() if farmer not in self.wanted]
+        decided = self.wanted.keys() | self.by_application
+        return [row for farmer, row in self.live.items() if farmer not in decided]
 
     @property
     def replaced(self) -> list[Row]:
@@ -281,8 +295,13 @@ def _standing(wanted: Row, live: Row | None, ended: Mapping[str, Row]) -> Row | 
     return None if live is not None else ended.get(wanted["offer_id"])
 
 
-def _rows(connection: sa.Connection, shelf: Shelf, status: str) -> list[Row]:
+def _rows(
+    connection: sa.Connection, shelf: Shelf, status: str, farmers: Sequence[str] = ()
+) -> list[Row]:
+    """Return rows of a shelf, only those of the farmers named where any are."""
     here = [OFFERS.c[name] == value for name, value in vars(shelf).items()]
+    if farmers:
+        here.append(OFFERS.c.farmer_id.in_(farmers))
     query = sa.select(OFFERS).where(OFFERS.c.status == status, *here).order_by(OFFERS.c.seq)
     return [row._asdict() for row in connection.execute(query)]
 
@@ -299,7 +318,10 @@ def _insert(connection: sa.Connection, rows: Sequence[Row], records: Iterable[Ro
 
 
 def _log(
-    connection: sa.Connection, change: _Change, model: Mapping[str, Any] | None
+    connection: sa.Connection,
+    change: _Change,
+    model: Mapping[str, Any] | None,
+    crop_card: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
     """Record the run; return its entry and those of every change."""
     standing = change.wanted.values()
@@ -315,7 +337,7 @@ def _log(
     connection.execute(sa.insert(RUNS), run)
     decisions = stored_decisions(connection, [row["decision_id"] for row in change.fresh])
     return [
-        run_event(run, enter_documents(connection, decisions.values(), model)),
+        run_event(run, enter_documents(connection, decisions.values(), model, crop_card)),
         *(closed_event(row["offer_id"], status) for row, status in change.closed),
         *(offer_event(row, decisions[row["decision_id"]]) for row in change.fresh),
     ]

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fieldline.lending.decision.case import Case, LineCase, StatementCase
+from fieldline.lending.decision.case import Case, GuarantorCase, LineCase, StatementCase
 from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
@@ -23,6 +23,7 @@ from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store.lines import running_lines
 from fieldline.lending.store.reviews import State, lapse_row, standing
 from fieldline.lending.store.statements import statements_elsewhere, telling
+from fieldline.lending.store.vouchers import bearable
 
 Row = dict[str, Any]
 
@@ -39,6 +40,8 @@ class Present:
     """People's decisions that still count, by farmer."""
     stated: Mapping[str, Sequence[StatementCase]] = field(default_factory=dict)
     """What farmers owe or vouch for by the papers of other counties and seasons."""
+    guarantors: Mapping[str, tuple[GuarantorCase, ...]] = field(default_factory=dict)
+    """Who of outside guarantees for farmers, with what each can bear by what stands elsewhere."""
     lapsed: Sequence[Row] = ()
     """Acts that withdraw those that count no longer, to be written."""
 
@@ -65,7 +68,8 @@ class Present:
         lines = running_lines(connection, records, shelf, (first, last))
         counting, lapsed = _reviews(standing(connection, shelf), records)
         stated = statements_elsewhere(connection, records, shelf, first)
-        return cls(shelf, lines, counting, stated, lapsed)
+        guarantors = bearable(connection, records, shelf, (first, last))
+        return cls(shelf, lines, counting, stated, guarantors, lapsed)
 
     def readings(self, record: Row, standing: Row | None) -> Iterator[Row]:
         """Yield a decision as it may be posted, the last one in any case.
@@ -94,19 +98,24 @@ class Present:
         """Return a decision made again with what the store knows; as it is without any."""
         review = self.reviews.get(str(record["farmer_id"]))
         said = self.stated.get(str(record["farmer_id"]), ())
-        if not lines and review is None and not said:
+        guarantors = self.guarantors.get(str(record["farmer_id"]), ())
+        seen = any(one.most_minor is not None for one in guarantors)
+        if not lines and review is None and not said and not seen:
             return record
-        case = Case.of(read_trace(record["trace"]).case)
+        stored = read_trace(record["trace"])
+        case = Case.of(stored.case)
         told = telling(case, said, self.shelf["county"])
-        if not lines and review is None and not told:
+        if not lines and review is None and not told and not seen:
             return record
         known: dict[str, Any] = {
             "lines": tuple(sorted((_line(row, record) for row in lines), key=_order)),
             "review": None if review is None else review.case(),
             "elsewhere": told,
+            "guarantors": guarantors,
         }
         case = case.model_copy(update=known)
-        return decision_row(case, decide_case(case), record["policy"])
+        crops = stored.versions.get("crops", "")
+        return decision_row(case, decide_case(case), record["policy"], crops)
 
     def _of(self, record: Row) -> list[Row]:
         people = (record["household_id"], record["farmer_id"])

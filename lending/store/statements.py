@@ -18,6 +18,7 @@ from fieldline.lending.decision.case import Case, StatementCase
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.store.database import DECISIONS, EXPIRED, LIVE, OFFERS
 from fieldline.lending.store.lines import last_day
+from fieldline.lending.store.vouchers import given_from_outside
 from fieldline.pipeline.records.errors import UserError
 
 _AT_ONCE = 500
@@ -32,7 +33,7 @@ def statements_elsewhere(
 
     A debt counts while the offer that was decided with it is live, a guarantee through the tenor of
     the lines of its day. Of one county's seasons the largest counts: a paper handed in twice is one
-    guarantee.
+    guarantee. What a farmer guarantees where he farms nothing is read from those it is for.
 
     Args:
         connection: Of `posting`.
@@ -57,6 +58,11 @@ def statements_elsewhere(
             said = _stated(row._asdict(), first)
             if said is not None and row.currency == currency[row.farmer_id]:
                 found[row.farmer_id, row.county].append(said)
+    given = given_from_outside(connection, set(names), shelf, first)
+    for (farmer, county), parts in given.items():
+        found[farmer, county].append(StatementCase(
+            county=county, debt_service_minor=0, guaranteeing_minor=max(parts.values())
+        ))  # fmt: skip
     by_farmer: dict[str, list[StatementCase]] = defaultdict(list)
     for (farmer, _), said_there in sorted(found.items()):
         by_farmer[farmer].append(_largest(said_there))

@@ -20,7 +20,7 @@ from rasterio import Affine
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from fieldline.pipeline.imagery.layout import Cover, Layout, LayoutError, can_be, opened, runs
+from fieldline.pipeline.imagery.layout import Cover, Layout, LayoutError, can_be, runs
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.remote_file import RemoteFile
 from fieldline.pipeline.imagery.resample import FileGeometry
@@ -202,7 +202,6 @@ def _append(target: Path, copy: TileTable, remote: RemoteFile, offsets: Any, siz
         for place in zip(*np.nonzero(sizes), strict=True):
             size = int(sizes[place])
             data = remote.read(int(offsets[place]), size)
-            remote.check()
             file.write(data)
             places[place], end = end, end + size
         for (at, code), numbers in zip(copy.arrays, (places, sizes), strict=True):
@@ -233,11 +232,12 @@ def _copy_pixels(
     profile = {**_profile(request, layout, whole, _tile_of(layout)), "compress": "deflate"}
     windows = runs(tiles, layout.tile, geometry.height, geometry.width)
     sums = hashlib.sha256(), hashlib.sha256()
-    with rasterio.Env(**GDAL_OPTIONS), opened(remote) as file, written(target.parent):
+    environment, source = rasterio.Env(**GDAL_OPTIONS), layout.reading(remote, tiles)
+    with environment, source as file, written(target.parent):
         pieces = list(_pieces(windows, layout.tile[1], file))
         with rasterio.open(target, "w", **profile) as copy:
             for window in pieces:
-                numbers = _read(file, window, remote)
+                numbers = _read(file, window)
                 sums[0].update(np.ascontiguousarray(numbers).tobytes())
                 copy.write(numbers, 1, window=_moved(window, whole))
         with rasterio.open(target) as copy:
@@ -267,14 +267,11 @@ def _moved(window: Window, whole: Window) -> Window:
     )
 
 
-def _read(file: Any, window: Window, remote: RemoteFile) -> Any:
+def _read(file: Any, window: Window) -> Any:
     try:
         return file.read(1, window=window)
     except RasterioError as error:
-        remote.check()
         raise LayoutError(type(error).__name__) from error
-    finally:
-        remote.check()
 
 
 def _tile_of(layout: Layout) -> tuple[int, int]:

@@ -219,7 +219,7 @@ def _by_table(
     whole = file.request.covers_gaps(layout.nodata, layout.dtype)
     tiles = pull.cover.tiles(layout.geometry, layout.tile, whole=whole)
     told: dict[str, Any] = {"tiles": int(tiles.sum()), "windows": window_count(tiles)}
-    if layout.table is None:  # only GDAL finds its way in it
+    if layout.table is None:  # its tiles are found while they are fetched
         size = store.size or 0
         to_come, ranges = size - store.bytes_held, _requests(store, size)
         return FilePlan(store.bytes_held, to_come, bound=True, ranges=ranges, **told)
@@ -232,7 +232,7 @@ def _by_table(
 
 
 def _requests(store: RangeStore, size: int) -> int:
-    """Return the most requests that GDAL's own way through a file takes: one for each gap of each
-    step that its reads are rounded to."""
+    """Return the most requests that a way through a file takes: one for each gap of each step
+    that its reads are rounded to."""
     starts = range(0, size, UNTABLED_STEP)
     return sum(len(list(store.missing(at, min(at + UNTABLED_STEP, size)))) for at in starts)

@@ -330,7 +330,7 @@ def _fetch(pull: Pull, session: requests.Session, file: WantedFile, store: Range
         layout = read_layout(remote)
         whole = file.request.covers_gaps(layout.nodata, layout.dtype)
         tiles = pull.cover.tiles(layout.geometry, layout.tile, whole=whole)
-        remote.fetch(layout.ranges(tiles, pull.settings))
+        layout.fetch(remote, tiles, pull.settings)
         write_copy(file.path, file.request, remote, layout, tiles)
     except LayoutError:
         store.clear()  # what cannot be read may be right when it is fetched again

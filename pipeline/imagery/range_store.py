@@ -38,7 +38,8 @@ class RangeStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
+        """The file of parts."""
         self._handle: int | None = None
         self._held: list[_Held] = []
         self.tag: str = ""
@@ -109,14 +110,14 @@ class RangeStore:
     def clear(self) -> None:
         """Forget everything, on disk too."""
         self._held, self.tag, self.size = [], "", None
-        self._path.unlink(missing_ok=True)  # while it is locked: nobody else's is meant
+        self.path.unlink(missing_ok=True)  # while it is locked: nobody else's is meant
         self.close()
 
     def close(self) -> None:
         """Let the file go; what is in it stays."""
         if self._handle is not None:
             if os.fstat(self._handle).st_size == 0:
-                self._path.unlink(missing_ok=True)
+                self.path.unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = None
 
@@ -127,7 +128,7 @@ class RangeStore:
         return [held for held in self._held[first:last] if held[1] > start and held[0] < end]
 
     def _open(self) -> None:
-        self._handle = _locked(self._path)
+        self._handle = _locked(self.path)
         whole = 0
         while (read := self._record(whole)) is not None:
             start, data, whole = read
@@ -156,7 +157,7 @@ class RangeStore:
     def _append(self, start: int, data: bytes) -> int:
         """Write a record at the end; return where its data begin."""
         if self._handle is None:
-            self._handle = _locked(self._path)
+            self._handle = _locked(self.path)
         end = os.fstat(self._handle).st_size
         record = _HEAD.pack(start, len(data), zlib.crc32(data)) + data
         written = 0

@@ -1,23 +1,20 @@
-"""A remote file that rasterio reads through: byte ranges of one address, whole and unchanged.
+"""A remote file: byte ranges of one address, whole and unchanged.
 
 Owns ranges and their checks; where they are kept is `range_store`'s, retries are `web`'s and pixels
-are GDAL's. A fault is kept and not raised inside GDAL's callbacks, which would swallow it: whoever
-reads asks for it afterwards (`check`), so that no failed range ever passes for nodata.
+are GDAL's, which reads what was fetched (`stand_in`). A range that does not come raises, so that it
+never passes for nodata.
 """
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Any, Self
+from pathlib import Path
 
 import requests
 
 from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.web import WebError, ask
-from fieldline.pipeline.records.errors import UserError
 
 BLOCK = 16 * 1024
 """Bytes read at least; the header of most COGs fits in the first."""
@@ -28,7 +25,7 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP", b"\xff\x4f\xf
 
 
 class RemoteFile:
-    """Opens one address any number of times; all readers share its ranges and its fault.
+    """Reads one address; each byte is asked for once.
 
     Args:
         session: Answers are whole (`web.patient_session`).
@@ -49,7 +46,6 @@ class RemoteFile:
         self._confirmed = False
         self.step = BLOCK
         """Bytes that a read is rounded to where it finds nothing fetched."""
-        self.fault: WebError | UserError | OSError | None = None
         # A run that was killed, or met a full disk, may have left the identity and no range.
         if store.size is None or store.missing(0, min(BLOCK, store.size)):
             self._fetch(0, BLOCK)
@@ -64,9 +60,9 @@ class RemoteFile:
         assert self._store.size is not None
         return self._store.size
 
-    def opener(self) -> Callable[..., Any]:
-        """Return what `rasterio.open(..., opener=)` takes."""
-        return lambda *_args, **_options: _Reader(self)
+    def beside(self, suffix: str) -> Path:
+        """Return the path of another file about this one, by its suffix; nobody else has it."""
+        return self._store.path.with_suffix(suffix)
 
     def fetch(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Fetch what is not there yet of some ranges, each in one request.
@@ -80,26 +76,19 @@ class RemoteFile:
                 self._fetch(first, last)
 
     def read(self, start: int, count: int) -> bytes:
-        """Return bytes of the file; fewer at its end, and none once a fault is kept."""
-        end = min(start + count, self.size)
-        if self.fault is not None or end <= start:
-            return b""
-        try:
-            if self._store.missing(start, end):
-                self.fetch([(start // self.step * self.step, -(-end // self.step) * self.step)])
-            return self._store.get(start, end)
-        except (
-            WebError,
-            UserError,
-            OSError,
-        ) as fault:  # or budget spent, account refused, disk full
-            self.fault = fault
-            return b""
+        """Return bytes of the file; fewer at its end.
 
-    def check(self) -> None:
-        """Raise the fault that was kept, if any."""
-        if self.fault is not None:
-            raise self.fault
+        Raises:
+            WebError: They do not come.
+            BudgetError: They would exceed the budget.
+            OSError: They cannot be kept.
+        """
+        end = min(start + count, self.size)
+        if end <= start:
+            return b""
+        if self._store.missing(start, end):
+            self.fetch([(start // self.step * self.step, -(-end // self.step) * self.step)])
+        return self._store.get(start, end)
 
     def _now(self) -> str:
         if self._address is None:
@@ -143,42 +132,3 @@ class RemoteFile:
             raise WebError(self._now(), "changed_while_read" if self._confirmed else "changed")
         self._store.identify(tag, size)
         self._confirmed = True
-
-
-class _Reader(io.RawIOBase):
-    """One position in a remote file."""
-
-    def __init__(self, file: RemoteFile) -> None:
-        super().__init__()
-        self._file, self._place = file, 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._file.size}[whence]
-        self._place = start + offset
-        return self._place
-
-    def read(self, size: int = -1) -> bytes:
-        count = self._file.size - self._place if size < 0 else size
-        data = self._file.read(self._place, count)
-        self._place += len(data)
-        return data

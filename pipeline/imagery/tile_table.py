@@ -26,6 +26,10 @@ _TILE_WIDTH, _TILE_HEIGHT, _OFFSETS, _COUNTS = 322, 323, 324, 325
 _WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_TILES = 4_000_000  # a scene of Sentinel-2 has some hundreds
 _MOST_TAGS = 4096
+_MOST_HEAD = 2**26  # bytes; a table of the most tiles has half of it
+#: Bytes of one value, by TIFF type.
+_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8,
+          17: 8, 18: 8}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,9 @@ class TileTable:
     """Byte order, `<` or `>`."""
     arrays: tuple[tuple[int, str], tuple[int, str]]
     """Where the arrays of offsets and of sizes begin in the file, with the struct code of each."""
+    head: tuple[tuple[int, int], ...]
+    """Byte ranges (first, after the last) of all that is said of the image beside its pixels. What
+    a COG says of its own order is not among them: who reads parts of it must not rely on it."""
 
 
 def read_tile_table(read: Read) -> TileTable | None:
@@ -87,6 +94,9 @@ class _Directory:
             raise ValueError("more tags than an image has")
         self._tags: dict[int, tuple[int, int, int]] = {}
         body = read(start + size, count * self._entry)
+        end = start + size + len(body)
+        # ... and the place of the next image, an overview or a mask.
+        self._own = (0, 16 if self.big else 8), (start, end + (8 if self.big else 4))
         for place in range(0, count * self._entry, self._entry):
             tag, kind = self.unpack("HH", body[place : place + 4])
             length = self.unpack(
@@ -112,6 +122,18 @@ class _Directory:
         numbers = np.frombuffer(data, dtype=np.dtype(f"{self.order}u{struct.calcsize(code)}"))
         return numbers.astype(np.int64), place, code
 
+    def head(self) -> tuple[tuple[int, int], ...]:
+        """Return the byte ranges of the directory and of the values that lie outside it."""
+        found = [*self._own]
+        for kind, count, place in self._tags.values():
+            size = count * _BYTES.get(kind, 0)
+            if size > self._inline:
+                start = self.unpack("Q" if self.big else "I", self._read(place, self._inline))[0]
+                found.append((start, start + size))
+        if sum(end - start for start, end in found) > _MOST_HEAD:
+            raise ValueError("more is said of it than of any image")
+        return tuple(found)
+
     def has(self, tag: int) -> bool:
         return tag in self._tags
 
@@ -129,7 +151,8 @@ def _table(tags: _Directory) -> TileTable:
         tile = tags.number(_TILE_HEIGHT), tags.number(_TILE_WIDTH)
     else:
         tile = min(height, tags.number(_STRIP_HEIGHT, height)), width
-    if min(height, width, *tile) <= 0 or tags.number(_PLANES, 1) != 1:
+    apart = tags.number(_PLANES, 1) != 1 and tags.number(_SAMPLES, 1) != 1
+    if min(height, width, *tile) <= 0 or apart:
         raise ValueError("no pixels, or bands kept apart")
     offsets, offsets_at, offset_code = tags.array(_OFFSETS if tiled else _STRIP_OFFSETS)
     sizes, sizes_at, size_code = tags.array(_COUNTS if tiled else _STRIP_COUNTS)
@@ -138,5 +161,5 @@ def _table(tags: _Directory) -> TileTable:
         height, width, tile, tiled, offsets.reshape(shape), sizes.reshape(shape),
         tags.number(_COMPRESSION, 1), tags.number(_PREDICTOR, 1),
         tags.number(_SAMPLES, 1), tags.number(_BITS, 1),
-        tags.order, ((offsets_at, offset_code), (sizes_at, size_code)),
+        tags.order, ((offsets_at, offset_code), (sizes_at, size_code)), tags.head(),
     )  # fmt: skip

@@ -81,7 +81,8 @@ def _of_url(url: sa.URL, setting: str) -> sa.Engine:
         return engine
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+pg8000")
-    return sa.create_engine(url)
+    # A server that was started anew has closed what lies in the pool: each is tried before its use.
+    return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10)
 
 
 def _manual_transactions(connection: Any, _: Any) -> None:

@@ -52,6 +52,11 @@ Source: PostgreSQL 15 manual, appendix A.
 """
 
 
+class DatabaseError(UserError):
+    """A database that cannot be used for now, or not by us: the operator's business, not a
+    caller's."""
+
+
 @contextmanager
 def told(engine: sa.Engine, *, setting: str = "database") -> Iterator[None]:
     """Turn a database error within the block into the user's sentence.
@@ -61,17 +66,22 @@ def told(engine: sa.Engine, *, setting: str = "database") -> Iterator[None]:
         setting: Name of the setting that holds its address.
 
     Raises:
-        UserError: What the operator can put right.
+        DatabaseError: What the operator can put right.
     """
     try:
         yield
+    except sa.exc.TimeoutError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        raise DatabaseError(
+            f"{where} has no connection left for this program", "wait until others have ended"
+        ) from error
     except sa.exc.DBAPIError as error:
         known = _meaning(error)
         if known is None:
             raise
         where = engine.url.render_as_string(hide_password=True)
         remedy = known[1].replace("`database`", f"`{setting}`")
-        raise UserError(f"{where} {known[0]} ({_message(error)})", remedy) from error
+        raise DatabaseError(f"{where} {known[0]} ({_message(error)})", remedy) from error
 
 
 def _meaning(error: sa.exc.DBAPIError) -> tuple[str, str] | None:

@@ -23,6 +23,8 @@ class _Kind:
 
 TableName: Final = _Kind("table")
 """A table of `data/` by its bare name, or a lender's own file by a path with a folder in it."""
+ModelFolder: Final = _Kind("model")
+"""A sealed model folder: what its manifest and its approval say is part of what it makes."""
 StoreUrl: Final = _Kind("store")
 """An SQLAlchemy URL, or the path of an SQLite file."""
 

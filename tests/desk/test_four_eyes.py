@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 
-from fieldline.desk.app import pages
+from fieldline.desk.app import pages, scope
 from fieldline.desk.app.desk import Desk
 from fieldline.desk.app.places import Shelf
 from fieldline.desk.app.scope import Scope
@@ -48,7 +48,7 @@ def client(desk: Desk) -> TestClient:
 
 
 def as_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(pages, "local_user", lambda: Scope(name))
+    monkeypatch.setattr(scope, "local_user", lambda: Scope(name))
 
 
 def offer_of(desk: Desk) -> str:

@@ -26,7 +26,7 @@ def keys_said() -> set[str]:
     for path in [*DESK.glob("app/static/*.js"), *DESK.glob("report/templates/*.js")]:
         keys = r"\"((?:report|map|farmer|panel|time)\.[a-z_0-9]+)\""
         said |= set(re.findall(keys, path.read_text("utf-8")))
-    for path in [*DESK.glob("app/*.py"), *DESK.glob("report/*.py")]:
+    for path in [*DESK.glob("app/*.py"), *DESK.glob("report/*.py"), *DESK.glob("access/*.py")]:
         text = path.read_text("utf-8")
         said |= set(re.findall(rf"\b(?:words|t|told)\(\s*\"({KEY})\"", text))
         said |= set(re.findall(r"\"(report\.(?!js|css)[a-z_]+)\"", text))

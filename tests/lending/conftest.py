@@ -20,7 +20,16 @@ import pyarrow as pa
 import pytest
 from shapely.geometry import Polygon, box
 
-from fieldline.crops.schemas import CROP_VALUES, CROPS, FIELDS, GROWTH, HAZARDS, HISTORY, YIELDS
+from fieldline.crops.schemas import (
+    CROP_VALUES,
+    CROPS,
+    FIELDS,
+    GROWTH,
+    HAZARDS,
+    HISTORY,
+    RING_FIELDS,
+    YIELDS,
+)
 from fieldline.lending.decision.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
 from fieldline.lending.decision.decide import decision_row, run_decide
 from fieldline.lending.decision.decision import decide_case
@@ -44,6 +53,8 @@ AS_OF = dt.date(2024, 9, 30)
 PRIVACY = PrivacySettings(demo_key=True)
 CRS = "EPSG:32650"
 EAST, NORTH = 500_000.0, 3_800_000.0
+BY_HAND = PolicySettings(tenor_days=330, min_limit=Decimal(500), line_cost=Decimal(0))
+"""The product that the figures of these tests are worked out for by hand."""
 
 
 def pseudonym(name: str) -> str:
@@ -64,7 +75,7 @@ class County:
     loans: pd.DataFrame | None = None
     evidence_settings: EvidenceSettings = field(default_factory=EvidenceSettings)
     risk: RiskSettings = field(default_factory=lambda: RiskSettings(trees=10, folds=2, search=0))
-    policy: PolicySettings = field(default_factory=PolicySettings)
+    policy: PolicySettings = BY_HAND
     stopped: dict[str, str] = field(default_factory=dict)
     templates: dict[str, dict[str, dt.date]] = field(default_factory=dict)
     """Days of a crop's template by crop; crops without one are judged by growth alone."""
@@ -188,6 +199,12 @@ class County:
             }
             for p in seen
         ], seen)  # fmt: skip
+        outlined = [p for p in seen if "outlined" in p]
+        self._table(RING_FIELDS, [
+            {"fields_in_ring": 1, "seen_area_m2": 0.0, "foreign_area_m2": 0.0, "open_area_m2": 0.0,
+             "own_area_m2": p["area"], **p["outlined"]}
+            for p in outlined
+        ], outlined)  # fmt: skip
         self._table(CROPS, [
             {
                 "crop": p["seen_crop"], "probability": p["probability"],
@@ -256,7 +273,7 @@ class County:
         self.write()
         run_evidence(
             parcels=self.path("parcels.parquet"), fields=self.path("fields.parquet"),
-            crops=self.path("crops.parquet"),
+            ring_fields=self.path("ring_fields.parquet"), crops=self.path("crops.parquet"),
             registry=self.path("registry.csv") if self.registry else None,
             protected=self.path("protected.gpkg") if self.protected else None,
             documents=self.path("documents.csv") if self.documents else None,
@@ -391,7 +408,7 @@ def case() -> Case:
         farmer_id="F1", household_id="H1", as_of=AS_OF, currency="CNY", parcels_declared=1,
         refusals=(), application="ok", application_detail="", parcels=(parcel,), farmer=party,
         household=party, household_free_minor=600_000, evidence_area_m2=Decimal("6666.67"),
-        risk=risk, ceiling=ceiling, policy=PolicySettings(),
+        risk=risk, ceiling=ceiling, policy=BY_HAND,
     )  # fmt: skip
 
 

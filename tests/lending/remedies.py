@@ -6,6 +6,7 @@ Each entry names the farmer `ann`; `before` builds the county, `supply` hands in
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -103,8 +104,9 @@ def twice(county: County) -> None:
     county.add("b", "ann", x=50)
 
 
-def moved(county: County) -> None:
-    county.parcels[-1]["geometry"] = county.shifted(county.parcels[-1]["geometry"], 400.0)
+def redrawn(county: County) -> None:
+    """The second ring begins where the first one ends."""
+    county.parcels[-1]["geometry"] = county.shifted(county.parcels[-1]["geometry"], 50.0)
 
 
 def of_parcel(**more: Any) -> Callable[[County], None]:
@@ -139,6 +141,32 @@ def refused(county: County) -> None:
     county.apply("ann")
 
 
+def drawn_again(county: County) -> None:
+    county.refused.clear()
+    county.add("a", "ann", own_log_sd=0.2, shared_log_sd=0.15)
+
+
+def two_crops(county: County) -> None:
+    """The western half stays as it is, the eastern half grows rice of its own luck."""
+    half = county.parcels[0]
+    half.update(geometry=county.shifted(half["geometry"], 0.0, 0.5), area=5_000)
+    county.add("b", "ann", x=50, width=50, own_log_sd=0.45, shared_log_sd=0.45,
+               declared_crop="rice", seen_crop="rice", prediction_set=["rice"],
+               shock_group="rice:cell")  # fmt: skip
+
+
+def with_brother(county: County) -> None:
+    """Bob farms beside ann in one household."""
+    county.applications[0]["household_id"] = "H"
+    county.add("q", "bob", x=5000)
+    county.apply("bob", household_id="H", annual_debt_service="5000")
+
+
+def record(loans: int, late: int = 0, debt: str = "0") -> Callable[[County], None]:
+    """A verified credit record."""
+    return handed("credit_record", prior_loans=loans, prior_late=late, amount=debt)
+
+
 def joined(county: County) -> None:
     for name in ("ann", "bob", "cat"):
         county.hand_in("joint_application", farmer_id=name, document_id="J")
@@ -151,9 +179,8 @@ def policy(**more: Any) -> Callable[[County], None]:
     return change
 
 
-GOOD_RECORD = handed("credit_record", prior_loans=6, prior_late=0, amount="0")
-INSURED = handed("crop_insurance", parcel_id="a", amount="900", premium="1")
-TINY = {"width": 14.0, "height": 14.0}
+REPAID = handed("credit_record", prior_loans=0, prior_late=0, amount="0")
+"""Debts that were stated and are repaid: the office's record knows of none."""
 
 EVIDENCE: dict[str, Remedy] = {
     "area_overdrawn": Remedy(
@@ -190,7 +217,7 @@ EVIDENCE: dict[str, Remedy] = {
     "protected_overlap": Remedy(
         protected, lambda c: c.hand_in("protected_permit", parcel_id="a")
     ),
-    "own_overlap": Remedy(twice, moved),
+    "own_overlap": Remedy(twice, redrawn),
 }  # fmt: skip
 
 
@@ -212,14 +239,9 @@ REASONS: dict[str, Remedy] = {
     **{f"review_{code}": EVIDENCE[code]
        for code in ("claimed_by_other", "crop_conflict", "registry_unclear", "never_bare")},
     "review_no_crop_cycle": EVIDENCE["no_crop_cycle"],
-    "no_parcel_accepted": Remedy(refused, more_land),
-    "no_capacity": Remedy(
-        built(stated(annual_debt_service="9000")), handed("income_proof", amount="40000")
-    ),
-    "limit_below_minimum": Remedy(
-        built(policy(min_limit=Decimal(9000))),
-        joined,
-    ),
+    "no_parcel_accepted": Remedy(refused, drawn_again),
+    "no_capacity": Remedy(built(stated(annual_debt_service="9000")), REPAID),
+    "limit_below_minimum": Remedy(built(policy(min_limit=Decimal(9000))), joined),
     "review_not_valued": EVIDENCE["crop_unknown"],
     "review_no_application": Remedy(
         lambda c: (plain(c), c.applications.clear(), c.apply("bob"))[0], lambda c: c.apply("ann")
@@ -227,31 +249,35 @@ REASONS: dict[str, Remedy] = {
     "review_bad_application": Remedy(
         built(stated(household_size="abc")), stated(household_size=1)
     ),
-    "risk_debt_share": Remedy(
-        built(stated(annual_debt_service="3000")), handed("income_proof", amount="40000")
-    ),
-    "risk_free_share": Remedy(
-        built(stated(annual_debt_service="3000")), handed("income_proof", amount="40000")
-    ),
+    "risk_debt_share": Remedy(built(stated(annual_debt_service="3000")), REPAID),
+    "risk_free_share": Remedy(built(stated(annual_debt_service="3000")), REPAID),
     "risk_income_spread": Remedy(
-        built(of_parcel(own_log_sd=0.45, shared_log_sd=0.45)), INSURED
+        built(of_parcel(own_log_sd=0.45, shared_log_sd=0.45)), two_crops
     ),
     "risk_stability": Remedy(built(of_parcel(stability=0.4)), of_parcel(stability=0.95)),
     "risk_conflicts": EVIDENCE["area_overdrawn"],
-    "risk_late_share": Remedy(built(stated(prior_loans=4, prior_late=4)), GOOD_RECORD),
-    "risk_prior_loans": Remedy(built(), GOOD_RECORD),
-    "risk_thin_file": Remedy(built(of_parcel(thin_file=True)), GOOD_RECORD),
+    "risk_late_share": Remedy(built(record(4, late=4)), record(8, late=4)),
+    "risk_prior_loans": Remedy(built(record(0)), record(1)),
+    "risk_thin_file": Remedy(built(of_parcel(thin_file=True)), record(1)),
     "limit_need": Remedy(built(of_parcel(yield_t_ha=16.0)), more_land),
     "limit_request": Remedy(
         built(stated(requested_amount="1000")), stated(requested_amount="3000")
     ),
-    "limit_capacity": Remedy(
-        built(), handed("guarantee", counterparty_id="company", amount="3000")
-    ),
+    "limit_capacity": Remedy(built(), more_land),
     "limit_exposure": Remedy(
         built(policy(exposure_cap_household=Decimal(4000)), stated(annual_debt_service="1000"),
               of_parcel(yield_t_ha=16.0)),
-        handed("credit_record", prior_loans=0, prior_late=0, amount="0"),
+        REPAID,
+    ),
+    "limit_exposure:own": Remedy(
+        built(policy(exposure_cap_farmer=Decimal(4000)), stated(annual_debt_service="1000"),
+              of_parcel(yield_t_ha=16.0)),
+        REPAID,
+    ),
+    "limit_exposure:pooled": Remedy(
+        built(with_brother),
+        lambda c: c.hand_in("credit_record", farmer_id="bob", prior_loans=0, prior_late=0,
+                            amount="0"),
     ),
     "area_lowered": EVIDENCE["area_conflict_registry"],
     "crop_doubt": EVIDENCE["crop_doubt"],
@@ -265,3 +291,80 @@ REASONS: dict[str, Remedy] = {
         lambda c: photo(c, "rice"),
     ),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A sentence with figures, the county whose letter holds it and the paper that it names."""
+
+    before: Callable[[County], None]
+    sentence: str
+    supply: Callable[..., None]
+    """Takes the county and the figures that the sentence names, the promised line left out."""
+
+
+def brothers(county: County) -> None:
+    """Two farmers of one household without debts: neither is told to farm more."""
+    plain(county)
+    county.applications[0]["household_id"] = "H"
+    county.add("q", "bob", x=5000, own_log_sd=0.2, shared_log_sd=0.15)
+    county.apply("bob", household_id="H")
+
+
+def group(county: County, count: str) -> None:
+    for number in range(int(count)):
+        name = "ann" if number == 0 else f"neighbour {number}"
+        county.hand_in("joint_application", farmer_id=name, document_id="J")
+
+
+def guaranteed(county: County, amount: str) -> None:
+    county.hand_in("guarantee", farmer_id="ann", counterparty_id="company", amount=amount)
+
+
+def stretched(county: County, mu: str) -> None:
+    """Ann's square becomes so many mu of the same land."""
+    wide = float(mu) * 10_000 / 15 / 100
+    parcel = county.parcels[0]
+    parcel.update(geometry=county.shifted(parcel["geometry"], 0.0, wide / 100), area=100 * wide)
+
+
+PROMISES: dict[str, Promise] = {
+    "request": Promise(
+        built(stated(requested_amount="1000")), r"Ask for more: up to CNY ([\d,]+)",
+        lambda county: stated(requested_amount="")(county),
+    ),
+    "debt": Promise(
+        built(stated(annual_debt_service="2000")),
+        r"debt service of at most CNY ([\d,]+) up to CNY ([\d,]+)",
+        lambda county, amount: record(0, debt=amount)(county),
+    ),
+    "debt_free": Promise(
+        built(stated(annual_debt_service="1000")),
+        r"Without your other yearly debt service of CNY ([\d,]+) up to CNY ([\d,]+)",
+        lambda county, _: REPAID(county),
+    ),
+    "household": Promise(
+        built(with_brother), r"debts of your household's other members up to CNY ([\d,]+)",
+        lambda county: county.hand_in(
+            "credit_record", farmer_id="bob", prior_loans=0, prior_late=0, amount="0"
+        ),
+    ),
+    "land": Promise(
+        built(of_parcel(yield_t_ha=16.0)),
+        r"With ([\d.]+) mu \([\d.]+ ha\) of such land in all up to CNY ([\d,]+)", stretched,
+    ),
+    "guarantee": Promise(
+        brothers, r"verified guarantee of CNY ([\d,]+) up to CNY ([\d,]+)", guaranteed,
+    ),
+    "joint": Promise(
+        built(policy(min_limit=Decimal(9000))),
+        r"at least (\d+) of you, .*: up to CNY ([\d,]+)", group,
+    ),
+}  # fmt: skip
+
+
+def figures(promise: Promise, letter: str) -> list[str]:
+    """Return the figures of a promise as a letter tells them, amounts without commas."""
+    said = re.search(promise.sentence, letter)
+    assert said, letter
+    return [figure.replace(",", "") for figure in said.groups()]

@@ -29,7 +29,7 @@ WHOLE = ["income_q10", "income_q50", "debt_service", "household_need", "principa
 YUAN = {
     "max_limit": 40_000, "min_limit": 500, "exposure_cap_household": 60_000,
     "exposure_cap_farmer": 50_000, "limit_step": 100, "household_need_per_head": 6000,
-    "rent_per_mu": 300,
+    "rent_per_mu": 300, "line_cost": 3,
 }  # fmt: skip
 
 
@@ -97,7 +97,9 @@ def decided(kind: Any, folder: Path, currency: str, loans: pd.DataFrame) -> Twin
     factor = FACTORS[currency]
     county = kind(folder, currency=currency)
     amounts = {name: yuan * factor for name, yuan in YUAN.items()}
-    county.policy = PolicySettings(currency=currency, **amounts, **_tables(folder, currency))
+    county.policy = PolicySettings(
+        currency=currency, tenor_days=330, **amounts, **_tables(folder, currency)
+    )
     apply(county, lambda yuan: str(yuan * factor))
     money = {name: [str(int(yuan) * factor) for yuan in loans[name].round()] for name in WHOLE}
     county.loans = loans.assign(**money, currency=currency)

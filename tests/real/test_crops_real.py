@@ -12,7 +12,6 @@ import pytest
 import rasterio
 
 from fieldline.crops.growth.grow import run_grow
-from fieldline.crops.recognise.classify import run_classify
 from fieldline.crops.settings import ClassifySettings, GrowSettings, YieldSettings
 from fieldline.crops.value.prices import crop_prices, price_problems, price_rows, read_prices
 from fieldline.lending.settings import EvidenceSettings
@@ -21,6 +20,7 @@ from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_table
+from tests.crops.recognise.crop_stages import train_and_classify
 
 pytestmark = pytest.mark.realdata
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -66,14 +66,13 @@ def bavaria(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "parcels.parquet"
     )
     labels = real_data / "bavaria_crop_fields_2018"
-    run_classify(
-        observations=folder / "observations.parquet", parcels=folder / "parcels.parquet",
+    train_and_classify(
+        folder, observations=folder / "observations.parquet", parcels=folder / "parcels.parquet",
         survey=None,
         labelled_series=labels / "s2_field_means_halfmonth.parquet",
         labelled_format="bavaria_halfmonth", labelled_fields=labels / "fields.gpkg",
         label_codes="codes_bavaria_iacs.csv", seasons=[SEASON], clear_dates=ClearSettings(),
-        settings=ClassifySettings(folds=3), out=folder / "crops.parquet",
-        card=folder / "card.json", outcomes=folder / "classify.parquet",
+        settings=ClassifySettings(folds=3),
     )  # fmt: skip
     run_grow(
         observations=folder / "observations.parquet", crops=folder / "crops.parquet",

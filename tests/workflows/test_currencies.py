@@ -114,6 +114,7 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
     as_of, currency = config.county["SIM001"].seasons["2024"].as_of, policy.currency
     run_evidence(
         parcels=run.folder / "parcels.parquet", fields=run.folder / "fields.parquet",
+        ring_fields=run.folder / "ring_fields.parquet",
         crops=run.folder / "crops.parquet", crop_values=folder / "crop_values.parquet",
         registry=run.simulated / "SIM001" / "registry_2024.csv",
         protected=run.simulated / "SIM001" / "protected.geojson",

@@ -30,7 +30,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], tuple[Mutation, ...]]] = {
     "registry": ("registry_2024.csv", ("inputs", "evidence", "profile"), TABLE_MUTATIONS),
     "applications": ("applications_2024.csv", ("inputs", "profile", "decide"), TABLE_MUTATIONS),
     "loan_history": ("loan_history.csv", ("inputs", "risk_train"), TABLE_MUTATIONS),
-    "survey": ("survey_2024.csv", ("inputs", "classify", "yield"), TABLE_MUTATIONS),
+    "survey": ("survey_2024.csv", ("inputs", "crops_train", "classify", "yield"), TABLE_MUTATIONS),
     "prices": ("prices.csv", ("inputs", "yield"), TABLE_MUTATIONS),
     "county_yields": ("county_yields.csv", ("inputs", "yield"), TABLE_MUTATIONS),
     "weather": ("weather.csv", ("inputs", "weather", "hazards"), TABLE_MUTATIONS),

@@ -24,7 +24,7 @@ from fieldline.workflows.preflight import preflight
 DINARS = {
     "currency": "KWD", "max_limit": "12900", "min_limit": "21.5", "limit_step": "4.3",
     "exposure_cap_household": "17200", "exposure_cap_farmer": "15050",
-    "household_need_per_head": "258", "rent_per_mu": "12.9",
+    "household_need_per_head": "258", "rent_per_mu": "12.9", "line_cost": "0.129",
 }  # fmt: skip
 CEILINGS = "currency,valid_from,rule,base_rate,multiple,add,source\n"
 CALENDAR = (

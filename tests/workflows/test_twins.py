@@ -13,8 +13,8 @@ from tests.workflows.single_stage import SingleStage
 from tests.workflows.twins import Cell, chinese, english, german, write_twin
 
 STAGES = (
-    "intake", "inputs", "weather", "classify", "hazards", "yield", "evidence", "profile", "decide",
-    "offers",
+    "intake", "inputs", "weather", "crops_train", "classify", "hazards", "yield", "evidence",
+    "profile", "decide", "offers",
 )  # fmt: skip
 
 

@@ -30,6 +30,12 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "workflows" / "rules"
 #: What a rule gives besides the names of the table of stages.
 ALWAYS = {"outcomes", "previous", "threads"}
+#: Files of a model folder: its manifest is what the function writes, with the others beside it.
+_OF_FOLDERS = {
+    "risk_train": {"document", "trees", "scorecard", "card"},
+    "fields_train": {"weights", "config", "card"},
+    "crops_train": {"document", "arrays", "boosting", "card"},
+}
 
 
 def dry_run(*arguments: str) -> str:
@@ -50,7 +56,7 @@ def test_each_stage_function_takes_the_names_of_its_row_and_no_position(stage: S
     # Snakemake's named lists are lists: a name such as `clear` would hide a method of theirs.
     assert not given & set(dir(list))
     # What the function does not take is an edge of the graph, not a value, or makes it run again.
-    beside = {"document", "trees", "scorecard", "card"} if stage.name == "risk_train" else set()
+    beside = _OF_FOLDERS.get(stage.name, set())
     assert given - set(taken) <= {"artifacts", "acts", *beside}
 
 
@@ -184,16 +190,42 @@ def test_a_changed_table_of_the_lenders_own_redoes_the_stages_that_name_it(tmp_p
     assert {name for name in first if first[name] != changed[name]} == named
 
 
+def test_a_model_folder_that_changes_under_its_name_redoes_the_stages_that_read_it(
+    tmp_path: Path,
+) -> None:
+    asked = {"crops": {"classify": {"model": str(tmp_path / "m")}}}
+
+    def drawn() -> dict[str, object]:
+        plan = Plan(load_config([], asked))
+        return {stage.name: plan.settings(stage)["made_by"] for stage in STAGES}
+
+    absent = drawn()
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/manifest.json").write_text("one", encoding="utf-8")
+    sealed = drawn()
+    (tmp_path / "m/approval.json").write_text("yes", encoding="utf-8")
+    approved = drawn()
+    assert drawn() == approved
+    for before, after in ((absent, sealed), (sealed, approved)):
+        assert {name for name in after if after[name] != before[name]} == {
+            "crops_train", "classify",
+        }  # fmt: skip
+
+
 def test_the_page_of_a_county_holds_the_costs_of_absent_inputs() -> None:
     page = (ROOT / "docs/run-a-county.md").read_text(encoding="utf-8")
     assert absent_table() in page
     assert with_absences(page) == page
 
 
-def test_a_gpu_is_claimed_where_the_configuration_says_cuda_and_by_no_other_stage() -> None:
-    segment = next(stage for stage in STAGES if stage.name == "segment")
-    others = [stage for stage in STAGES if stage is not segment]
-    asked = {"crops": {"segment": {"device": "cuda"}}}
-    assert Plan(load_config()).gpus(segment) == 0
-    assert Plan(load_config([], asked)).gpus(segment) == 1
-    assert not any(Plan(load_config([], asked)).gpus(stage) for stage in others)
+@pytest.mark.parametrize(
+    ("section", "names"),
+    [("segment", {"fields_train", "segment"}), ("classify", {"crops_train"})],
+)
+def test_a_gpu_is_claimed_where_the_configuration_says_cuda_and_by_no_other_stage(
+    section: str, names: set[str]
+) -> None:
+    asked = {"crops": {section: {"device": "cuda"}}}
+    for stage in STAGES:
+        assert Plan(load_config()).gpus(stage) == 0
+        assert Plan(load_config([], asked)).gpus(stage) == int(stage.name in names)

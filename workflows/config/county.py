@@ -66,6 +66,9 @@ class CountyInputs(Section):
     """`long`: sample_id, crop, date, one column per band; `bavaria_halfmonth`: wide field means."""
     labelled_fields: Path | None = None
     """Field polygons with crop codes that belong to labelled_series, where kept apart."""
+    field_outlines: Path | None = None
+    """Outlines of fields that somebody drew on the land, a few dozen, in any format that parcels
+    may come in: the field network learns from them (`fields_train`)."""
     label_codes: str | None = None
     """Table of data/ that maps foreign crop codes to Fieldline crop codes."""
     registry: Annotated[

@@ -5,23 +5,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fieldline.crops.recognise.classify import run_classify
 from fieldline.crops.recognise.training import at_most
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
+from tests.crops.recognise.crop_stages import train_and_classify
 
 SETTINGS = ClassifySettings(trees=60, rounds=15, augment=2, network="never")
 
 
 def run(county, out, season, survey="survey.csv", settings=SETTINGS, past=None, **extra):
-    out.mkdir(exist_ok=True)
-    run_classify(
-        observations=county / "observations.parquet", parcels=county / "parcels.parquet",
+    train_and_classify(
+        out, observations=county / "observations.parquet", parcels=county / "parcels.parquet",
         survey=None if survey is None else county / survey,
         seasons=[*(() if past is None else [past]), season], settings=settings,
-        clear_dates=ClearSettings(),
-        out=out / "crops.parquet", card=out / "card.json", outcomes=out / "o.parquet", **extra,
+        clear_dates=ClearSettings(), **extra,
     )  # fmt: skip
     crops = pd.read_parquet(out / "crops.parquet").set_index("parcel_id")
     codes = pd.read_parquet(out / "o.parquet").set_index("parcel_id")["outcome"]
@@ -52,6 +50,26 @@ def test_probabilities_sum_to_one_and_the_set_holds_the_answer(answered):
     assert all(
         crop in kept for crop, kept in zip(told["crop"], told["prediction_set"], strict=True)
     )
+
+
+def test_the_list_of_parcels_to_survey_next_holds_doubtful_ones_that_nobody_surveyed(
+    county, season, tmp_path
+):
+    """Without labels of potato its parcels are unlike any label, or in doubt: they lead."""
+    survey = pd.read_csv(county / "survey.csv")
+    survey[survey["crop"] != "potato"].to_csv(county / "no_potato.csv", index=False)
+    settings = SETTINGS.model_copy(update={"survey_next": 12})
+    run(county, tmp_path / "n", season, survey="no_potato.csv", settings=settings)
+    listed = pd.read_csv(tmp_path / "n/survey_next.csv")
+    truth = pd.read_csv(county / "truth.csv").set_index("parcel_id")["crop"]
+    assert len(listed) == 12
+    assert not set(listed["parcel_id"]) & set(survey.loc[survey["crop"] != "potato", "parcel_id"])
+    assert (truth[listed["parcel_id"]] == "potato").sum() >= 6  # a quarter would be 3
+    bare = run(county, tmp_path / "b", season, survey=None, settings=settings)
+    assert bare[1].eq("no_labels").all()
+    listed = pd.read_csv(tmp_path / "b/survey_next.csv")
+    assert set(listed["why"]) == {"no model yet"}
+    assert set(truth[listed["parcel_id"]]) == {"maize", "potato", "soybean", "winter_wheat"}
 
 
 def test_surveyed_parcels_carry_their_label(county, answered):

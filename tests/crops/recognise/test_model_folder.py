@@ -36,8 +36,9 @@ def fitted(tmp_path_factory: pytest.TempPathFactory):
 def test_a_stored_model_answers_bit_by_bit_as_the_one_that_was_fitted(fitted, tmp_path) -> None:
     model, _, others = fitted
     version = write_crop_model(tmp_path / "m", model, {"steps": 24}, {"trained_on": {}})
-    again, grid, card = read_crop_model(tmp_path / "m", FAST)
-    assert (grid, card["version"]) == ({"steps": 24}, version)
+    found = read_crop_model(tmp_path / "m", FAST)
+    again, grid, card = found.model, found.grid, found.card
+    assert (grid, found.version, found.steps) == ({"steps": 24}, version, 24)
     one, two = model.predict(others), again.predict(others)
     assert np.array_equal(one.probabilities, two.probabilities)
     assert np.array_equal(one.strangeness, two.strangeness)
@@ -59,7 +60,7 @@ def test_networks_are_stored_with_it(fitted, tmp_path) -> None:
     mix = Mix(fitted[0].mix.temperatures | {"series_network": 0.8}, weights, 1.1)
     model = replace(fitted[0], networks=networks, mix=mix)
     write_crop_model(tmp_path / "m", model, {"steps": 24}, {})
-    again, _, _ = read_crop_model(tmp_path / "m", FAST)
+    again = read_crop_model(tmp_path / "m", FAST).model
     assert np.array_equal(model.predict(others).probabilities, again.predict(others).probabilities)
 
 
@@ -79,7 +80,7 @@ def test_only_an_approved_version_serves(fitted, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not approved"):
         approved_crop_model(folder, FAST)
     approve_crop_model(folder, version, by="committee", figures={"macro_f1": 0.9})
-    assert approved_crop_model(folder, FAST)[2]["version"] == version
+    assert approved_crop_model(folder, FAST).version == version
     told = json.loads((folder / "approval.json").read_text())
     (folder / "approval.json").write_text(json.dumps(told | {"version": "0" * 12}))
     with pytest.raises(UserError, match="is not approved"):

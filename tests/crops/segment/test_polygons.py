@@ -46,7 +46,7 @@ def test_simplified_neighbours_neither_overlap_nor_leave_a_gap() -> None:
 def test_fields_are_written_with_the_columns_of_fiboa(tmp_path: Path) -> None:
     square = shapely.box(600_000, 5_699_900, 600_100, 5_700_000)
     frame = gpd.GeoDataFrame(
-        {"id": ["F1"], "confidence": [0.9], "details": ["network x"],
+        {"id": ["F1"], "confidence": [0.9], "cover": ["wood"], "details": ["network x"],
          "seen_on": [dt.datetime(2021, 5, 1, tzinfo=dt.UTC)]},
         geometry=[square], crs=32632,
     )  # fmt: skip
@@ -55,6 +55,7 @@ def test_fields_are_written_with_the_columns_of_fiboa(tmp_path: Path) -> None:
     assert read["metrics:area"].tolist() == [10_000.0]
     assert read["metrics:perimeter"].tolist() == [400.0]
     assert read["determination:method"].tolist() == ["auto-imagery"]
+    assert read["cover"].tolist() == ["wood"]
     assert abs(read.to_crs(32632).area.iloc[0] - 10_000) < 0.1
     header = pq.read_schema(tmp_path / "f.parquet").metadata
     assert "fiboa" in json.loads(header[b"collection"])["schemas"]["test"][1]

@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import shutil
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pytest
+from shapely.geometry import box
 
-from fieldline.crops.networks.folder import weights_of, write_network
 from fieldline.crops.segment import stage
+from fieldline.crops.segment.shipped import shipped_folder
 from fieldline.crops.segment.stage import run_segment
 from fieldline.crops.settings import SegmentSettings
-from fieldline.pipeline.imagery.scenes import run_scenes
 from fieldline.pipeline.imagery.settings import GridSettings, MaskSettings, SceneSettings
-from fieldline.pipeline.parcels.fiboa import write_parcels
-from fieldline.pipeline.parcels.rings import geodesic_measures
-from fieldline.pipeline.parcels.schemas import PARCEL_COLUMNS
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import read_table
-from tests.crops.segment.farmland import BANDS, checks, outlines, write_archive
-
-SEASON = Season(start=dt.date(2021, 1, 1), end=dt.date(2021, 12, 31), as_of=dt.date(2021, 12, 31))
-SCENES = SceneSettings(collection="tiny", bands=BANDS, mask=MaskSettings(kind="none"))
+from tests.crops.segment.conftest import SCENES, SEASON, green_squares, make_county
+from tests.crops.segment.farmland import EPSG, LEFT, TOP, outlines
 
 
-@pytest.fixture
-def county(tmp_path: Path) -> Path:
-    image, ids = checks(96, 24, 3)
-    catalog = write_archive(tmp_path, image)
-    drawn = outlines(ids).to_crs(4326)
-    drawn = drawn.iloc[[5, 6]].reset_index(drop=True)
-    area, perimeter = geodesic_measures(drawn.geometry.to_numpy())
-    frame = gpd.GeoDataFrame(geometry=drawn.geometry, crs=4326)
-
-    values = {"parcel_id": ["P1", "P2"], "id": ["P1", "P2"], "metrics:area": area,
-              "metrics:perimeter": perimeter}  # fmt: skip
-    for column in PARCEL_COLUMNS:
-        default = None if column.nullable else ("x" if str(column.type) == "string" else 1)
-        frame[column.name] = values.get(column.name, [default] * 2)
-    write_parcels(frame, "tiny", tmp_path / "parcels.parquet")
-    run_scenes(
-        catalog=catalog, parcels=tmp_path / "parcels.parquet", season=SEASON, scenes=SCENES,
-        out=tmp_path / "scenes.parquet", outcomes=tmp_path / "scene_outcomes.parquet",
-    )  # fmt: skip
-    return tmp_path
-
-
-def _run(county: Path, settings: SegmentSettings, scenes: SceneSettings = SCENES) -> str:
+def _run(
+    county: Path,
+    settings: SegmentSettings,
+    scenes: SceneSettings = SCENES,
+    network: Path | None = None,
+) -> str:
     run_segment(
         scenes=county / "scenes.parquet", parcels=county / "parcels.parquet",
+        network=(network or shipped_folder()) / "manifest.json",
         grid=GridSettings(margin_m=200.0), scene_settings=scenes, settings=settings, season=SEASON,
         out=county / "f.parquet", out_rings=county / "r.parquet", outcomes=county / "o.parquet",
     )  # fmt: skip
@@ -63,11 +42,14 @@ def test_the_network_that_ships_finds_the_squares(county: Path) -> None:
     assert _run(county, SegmentSettings(threads=1)) == "ok"
     fields = gpd.read_parquet(county / "f.parquet")
     assert len(fields) >= 4
+    assert set(fields["cover"]) <= {"crop", "green"}
     rings = read_table(county / "r.parquet")
     assert rings["parcel_id"].tolist() == ["P1", "P2"]
     assert (rings["field_share"] > 0.75).all()
     assert (rings["undrawn"] < 0.25).all()
     assert rings["field_id"].nunique() == 2
+    assert (rings["own_area_m2"] > 0.75 * 240**2).all()
+    assert (rings["foreign_area_m2"] + rings["open_area_m2"] < 0.25 * 240**2).all()
 
 
 def test_without_torch_the_stage_says_so_and_writes_empty_files(county: Path, monkeypatch) -> None:
@@ -84,13 +66,29 @@ def test_switched_off_and_bands_that_the_network_does_not_know_are_outcomes(coun
     assert _run(county, SegmentSettings(threads=1), only) == "segment_no_bands"
 
 
-def test_a_network_that_nobody_approved_does_not_serve(county: Path, tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    from fieldline.crops.segment.network import Architecture, PairNetwork
+def test_a_county_of_one_parcel_of_one_pixel_has_its_row(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pixel = box(LEFT + 300, TOP - 310, LEFT + 310, TOP - 300)
+    drawn = gpd.GeoDataFrame(geometry=[pixel], crs=EPSG).to_crs(4326)
+    make_county(tmp_path, green_squares()[0], drawn)
+    assert _run(tmp_path, SegmentSettings(threads=1)) == "ok"
+    (row,) = read_table(tmp_path / "r.parquet").to_dict("records")
+    assert row["own_area_m2"] == pytest.approx(100, rel=0.01)
+    assert row["undrawn"] > 0.9
 
-    torch.manual_seed(0)
-    config = {"kind": "field_segmentation", "bands": list(BANDS), "width": 8}
-    weights = weights_of(PairNetwork(Architecture(4, 8)))
-    write_network(tmp_path / "net", config, weights, {})
-    with pytest.raises(UserError, match="is not approved"):
-        _run(county, SegmentSettings(model=tmp_path / "net", threads=1))
+
+def test_a_season_without_a_clear_pixel_is_an_outcome_and_no_field(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    image, ids = green_squares()
+    make_county(tmp_path, np.full_like(image, np.nan), outlines(ids).to_crs(4326).iloc[[5]])
+    assert _run(tmp_path, SegmentSettings(threads=1)) == "segment_nothing_seen"
+    assert len(read_table(tmp_path / "r.parquet")) == 0
+
+
+def test_a_damaged_network_stops_the_stage_with_its_file(county: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    shutil.copytree(shipped_folder(), tmp_path / "net")
+    weights = tmp_path / "net/weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match=r"weights\.safetensors is damaged"):
+        _run(county, SegmentSettings(threads=1), network=tmp_path / "net")

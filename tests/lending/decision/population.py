@@ -99,6 +99,7 @@ def population(count: int, seed: int = 11) -> Population:
         "prior_loans": prior, "prior_late": late, "finished_loans": prior,
         "thin_file": prior == 0, "currency": "CNY",
         "guaranteed_minor": 0, "guaranteeing_minor": 0, "joint_members": 1, "household_size": 3,
+        "outside_guarantors": [[]] * count, "outside_amounts": [[]] * count,
     })  # fmt: skip
     rows = pd.DataFrame({name: frame.get(name) for name in PROFILES.names})
     parcels = {

@@ -18,10 +18,11 @@ from fieldline.lending.decision.limit import (
     growing_cost,
     need_cap,
     posted_limit,
+    smallest_line,
 )
 from fieldline.lending.settings import PolicySettings
 
-POLICY = PolicySettings()
+POLICY = PolicySettings(tenor_days=330)
 RATE = Decimal("0.12")
 money = st.decimals("-50000", "900000", places=2)
 positive = st.decimals("0", "900000", places=2)
@@ -233,3 +234,16 @@ def test_more_lines_elsewhere_never_lend_more(case: Case) -> None:
         assert many.limit_minor <= few.limit_minor
         repaid = max(many.limit_capacity_minor, amounts[1])
         assert not own or many.limit_minor + amounts[1] <= repaid
+
+
+def test_the_smallest_line_pays_for_what_any_line_costs() -> None:
+    # 1.2 % of 5,000 over 360 of 360 days are 60, what an officer's way costs
+    driven = PolicySettings(min_limit=300, line_cost=60, opex_rate="0.012", tenor_days=360)
+    assert smallest_line(driven) == 5000
+    # 3 yuan are borne by 250: the policy's own least stands
+    assert smallest_line(driven.model_copy(update={"line_cost": Decimal(3)})) == 300
+    assert smallest_line(driven.model_copy(update={"line_cost": Decimal(0)})) == 300
+    # half the time earns half
+    assert smallest_line(driven.model_copy(update={"tenor_days": 180})) == 10_000
+    with pytest.raises(ValueError, match="line_cost 60 is paid by nothing"):
+        PolicySettings(line_cost=60, opex_rate=0)

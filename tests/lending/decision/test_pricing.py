@@ -18,7 +18,7 @@ from fieldline.lending.decision.pricing import (
 )
 from fieldline.lending.settings import PolicySettings
 
-POLICY = PolicySettings()
+POLICY = PolicySettings(tenor_days=330)
 YEAR = PolicySettings(tenor_days=365, day_basis=365)
 APPLICANTS = 100_000
 chance = st.decimals("0", "0.999", places=6)

@@ -80,7 +80,16 @@ def owes_nothing(case: Case, what: str, most: str) -> Case:
 def alone(case: Case, most: str) -> Case:
     names = ("debt_service_minor", "debt_elsewhere_minor")
     mine = {name: getattr(case.farmer, name) for name in names}
-    return case.model_copy(update={"household": case.household.model_copy(update=mine)})
+    home, farmer = case.household, case.farmer
+    keeps = farmer.income_q10_minor - farmer.household_need_minor
+    keeps += farmer.debt_elsewhere_minor - farmer.debt_service_minor
+    # the household's other farmer keeps what the harvest leaves beside the need
+    other = home.income_q10_minor - home.household_need_minor
+    other -= farmer.income_q10_minor - farmer.household_need_minor
+    return case.model_copy(update={
+        "household": home.model_copy(update=mine),
+        "household_free_minor": max(0, keeps) + max(0, other),
+    })  # fmt: skip
 
 
 def farms(case: Case, mu: str, most: str) -> Case:
@@ -101,6 +110,14 @@ def farms(case: Case, mu: str, most: str) -> Case:
     return of_farmer(case.model_copy(update={"parcels": (bigger,)}), **grown)
 
 
+def vouched_for(case: Case, what: str, most: str) -> Case:
+    return of_farmer(case, guaranteed_minor=case.farmer.guaranteed_minor + minor(what))
+
+
+def together(case: Case, count: str, most: str) -> Case:
+    return case.model_copy(update={"joint_members": int(count)})
+
+
 def person(case: Case, most: str) -> Case:
     policy = case.policy.model_copy(update={"max_limit": Decimal(minor(most)) / 100})
     return case.model_copy(update={"policy": policy})
@@ -117,6 +134,10 @@ ENGLISH: dict[str, tuple[str, Callable[..., Case]]] = {
     ),
     "household": (r"household's other members up to (CNY [\d,.]*\d) would be possible", alone),
     "land": (r"With ([\d.]+) mu \([\d.]+ ha\) of such land in all up to (CNY [\d,.]*\d)", farms),
+    "guarantee": (
+        r"verified guarantee of (CNY [\d,.]*\d) up to (CNY [\d,.]*\d) would", vouched_for,
+    ),
+    "joint": (r"at least (\d+) of you, .* up to (CNY [\d,.]*\d) would be possible", together),
     "person": (r"your need and capacity allow (CNY [\d,.]*\d)\.", person),
 }  # fmt: skip
 CHINESE = {
@@ -125,6 +146,8 @@ CHINESE = {
     "debt_free": r"若无([\d.]+[万亿]?元)的其他年度债务支出，最高可达([\d.]+[万亿]?元)",
     "household": r"若家庭其他成员无债务，最高可达([\d.]+[万亿]?元)",
     "land": r"同类耕地合计达到([\d.]+)亩时，最高可达([\d.]+[万亿]?元)",
+    "guarantee": r"提供([\d.]+[万亿]?元)的有效担保后，最高可达([\d.]+[万亿]?元)",
+    "joint": r"至少(\d+)户共担最低额度，最高可达([\d.]+[万亿]?元)",
     "person": r"您的需求与还款能力可支持([\d.]+[万亿]?元)",
 }
 
@@ -186,7 +209,7 @@ def test_both_languages_promise_the_same(decided: Decided) -> None:
     pairs = [p for _, d in decided for reason in d.reasons for p in promises(reason)]
     assert len(pairs) > COUNT / 10
     for way, english, chinese in pairs:
-        if way == "land":
+        if way in ("land", "joint"):
             assert (english[0], minor(english[1])) == (chinese[0], minor(chinese[1]))
         else:
             assert [*map(minor, english)] == [*map(minor, chinese)]

@@ -52,7 +52,7 @@ def test_no_version_of_the_code_enters_the_identity(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = content(case)
-    monkeypatch.setattr(replays, "versions_of", lambda _: {"code": "9.9", "tables": {}})
+    monkeypatch.setattr(replays, "versions_of", lambda *_: {"code": "9.9", "tables": {}})
     after = content(case)
     assert after["versions"] != before["versions"]
     assert after["result"] == before["result"]

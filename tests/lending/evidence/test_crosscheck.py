@@ -34,18 +34,20 @@ def codes(**changes: Any) -> list[str]:
     return judge(replace(GOOD, **changes), RULES, AS_OF).codes
 
 
-def test_agreement_has_no_effect_and_the_least_area_counts() -> None:
+def test_agreement_has_no_effect_and_takes_nothing() -> None:
     verdict = judge(GOOD, RULES, AS_OF)
     assert verdict.codes == ["area_agrees", "crop_agrees", "holder_agrees"]
     assert {evidence_codes()[c].effect for c in verdict.codes} == {"none"}
-    assert verdict.evidence_area_m2 == 1950
+    assert verdict.evidence_area_m2 == 2000
+    assert judge(replace(GOOD, registry_area_m2=1990), RULES, AS_OF).evidence_area_m2 == 1990
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"declared_area_m2": 3000.0}, "area_overdrawn"),
-        ({"seen_area_m2": 1000.0}, "area_overdrawn"),
+        ({"seen_area_m2": 1000.0}, "area_doubt"),
+        ({"seen_area_m2": 1000.0, "registry_area_m2": 1500.0}, "area_overdrawn"),
         ({"registry_area_m2": 1500.0}, "area_conflict_registry"),
         ({"seen_area_m2": None}, "area_unseen"),
         ({"pixels": 0.7}, "area_unseen"),
@@ -113,7 +115,7 @@ area = st.none() | st.floats(0, 10_000)
 
 
 @given(area, area, area, st.floats(100, 10_000), st.floats(0, 500))
-def test_evidence_area_never_exceeds_a_known_area(
+def test_evidence_area_never_exceeds_what_is_declared_drawn_and_registered(
     declared: float | None, seen: float | None, registry: float | None, ring: float, own: float
 ) -> None:
     facts = replace(
@@ -121,7 +123,7 @@ def test_evidence_area_never_exceeds_a_known_area(
         ring_area_m2=ring, own_overlap_m2=own,
     )  # fmt: skip
     found = judge(facts, RULES, AS_OF).evidence_area_m2
-    assert 0 <= found <= min(a for a in (declared, seen, registry, ring) if a is not None)
+    assert 0 <= found <= min(a for a in (declared, registry, ring) if a is not None)
 
 
 def test_every_code_has_a_known_effect_and_both_languages() -> None:
@@ -263,7 +265,7 @@ def test_where_only_paper_is_known_only_paper_counts() -> None:
     verdict = judge(PLAIN, RULES, AS_OF)
     assert verdict.codes == ["area_unseen", "crop_unknown", "registry_missing"]
     assert verdict.evidence_area_m2 == 2000
-    assert verdict.numbers == {"declared": 2000}
+    assert verdict.numbers == {"declared": 2000, "drawn": 2000}
     assert replace(
         PLAIN, pixels=0.0, declared_learnt=True, disputed_m2=0.0, named_on_rival=False,
         rival_holds=False, own_overlap_m2=0.0, protected_m2=0.0, protected_core_m2=0.0,
@@ -272,8 +274,10 @@ def test_where_only_paper_is_known_only_paper_counts() -> None:
 
 def test_the_numbers_behind_a_verdict_are_told() -> None:
     found = judge(replace(GOOD, protected_m2=0.5), RULES, AS_OF)
-    assert found.numbers == {"declared": 2000, "seen": 1950, "registry": 2050, "protected": 0.5}
-    assert judge(replace(GOOD, own_overlap_m2=450), RULES, AS_OF).evidence_area_m2 == 1500
+    assert found.numbers == {
+        "declared": 2000, "drawn": 2000, "seen": 1950, "registry": 2050, "protected": 0.5,
+    }  # fmt: skip
+    assert judge(replace(GOOD, own_overlap_m2=450), RULES, AS_OF).evidence_area_m2 == 1550
     assert judge(replace(GOOD, own_overlap_m2=5000), RULES, AS_OF).evidence_area_m2 == 0
 
 
@@ -297,8 +301,12 @@ def test_one_whole_pixel_is_seen() -> None:
             {"declared_area_m2": 2800.0, "seen_area_m2": 3000.0, "pixels": 40.0}, True,
             id="seen beyond the ring",
         ),
-        pytest.param({"declared_area_m2": None, "seen_area_m2": 100.0, "pixels": 20.0}, True,
-                     id="nothing declared is the ring declared"),
+        # 2,000 - 1,000 against 500 + 100, and 1,000 registered, times 1.25
+        pytest.param(
+            {"declared_area_m2": None, "seen_area_m2": 1000.0, "pixels": 20.0,
+             "registry_area_m2": 1000.0, "registry_on": dt.date(2024, 1, 1)}, True,
+            id="nothing declared is the ring declared",
+        ),
     ],
 )  # fmt: skip
 def test_an_area_is_overdrawn_beyond_tolerance_and_one_pixel(
@@ -432,6 +440,7 @@ def parcels_of(*rows: tuple[str, str, float, float]) -> gpd.GeoDataFrame:
     frame = pd.DataFrame({
         "parcel_id": [row[0] for row in rows], "farmer_id": [row[1] for row in rows],
         "metrics:area": [100 * row[3] for row in rows], "declared_area_m2": np.nan,
+        "metrics:perimeter": [2 * (100 + row[3]) for row in rows],
         "declared_crop": "maize",
     })  # fmt: skip
     return gpd.GeoDataFrame(frame, geometry=shapes, crs="EPSG:32650")
@@ -456,7 +465,7 @@ def facts_of(
 
 def test_an_unseen_parcel_without_papers_is_all_unknown() -> None:
     assert facts_of(parcels_of(("a", "ann", 0, 100)))["a"] == ParcelFacts(
-        "a", "ann", 10_000.0, None, "maize"
+        "a", "ann", 10_000.0, None, "maize", perimeter_m=400.0
     )
     assert facts_of(parcels_of(("a", "ann", 0, 100)).iloc[:0]) == {}
 
@@ -481,12 +490,12 @@ def test_what_was_seen_and_registered_is_brought_to_its_parcel() -> None:
     assert list(found) == ["a", "b"]
     assert found["a"] == ParcelFacts(
         "a", "ann", 10_000.0, None, "maize", 9000.0, 0.9, 90.0, True, "maize", 0.9,
-        ("maize", "rice"), True, 8000.0, "ann", None, dt.date(2024, 1, 1),
+        ("maize", "rice"), True, 8000.0, "ann", None, dt.date(2024, 1, 1), perimeter_m=400.0,
     )  # fmt: skip
     # a model that cannot tell names no plausible crop, and it never learnt soybean
     assert found["b"] == ParcelFacts(
         "b", "bob", 10_000.0, None, "soybean", seen_crop="rice", probability=0.8,
-        declared_learnt=False,
+        declared_learnt=False, perimeter_m=400.0,
     )  # fmt: skip
 
 

@@ -71,7 +71,8 @@ class OldStore:
     def post(self, cases: list[Case], **more: Any) -> Posted:
         """Decide cases with today's code and post them."""
         rows = [decision_row(case, decide_case(case), policy_hash(case.policy)) for case in cases]
-        return post(self.engine, pd.DataFrame(rows), SHELF, PolicySettings(), **more)
+        policy = PolicySettings(tenor_days=330)  # as the first release lent
+        return post(self.engine, pd.DataFrame(rows), SHELF, policy, **more)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.store.database import DOCUMENTS, open_database, reading
-from fieldline.lending.store.documents import model_label
+from fieldline.lending.store.documents import crop_model_label, model_label
 from fieldline.lending.store.posting import Shelf, post
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.verify import verify
@@ -103,6 +103,29 @@ def test_policies_and_tables_lie_there_by_the_hash_that_traces_name(
         assert content_hash(held[f"table:{name}:{version}"], 16) == version == table_hash(name)
     assert held[model_label(versions["model"])]["card"]["version"] == versions["model"]
     assert len(held) == 2 + len(versions["tables"])
+
+
+def test_the_crop_model_lies_there_by_the_name_that_traces_give_it(
+    decided: Any, tmp_path: Path
+) -> None:
+    frame = read_table(decided.path("decisions.parquet"))
+    case = Case.of(read_trace(frame["trace"].iloc[0]).case)
+    row = decision_row(case, decide_case(case), frame["policy"].iloc[0], "crop-ensemble:0123")
+    frame = pd.DataFrame([row, *frame.iloc[1:].to_dict("records")])
+    assert read_trace(row["trace"]).versions["crops"] == "crop-ensemble:0123"
+    # What told the crops is no part of what is decided: the decision keeps its id.
+    assert row["decision_id"] == decision_row(case, decide_case(case), "")["decision_id"]
+    for name, kept in (("crop-ensemble:0123", True), ("crop-ensemble:other", False)):
+        engine = open_database(tmp_path / f"{kept}.sqlite")
+        card = {"model": name, "held_out": {"macro_f1": 0.9}}
+        document = json.loads(decided.path("pd.json").read_text())
+        post(engine, frame, SHELF, decided.policy, model=document, crop_card=card)
+        with reading(engine) as connection:
+            held = {r.label: json.loads(r.body) for r in connection.execute(sa.select(DOCUMENTS))}
+        found = {label: body for label, body in held.items() if label.startswith("crop_model:")}
+        assert found == ({crop_model_label(name): card} if kept else {})
+        assert replay_stored(engine).problems == {}
+        assert verify(engine).problems == ()
 
 
 def test_a_model_under_another_name_is_said(decided: Any, tmp_path: Path, unguarded: Any) -> None:

@@ -14,8 +14,9 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from fieldline.desk.app.desk import Desk
+from fieldline.desk.app.guards import MOST_BYTES
 from fieldline.desk.app.places import Shelf, StageName
-from fieldline.desk.app.server import MOST_BYTES, POLICY, application
+from fieldline.desk.app.server import POLICY, application
 from fieldline.workflows.stages import STAGES
 from tests.workflows.conftest import ChainRun
 from tests.workflows.desk.conftest import IDLE, PLACE, table, wait_for

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from fieldline.desk.app import pages
+from fieldline.desk.app import pages, scope
 from fieldline.desk.app.desk import Desk
 from fieldline.desk.app.photos import FOLDER, read_photo
 from fieldline.desk.app.reviewing import Item
@@ -31,7 +31,7 @@ def ann(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def as_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(pages, "local_user", lambda: Scope(name))
+    monkeypatch.setattr(scope, "local_user", lambda: Scope(name))
 
 
 def waiting(desk: Desk) -> list[Item]:

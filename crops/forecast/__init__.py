@@ -1,0 +1,1 @@
+"""County yields of many counties and years: naive levels, weather effects, intervals, proof."""

@@ -1,0 +1,251 @@
+"""County-years: yields of many counties and years, with what was measured of each season.
+
+Owns which columns are what (county, year, yield, earlier yields, covariates), which rows count and
+why a column is no covariate. Figures stay in the table's own unit; nothing here knows a model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fieldline.crops.series import Floats
+from fieldline.pipeline.inputs.cells import Cells, read_cells
+from fieldline.pipeline.inputs.names import folded
+from fieldline.pipeline.inputs.numbers import settle
+from fieldline.pipeline.inputs.schema import InputColumn
+from fieldline.pipeline.inputs.values import FileFacts, as_text, number_cells, read_column
+from fieldline.pipeline.records.errors import UserError
+
+_COUNTY = (
+    "county", "adm_id", "county_id", "region", "region_id", "district", "fips", "geoid", "idregion",
+    "nuts_id",
+)  # fmt: skip
+_YEAR = ("year", "harvest_year", "season", "fyear")
+_YIELD = ("yield_t_ha", "yield", "yield_kg_ha", "yield_bu_ac", "yield_kg_mu", "yield_dt_ha")
+_LAG = re.compile(r"yield[-_ ]?(\d{1,2})")
+#: What statistics tell only with the yield itself, or as the yield in other words.
+_AFTERWARDS = re.compile(
+    r"(?:^|[^a-z])(?:yields?|production|area|harvested|planted)(?:[^a-z]|$)", re.IGNORECASE
+)
+_READABLE = 0.9
+"""Share of the filled cells that must be numbers for a covariate."""
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a table calls its columns; empty names are looked for."""
+
+    county: str = ""
+    year: str = ""
+    target: str = ""
+    drop: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class CountyYears:
+    """Rows of county and year, in the table's order."""
+
+    county: npt.NDArray[np.str_]
+    year: npt.NDArray[np.int64]
+    target: Floats
+    """Yield in the table's own unit; NaN where it is not known yet."""
+    lags: Floats
+    """(rows, earlier years) yields of one, two, ... years before; no columns where none is told."""
+    covariates: pd.DataFrame
+    """What was measured of the season, one column each; NaN where it was not."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Columns that are no covariates, and why."""
+    remarks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.year)
+
+    def part(self, rows: npt.NDArray[Any]) -> CountyYears:
+        """Return some rows."""
+        return replace(
+            self, county=self.county[rows], year=self.year[rows], target=self.target[rows],
+            lags=self.lags[rows], covariates=self.covariates.iloc[np.arange(len(self))[rows]],
+        )  # fmt: skip
+
+
+def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> CountyYears:
+    """Read a table of county-years.
+
+    Args:
+        path: CSV of any usual encoding and separator, workbook or Parquet.
+        columns: Its own names, where they are not the usual ones.
+        known: Whether rows without a yield are left out.
+
+    Raises:
+        UserError: The file cannot be read, has no such column, or no row that counts.
+    """
+    named = (columns.county, columns.year, columns.target)
+    wanted = {folded(name) for name in (*_COUNTY, *_YEAR, *_YIELD, *named) if name}
+    cells = read_cells(path, lambda row: sum(folded(str(cell)) in wanted for cell in row),
+                       setting="the path of the table")  # fmt: skip
+    facts = FileFacts(_mark(cells), cells.encoding)
+    county = _named(cells, columns.county, _COUNTY, "--county-column")
+    year = _named(cells, columns.year, _YEAR, "--year-column")
+    target = _named(cells, columns.target, _YIELD, "--yield-column", needed=known)
+    lags = _lag_columns(cells, target)
+    names = pd.Series(as_text(cells.column(county)).to_pylist(), dtype="object")
+    years = _numbers(cells, year, facts)
+    yields = np.full(len(cells), np.nan) if target is None else _numbers(cells, target, facts)
+    skipped = {county, year, target, *lags, *columns.drop}
+    covariates, left_out = _covariates(cells, skipped, facts)
+    left_out |= dict.fromkeys(columns.drop, "dropped as asked")
+    rows, remarks = _counting(names, years, yields, known=known)
+    if not rows.any():
+        raise UserError(
+            f"{path} has no row that counts ({'; '.join(remarks) or 'it is empty'})",
+            "name its columns with --county-column, --year-column and --yield-column",
+        )
+    earlier = [_numbers(cells, name, facts) for name in lags]
+    table = CountyYears(
+        names.to_numpy(dtype=str), np.nan_to_num(years).astype(np.int64), yields,
+        np.column_stack(earlier) if earlier else np.empty((len(cells), 0)),
+        pd.DataFrame(covariates, index=range(len(cells))), left_out, tuple(remarks),
+    )  # fmt: skip
+    return _informative(table.part(rows))
+
+
+def joined(first: CountyYears, second: CountyYears) -> CountyYears:
+    """Return the rows of two tables, with the covariates and earlier years that both have.
+
+    Raises:
+        UserError: One has covariates and they share none.
+    """
+    shared = [name for name in first.covariates if name in second.covariates]
+    if not shared and len(first.covariates.columns) and len(second.covariates.columns):
+        raise UserError(
+            "the two tables share no covariate",
+            "give them the same column names, or tables without covariates",
+        )
+    lags = min(first.lags.shape[1], second.lags.shape[1])
+    return replace(
+        first,
+        county=np.concatenate([first.county, second.county]),
+        year=np.concatenate([first.year, second.year]),
+        target=np.concatenate([first.target, second.target]),
+        lags=np.concatenate([first.lags[:, :lags], second.lags[:, :lags]]),
+        covariates=pd.concat([first.covariates[shared], second.covariates[shared]]),
+    )
+
+
+def _named(
+    cells: Cells, name: str, usual: Sequence[str], option: str, *, needed: bool = True
+) -> Any:
+    """Return the column that is meant, None where it is not needed and not there."""
+    found = {folded(column): column for column in cells.names}
+    for wanted in [name] if name else usual:
+        if wanted in cells.names:
+            return wanted
+        if folded(wanted) in found:
+            return found[folded(wanted)]
+    if name or needed:
+        raise UserError(
+            f"{cells.path} has no column {name or usual[0]!r} (it has "
+            f"{', '.join(cells.names[:12])}, ...)",
+            f"name it with {option}",
+        )
+    return None
+
+
+def _lag_columns(cells: Cells, target: str | None) -> list[str]:
+    """Return the columns of earlier years' yields, last year's first."""
+    found = {}
+    for name in cells.names:
+        match = _LAG.fullmatch(name.strip().lower())
+        if match and name != target:
+            found[int(match[1])] = name
+    return [found[lag] for lag in range(1, len(found) + 1)] if set(found) == {
+        *range(1, len(found) + 1)
+    } else []  # fmt: skip
+
+
+def _mark(cells: Cells) -> Any:
+    written = [cell for column in cells.columns for cell in number_cells(column[:2000])]
+    return settle(written, cells.delimiter)
+
+
+def _numbers(cells: Cells, name: str, facts: FileFacts) -> Floats:
+    read = read_column(cells.column(name), InputColumn(name, "number", name), 1.0, facts)
+    values = read.values.to_numpy("float64", na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _covariates(
+    cells: Cells, skipped: Collection[str | None], facts: FileFacts
+) -> tuple[dict[str, Floats], dict[str, str]]:
+    found, left_out = {}, {}
+    for name in cells.names:
+        if not name or name in skipped:
+            continue
+        if _AFTERWARDS.search(name):
+            left_out[name] = "is known with the yield and not before it"
+            continue
+        given = cells.column(name)
+        values = _numbers(cells, name, facts)
+        filled = len(given) - given.null_count
+        if not filled or np.isfinite(values).sum() < _READABLE * filled:
+            left_out[name] = "holds no numbers"
+            continue
+        found[name] = values
+    return found, left_out
+
+
+def _informative(table: CountyYears) -> CountyYears:
+    """Leave covariates out that never change, or that say the yield itself."""
+    left_out = dict(table.left_out)
+    for name in table.covariates:
+        values = table.covariates[name].to_numpy(dtype=float)
+        seen = np.isfinite(values) & np.isfinite(table.target)
+        if len(np.unique(values[np.isfinite(values)])) < 2:
+            left_out[str(name)] = "says the same of every row"
+        elif seen.sum() > 2 and _same(values[seen], table.target[seen]):
+            left_out[str(name)] = "says the yield in other words"
+    kept = [name for name in table.covariates if name not in left_out]
+    return replace(table, covariates=table.covariates[kept], left_out=left_out)
+
+
+def _same(values: Floats, target: Floats) -> bool:
+    if values.std() == 0 or target.std() == 0:
+        return False
+    return bool(abs(np.corrcoef(values, target)[0, 1]) > 1 - 1e-6)
+
+
+def _counting(
+    names: pd.Series[Any], years: Floats, yields: Floats, *, known: bool
+) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Return which rows count and, in words, how many do not."""
+    good = names.notna().to_numpy() & (years >= _FIRST_YEAR) & (years <= _LAST_YEAR)
+    good &= np.equal(np.mod(years, 1), 0)
+    remarks = _counted([], ~good, "without a county or a year")
+    if known:
+        remarks = _counted(remarks, good & np.isnan(yields), "without a yield")
+        remarks = _counted(remarks, good & (yields <= 0), "with a yield of zero or less")
+        good &= yields > 0
+    keys = pd.DataFrame({"county": names, "year": years})[good]
+    said = pd.Series(yields[good], index=keys.index)
+    again = keys.duplicated(keep="first")
+    spread = said.groupby([keys["county"], keys["year"]]).transform(lambda v: v.max() - v.min())
+    differ = (spread > 0).reindex(keys.index, fill_value=False)
+    remarks = _counted(remarks, differ.to_numpy(), "of a county and year that are told differently")
+    remarks = _counted(remarks, (again & ~differ).to_numpy(), "told twice")
+    rows = np.zeros(len(years), dtype=bool)
+    rows[keys.index[~(again | differ)]] = True
+    return rows, remarks
+
+
+def _counted(remarks: list[str], rows: npt.NDArray[np.bool_], why: str) -> list[str]:
+    count = int(rows.sum())
+    return [*remarks, f"{count} rows {why} are left out"] if count else remarks

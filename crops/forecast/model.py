@@ -1,0 +1,298 @@
+"""The county forecast: a naive level, moved by the season as far as unseen years say that it pays.
+
+Owns the choice and the interval. The level is chosen on what the forecast is for (later years,
+years between known ones, counties never seen), how far the season moves it on each year left out;
+where that does not beat the level alone by a margin, the level stands. The same unseen errors, each
+year with one voice, make the interval, whose ends leave a tenth of an unseen year outside each.
+
+Source: Bergmeir & Benitez (2012) on forward validation; Barber et al. (2021) jackknife+.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from fieldline.crops.forecast.county_years import CountyYears
+from fieldline.crops.forecast.effects import Effects, fit_effects
+from fieldline.crops.forecast.levels import NAIVE, Levels
+from fieldline.crops.series import Floats
+from fieldline.pipeline.records.errors import UserError
+
+Unseen = Literal["later", "year", "county"]
+"""What a forecast is for: a later year, a year between known ones, or a county never seen."""
+DOUBTS = (0.02, 0.06, 0.2, 0.6)
+_FIRST_YEARS = 4
+"""Years that the first forward fit has at least."""
+_LEAST_YEARS = 3
+"""Fewer years than this choose nothing: the mean stands."""
+_MARGIN = 1.0
+"""Standard errors by which a choice must beat the best naive level (one-standard-error rule)."""
+_FOLDS = 5
+_POOL = 8.0
+"""Years' worth of all counties in the spread of one."""
+_OUTSIDE = 0.2
+_LEVELS = np.linspace(0.5, 0.998, 250)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A level and how the season moves it."""
+
+    levels: tuple[str, ...]
+    """Of `NAIVE`; several are averaged."""
+    doubt: float | None = None
+    """Ridge penalty as a share of the rows; None where the season moves nothing."""
+    hinges: bool = False
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is forecast of rows, in the table's unit."""
+
+    q10: Floats
+    q50: Floats
+    q90: Floats
+
+
+@dataclass(frozen=True)
+class CountyForecast:
+    """A fitted forecast."""
+
+    choice: Choice
+    past: CountyYears
+    effects: Effects | None
+    unseen_rmse: dict[str, float]
+    """Error on what was left out, of the choice (`chosen`) and of each naive level."""
+    gain: tuple[float, float]
+    """What the season takes off the squared error of years left out, as a share, and its standard
+    error; zeros without covariates."""
+    reach: float
+    """Half of the 80 % interval, in spreads of the county's unseen error."""
+    spread: dict[str, float]
+    """Spread of the unseen error by county."""
+    usual_spread: float
+
+    @property
+    def skilled(self) -> bool:
+        """Whether the forecast differs from a naive level."""
+        return self.choice.doubt is not None
+
+    def predict(self, rows: CountyYears, history: CountyYears | None = None) -> Forecast:
+        """Forecast rows.
+
+        Args:
+            rows: Counties and years; yields are not read.
+            history: Years known by then beyond those that the forecast learnt from.
+        """
+        levels = Levels.of(self.past, history)
+        middle = _moved(levels.naive(rows), self.choice.levels, self.effects, rows)
+        spread = pd.Series(rows.county).map(self.spread).fillna(self.usual_spread).to_numpy(float)
+        half = self.reach * spread
+        return Forecast(np.maximum(middle - half, 0.0), np.maximum(middle, 0.0), middle + half)
+
+
+def fit_forecast(past: CountyYears, unseen: Unseen = "later") -> CountyForecast:
+    """Choose and fit a forecast.
+
+    Args:
+        past: County-years with yields.
+        unseen: What will be forecast; the same is left out to choose.
+
+    Raises:
+        UserError: There are not two years.
+    """
+    if len(np.unique(past.year)) < 2:
+        raise UserError(
+            "the yields are of one year: nothing can be said of another", "give more years"
+        )
+    folds = list(_folds(past, unseen))
+    if len(folds) < 2 or len(np.unique(past.year)) < _LEAST_YEARS:
+        return _of_few(past)
+    season, gain = _season(past, unseen)
+    said = {name: np.full(len(past), np.nan) for name in (*NAIVE, "chosen")}
+    voices = np.full(len(past), -1)
+    naive_errors: dict[str, list[float]] = {name: [] for name in NAIVE}
+    parts = []
+    for place, (train, test) in enumerate(folds):
+        learnt, rows = past.part(train), past.part(test)
+        naive = Levels.of(learnt).naive(rows)
+        parts.append((naive, _effects(learnt, season), rows, test))
+        voices[test] = place
+        for name in NAIVE:
+            said[name][test] = naive[name]
+            naive_errors[name].append(float(np.mean((naive[name] - rows.target) ** 2)))
+    levels = _near({name: np.asarray(errors) for name, errors in naive_errors.items()})
+    for naive, effects, rows, test in parts:
+        said["chosen"][test] = _moved(naive, levels, effects, rows)
+    seen = voices >= 0
+    error, counties = (past.target - said["chosen"])[seen], past.county[seen]
+    spread, usual = _spreads(error, counties)
+    scaled = error / pd.Series(counties).map(spread).to_numpy(dtype=float)
+    return CountyForecast(
+        replace(season, levels=levels), past, _effects(past, season),
+        {name: _by_voice((past.target - values)[seen], voices[seen])
+         for name, values in said.items()},
+        gain, _reach(scaled, voices[seen]), spread, usual,
+    )  # fmt: skip
+
+
+def _by_voice(error: Floats, voices: npt.NDArray[np.int64]) -> float:
+    """Return the root of the mean squared error, each part with one voice."""
+    return float(np.sqrt(pd.Series(error**2).groupby(voices).mean().mean()))
+
+
+def _season(past: CountyYears, unseen: Unseen) -> tuple[Choice, tuple[float, float]]:
+    """Choose how far the season moves a level, on each year (or counties) left out.
+
+    Of the choices whose error lies within a standard error of the least, the one in the middle by
+    its doubt wins: more doubt forgets droughts, less of it learns one county's chance.
+    """
+    alone = Choice(("trend",))
+    if not len(past.covariates.columns):
+        return alone, (0.0, 0.0)
+    squares: dict[Choice, list[float]] = {}
+    for train, test in _folds(past, "year" if unseen == "later" else unseen):
+        learnt, rows = past.part(train), past.part(test)
+        levels = Levels.of(learnt)
+        left = rows.target - levels.naive(rows)["trend"]
+        squares.setdefault(alone, []).append(float(np.mean(left**2)))
+        unexplained = learnt.target - levels.naive(learnt)["trend"]
+        for hinges in (False, True):
+            fitted = fit_effects(learnt, unexplained, DOUBTS, hinges=hinges)
+            for doubt, effects in zip(DOUBTS, fitted, strict=True):
+                error = float(np.mean((left - effects(rows)) ** 2))
+                squares.setdefault(Choice(("trend",), doubt, hinges), []).append(error)
+    return _worth(squares, alone)
+
+
+def _worth(
+    squares: Mapping[Choice, Sequence[float]], alone: Choice
+) -> tuple[Choice, tuple[float, float]]:
+    found = {choice: np.asarray(errors) for choice, errors in squares.items()}
+    best = min(found, key=lambda choice: float(found[choice].mean()))
+    unsure = _unsure(found[best] - found[alone])
+    gain = float((found[alone] - found[best]).mean()), unsure
+    usual = float(found[alone].mean()) or 1.0
+    told = gain[0] / usual, gain[1] / usual
+    if best == alone or gain[0] <= _MARGIN * unsure:
+        return alone, told
+    near = [
+        choice for choice, errors in found.items()
+        if choice.doubt is not None
+        and float((errors - found[best]).mean()) <= _unsure(errors - found[best])
+    ]  # fmt: skip
+    near.sort(key=lambda choice: (choice.doubt or 0.0, not choice.hinges))
+    return near[len(near) // 2], told
+
+
+def _unsure(gaps: Floats) -> float:
+    return float(gaps.std(ddof=1) / np.sqrt(len(gaps)))
+
+
+def _folds(
+    past: CountyYears, unseen: Unseen
+) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
+    """Yield (fit, left out) as what will be forecast lies to what is known."""
+    if unseen == "county":
+        names, number = np.unique(past.county, return_inverse=True)
+        for fold in range(min(_FOLDS, len(names))):
+            yield number % _FOLDS != fold, number % _FOLDS == fold
+        return
+    years = np.unique(past.year)
+    for place, year in enumerate(years):
+        if unseen == "year" or place >= min(_FIRST_YEARS, max(2, len(years) - 3)):
+            yield (past.year < year if unseen == "later" else past.year != year), past.year == year
+
+
+def _effects(past: CountyYears, season: Choice) -> Effects | None:
+    if season.doubt is None:
+        return None
+    unexplained = past.target - Levels.of(past).naive(past)["trend"]
+    return fit_effects(past, unexplained, [season.doubt], hinges=season.hinges)[0]
+
+
+def _near(errors: Mapping[str, Floats]) -> tuple[str, ...]:
+    """Return the levels whose error lies within a standard error of the least: what a few years
+    cannot tell apart is averaged."""
+    best = errors[min(errors, key=lambda name: float(errors[name].mean()))]
+    return tuple(
+        name for name, own in errors.items()
+        if float((own - best).mean()) <= _MARGIN * _unsure(own - best)
+    )  # fmt: skip
+
+
+def _moved(
+    naive: Mapping[str, Floats], levels: Sequence[str], effects: Effects | None, rows: CountyYears
+) -> Floats:
+    level = np.mean([naive[name] for name in levels], axis=0)
+    return np.asarray(level if effects is None else level + effects(rows))
+
+
+def _spreads(error: Floats, counties: npt.NDArray[np.str_]) -> tuple[dict[str, float], float]:
+    """Return the spread of each county's error, drawn to all counties', and theirs."""
+    overall = float(np.mean(error**2)) or np.finfo(float).tiny
+    by = pd.Series(error**2).groupby(counties)
+    pooled = ((by.sum() + _POOL * overall) / (by.count() + _POOL)) ** 0.5
+    return {str(name): float(value) for name, value in pooled.items()}, float(np.sqrt(overall))
+
+
+def _reach(scaled: Floats, voices: npt.NDArray[np.int64]) -> float:
+    """Return how many spreads either way hold all but a tenth of an unseen year's counties.
+
+    Years differ as a whole, so a quantile of all known years' errors leaves more than its share of
+    a new year outside. Each year is therefore held against the quantile of the others, and the
+    level is taken at which a fifth falls outside on average. Both sides count as one: a dozen years
+    cannot tell a level that rises from years that happened to be good.
+    """
+    parts = [np.sort(np.abs(scaled[voices == name])) for name in np.unique(voices)]
+    outside = np.zeros(len(_LEVELS))
+    for place, part in enumerate(parts):
+        limits = _quantiles([other for at, other in enumerate(parts) if at != place], _LEVELS)
+        outside += 1 - np.searchsorted(part, limits, side="right") / len(part)
+    level = _LEVELS[int(np.argmin(np.abs(outside / len(parts) - _OUTSIDE)))]
+    return float(_quantiles(parts, np.array([level]))[0])
+
+
+def _quantiles(parts: Sequence[Floats], levels: Floats) -> Floats:
+    """Return quantiles of errors in which every part has one voice."""
+    values = np.concatenate(parts)
+    weights = np.concatenate([np.full(len(part), 1 / len(part)) for part in parts])
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order]) - weights[order] / 2
+    return np.interp(levels * len(parts), reached, values[order])
+
+
+def _of_few(past: CountyYears) -> CountyForecast:
+    """Return the county mean with an interval of Student's t: too few years to choose by."""
+    mean = Levels.of(past).naive(past)["mean"]
+    years = len(np.unique(past.year))
+    spread, usual = _spreads(past.target - mean, past.county)
+    reach = float(stats.t.ppf(0.9, years - 1)) * float(np.sqrt((years + 1) / (years - 1)))
+    rmse = float(np.sqrt(np.mean((past.target - mean) ** 2)))
+    return CountyForecast(
+        Choice(("mean",)), past, None, {"chosen": rmse, "mean": rmse}, (0.0, 0.0), reach,
+        dict.fromkeys(spread, usual), usual,
+    )  # fmt: skip
+
+
+def story(model: CountyForecast) -> dict[str, object]:
+    """Return what a card says of a forecast."""
+    return {
+        "choice": dataclasses.asdict(model.choice),
+        "skill": model.skilled,
+        "unseen_rmse": model.unseen_rmse,
+        "gain_of_season": {"value": model.gain[0], "standard_error": model.gain[1]},
+        "reach": model.reach,
+        "years": [int(model.past.year.min()), int(model.past.year.max())],
+        "counties": len(np.unique(model.past.county)),
+        "rows": len(model.past),
+        "covariates": list(map(str, model.past.covariates)),
+    }

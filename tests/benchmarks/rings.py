@@ -1,0 +1,155 @@
+"""Real fields drawn as they are, ten metres aside and 30 % too large: who is found too large.
+
+    FIELDLINE_REAL_DATA=... python -m tests.benchmarks.rings MAG OUT.json [NETWORK]
+
+Each ring is judged by its pixels alone, as it was before, and by two kinds of evidence, pixels and
+the outlines of seen fields (no registry is at hand). A ring that is swept to one side holds its
+field's share by construction; where the land beside is the same crop nothing can tell.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.affinity import translate
+
+from fieldline.crops.networks.folder import read_network
+from fieldline.crops.recognise.pixels import ring_curves
+from fieldline.crops.recognise.planted import planted
+from fieldline.crops.segment.cover import NO_FIELD
+from fieldline.crops.segment.learn import predict_catalog
+from fieldline.crops.segment.pairs import KIND
+from fieldline.crops.segment.rings import ring_evidence
+from fieldline.crops.segment.shipped import shipped_network
+from fieldline.crops.segment.stack import days_of_catalog
+from fieldline.lending.evidence.areas import PLANTED, Areas, areas_of
+from fieldline.lending.evidence.facts import ParcelFacts, SeenGround
+from fieldline.pipeline.imagery.grid import grid_around
+from fieldline.pipeline.imagery.settings import GridSettings
+from fieldline.workflows.config.load import load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+COUNTIES = {"MAG": "magdeburg_2021", "COA": "coast_2021"}
+ASIDE_M, TOO_LARGE, SEED, STEPS = 10.0, 1.3, 5, 24
+
+
+def swept(field: shapely.Polygon, angle: float) -> shapely.Polygon:
+    """Return a field swept to one side until it is 30 % larger."""
+    along = np.cos(angle), np.sin(angle)
+    low, high = 0.0, 2 * np.sqrt(field.area)
+    for _ in range(18):
+        middle = (low + high) / 2
+        larger = _sweep(field, along, middle).area >= TOO_LARGE * field.area
+        low, high = (low, middle) if larger else (middle, high)
+    return max(getattr(_sweep(field, along, high), "geoms", [_sweep(field, along, high)]),
+               key=lambda part: part.area)  # fmt: skip
+
+
+def _sweep(field: shapely.Polygon, along: tuple[float, float], metres: float) -> Any:
+    moved = [translate(field, along[0] * metres * k / STEPS, along[1] * metres * k / STEPS)
+             for k in range(STEPS + 1)]  # fmt: skip
+    return shapely.union_all(moved)
+
+
+def drawn(paths: list[Path], crs: str) -> gpd.GeoDataFrame:
+    """Return the three rings of each field: `parcel_id`, `kind` and `truth`, the field's share."""
+    random = np.random.default_rng(SEED)
+    fields = pd.concat([gpd.read_file(path).to_crs(crs) for path in paths], ignore_index=True)
+    rows = []
+    for number, shape in enumerate(fields.geometry):
+        field = max(getattr(shape, "geoms", [shape]), key=lambda part: part.area)
+        angle = random.uniform(0, 2 * np.pi)
+        aside = translate(field, ASIDE_M * np.cos(angle), ASIDE_M * np.sin(angle))
+        large = swept(field, angle)
+        for kind, ring, truth in (("honest", field, 1.0), ("aside", aside, 1.0),
+                                  ("large", large, field.area / large.area)):  # fmt: skip
+            rows.append({"parcel_id": f"{number} {kind}", "kind": kind, "truth": truth,
+                         "geometry": ring})  # fmt: skip
+    return gpd.GeoDataFrame(rows, crs=crs)
+
+
+def judged(county: str, network: Path | None) -> pd.DataFrame:
+    """Return, of each ring, what pixels alone and two kinds of evidence say."""
+    config = load_config([ROOT / f"workflows/config/{COUNTIES[county]}.yaml"], {})
+    own = config.county[county]
+    season, (name,) = next(iter(own.seasons.values())), own.seasons
+    (catalog,) = config.input_paths(county, name, "catalog")
+    rings = drawn(config.input_paths(county, name, "parcels"), str(own.grid.crs))
+    grid = grid_around(tuple(rings.total_bounds), str(own.grid.crs), GridSettings())
+    days = days_of_catalog(catalog, own.scenes.bands)
+    settings = config.crops.fields
+    shares = {
+        ring.parcel_id: (planted(ring, settings, over=True).share, float(ring.coverage.sum()))
+        for ring in ring_curves(rings, grid, days, own.scenes, settings, season)
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        stored = shipped_network() if network is None else read_network(network, KIND)
+        predict_catalog(stored, catalog, Path(folder) / "f.parquet", config.crops.segment)
+        seen = gpd.read_parquet(Path(folder) / "f.parquet").to_crs(rings.crs)
+    # Each kind of ring on its own: the three of a field are no neighbours.
+    grounds = pd.concat(
+        ring_evidence(group.reset_index(drop=True), seen, NO_FIELD)
+        for _, group in rings.groupby("kind")
+    ).set_index("parcel_id")
+    found = [
+        areas_of(_facts(row, shares[row.parcel_id], grounds.loc[row.parcel_id]),
+                 config.lending.evidence, registry_stale=False)
+        for row in rings.itertuples()
+    ]  # fmt: skip
+    return rings.assign(
+        pixels=[PLANTED in areas.against for areas in found],
+        both=[areas.overdrawn for areas in found],
+        pixel_share=[_share(areas, areas.planted) for areas in found],
+        share=[_share(areas, areas.seen) for areas in found],
+    )
+
+
+def _share(areas: Areas, area: float | None) -> float:
+    return 1.0 if area is None else area / areas.claimed
+
+
+def _facts(ring: Any, seen: tuple[float | None, float], ground: Any) -> ParcelFacts:
+    share, pixels = seen
+    area = ring.geometry.area
+    return ParcelFacts(
+        parcel_id=ring.parcel_id, farmer_id="", ring_area_m2=area, declared_area_m2=None,
+        declared_crop=None, seen_area_m2=None if share is None else share * area, pixels=pixels,
+        perimeter_m=ring.geometry.length,
+        ground=SeenGround(ground.own_area_m2, ground.foreign_area_m2, None, None,
+                          ground.open_area_m2, None),
+    )  # fmt: skip
+
+
+def figures(rings: pd.DataFrame) -> dict[str, Any]:
+    """Return counts and mean absolute errors by kind of ring."""
+    told: dict[str, Any] = {}
+    for kind, group in rings.groupby("kind"):
+        told[str(kind)] = {
+            "rings": len(group), "found_by_pixels": int(group["pixels"].sum()),
+            "found_by_two": int(group["both"].sum()),
+            "pixel_share_error": float((group["pixel_share"] - group["truth"]).abs().mean()),
+            "share_error": float((group["share"] - group["truth"]).abs().mean()),
+        }  # fmt: skip
+    aside = rings[rings["kind"] == "aside"]["both"].to_numpy()
+    honest = rings[rings["kind"] == "honest"]["both"].to_numpy()
+    told["aside"]["newly_found_by_two"] = int((aside & ~honest).sum())
+    return told
+
+
+def main(county: str, out: Path, network: Path | None = None) -> None:
+    """Write the figures of a county."""
+    told = figures(judged(county, network))
+    out.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(told, indent=2))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fieldline.crops.forecast.county_years import (
+    Columns,
+    CountyYears,
+    joined,
+    read_county_years,
+)
+from fieldline.pipeline.records.errors import UserError
+
+HEAD = "adm_id,harvest_year,yield-1,yield-2,rain,soil,crop,production,harvest_area,yield\n"
+
+
+def write(folder: Path, text: str, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_columns_find_their_meaning_and_what_is_known_with_the_yield_is_no_covariate(
+    tmp_path: Path,
+) -> None:
+    rows = "A,2001,5,4,300,7,maize,60,10,6\nA,2002,6,5,200,7,maize,50,10,5\n"
+    rows += "B,2001,,,250,7,maize,9,1,9\n"
+    table = read_county_years(write(tmp_path, HEAD + rows), Columns())
+    assert table.county.tolist() == ["A", "A", "B"]
+    assert table.year.tolist() == [2001, 2002, 2001]
+    assert table.target.tolist() == [6, 5, 9]
+    assert table.lags[:2].tolist() == [[5, 4], [6, 5]]
+    assert np.isnan(table.lags[2]).all()
+    assert list(table.covariates) == ["rain"]
+    assert table.left_out == {
+        "soil": "says the same of every row",
+        "crop": "holds no numbers",
+        "production": "is known with the yield and not before it",
+        "harvest_area": "is known with the yield and not before it",
+    }
+
+
+def test_a_column_that_says_the_yield_in_other_words_is_no_covariate(tmp_path: Path) -> None:
+    text = "county,year,bushels,rain,yield\nA,2001,95.5,3,6\nA,2002,79.6,4,5\nA,2003,111.5,9,7\n"
+    table = read_county_years(write(tmp_path, text), Columns())
+    assert list(table.covariates) == ["bushels", "rain"]  # rounded: not the same to a millionth
+    text = "county,year,kg,rain,yield\nA,2001,6000,3,6\nA,2002,5000,4,5\nA,2003,7000,9,7\n"
+    table = read_county_years(write(tmp_path, text), Columns())
+    assert list(table.covariates) == ["rain"]
+    assert table.left_out == {"kg": "says the yield in other words"}
+
+
+def test_rows_that_do_not_count_are_counted(tmp_path: Path) -> None:
+    rows = ["A,2001,6", "A,2001,6", "B,2001,5", "B,2001,7", "C,2001,0", "C,2002,", ",2002,5",
+            "D,20021,5", "D,2002,5"]  # fmt: skip
+    table = read_county_years(write(tmp_path, "county,year,yield\n" + "\n".join(rows)), Columns())
+    assert list(zip(table.county.tolist(), table.year.tolist(), strict=True)) == [
+        ("A", 2001), ("D", 2002),
+    ]  # fmt: skip
+    assert table.remarks == (
+        "2 rows without a county or a year are left out",
+        "1 rows without a yield are left out",
+        "1 rows with a yield of zero or less are left out",
+        "2 rows of a county and year that are told differently are left out",
+        "1 rows told twice are left out",
+    )
+
+
+def test_a_table_as_saved_in_german_reads_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(
+        "Kreis;Jahr;Regen;Ertrag\nMünster;2001;300,5;6,25\nMünster;2002;250;5,5\n".encode("cp1252")
+    )
+    table = read_county_years(path, Columns("Kreis", "Jahr", "Ertrag"))
+    assert table.county.tolist() == ["Münster"] * 2
+    assert table.target.tolist() == [6.25, 5.5]
+    assert table.covariates["Regen"].tolist() == [300.5, 250]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("county,jahr,yield\nA,2001,6\n", r"has no column 'year' .*--year-column"),
+        ("county,year,yield\nA,2001,0\n", r"has no row that counts \(1 rows with a yield of zero"),
+    ],
+)
+def test_a_table_that_cannot_serve_says_why(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        read_county_years(write(tmp_path, text), Columns())
+
+
+def test_tables_are_joined_by_what_both_have(tmp_path: Path) -> None:
+    def read(name: str, text: str) -> CountyYears:
+        return read_county_years(write(tmp_path, text, name), Columns())
+
+    one = read("t.csv", "county,year,rain,heat,yield\nA,2001,3,1,6\nA,2002,4,2,5\n")
+    two = read("u.csv", "county,year,cold,rain,yield\nA,2003,3,1,6\nA,2004,4,2,5\n")
+    assert list(joined(one, two).covariates) == ["rain"]
+    assert joined(one, two).year.tolist() == [2001, 2002, 2003, 2004]
+    three = read("v.csv", "county,year,wind,yield\nA,2003,3,6\nA,2004,4,5\n")
+    with pytest.raises(UserError, match="share no covariate"):
+        joined(one, three)
