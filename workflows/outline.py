@@ -33,12 +33,12 @@ from fieldline.workflows.stages import Stage, stage
 
 ALONE = ("intake", "observe", "fields")
 """Stages that see a parcel alone; each has a table that is laid over the county's."""
-TOGETHER = ("weather", "rings", "classify", "grow", "hazards", "yield", "history", "evidence",
-            "profile", "decide")  # fmt: skip
+TOGETHER = ("weather", "classify", "grow", "hazards", "yield", "history", "evidence", "profile",
+            "decide")  # fmt: skip
 STAGES_OF_ONE = (*ALONE, *TOGETHER)
 _KEPT = ("parcels.parquet", "farmers.parquet", "observations.parquet", "fields.parquet")
-_AS_IS = ("scenes.parquet", "field_polygons.parquet", "models/default/", "models/crops/")
-"""What is the county's alone: scenes that are archived, fields seen, models that have learnt."""
+_AS_IS = ("scenes.parquet", "models/default/", "models/crops/")
+"""What is the county's alone: scenes that are archived, models that have learnt."""
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ STAGES: tuple[Stage, ...] = (
             "scenes": Artifact("scenes.parquet"), "parcels": Artifact("parcels.parquet"),
             "network": Artifact("models/fields/manifest.json"),
         },
-        makes={"out": "field_polygons.parquet"},
+        makes={"out": "field_polygons.parquet", "out_rings": "ring_fields.parquet"},
         settings={
             "grid": "county.grid", "scene_settings": "county.scenes", "settings": "crops.segment",
             "season": "season",
@@ -199,17 +199,6 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=4000,
         threads="crops.segment",
         gpu="crops.segment",
-    ),
-    Stage(
-        "rings",
-        "fieldline.crops.segment.ring_stage:run_rings",
-        "Rings against seen fields",
-        reads={
-            "parcels": Artifact("parcels.parquet"), "polygons": Artifact("field_polygons.parquet"),
-        },
-        makes={"out": "ring_fields.parquet"},
-        stops=("intake", "observe"),
-        about="file",
     ),
     Stage(
         "fields",

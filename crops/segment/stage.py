@@ -1,8 +1,8 @@
-"""The segment stage: field polygons around the drawn rings.
+"""The segment stage: field polygons around the drawn rings, and what they say of each ring.
 
-Owns `field_polygons.parquet` and one outcome of the whole. Where the stage cannot look (no torch,
-no clear date, bands that the network does not know) it says so there, writes the file empty, and
-the chain goes on without this evidence.
+Owns `field_polygons.parquet`, `ring_fields.parquet` and one outcome of the whole. Where the stage
+cannot look (no torch, no clear date, bands that the network does not know) it says so there, writes
+both files empty, and the chain goes on without this evidence.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from rasterio.windows import Window
 
 from fieldline.crops.networks.folder import StoredNetwork, need_bands, read_network
 from fieldline.crops.networks.machine import choose_machine, networks_installed
+from fieldline.crops.schemas import RING_FIELDS
+from fieldline.crops.segment.cover import NO_FIELD
 from fieldline.crops.segment.delineate import delineate, field_polygons
 from fieldline.crops.segment.learn import module_of
 from fieldline.crops.segment.pairs import KIND
 from fieldline.crops.segment.polygons import write_fields
+from fieldline.crops.segment.rings import ring_evidence
 from fieldline.crops.segment.stack import NothingClearError, Scenes, spread_days
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import SegmentSettings
@@ -31,6 +34,7 @@ from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
 from fieldline.pipeline.parcels.fiboa import read_parcels
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
+from fieldline.pipeline.records.tables import write_table
 
 STAGE = "segment"
 ABOUT = "field_polygons"
@@ -47,10 +51,11 @@ def run_segment(
     settings: SegmentSettings,
     season: Season,
     out: Path,
+    out_rings: Path,
     outcomes: Path,
     previous: Sequence[Path] = (),
 ) -> None:
-    """Write field polygons and the stage's outcome.
+    """Write field polygons, what they say of each ring, and the stage's outcome.
 
     Args:
         scenes: `scenes.parquet`.
@@ -61,6 +66,7 @@ def run_segment(
         settings: Dates and tiles.
         season: Season; nothing after its as-of date is read.
         out: Where the polygons go.
+        out_rings: Where the evidence of rings goes.
         outcomes: Where the outcome goes.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
 
@@ -91,6 +97,7 @@ def run_segment(
             except NothingClearError:
                 code, words = "segment_nothing_seen", detail(dates=len(days), clear=0)
     _write(fields, days, out)
+    write_table(_evidence(rings, fields), RING_FIELDS, out_rings)
     write_outcomes([Outcome(STAGE, ABOUT, "", code, words)], outcomes)
 
 
@@ -137,3 +144,9 @@ def _write(fields: gpd.GeoDataFrame, days: Sequence[SceneDay], out: Path) -> Non
     if "details" not in table:
         table["details"] = ""
     write_fields(table, out.parent.name or "fields", out)
+
+
+def _evidence(rings: gpd.GeoDataFrame, fields: gpd.GeoDataFrame) -> pd.DataFrame:
+    if fields.empty:
+        return pd.DataFrame(columns=RING_FIELDS.names)
+    return ring_evidence(rings, fields, NO_FIELD)[RING_FIELDS.names]

@@ -11,7 +11,6 @@ import pytest
 from shapely.geometry import box
 
 from fieldline.crops.segment import stage
-from fieldline.crops.segment.ring_stage import run_rings
 from fieldline.crops.segment.shipped import shipped_folder
 from fieldline.crops.segment.stage import run_segment
 from fieldline.crops.settings import SegmentSettings
@@ -32,11 +31,7 @@ def _run(
         scenes=county / "scenes.parquet", parcels=county / "parcels.parquet",
         network=(network or shipped_folder()) / "manifest.json",
         grid=GridSettings(margin_m=200.0), scene_settings=scenes, settings=settings, season=SEASON,
-        out=county / "f.parquet", outcomes=county / "o.parquet",
-    )  # fmt: skip
-    run_rings(
-        parcels=county / "parcels.parquet", polygons=county / "f.parquet", out=county / "r.parquet",
-        outcomes=county / "ring_outcomes.parquet",
+        out=county / "f.parquet", out_rings=county / "r.parquet", outcomes=county / "o.parquet",
     )  # fmt: skip
     (row,) = read_table(county / "o.parquet").to_dict("records")
     return str(row["outcome"])
