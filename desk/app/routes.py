@@ -91,7 +91,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/reviews/{offer_id}/{review_id}/confirm", review_answers.confirm, DECIDE),
     Route("POST", "/reviews/{offer_id}/{review_id}/revoke", review_answers.revoke, DECIDE),
     Route("POST", "/reviews/assign", work_answers.assign, DECIDE),
-    Route("POST", "/reviews/{offer_id}/work", work_answers.work, REVIEWS),
+    Route("POST", "/reviews/{offer_id}/work", work_answers.work, DECIDE),
     Route("GET", "/photos/{name}", review_answers.photo, REVIEWS),
     Route("GET", "/static/{name}", map_answers.static, OPEN),
     Route("GET", "/vendor/{name}", map_answers.vendor, OPEN),

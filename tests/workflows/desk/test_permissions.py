@@ -56,6 +56,8 @@ MATRIX = {
     "POST /reviews/{offer_id}/decide": "approver",
     "POST /reviews/{offer_id}/{review_id}/confirm": "approver",
     "POST /reviews/{offer_id}/{review_id}/revoke": "approver",
+    "POST /reviews/assign": "approver",
+    "POST /reviews/{offer_id}/work": "approver",
     "GET /photos/{name}": "analyst account_manager approver auditor",
     "GET /static/{name}": "*",
     "GET /vendor/{name}": "*",
