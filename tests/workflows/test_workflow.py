@@ -190,10 +190,14 @@ def test_a_changed_table_of_the_lenders_own_redoes_the_stages_that_name_it(tmp_p
     assert {name for name in first if first[name] != changed[name]} == named
 
 
+@pytest.mark.parametrize(
+    ("section", "names"),
+    [("segment", {"fields_train", "segment"}), ("classify", {"crops_train", "classify"})],
+)
 def test_a_model_folder_that_changes_under_its_name_redoes_the_stages_that_read_it(
-    tmp_path: Path,
+    section: str, names: set[str], tmp_path: Path
 ) -> None:
-    asked = {"crops": {"classify": {"model": str(tmp_path / "m")}}}
+    asked = {"crops": {section: {"model": str(tmp_path / "m")}}}
 
     def drawn() -> dict[str, object]:
         plan = Plan(load_config([], asked))
@@ -207,9 +211,7 @@ def test_a_model_folder_that_changes_under_its_name_redoes_the_stages_that_read_
     approved = drawn()
     assert drawn() == approved
     for before, after in ((absent, sealed), (sealed, approved)):
-        assert {name for name in after if after[name] != before[name]} == {
-            "crops_train", "classify",
-        }  # fmt: skip
+        assert {name for name in after if after[name] != before[name]} == names
 
 
 def test_the_page_of_a_county_holds_the_costs_of_absent_inputs() -> None:
