@@ -6,19 +6,24 @@ in the file. The values are the stored ones; people appear by pseudonym.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 import geopandas as gpd
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fieldline.desk.app.layer import ClassOf, Layer
 from fieldline.desk.app.places import Place
 from fieldline.desk.app.words import Words
+from fieldline.pipeline.parcels.fiboa import FIBOA, SDL, VECOREL
 from fieldline.pipeline.records.money import from_minor
 
 TABLE = "parcels"
@@ -33,6 +38,7 @@ _NUMBERS = (
     "declared_area_m2", "seen_area_m2", "evidence_area_m2", "probability", "yield_q10_t_ha",
     "yield_q50_t_ha", "yield_q90_t_ha", "anomaly", "hazard_index", "limit_per_mu",
 )  # fmt: skip
+_SPECIFIED = ("id", "collection", "metrics:area")
 _TEXTS = ("crop", "effect", "access", "decision_id")
 _STYLES = """CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
 f_table_catalog TEXT, f_table_schema TEXT, f_table_name TEXT, f_geometry_column TEXT,
@@ -100,11 +106,46 @@ def geopackage(place: Place, layer: Layer, words: Words) -> bytes:
 
 
 def geoparquet(place: Place, layer: Layer) -> bytes:
-    """Return the layer as GeoParquet with a bounding box per row."""
+    """Return the layer as GeoParquet that follows fiboa, with a bounding box per row."""
+    frame, collection = joined(place, layer), f"{place.county}_{place.season}"
+    frame = frame.assign(
+        **{"id": frame["parcel_id"], "metrics:area": frame["area_m2"].astype("float32")},
+        collection=collection,
+        harvest_date=frame["harvest_date"].dt.strftime("%Y-%m-%d"),
+    ).drop(columns="area_m2")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layer.parquet"
-        joined(place, layer).to_parquet(path, compression="zstd", write_covering_bbox=True)
+        frame.to_parquet(path, write_covering_bbox=True, schema_version="1.1.0")
+        table = _strict(pq.read_table(path))
+        head = {b"collection": json.dumps(_fiboa(table.schema, collection)).encode("utf-8")}
+        table = table.replace_schema_metadata({**table.schema.metadata, **head})
+        pq.write_table(table, path, compression="zstd")
         return path.read_bytes()
+
+
+def _strict(table: pa.Table) -> pa.Table:
+    """Return a table as fiboa wants it: plain strings, and no gap in what it asks for."""
+    large = pa.types.is_large_string
+    fields = [
+        field.with_type(pa.string() if large(field.type) else field.type).with_nullable(
+            field.name not in ("id", "collection", "geometry")
+        )
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields, table.schema.metadata))
+
+
+def _fiboa(schema: pa.Schema, collection: str) -> dict[str, Any]:
+    """Return the collection header: the schemas in force and the columns that are ours."""
+    own = {
+        field.name: {"type": str(field.type)}
+        for field in schema
+        if field.name not in (*_SPECIFIED, "geometry", "bbox")
+    }
+    return {
+        "schemas": {collection: [VECOREL, FIBOA]},
+        "schemas:custom": {"$schema": SDL, "required": [], "properties": own},
+    }
 
 
 def _qml(column: str, classes: Sequence[ClassOf], words: Words) -> str:

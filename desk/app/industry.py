@@ -14,14 +14,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Set
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
+from shapely.geometry import box
+from shapely.geometry.base import BaseGeometry
 
 from fieldline.desk.app.layer import Layer
 from fieldline.desk.app.places import Place
 from fieldline.pipeline.records.money import from_minor
 from fieldline.pipeline.records.units import M2_PER_HA
 
+NO_VILLAGE = "(no village)"
+_STEP_DEG = 0.01
 ALL = "(all)"
 """Village or crop of a total."""
 COLUMNS = (
@@ -68,13 +73,41 @@ def industry(place: Place, layer: Layer, k: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def industry_map(place: Place, layer: Layer, k: int) -> gpd.GeoDataFrame:
+    """Return the aggregates with where they lie, for other tools.
+
+    Args:
+        place: County and season.
+        layer: Its parcels.
+        k: Fewest farmers of a figure that is told.
+
+    Returns:
+        Rows of `industry` with the box around a village's parcels, or around the county's for its
+        totals, widened to whole hundredths of a degree, so that no corner of it is one of a parcel.
+        A village of fewer than `k` farmers has no outline.
+    """
+    frame = layer.frame.assign(village=layer.frame["village"].fillna("").replace("", NO_VILLAGE))
+    boxes: dict[str, BaseGeometry | None] = {ALL: _widened(frame)}
+    for village, rows in frame.groupby("village"):
+        boxes[str(village)] = _widened(rows) if rows["farmer_id"].nunique() >= k else None
+    rows = pd.DataFrame(industry(place, layer, k), columns=list(COLUMNS))
+    outlines = [boxes[village] for village in rows["village"]]
+    return gpd.GeoDataFrame(rows, geometry=outlines, crs=layer.frame.crs)
+
+
+def _widened(frame: gpd.GeoDataFrame) -> BaseGeometry:
+    low = np.floor(frame.total_bounds[:2] / _STEP_DEG) * _STEP_DEG
+    high = np.ceil(frame.total_bounds[2:] / _STEP_DEG) * _STEP_DEG
+    return box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+
 def _facts(place: Place, layer: Layer) -> pd.DataFrame:
     frame = pd.DataFrame(layer.frame.drop(columns="geometry"))
     area = pd.to_numeric(frame["evidence_area_m2"]).fillna(0) / M2_PER_HA
     frame = frame.assign(
         area=area,
         seen=pd.to_numeric(frame["seen_area_m2"]).fillna(0) / M2_PER_HA,
-        village=frame["village"].fillna("").replace("", "(no village)"),
+        village=frame["village"].fillna("").replace("", NO_VILLAGE),
         crop=frame["crop"].fillna("(not known)"),
     )
     for table, column in (("growth", "harvest_progress"), ("yields", "value_q50_per_ha_minor")):

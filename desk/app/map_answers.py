@@ -6,6 +6,7 @@ Owns what each of these addresses gives; the values are those of `layer` and `pi
 from __future__ import annotations
 
 import datetime as dt
+from io import BytesIO
 from typing import Any, Literal
 
 from fastapi import Response
@@ -14,7 +15,7 @@ from shapely.geometry import mapping
 
 from fieldline.desk.app.downloads import download
 from fieldline.desk.app.export import geopackage, geoparquet
-from fieldline.desk.app.industry import COLUMNS, industry
+from fieldline.desk.app.industry import COLUMNS, industry, industry_map
 from fieldline.desk.app.layer import GREY, LAYERS, ClassOf, Point
 from fieldline.desk.app.overview import coarse_zooms, fine_zoom
 from fieldline.desk.app.pages import Asked, Call
@@ -35,6 +36,7 @@ STATE_COLOURS = {
     "in force": "#0072B2", "revoked": "#7f7f7f", "lapsed": "#56B4E9",
 }  # fmt: skip
 _WAIT_SECONDS = 4.0
+_GEOPARQUET = "application/vnd.apache.parquet"
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 _TYPES = {
     ".svg": "image/svg+xml",
@@ -226,7 +228,7 @@ def favicon() -> Response:
 
 def export(
     call: Asked, season: str, county: str,
-    name: Literal["layer.gpkg", "layer.parquet", "industry.csv"],
+    name: Literal["layer.gpkg", "layer.parquet", "industry.csv", "industry.parquet"],
 ) -> Response:  # fmt: skip
     """A county for other tools."""
     place = call.place(season, county)
@@ -236,8 +238,12 @@ def export(
         rows = industry(place, layer, call.desk.suppress_below)
         text = written(COLUMNS, rows)
         return download(text, f"{start}-industry.csv", "text/csv; charset=utf-8")
+    if name == "industry.parquet":
+        written_to = BytesIO()
+        industry_map(place, layer, call.desk.suppress_below).to_parquet(written_to)
+        return download(written_to.getvalue(), f"{start}-industry.parquet", _GEOPARQUET)
     if name == "layer.parquet":
-        content, kind = geoparquet(place, layer), "application/vnd.apache.parquet"
+        content, kind = geoparquet(place, layer), _GEOPARQUET
     else:
         content, kind = geopackage(place, layer, call.words), "application/geopackage+sqlite3"
     return download(content, f"{start}-parcels{name.removeprefix('layer')}", kind)

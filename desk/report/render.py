@@ -225,7 +225,7 @@ def _outcome_rows(outcomes: pd.DataFrame, order: Sequence[str]) -> list[dict[str
     counts = counts.sort_values(["place", "size"], ascending=[True, False], kind="stable")
     return [
         {
-            "stage": row["stage"],
+            "stage": [words(name).stage(row["stage"], row["stage"]) for name in LANGUAGES],
             "outcome": row["outcome"],
             "rows": int(row["size"]),
             "code": None if row["outcome"] == OK else codes[row["outcome"]],

@@ -313,8 +313,14 @@ def decision_row(
 
 
 def crop_model_of(card: Path | None) -> str:
-    """Return what a trace calls the model that told the crops; empty where no card is given."""
-    return "" if card is None else str(json.loads(card.read_bytes())["model"])
+    """Return what the crops were told by, from the card of the model; empty where none is known.
+
+    Args:
+        card: `models/crop_classifier.json` of the county and season.
+    """
+    if card is None or not card.is_file():
+        return ""
+    return str(json.loads(card.read_text(encoding="utf-8"))["model"])
 
 
 _OUTCOME = {"approve": OK, "review": "to_review", "decline": "declined"}

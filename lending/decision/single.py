@@ -41,7 +41,7 @@ class Features:
     folder: Folder
     judge: Judge
     policy: PolicySettings
-    crop_model: str = ""
+    crop_model: str
     """What told the crops, for the trace."""
 
     @cached_property
@@ -119,5 +119,4 @@ def features_of(
         parts=parts, currency=currency, as_of=as_of,
     )  # fmt: skip
     judge = read_judge(folder / "models/default/manifest.json")
-    crops = crop_model_of(folder / "models/crop_classifier.json")
-    return Features(opened, judge, policy, crops)
+    return Features(opened, judge, policy, crop_model_of(folder / "models/crop_classifier.json"))

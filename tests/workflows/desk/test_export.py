@@ -9,13 +9,17 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import geopandas as gpd
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 from fastapi.testclient import TestClient
 
 from fieldline.desk.app.desk import Desk
 from fieldline.desk.app.industry import ALL, industry
+from tests.pipeline.parcels.test_fiboa import problems, schema_map
 from tests.workflows.desk.conftest import PLACE, table
+
+__all__ = ["schema_map"]
 
 
 def test_the_geopackage_opens_elsewhere_with_its_style(
@@ -45,6 +49,39 @@ def test_the_geopackage_opens_elsewhere_with_its_style(
         assert renderer.get("attr") == column
         values = {category.get("value") for category in renderer.iter("category")} - {""}
         assert values == set(read[column].dropna())
+
+
+def test_the_geoparquet_is_fiboa_to_its_own_validator(
+    client: TestClient, tmp_path: Path, schema_map: dict[str, str]
+) -> None:
+    path = tmp_path / "layer.parquet"
+    path.write_bytes(client.get(f"/export/{PLACE}/layer.parquet").content)
+    assert problems(path, schema_map) == []
+    broken = pq.read_table(path).drop_columns(["collection"])
+    pq.write_table(broken, path)
+    assert any("collection" in problem for problem in problems(path, schema_map))
+
+
+def test_the_aggregates_as_geoparquet_tell_what_the_csv_tells_and_no_corner_of_a_parcel(
+    client: TestClient, folder: Path
+) -> None:
+    content = client.get(f"/export/{PLACE}/industry.parquet").content
+    read = gpd.read_parquet(io.BytesIO(content))
+    text = client.get(f"/export/{PLACE}/industry.csv").content.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [tuple(row[n] for n in ("village", "crop")) for row in rows] == list(
+        read[["village", "crop"]].itertuples(index=False, name=None)
+    )
+    told = [float(row["area_ha"]) for row in rows if row["withheld"] == "0"]
+    assert read["area_ha"].dropna().tolist() == told
+    parcels = gpd.read_parquet(folder / PLACE / "parcels.parquet")
+    whole = read[read["village"] == ALL].geometry.iloc[0]
+    assert parcels.geometry.within(whole).all()
+    assert all(round(edge * 100) == pytest.approx(edge * 100) for edge in whole.bounds)
+    few = parcels.groupby("village")["farmer_id"].nunique()
+    for village in few.index:
+        outline = read.loc[read["village"] == village, "geometry"].iloc[0]
+        assert (outline is None) == (few[village] < 5)
 
 
 def test_the_geoparquet_holds_the_same(client: TestClient, folder: Path) -> None:

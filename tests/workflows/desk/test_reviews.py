@@ -185,7 +185,7 @@ def test_a_scope_that_may_not_decide_is_refused(desk: Desk) -> None:
     offer = waiting(desk)[0].offer["offer_id"]
     wish = reviews.Wish("Eve", "decline", "no")
     with pytest.raises(UserError, match="Eve may not decide"):
-        desk.store.decide(offer, wish, Scope("Eve", may_decide=False), "")
+        desk.store.decide(offer, wish, Scope("Eve", may=frozenset()), "")
     assert desk.store.queue(Scope("Eve", counties=frozenset({"OTHER"}))) == []
 
 

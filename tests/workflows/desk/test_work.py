@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from fieldline.desk.app import pages
+from fieldline.desk.app import scope
 from fieldline.desk.app.desk import Desk
 from fieldline.desk.app.scope import Scope
 from fieldline.desk.app.work import Book
@@ -27,7 +27,7 @@ TYPING_SECONDS = 0.2
 
 @pytest.fixture(autouse=True)
 def _ann(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "local_user", lambda: Scope("Ann"))
+    monkeypatch.setattr(scope, "local_user", lambda: Scope("Ann"))
 
 
 def waiting(desk: Desk) -> list[Any]:
@@ -126,7 +126,7 @@ def test_work_that_cannot_be_kept_is_told(
 
 
 def test_who_may_not_decide_neither_assigns_nor_notes(desk: Desk) -> None:
-    eve = Scope("Eve", may_decide=False)
+    eve = Scope("Eve", may=frozenset())
     with pytest.raises(UserError, match="Eve may not decide"):
         desk.store.assign("SIM001", "2024", {}, eve)
     with pytest.raises(UserError, match="Eve may not decide"):
