@@ -217,9 +217,9 @@ def estimate(
     county, season = service.place(client, county, season)
     name = crop_named(crop) or crop
     found = service.chain.ranges(county, season).get(name)
-    if found is None or found.farmers < service.suppress_below or not found.approved:
+    if found is None or found.approved < service.suppress_below:
         raise NotHereError(
-            f"fewer than {service.suppress_below} farmers were decided on this crop there",
+            f"fewer than {service.suppress_below} farmers were given a line on this crop there",
             "apply, which decides on the farmer's own land",
         )
     area = Decimal(str(area_m2))

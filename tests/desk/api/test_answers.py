@@ -155,7 +155,7 @@ def test_an_estimate_is_a_range_by_area_and_nothing_of_a_few_farmers(client: Tes
     # 5,000 m2 at 0.4 and at 0.9 a square metre; 10 of 20 were approved.
     assert (told["low"], told["high"], told["approved_share"]) == ("2000", "4500", 0.5)
     few = client.get("/v1/estimate", params=query | {"crop": "rice"})
-    assert problem(few, 404).startswith("fewer than 5 farmers were decided on this crop")
+    assert problem(few, 404).startswith("fewer than 5 farmers were given a line on this crop")
 
 
 def test_a_quote_and_a_statement_are_reckoned_by_the_day(client: TestClient) -> None:
