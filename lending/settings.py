@@ -121,13 +121,13 @@ class PolicySettings(Section):
     expert_limit_share: Decimal = Field(Decimal("0.1"), gt=0, le=1)
     """Share of `max_limit` that a farmer judged by the expert scorecard may get: no loan has tested
     it; assumption."""
-    min_limit: Decimal = Field(Decimal("300"), ge=0)
+    min_limit: Decimal = Field(Decimal("200"), ge=0)
     """Smaller lines are not worth their cost to the farmer and are declined with that reason, units
     of `currency`; kept low because a farmer with 3 mu needs about 2,000 yuan to grow a crop."""
-    line_cost: Decimal = Field(Decimal("3"), ge=0)
+    line_cost: Decimal = Field(Decimal("2"), ge=0)
     """What a line costs the lender whatever its size, units of `currency`: the least line is also
-    the smallest whose part of `opex_rate` over the tenor bears it. 3 yuan are of the order that
-    lenders without branches publish (MYbank), assumption; 60 where an officer drives out."""
+    the smallest whose part of `opex_rate` over the tenor bears it. 2 yuan are of the
+    order reported by lenders without branches, assumption; 60 where an officer drives out."""
     exposure_cap_household: Decimal = Field(Decimal("400000"), ge=0)
     """Sum of lines and debt due within a year of one household, units of `currency`."""
     exposure_cap_farmer: Decimal = Field(Decimal("350000"), ge=0)

@@ -20,6 +20,7 @@ import pandas as pd
 
 from fieldline.lending.inputs import APPLICATIONS
 from fieldline.pipeline.inputs.read import Reading, read_input
+from fieldline.pipeline.parcels.fiboa import read_parcels
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import from_minor
 from fieldline.pipeline.records.outcomes import OK, outcome_codes
@@ -35,9 +36,11 @@ ALONE = ("intake", "observe", "fields")
 """Stages that see a parcel alone; each has a table that is laid over the county's."""
 TOGETHER = ("weather", "classify", "grow", "hazards", "yield", "history", "evidence", "profile",
             "decide")  # fmt: skip
-STAGES_OF_ONE = (*ALONE, *TOGETHER)
-_KEPT = ("parcels.parquet", "farmers.parquet", "observations.parquet", "fields.parquet")
-_AS_IS = ("scenes.parquet", "models/default/", "models/crops/")
+SEEN_FIELDS = "segment"
+"""Draws the fields around new land; what it said of a ring that the county knows stands."""
+_KEPT = ("parcels.parquet", "farmers.parquet", "observations.parquet", "fields.parquet",
+         "ring_fields.parquet")  # fmt: skip
+_AS_IS = ("scenes.parquet", "models/default/", "models/crops/", "models/fields/")
 """What is the county's alone: scenes that are archived, models that have learnt."""
 
 
@@ -178,8 +181,11 @@ def _alone(
     for name in ALONE[1:]:
         say(name)
         if name == "fields" and _all_stopped(own):
-            continue
+            return
         county.run(name, own)
+    if not _known_rings(county.folder, own):
+        say(SEEN_FIELDS)
+        county.run(SEEN_FIELDS, own)
 
 
 def _name(county: County, own: Path, drawn: Drawn) -> None:
@@ -194,6 +200,13 @@ def _name(county: County, own: Path, drawn: Drawn) -> None:
         code = outcome_codes()[row["outcome"]]
         numbers = f" ({row['detail']})" if row["detail"] else ""
         raise UserError(f"{code.english.rstrip('.')}{numbers}", code.remedy)
+
+
+def _known_rings(base: Path, own: Path) -> bool:
+    """Whether all rings are rings of the county: its tiles saw them better than a cut-out does."""
+    rings = [read_parcels(path / "parcels.parquet").set_index("parcel_id") for path in (base, own)]
+    known, drawn = (dict(zip(r.index, r.geometry.to_wkb(), strict=True)) for r in rings)
+    return all(known.get(name) == ring for name, ring in drawn.items())
 
 
 def _all_stopped(own: Path) -> bool:
@@ -229,7 +242,7 @@ def _lay(county: County, drawn: Drawn, own: Path, together: Path) -> None:
     lay_parcels(base / "parcels.parquet", parts("parcels.parquet"), collection,
                 together / "parcels.parquet")  # fmt: skip
     lay_farmers(base / "farmers.parquet", fresh, bool(fresh), together / "farmers.parquet")
-    for name in ("observations.parquet", "fields.parquet"):
+    for name in ("observations.parquet", "fields.parquet", "ring_fields.parquet"):
         lay_table(base / name, parts(name), together / name)
     for name in ALONE:
         item = stage(name).outcomes

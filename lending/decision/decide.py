@@ -312,6 +312,17 @@ def decision_row(
     }
 
 
+def crop_model_of(card: Path | None) -> str:
+    """Return what the crops were told by, from the card of the model; empty where none is known.
+
+    Args:
+        card: `models/crop_classifier.json` of the county and season.
+    """
+    if card is None or not card.is_file():
+        return ""
+    return str(json.loads(card.read_text(encoding="utf-8"))["model"])
+
+
 _OUTCOME = {"approve": OK, "review": "to_review", "decline": "declined"}
 
 
@@ -360,7 +371,7 @@ def run_decide(
     judge = read_judge(model)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
     label = policy_hash(policy)
-    crops = "" if crop_card is None else str(json.loads(crop_card.read_bytes())["model"])
+    crops = crop_model_of(crop_card)
     rows = [decision_row(case, decision, label, crops) for case, decision in found]
     write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
     table = of_profiles(folder.profiles.query("level == 'farmer' and parcels_valued > 0"))

@@ -17,7 +17,13 @@ from typing import Any
 import pandas as pd
 
 from fieldline.lending.decision.case import policy_hash
-from fieldline.lending.decision.decide import Folder, cases, decision_row, open_folder
+from fieldline.lending.decision.decide import (
+    Folder,
+    cases,
+    crop_model_of,
+    decision_row,
+    open_folder,
+)
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.judge import Judge, read_judge
 from fieldline.lending.settings import PolicySettings
@@ -35,6 +41,8 @@ class Features:
     folder: Folder
     judge: Judge
     policy: PolicySettings
+    crop_model: str
+    """What told the crops, for the trace."""
 
     @cached_property
     def _farmers(self) -> pd.DataFrame:
@@ -87,7 +95,7 @@ class Features:
         """
         found = cases(self.of(farmer_id), self.judge, self.policy)
         case = next(case for case in found if case.farmer_id == farmer_id)
-        return decision_row(case, decide_case(case), self._policy_hash)
+        return decision_row(case, decide_case(case), self._policy_hash, self.crop_model)
 
 
 def features_of(
@@ -110,4 +118,5 @@ def features_of(
         evidence=folder / "evidence.parquet", harvests=folder / "harvests.parquet",
         parts=parts, currency=currency, as_of=as_of,
     )  # fmt: skip
-    return Features(opened, read_judge(folder / "models/default/manifest.json"), policy)
+    judge = read_judge(folder / "models/default/manifest.json")
+    return Features(opened, judge, policy, crop_model_of(folder / "models/crop_classifier.json"))

@@ -156,12 +156,41 @@ def given_from_outside(
         first: First as-of date of the posting.
     """
     found: Given = {}
-    told = DECISIONS.c.trace.contains(_NAMES_SOME, autoescape=True) & (OFFERS.c.access != "decline")
-    for row in _standing(connection, shelf, first, told):
-        for one in Case.of(read_trace(row["trace"]).case).guarantors:
-            if one.guarantor_id in names:
-                counted = one.guaranteed_minor - one.beyond_minor
-                parts = found.setdefault((one.guarantor_id, row["county"]), {})
-                place = (row["season"], row["product"])
-                parts[place] = parts.get(place, 0) + counted
+    telling = sorted(_naming(connection))
+    for start in range(0, len(telling), _AT_ONCE):
+        told = OFFERS.c.decision_id.in_(telling[start : start + _AT_ONCE])
+        for row in _standing(connection, shelf, first, told & (OFFERS.c.access != "decline")):
+            for one in Case.of(read_trace(row["trace"]).case).guarantors:
+                if one.guarantor_id in names:
+                    counted = one.guaranteed_minor - one.beyond_minor
+                    parts = found.setdefault((one.guarantor_id, row["county"]), {})
+                    place = (row["season"], row["product"])
+                    parts[place] = parts.get(place, 0) + counted
+    return found
+
+
+_READ: dict[str, tuple[int, frozenset[str]]] = {}
+"""By database the last offer that was read, and the decisions so far that name guarantors."""
+
+
+def _naming(connection: sa.Connection) -> frozenset[str]:
+    """Return the decisions of the store that name guarantors of outside.
+
+    A decision never changes, so a process reads each trace once and later only those posted since:
+    a server that posts one farmer at a time must not read all of them for each.
+    """
+    url = connection.engine.url
+    name = str(url) if url.database not in (None, "", ":memory:") else ""
+    last = connection.scalar(sa.select(sa.func.max(OFFERS.c.seq))) or 0
+    seen, found = _READ.get(name, (0, frozenset[str]()))
+    if not name or last < seen:  # another database under the same name
+        seen, found = 0, frozenset()
+    if last > seen:
+        query = (
+            sa.select(DECISIONS.c.decision_id)
+            .join(OFFERS, OFFERS.c.decision_id == DECISIONS.c.decision_id)
+            .where(OFFERS.c.seq > seen, DECISIONS.c.trace.contains(_NAMES_SOME, autoescape=True))
+        )
+        found |= frozenset(connection.scalars(query))
+        _READ[name] = (last, found)
     return found

@@ -102,7 +102,7 @@ def _policy(page: Page) -> Iterator[str]:
     yield from _comment(ASSUMED, 0)
     yield f"# crops: {{yields: {{cost_file: costs.csv, cost_region: {page.county}}}}}"
     if page.currency == DEFAULT_CURRENCY:
-        yield "# lending: {policy: {max_limit: 300000, min_limit: 300}}"
+        yield "# lending: {policy: {max_limit: 300000, min_limit: 200}}"
         return
     yield from _comment(
         f"The policy's default amounts are {DEFAULT_CURRENCY} and no exchange rate is assumed: the "

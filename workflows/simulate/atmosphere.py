@@ -107,6 +107,7 @@ def classify(surface: Floats, sky: Sky, settings: SkySettings) -> Classes:
     classes = np.full(red.shape, BARE, dtype=np.uint8)
     classes[(nir - red) / np.maximum(nir + red, 1e-6) > _NDVI_VEGETATION] = VEGETATION
     classes[(nir < 0.07) & (red < 0.08)] = WATER
+    classes[(classes == BARE) & (red >= settings.bright_soil_red)] = CLOUD_MEDIUM
     missed = settings.thin_cloud_missed
     classes[sky.shadow > 2 * missed] = SHADOW
     classes[sky.opacity > missed] = CIRRUS

@@ -185,6 +185,8 @@ class Papers:
         _append_layer(drawn, self._folder / f"parcels_{name}.gpkg", span.end)
         number = round(world.settings.survey_share * len(tile.claims))
         survey = papers.survey_table(truth, declared, span, number, rng)
+        slips = np.random.default_rng([world.settings.seed, 500, int(tile.name[1:]), order])
+        survey = papers.mistaken(survey, world.settings.lies.survey_wrong, slips)
         self._append(survey, f"survey_{name}.csv")
         registry = papers.registry_table(
             tile.claims, truth, ground, span, world.settings, world.cultivars, rng

@@ -23,7 +23,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _YEARS = 5
-_TENOR = dt.timedelta(days=330)
+#: The simulated lender's loans run as long as its season line does today.
+_TENOR = dt.timedelta(days=365)
 _MARGIN_PER_HA = 9_500.0
 _SHARED_SD, _OWN_SD = 0.14, 0.30
 #: What profiles of the simulated county look like (a test holds the two together): log land area,

@@ -208,6 +208,21 @@ def survey_table(
     )
 
 
+def mistaken(survey: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Return a survey in which a share of the rows names another of its crops.
+
+    The yield that was cut stays with the row, as it does where a form names the wrong crop.
+    """
+    crops = np.sort(survey["crop"].unique())
+    wrong = rng.permutation(len(survey))[: round(share * len(survey))]
+    if len(crops) < 2 or not len(wrong):
+        return survey
+    place = np.searchsorted(crops, survey["crop"].to_numpy()[wrong])
+    named = survey["crop"].to_numpy().copy()
+    named[wrong] = crops[(place + rng.integers(1, len(crops), len(wrong))) % len(crops)]
+    return survey.assign(crop=named)
+
+
 def registry_table(
     claims: list[Claim], truth: pd.DataFrame, ground: Ground, span: SeasonSpan,
     settings: SimulateSettings, cultivars: tuple[Cultivar, ...], rng: np.random.Generator,

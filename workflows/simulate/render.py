@@ -69,13 +69,13 @@ def smooth_noise(size: int, pixels: float, rng: np.random.Generator) -> Floats:
     return np.asarray((field - field.mean()) / field.std())
 
 
-def prepare(land: Land, size: int, rng: np.random.Generator) -> Canvas:
-    """Build the coverage weights and the lasting texture of a tile."""
+def prepare(land: Land, size: int, rng: np.random.Generator, texture: float = 1.0) -> Canvas:
+    """Build the coverage weights and the lasting texture, times a factor, of a tile."""
     weights = coverage(land, size)
     verge = np.clip(1 - np.asarray(weights.sum(axis=1)).ravel(), 0, 1)
-    texture = _TEXTURE_SD * smooth_noise(size, _TEXTURE_PIXELS, rng).ravel()
+    lasting = texture * _TEXTURE_SD * smooth_noise(size, _TEXTURE_PIXELS, rng).ravel()
     speckle = 1 + _SPECKLE * smooth_noise(size, 0.7, rng).ravel()
-    return Canvas(size, weights, verge, texture, speckle, np.flatnonzero(land.kind == FIELD))
+    return Canvas(size, weights, verge, lasting, speckle, np.flatnonzero(land.kind == FIELD))
 
 
 def surface_image(canvas: Canvas, reflectance: Floats, change: Floats, verge: Floats) -> Floats:

@@ -133,7 +133,7 @@ def build_tile(
 def write_scenes(world: World, tile: Tile, folder: Path) -> list[Path]:
     """Write every date of a tile; one date is in memory at a time."""
     rng = np.random.default_rng([world.settings.seed, 200, int(tile.name[1:])])
-    canvas = render.prepare(tile.land, tile.grid.size, rng)
+    canvas = render.prepare(tile.land, tile.grid.size, rng, world.settings.land.texture)
     lasting = rng.normal(size=len(tile.land.polygons))
     items = list[Path]()
     for shot in _shots(world.settings, tile, rng):

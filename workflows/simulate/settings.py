@@ -43,6 +43,8 @@ class LandSettings(Section):
     """Spread of log field size; with the default median four fields in five stay below 10 mu."""
     participation: float = Field(default=0.9, gt=0, le=1)
     """Share of the fields whose farmers apply; the others are farmed and seen, not drawn."""
+    texture: float = Field(default=1.0, ge=0, le=5)
+    """Factor on the variation of leaf area inside a field."""
     ring_noise_m: float = Field(default=1.0, ge=0, le=20)
     """Standard deviation of the drawn vertices (phone GPS after map correction), metres."""
 
@@ -56,6 +58,8 @@ class SkySettings(Section):
     """Mean cloud share of a scene on an average day; wet days are cloudier."""
     thin_cloud_missed: float = Field(default=0.12, ge=0, le=0.6)
     """Opacity below which the scene classification misses a cloud or a shadow."""
+    bright_soil_red: float = Field(default=1.0, gt=0, le=1)
+    """Red reflectance from which the scene classification calls bare soil a cloud; 1: never."""
     noise: float = Field(default=0.003, ge=0, le=0.05)
     """Sensor noise, reflectance standard deviation."""
     same_day_pairs: int = Field(default=2, ge=0)
@@ -89,6 +93,8 @@ class LieSettings(Section):
     """Greenhouse declared as cropland."""
     fake_farming: float = Field(default=0.015, ge=0, le=0.1)
     """Ring on forest or village."""
+    survey_wrong: float = Field(default=0.0, ge=0, le=0.5)
+    """Share of the survey labels that name another crop (no fault of the farmer)."""
     registry_missing: float = Field(default=0.07, ge=0, le=1)
     """Parcels without a registry row (no fault of the farmer)."""
     registry_stale: float = Field(default=0.08, ge=0, le=1)

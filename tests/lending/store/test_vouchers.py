@@ -141,3 +141,19 @@ def test_the_county_tells_its_own_guarantors_from_those_of_outside(
     case = read_trace(county.decision("ann")["trace"]).case
     assert case["guarantors"] == [{"guarantor_id": name_of("company"), "guaranteed_minor": 100_000}]
     assert case["farmer"]["guaranteed_minor"] == 200_000
+
+
+def test_a_process_reads_each_trace_once_for_guarantors(store: sa.Engine, case: Case) -> None:
+    searched: list[Any] = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if "trace LIKE" in statement:
+            searched.append(parameters[0])
+
+    post_judged(store, A, vouched(case, 150_000))
+    sa.event.listen(store, "before_cursor_execute", note)
+    for name in ("bo", "li"):
+        post_judged(store, Shelf(name, "2024", "season-line"), named(case, name))
+    # from the last offer that was read on: none was, then one
+    assert searched == [0, 1]
+    assert limit_of(store, B, named(case, "wang")) == [290_000]
