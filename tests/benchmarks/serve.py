@@ -243,7 +243,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8790)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    config = overlay(given.config, given.database, given.out.with_suffix(".yaml"))
+    # Beside the configuration: its paths are relative to where it lies.
+    beside = given.config.with_name(f"{given.config.stem}.served.yaml")
+    config = overlay(given.config, given.database, beside)
     farmers = references(given.config)
     found: dict[str, Any] = {"machine": platform.platform(), "cores": os.cpu_count(),
                              "python": platform.python_version(), "clients": 50}  # fmt: skip
