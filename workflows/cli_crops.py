@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldline.pipeline.records.canonical import file_hash
 from fieldline.pipeline.records.errors import UserError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def crops_evaluate(
     asked = Protocol.of(protocol, holdout)
     settings = _settings(config)
     points = _points(file, layout, fields, codes, bands, label, settings)
-    found: dict[str, Any] = {"file": file.name, "sha256": _digest(file)}
+    found: dict[str, Any] = {"file": file.name, "sha256": file_hash(file)}
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -151,7 +152,7 @@ def crops_train(
     training = training_of(points, np.arange(len(points.labels)), settings, seen)
     fitted = fit_recogniser(training, None, settings)
     card: dict[str, Any] = {
-        "trained_on": {file.name: _digest(file)}, "labels": len(training.labels),
+        "trained_on": {file.name: file_hash(file)}, "labels": len(training.labels),
         "remarks": list(points.remarks), "trained": True,
         "split": f"{settings.folds} folds; grouped by {training.block}",
         "settings": settings.model_dump(mode="json"),
@@ -200,7 +201,7 @@ def crops_gate(
         points = _points(on, layout, fields, codes, bands, label, settings, model.grid)
         new = measure(model, points)
         old = None if against is None else measure(read_crop_model(against, settings), points)
-        own = _digest(on) in model.card.get("trained_on", {}).values()
+        own = file_hash(on) in model.card.get("trained_on", {}).values()
     found = list(objections(new, old, own))
     for objection in found:
         print(f"refused: {objection}")
@@ -210,12 +211,6 @@ def crops_gate(
         print(f"approved: {folder} ({model.version}), macro-F1 {new.macro_f1:.4f} on {told}; "
               "name it in crops.classify.model")  # fmt: skip
     raise typer.Exit(exits.FOUND if found else exits.OK)
-
-
-def _digest(file: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _show(found: dict[str, Any]) -> None:

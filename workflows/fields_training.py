@@ -20,13 +20,13 @@ from fieldline.crops.segment.learn import (
     Recipe,
     config_of,
     evaluate_module,
-    file_hash,
     ground_of,
     learn,
 )
 from fieldline.crops.segment.outlines import read_outlines
 from fieldline.crops.segment.training import Progress
 from fieldline.crops.settings import SegmentSettings
+from fieldline.pipeline.records.canonical import file_hash
 from fieldline.pipeline.records.errors import UserError
 
 _SIMULATED_SEED = 500

@@ -19,9 +19,8 @@ import pandas as pd
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.cells import Cells, read_cells
 from fieldline.pipeline.inputs.names import folded
-from fieldline.pipeline.inputs.numbers import settle
 from fieldline.pipeline.inputs.schema import InputColumn
-from fieldline.pipeline.inputs.values import FileFacts, as_text, number_cells, read_column
+from fieldline.pipeline.inputs.values import FileFacts, as_text, facts_of, read_column
 from fieldline.pipeline.records.errors import UserError
 
 _COUNTY = (
@@ -92,7 +91,7 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     wanted = {folded(name) for name in (*_COUNTY, *_YEAR, *_YIELD, *named) if name}
     cells = read_cells(path, lambda row: sum(folded(str(cell)) in wanted for cell in row),
                        setting="the path of the table")  # fmt: skip
-    facts = FileFacts(_mark(cells), cells.encoding)
+    facts = facts_of(cells)
     county = _named(cells, columns.county, _COUNTY, "--county-column")
     year = _named(cells, columns.year, _YEAR, "--year-column")
     target = _named(cells, columns.target, _YIELD, "--yield-column", needed=known)
@@ -170,11 +169,6 @@ def _lag_columns(cells: Cells, target: str | None) -> list[str]:
     return [found[lag] for lag in range(1, len(found) + 1)] if set(found) == {
         *range(1, len(found) + 1)
     } else []  # fmt: skip
-
-
-def _mark(cells: Cells) -> Any:
-    written = [cell for column in cells.columns for cell in number_cells(column[:2000])]
-    return settle(written, cells.delimiter)
 
 
 def _numbers(cells: Cells, name: str, facts: FileFacts) -> Floats:

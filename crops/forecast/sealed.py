@@ -7,7 +7,6 @@ from and its day) and how the truth is held against it later.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pandas as pd
 
 from fieldline.crops.forecast.county_years import CountyYears
 from fieldline.crops.forecast.model import CountyForecast, story
-from fieldline.pipeline.records.canonical import canonical
+from fieldline.pipeline.records.canonical import canonical, file_hash
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import atomic_path, write_text
 
@@ -64,10 +63,10 @@ def write_sealed(
     }).round(_DIGITS)  # fmt: skip
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
-    checksum = _digest(path)
+    checksum = file_hash(path)
     seal = {
         "forecast": path.name, "sha256": checksum, "as_of": as_of.isoformat(),
-        "sources": {source.name: _digest(source) for source in sources}, "model": story(model),
+        "sources": {source.name: file_hash(source) for source in sources}, "model": story(model),
     }  # fmt: skip
     write_text(seal_of(path), canonical(seal) + "\n")
     return checksum
@@ -90,7 +89,7 @@ def read_sealed(path: Path, checksum: str = "") -> tuple[pd.DataFrame, dict[str,
         sealed = str(seal["sha256"])
     except (ValueError, LookupError) as error:
         raise UserError(f"{seal_of(path)} cannot be read", "restore it") from error
-    if _digest(path) != sealed or (checksum and checksum != sealed):
+    if file_hash(path) != sealed or (checksum and checksum != sealed):
         raise UserError(
             f"{path} is not what was sealed on {seal.get('as_of', 'an unknown day')}",
             "restore the file; a changed forecast proves nothing",
@@ -118,7 +117,3 @@ def score_sealed(forecast: pd.DataFrame, truth: CountyYears) -> dict[str, Any]:
         "inside": float(1 - (below | above).mean()),
         "below_q10": float(below.mean()), "above_q90": float(above.mean()),
     }  # fmt: skip
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

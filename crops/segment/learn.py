@@ -40,6 +40,7 @@ from fieldline.crops.segment.training import Phase, Progress, Training, train
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.settings import MaskSettings
+from fieldline.pipeline.records.canonical import file_hash
 
 BANDS = ("B02", "B03", "B04", "B08")
 """10 m bands: what a network takes unless it is told otherwise."""
@@ -190,11 +191,6 @@ def seen_by_watershed(
         found.append((score, stop, fields))
     best = max(found, key=lambda one: (one[0], one[1]))
     return best[2], best[1]
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from fieldline.crops.segment.learn import (
     Recipe,
     config_of,
     evaluate_scenes,
-    file_hash,
     ground_in,
     learn,
 )
@@ -34,6 +33,7 @@ from fieldline.pipeline.imagery.grid import county_grid, grid_around
 from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
 from fieldline.pipeline.parcels.fiboa import read_parcels
+from fieldline.pipeline.records.canonical import file_hash
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.sealed_folder import MANIFEST, seal, unseal
 from fieldline.pipeline.records.settings import Season

@@ -22,9 +22,8 @@ from fieldline.lending.risk.features import Feature
 from fieldline.lending.risk.metrics import auc
 from fieldline.pipeline.inputs.cells import Cells, read_cells
 from fieldline.pipeline.inputs.names import folded
-from fieldline.pipeline.inputs.numbers import settle
 from fieldline.pipeline.inputs.schema import InputColumn
-from fieldline.pipeline.inputs.values import FileFacts, as_text, number_cells, read_column
+from fieldline.pipeline.inputs.values import FileFacts, as_text, facts_of, read_column
 from fieldline.pipeline.records.errors import UserError
 
 Floats = npt.NDArray[np.float64]
@@ -98,7 +97,7 @@ def read_credit_table(path: Path, question: Question) -> CreditTable:
     columns: dict[str, Floats] = {}
     features: list[Feature] = []
     left_out: dict[str, str] = dict.fromkeys(question.drop, "dropped as asked")
-    facts = FileFacts(_mark(cells), cells.encoding)
+    facts = facts_of(cells)
     skipped = {question.target, question.group, *question.drop}
     for name in cells.names:
         if not name or name in skipped:
@@ -157,12 +156,6 @@ def _groups(cells: Cells, name: str) -> npt.NDArray[Any]:
         return np.array(rows)
     said = as_text(cells.column(name)).to_pylist()
     return np.array([str(cell) if cell else row for cell, row in zip(said, rows, strict=True)])
-
-
-def _mark(cells: Cells) -> Any:
-    """Return the decimal mark that the numbers of the file agree on."""
-    written = [cell for column in cells.columns for cell in number_cells(column[:2000])]
-    return settle(written, cells.delimiter)
 
 
 def _column(cells: Cells, name: str, facts: FileFacts) -> tuple[Floats, tuple[str, ...], str]:

@@ -25,8 +25,9 @@ from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.remote_file import RemoteFile
 from fieldline.pipeline.imagery.resample import FileGeometry
 from fieldline.pipeline.imagery.tile_table import TileTable, read_tile_table
-from fieldline.pipeline.imagery.verified_file import checksum, record_of, written
+from fieldline.pipeline.imagery.verified_file import record_of, written
 from fieldline.pipeline.imagery.windows import Tiles, box_of
+from fieldline.pipeline.records.canonical import file_hash
 from fieldline.pipeline.records.tables import atomic_path
 
 _TILE = 256
@@ -75,7 +76,7 @@ def is_verified(path: Path, request: Request, cover: Cover) -> bool:
         whole = request.covers_gaps(record["nodata"], record.get("dtype", _ANY_DTYPE))
         needed = cover.tiles(geometry, tuple(record["tile"]), whole=whole)
         held = _unpacked(record["tiles"], needed.shape)
-        return not (needed & ~held).any() and bool(record["sha256"] == checksum(path))
+        return not (needed & ~held).any() and bool(record["sha256"] == file_hash(path))
     except (OSError, ValueError, LookupError, TypeError, LayoutError):
         return False
 
@@ -102,7 +103,7 @@ def write_copy(
             _copy_pixels(temporary, request, remote, layout, tiles)
         record = {
             "asked": request.word, "size": temporary.stat().st_size,
-            "sha256": checksum(temporary), "crs": geometry.crs,
+            "sha256": file_hash(temporary), "crs": geometry.crs,
             "transform": list(geometry.transform)[:6], "height": geometry.height,
             "width": geometry.width, "tile": list(layout.tile), "tiles": _packed(tiles),
             "nodata": None if layout.nodata is None else str(layout.nodata),

@@ -7,7 +7,6 @@ are renamed into place, the record last, so that a killed pull leaves no half fi
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from rasterio.errors import RasterioError
 
+from fieldline.pipeline.records.canonical import file_hash
 from fieldline.pipeline.records.tables import atomic_path
 
 _ALMOST_FULL = 2**20  # bytes; GDAL loses less than that by the time it says so
@@ -28,7 +28,7 @@ def is_verified(path: Path, asked: str) -> bool:
         record = json.loads(record_of(path).read_text(encoding="utf-8"))
         if record["asked"] != asked or record["size"] != path.stat().st_size:
             return False
-        return bool(record["sha256"] == checksum(path))
+        return bool(record["sha256"] == file_hash(path))
     except (OSError, ValueError, LookupError, TypeError):
         return False
 
@@ -40,7 +40,7 @@ def write_record(path: Path, asked: str) -> None:
         path: The file.
         asked: What was asked for, as one word.
     """
-    record = {"asked": asked, "size": path.stat().st_size, "sha256": checksum(path)}
+    record = {"asked": asked, "size": path.stat().st_size, "sha256": file_hash(path)}
     with atomic_path(record_of(path)) as temporary:
         temporary.write_text(json.dumps(record), encoding="utf-8")
 
@@ -74,9 +74,3 @@ def written(folder: Path) -> Iterator[None]:
 def record_of(path: Path) -> Path:
     """Return the path of a file's record."""
     return path.with_suffix(".json")
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

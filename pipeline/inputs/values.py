@@ -17,12 +17,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fieldline.pipeline.inputs.cells import Cells
 from fieldline.pipeline.inputs.dates import NotADateError, day, day_or_month, settle_order
 from fieldline.pipeline.inputs.numbers import (
     Mark,
     NotANumberError,
     folded_text,
     is_blank,
+    settle,
     unit_factor,
     written,
 )
@@ -43,6 +45,8 @@ _YES = frozenset(
 )
 _NO = frozenset({"false", "0", "0.0", "no", "n", "f", "nein", "falsch", "否", "没有", "假", "non"})
 _MANY = 20_000
+_TELLING = 2000
+"""Rows of a column that are asked for the file's decimal mark."""
 _NO_DAY = np.datetime64("NaT", "us")
 
 
@@ -62,6 +66,12 @@ class FileFacts:
     """Decimal mark; None where it is open."""
     encoding: str
     """`parquet`, `xlsx` or an encoding of text."""
+
+
+def facts_of(cells: Cells) -> FileFacts:
+    """Return what the cells of a file agree on, for a table whose columns nobody declared."""
+    written = [cell for column in cells.columns for cell in number_cells(column[:_TELLING])]
+    return FileFacts(settle(written, cells.delimiter), cells.encoding)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import json
 import math
 from decimal import Decimal
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from fieldline.pipeline.records.errors import SchemaError
@@ -88,3 +89,9 @@ def joined(parts: dict[str, str]) -> str:
 @lru_cache(maxsize=1024)
 def _quoted(name: str) -> str:
     return json.dumps(name, ensure_ascii=False)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

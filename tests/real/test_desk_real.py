@@ -7,8 +7,6 @@ them are the chain's test. Nothing real is copied anywhere but below the test's 
 from __future__ import annotations
 
 import datetime as dt
-import threading
-import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -18,12 +16,10 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-import uvicorn
 from PIL import Image
 
 from fieldline.desk.app.desk import Desk
 from fieldline.desk.app.places import Shelf
-from fieldline.desk.app.server import application
 from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.scenes import run_scenes
 from fieldline.pipeline.imagery.settings import (
@@ -35,6 +31,7 @@ from fieldline.pipeline.imagery.settings import (
 from fieldline.pipeline.parcels.intake import run_intake
 from fieldline.pipeline.parcels.settings import IntakeSettings
 from fieldline.pipeline.records.settings import PrivacySettings, Season
+from tests.services.desk import served
 from tests.workflows.desk.conftest import IDLE, page, wait_for
 
 __all__ = ["page"]
@@ -78,16 +75,8 @@ def folder(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     desk = Desk(Shelf(folder.parents[1]), "sqlite:///nowhere.sqlite")
-    settings = uvicorn.Config(application(desk), host="127.0.0.1", port=0, log_level="warning")
-    socket = settings.bind_socket()
-    server = uvicorn.Server(settings)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with served(desk) as found:
+        yield found
 
 
 def test_real_outlines_lie_over_the_real_scene_and_answer_clicks(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from playwright.sync_api import Error
 
@@ -19,6 +17,7 @@ from fieldline.desk.app.desk import Desk
 from fieldline.desk.app.places import Shelf, StageName
 from fieldline.desk.app.server import application
 from fieldline.workflows.stages import STAGES
+from tests.services.desk import served
 from tests.workflows.conftest import ChainRun
 
 PLACE = "2024/SIM001"
@@ -48,16 +47,8 @@ def client(desk: Desk) -> TestClient:
 @pytest.fixture(scope="module")
 def address(desk: Desk) -> Iterator[str]:
     """A desk that is served."""
-    settings = uvicorn.Config(application(desk), host="127.0.0.1", port=0, log_level="warning")
-    socket = settings.bind_socket()
-    server = uvicorn.Server(settings)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with served(desk) as found:
+        yield found
 
 
 def table(folder: Path, name: str) -> pd.DataFrame:
