@@ -25,6 +25,13 @@ from fieldline.workflows.exits import USER_ERROR
 
 SENTENCE = "user error: "
 """Marks the line of a stage's log that a person must act on."""
+STORE_VARIABLE = "FIELDLINE_STORE_URL"
+"""Environment variable by which the Snakefile hands the store's URL to its own jobs."""
+VAULT_VARIABLE = "FIELDLINE_VAULT_ADDRESS"
+"""The same for the vault's address."""
+CONFIRM_VARIABLE = "FIELDLINE_CONFIRM"
+"""Environment variable by which `fieldline run --confirm` says so to the jobs: no part of what an
+artifact is made from."""
 
 
 @contextmanager

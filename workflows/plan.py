@@ -39,13 +39,6 @@ InputFunction = Callable[[Wildcards], Any]
 _OF_PEOPLE = ("parcel", "farmer")
 FOLDER = "{season}/{county}"
 """Artifacts of one county and season, relative to the results folder."""
-STORE_VARIABLE = "FIELDLINE_STORE_URL"
-"""Environment variable by which the Snakefile hands the store's URL to its own jobs."""
-VAULT_VARIABLE = "FIELDLINE_VAULT_ADDRESS"
-"""The same for the vault's address."""
-CONFIRM_VARIABLE = "FIELDLINE_CONFIRM"
-"""Environment variable by which `fieldline run --confirm` says so to the jobs: no part of what an
-artifact is made from."""
 
 
 class Plan:
@@ -252,7 +245,7 @@ def _without_password(address: str | None, embedded: str) -> str:
     """Return the address of a database as Snakemake may remember it.
 
     Parameters are kept in clear text beside the results; a job takes the whole URL from its
-    environment (`STORE_VARIABLE`, `VAULT_VARIABLE`).
+    environment (`job.STORE_VARIABLE`, `job.VAULT_VARIABLE`).
     """
     return embedded if address is None else re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", address)
 

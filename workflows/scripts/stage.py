@@ -1,8 +1,14 @@
 import os
 
 from fieldline.workflows.exits import OK, leave
-from fieldline.workflows.job import arguments, job, keep_to_threads
-from fieldline.workflows.plan import CONFIRM_VARIABLE, STORE_VARIABLE, VAULT_VARIABLE
+from fieldline.workflows.job import (
+    CONFIRM_VARIABLE,
+    STORE_VARIABLE,
+    VAULT_VARIABLE,
+    arguments,
+    job,
+    keep_to_threads,
+)
 from fieldline.workflows.stages import stage
 
 with job(snakemake.log[0]):
