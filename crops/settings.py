@@ -44,7 +44,9 @@ class FieldsSettings(Section):
     min_continued: float = Field(0.25, ge=0, le=1)
     """... unless this share of the land just across the ring's edge is like it."""
     block_pixels: int = Field(256, ge=64)
-    """Edge of the square image block whose pixels are held at once."""
+    """Edge of the square image block whose rings are worked on together."""
+    held_mb: int = Field(400, ge=1)
+    """Memory for composites, MB: a scene is opened once for all the blocks of pixels it holds."""
     min_bins: int = Field(3, ge=2)
     """Rings seen in fewer time steps get the outcome fields_no_dates."""
     edge_tolerance: float = Field(0.25, ge=0, lt=1)

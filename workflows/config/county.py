@@ -146,6 +146,9 @@ class County(Section):
     """Currency of prices, limits and offers."""
     grid: GridSettings = GridSettings()
     """Metric grid."""
+    blocks: int = Field(1, ge=1, le=1000)
+    """Parts in which the stages that read pixels work on the parcels, each a job of its own; what
+    comes out does not depend on it. Some 10,000 parcels a block serve well."""
     scenes: SceneSettings = SceneSettings()
     """Scene source."""
     inputs: CountyInputs
