@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.applicants import applicants_tables
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import STORE, VAULT, Config
 from fieldline.workflows.inputs.absent import absent_inputs
@@ -23,6 +24,7 @@ from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
     STAGES,
+    Applied,
     Artifact,
     Artifacts,
     Outcomes,
@@ -135,6 +137,11 @@ class Plan:
                 return [f"{FOLDER}/{name}" for name in names]
             case Source(name, earlier):
                 return self._source_function(name, earlier)
+            case Applied(name):
+                return lambda w: [
+                    self._from_results(path)
+                    for path in applicants_tables(self.results, w.county, w.season, name)
+                ]
             case Outcomes(of_scenes):
                 before = [
                     s for s in stages_before(stage.name) if of_scenes or s.about in _OF_PEOPLE

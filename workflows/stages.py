@@ -44,7 +44,14 @@ class Artifacts:
     names: tuple[str, ...]
 
 
-Read = Artifact | Source | Outcomes | Artifacts
+@dataclass(frozen=True)
+class Applied:
+    """Tables that farmers left who applied one by one (`workflows.applicants`), one a farmer."""
+
+    name: str
+
+
+Read = Artifact | Source | Outcomes | Artifacts | Applied
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,10 @@ STAGES: tuple[Stage, ...] = (
         "intake",
         "fieldline.pipeline.parcels.intake:run_intake",
         "Intake: every row gets an outcome",
-        reads={"sources": Source("parcels"), "boundary": Source("boundary")},
+        reads={
+            "sources": Source("parcels"), "boundary": Source("boundary"),
+            "applied": Applied("parcels.parquet"),
+        },
         makes={"parcels": "parcels.parquet", "farmers": "farmers.parquet"},
         settings={
             "county": "county_id", "season": "season_name", "settings": "intake",
@@ -362,6 +372,7 @@ STAGES: tuple[Stage, ...] = (
             "history": Artifact("history.parquet"), "growth": Artifact("growth.parquet"),
             "crop_values": Artifact("crop_values.parquet"),
             "applications": Source("applications"), "documents": Source("documents"),
+            "applied": Applied("application.parquet"),
         },
         makes={"out": "profiles.parquet", "out_harvests": "harvests.parquet"},
         settings={
@@ -513,3 +524,5 @@ def _told(read: Read) -> str:
             return "outcomes of all stages before"
         case Artifacts(names):
             return ", ".join(f"`{name}`" for name in names)
+        case Applied(name):
+            return f"`{name}` of who applied one by one"

@@ -97,9 +97,11 @@ def apply(body: ApplicationBody, key: IdempotencyKey, client: Asking, service: S
     sealed = service.chain.seal(county, body.farmer) if chained else None
     sent = Received(
         client.client_id, key, county, season, service.chain.product(), farmer, told,
-        body.consent.given_on, sealed,
+        body.consent.given_on, sealed, body.consent.recipient,
+        "; ".join(body.consent.data) or None, body.consent.expires_on,
     )  # fmt: skip
-    row, new = applied.receive(service.engine, sent)
+    withdrawn = service.chain.withdrawn(county, farmer)
+    row, new = applied.receive(service.engine, sent, withdrawn=withdrawn)
     if new:
         metrics.RECEIVED.inc()
     if not chained and row["status"] in applied.OPEN:
@@ -152,7 +154,6 @@ def _standing(service: Service, client: Client, row: Row, status: int) -> JSONRe
 def _told(service: Service, client: Client, row: Row) -> ApplicationOut:
     offer = None
     if row["offer_id"] is not None:
-        applied.refuse_withdrawn_now(service.engine, row)
         offer = offer_out(service.offer(client, row["offer_id"]))
     names = ("application_id", "status", "stage", "county", "season", "farmer_id", "problem")
     return ApplicationOut(offer=offer, **{name: row[name] for name in names})
@@ -186,13 +187,13 @@ def withdraw(name: ApplicationId, client: Asking, service: Served) -> Response:
     row = _own(service, client, name)
     today = dt.datetime.now(tz=dt.UTC).date()
     applied.withdraw_consent(service.engine, row["application_id"], today)
+    service.chain.forget(row["county"], row["season"], row["farmer_id"])
     return Response(status_code=204)
 
 
 def offer(offer_id: OfferId, client: Asking, service: Served) -> OfferOut:
     """An offer as it stands."""
     row = service.offer(client, offer_id)
-    applied.refuse_withdrawn_now(service.engine, row)
     return offer_out(row)
 
 
@@ -243,7 +244,6 @@ def line_quote(
 ) -> QuoteOut:  # fmt: skip
     """What one draw on the line costs."""
     row = service.offer(client, offer_id)
-    applied.refuse_withdrawn_now(service.engine, row)
     terms = _terms(row)
     interest = quote(terms, amount, drawn_on, repaid_on)
     return QuoteOut(
@@ -258,7 +258,6 @@ def line_statement(
 ) -> StatementOut:
     """Where the line stands after the movements told."""
     row = service.offer(client, offer_id)
-    applied.refuse_withdrawn_now(service.engine, row)
     terms = _terms(row)
     moved = [Moved(one.on, one.draw, one.repay) for one in body.movements]
     lines = statement(terms, moved, body.until)

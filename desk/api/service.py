@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from fieldline.desk.access.clients import Client, Rates
 from fieldline.desk.app.places import NotHereError
+from fieldline.lending.store.applied import refuse_withdrawn
 from fieldline.lending.store.database import OFFERS, reading
 
 Row = dict[str, Any]
@@ -39,6 +40,12 @@ class Chain(Protocol):
         Raises:
             UserError: The farmer was.
         """
+
+    def withdrawn(self, county: str, farmer_id: str) -> dt.date | None:
+        """Return the last day on which a farmer withdrew by the county's table of consents."""
+
+    def forget(self, county: str, season: str, farmer_id: str) -> None:
+        """Have later runs of a county know nothing of what a farmer applied with."""
 
     def seal(self, county: str, reference: str) -> str:
         """Return a farmer's number sealed, to wait for the chain."""
@@ -98,10 +105,14 @@ class Service:
 
         Raises:
             NotHereError: There is none that the client may see.
+            ConsentError: The farmer's consent has ended.
         """
         query = sa.select(OFFERS).where(OFFERS.c.offer_id == offer_id)
         with reading(self.engine) as connection:
             found = connection.execute(query.order_by(OFFERS.c.seq.desc())).first()
-        if found is None or not client.sees(found.county):
-            raise NotHereError("there is no such offer", "copy `offer_id` of an application")
-        return found._asdict()
+            if found is None or not client.sees(found.county):
+                raise NotHereError("there is no such offer", "copy `offer_id` of an application")
+            elsewhere = self.chain.withdrawn(found.county, found.farmer_id)
+            row = found._asdict()
+            refuse_withdrawn(connection, row, elsewhere)
+        return row

@@ -159,6 +159,9 @@ APPLICATIONS = sa.Table(
     sa.Column("sealed", sa.Text),
     sa.Column("consent_given_on", sa.Date, nullable=False),
     sa.Column("consent_withdrawn_on", sa.Date),
+    sa.Column("consent_recipient", sa.Text),
+    sa.Column("consent_data", sa.Text),
+    sa.Column("consent_expires_on", sa.Date),
     sa.Column("received_at", sa.Float, nullable=False),
     sa.Column("finished_at", sa.Float),
     sa.Column("status", sa.String(12), nullable=False),
@@ -172,6 +175,7 @@ APPLICATIONS = sa.Table(
     sa.UniqueConstraint("client", "request_key", name="one_application_per_key"),
     sa.Index("applications_of_farmers", "county", "season", "product", "farmer_id"),
     sa.Index("applications_at_work", "status", "received_at"),
+    sa.Index("consents_of_farmers", "farmer_id", "county"),
 )
 
 
