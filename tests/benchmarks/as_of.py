@@ -60,7 +60,8 @@ def swept_dates(county: str, network: Path | None = None) -> pd.DataFrame:
             for ring in ring_curves(rings, grid, taken, own.scenes, fields, then)
         }
         upto = [day for day in known[0] if season.start <= day.date <= date]
-        seen = seen_fields(stored, (upto, grid, known[1]), config.crops.segment, over=over)
+        read = upto, grid, known[1]
+        seen = seen_fields(stored, read, config.crops.segment, rings=rings, over=over)
         ground = ring_evidence(rings, seen, NO_FIELD).set_index("parcel_id")
         for ring in rings.itertuples():
             found, pixels = told.get(ring.parcel_id, (Planted(None, "none"), 0.0))
@@ -70,6 +71,7 @@ def swept_dates(county: str, network: Path | None = None) -> pd.DataFrame:
             rows.append({"date": date, "parcel_id": ring.parcel_id, "share": found.share,
                          "method": found.method, "codes": verdict.codes,
                          "counted": verdict.evidence_area_m2 / facts.ring_area_m2})  # fmt: skip
+        print(date, len(told), "rings looked at", flush=True)
     return pd.DataFrame(rows)
 
 

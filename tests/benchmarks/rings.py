@@ -31,6 +31,7 @@ from fieldline.crops.segment.pairs import KIND
 from fieldline.crops.segment.rings import ring_evidence
 from fieldline.crops.segment.shipped import shipped_network
 from fieldline.crops.segment.stack import Scenes, days_of_catalog, mask_of, spread_days
+from fieldline.crops.segment.stage import tiles_of
 from fieldline.crops.settings import SegmentSettings
 from fieldline.lending.evidence.areas import PLANTED, Areas, areas_of
 from fieldline.lending.evidence.facts import ParcelFacts, SeenGround
@@ -96,7 +97,7 @@ def judged(county: str, network: Path | None) -> pd.DataFrame:
     }
     stored = network_of(network)
     read = days_of_catalog(catalog, stored.bands), grid, mask_of(days, own.scenes.mask)
-    seen = seen_fields(stored, read, config.crops.segment)
+    seen = seen_fields(stored, read, config.crops.segment, rings=rings)
     # Each kind of ring on its own: the three of a field are no neighbours.
     grounds = pd.concat(
         ring_evidence(group.reset_index(drop=True), seen, NO_FIELD)
@@ -127,13 +128,14 @@ def network_of(folder: Path | None) -> StoredNetwork:
 
 def seen_fields(
     network: StoredNetwork, read: tuple[list[SceneDay], Grid, MaskSettings],
-    settings: SegmentSettings, *, over: bool = True,
+    settings: SegmentSettings, *, rings: gpd.GeoDataFrame | None = None, over: bool = True,
 ) -> gpd.GeoDataFrame:  # fmt: skip
-    """Return the seen fields of a grid, from days and a mask; none where nothing was clear."""
+    """Return the seen fields of a grid from days and a mask, or of its tiles near some rings."""
     days, grid, mask = read
     machine = choose_machine(settings.device, threads=settings.threads)
+    wanted = None if rings is None else tiles_of(rings, grid, settings)
     with Scenes(spread_days(days, settings.dates), grid, network.bands, mask) as scenes:
-        found = delineate(module_of(network), scenes, machine, settings, over=over)
+        found = delineate(module_of(network), scenes, machine, settings, wanted, over=over)
     return field_polygons(found, grid, settings)
 
 
