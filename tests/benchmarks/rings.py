@@ -143,16 +143,18 @@ def facts_of(
     ring: Any, seen: tuple[float | None, float], ground: Any, *, green: bool = False,
     crop: str | None = None,
 ) -> ParcelFacts:  # fmt: skip
-    """Return the facts of a ring: planted share and pixels, and its row of `RING_FIELDS`."""
+    """Return the facts of a ring: planted share and pixels, and its row of `RING_FIELDS` if any."""
     share, pixels = seen
     area = ring.geometry.area
+    seen_ground = None if ground is None else looked(SeenGround(
+        ground.own_area_m2, ground.foreign_area_m2, None, None, ground.open_area_m2,
+        ground.open_cover,
+    ), area)  # fmt: skip
     return ParcelFacts(
         parcel_id=ring.parcel_id, farmer_id="", ring_area_m2=area, declared_area_m2=None,
         declared_crop=crop, seen_area_m2=None if share is None else share * area,
         planted_fraction=share, pixels=pixels, green_throughout=green,
-        perimeter_m=ring.geometry.length, ground=looked(SeenGround(
-            ground.own_area_m2, ground.foreign_area_m2, None, None, ground.open_area_m2, None,
-        ), area),
+        perimeter_m=ring.geometry.length, ground=seen_ground,
     )  # fmt: skip
 
 
