@@ -6,7 +6,7 @@ Squares of 60 to 120 m are drawn at random wherever none of an area's outlines l
 villages, woods, gardens, yards, water, verges and some fields that nobody drew (which of it is not
 known). Beside them stand the outlines of fields. Counted is how `planted` answers: `uneven`
 (houses, gardens, loose woods), `bare`, `green` (grass and woods: a person is asked where a yearly
-crop was declared) and the rest, which passes for a crop.
+crop was declared) and the rest, which passes for a crop; then the same with `uneven` off.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def squares(fields: gpd.GeoSeries) -> gpd.GeoDataFrame:
 
 
 def answers(county: str) -> pd.DataFrame:
-    """Return `kind` and `method` of every outline and square."""
+    """Return `kind`, `method` and the method without `uneven` of every outline and square."""
     config = load_config([ROOT / f"workflows/config/{COUNTIES[county]}.yaml"], {})
     own, crs = config.county[county], str(config.county[county].grid.crs)
     (name, season), *_ = own.seasons.items()
@@ -65,8 +65,12 @@ def answers(county: str) -> pd.DataFrame:
     grid = grid_around(tuple(rings.total_bounds), crs, GridSettings())
     days, settings = days_of_catalog(catalog, own.scenes.bands), config.crops.fields
     looked = ring_curves(rings, grid, days, own.scenes, settings, season)
-    rows = [(ring.parcel_id, planted(ring, settings, over=True).method) for ring in looked]
-    table = pd.DataFrame(rows, columns=["parcel_id", "method"])
+    blind = settings.model_copy(update={"uneven_noise": 1.0})
+    rows = [
+        (ring.parcel_id, *(planted(ring, how, over=True).method for how in (settings, blind)))
+        for ring in looked
+    ]
+    table = pd.DataFrame(rows, columns=["parcel_id", "method", "without"])
     return table.assign(kind=np.where(table["parcel_id"].str.startswith("square"),
                                       "no outline", "field"))  # fmt: skip
 
@@ -75,7 +79,11 @@ def main(county: str, out: Path) -> None:
     """Write and print how many of each are answered how."""
     table = answers(county)
     told: dict[str, Any] = {
-        str(kind): {"rings": len(group), **group["method"].value_counts().to_dict()}
+        str(kind): {
+            "rings": len(group),
+            **group["method"].value_counts().to_dict(),
+            "without": group["without"].value_counts().to_dict(),
+        }
         for kind, group in table.groupby("kind")
     }
     out.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
