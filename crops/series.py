@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +128,33 @@ def stopped_parcels(outcomes: Iterable[Path]) -> frozenset[str]:
             if Outcome(row["stage"], row["parcel_id"], row["farmer_id"], row["outcome"]).stops:
                 stopped.add(row["parcel_id"])
     return frozenset(stopped)
+
+
+def without_haze(series: ClearSeries, max_haze: float) -> ClearSeries:
+    """Leave out dates that a missed cloud or haze lies over, wherever they stand in the season.
+
+    Blue - red / 2 is nearly the same for leaves, straw and soil, and larger under haze and cloud:
+    a date is judged by itself, so the first and the last one and several in a row are found too,
+    and a harvest is never taken for a cloud.
+
+    Args:
+        series: Clear rows; without blue and red nothing is left out.
+        max_haze: How far above the parcel's own median a date may lie, reflectance.
+
+    Source: Zhang, Guindon & Cihlar 2002, Remote Sens. Environ. 82; Fmask's haze test is the same.
+    """
+    if not {"B02", "B04"} <= set(series.bands):
+        return series
+    haze = pd.Series(series.bands["B02"] - series.bands["B04"] / 2)
+    usual = haze.groupby(series.parcel).transform("median")
+    stands = ((haze - usual) <= max_haze).to_numpy(np.bool_)
+    return replace(
+        series,
+        parcel=series.parcel[stands],
+        day=series.day[stands],
+        weight=series.weight[stands],
+        bands={band: values[stands] for band, values in series.bands.items()},
+    )
 
 
 def near_infrared(bands: Iterable[str]) -> str:

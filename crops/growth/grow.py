@@ -29,6 +29,7 @@ from fieldline.crops.series import (
     known_until,
     ndvi,
     stopped_parcels,
+    without_haze,
     without_spikes,
 )
 from fieldline.crops.settings import GrowSettings
@@ -144,7 +145,8 @@ def run_grow(
     with scratch_path(out) as curves:
         with BatchWriter(GROWTH, curves) as writer:
             for batch in iter_clear(observations, season, clear_dates.min_valid_fraction, stopped):
-                frame = _grow_batch(batch, season, clear_dates.min_dates, settings)
+                seen = without_haze(batch, clear_dates.max_haze)
+                frame = _grow_batch(seen, season, clear_dates.min_dates, settings)
                 writer.write(frame)
                 results.extend(
                     _outcome(row, clear_dates.min_dates) for row in frame.to_dict("records")

@@ -20,6 +20,7 @@ from fieldline.crops.series import (
     regularise,
     stack,
     stopped_parcels,
+    without_haze,
     without_spikes,
 )
 from fieldline.pipeline.records.errors import UserError
@@ -221,3 +222,28 @@ def test_parcels_and_channels_do_not_mix_and_late_rows_join_the_last_step():
 
 def test_columns_stand_side_by_side():
     assert stack([np.array([1.0, 2]), np.array([3.0, 4])]).tolist() == [[1, 3], [2, 4]]
+
+
+def test_haze_is_found_on_the_first_the_last_and_paired_dates_and_ground_is_kept():
+    """Cloud lifts blue by 0.2 and red by 0.18; a stand, straw and dry soil are told by nothing."""
+    days = np.arange(0, 100, 10)
+    series = series_of({"field": (days, np.linspace(0.85, 0.1, 10))})
+    assert without_haze(series, 0.025).day.tolist() == days.tolist()
+    hidden = [0, 4, 5, 9]
+    series.bands["B02"][hidden] += 0.20
+    series.bands["B04"][hidden] += 0.18
+    assert without_haze(series, 0.025).day.tolist() == [10, 20, 30, 60, 70, 80]
+
+
+def test_haze_is_measured_against_the_parcels_own_land():
+    """A quartz sand whose blue is high on every date hides nothing; other land is no norm."""
+    days = np.arange(0, 60, 10)
+    series = series_of({"loam": (days, np.full(6, 0.3)), "sand": (days, np.full(6, 0.3))})
+    series.bands["B02"][6:] += 0.1
+    assert len(without_haze(series, 0.025).day) == 12
+
+
+def test_without_blue_nothing_is_called_haze():
+    series = series_of({"field": (np.arange(3), np.array([0.8, 0.2, 0.8]))})
+    del series.bands["B02"]
+    assert without_haze(series, 0.025) is series
