@@ -286,7 +286,7 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "observations": Artifact("observations.parquet"), "crops": Artifact("crops.parquet"),
         },
-        makes={"out": "growth.parquet"},
+        makes={"out": "growth.parquet", "out_share": "harvest_share.parquet"},
         settings={"season": "season", "clear_dates": "observe.clear", "settings": "crops.grow"},
         stops=("intake", "observe"),
         mem_mb=3000,
