@@ -174,8 +174,8 @@ CROP_VALUES = TableSchema(
     "crop_values",
     (
         Column("crop", pa.string(), "Crop code"),
-        Column("prior_t_ha", pa.float64(), "County prior", "t/ha", nullable=True, minimum=0),
-        Column("years_log_sd", pa.float64(), "Log sd between years", nullable=True, minimum=0),
+        Column("prior_t_ha", pa.float64(), "County yield of a season of which nothing is known", "t/ha", nullable=True, minimum=0),
+        Column("years_log_sd", pa.float64(), "Log sd of its error: between years, and of so few", nullable=True, minimum=0),
         Column("own_log_sd", pa.float64(), "Log sd of a parcel of which nothing is known", minimum=0),
         Column("price_q50_minor", pa.int64(), "Last price per tonne", "minor/t", nullable=True),
         Column("price_log_sd", pa.float64(), "Log sd of the price to its sale", nullable=True),

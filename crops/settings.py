@@ -286,7 +286,10 @@ class YieldSettings(Section):
     interval: float = Field(0.8, gt=0, lt=1)
     """Coverage of the yield interval (q10 to q90)."""
     prior_years: int = Field(5, ge=2)
-    """Years of county statistics that form the prior."""
+    """Last years of the county's own statistics that form its mean."""
+    published_days: int = Field(90, ge=0)
+    """Days after the end of a year until a county's yield is public, where the table does not say
+    (`published_on`); assumption: the spring after."""
     min_cuts: int = Field(20, ge=8)
     """Fewer crop cuts than this train no model: the prior and its documented spread stand."""
     folds: int = Field(40, ge=2)

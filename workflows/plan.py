@@ -181,6 +181,8 @@ class Plan:
     def _named(self) -> dict[str, Any]:
         return {
             "county_id": lambda w: w.county,
+            "county_names": lambda w: self.config.county[w.county].names(w.county),
+            "published_days": lambda _: self.config.crops.yields.published_days,
             "season_name": lambda w: w.season,
             "season": lambda w: _plain(self.config.county[w.county].seasons[w.season]),
             "as_of": lambda w: str(self.config.county[w.county].seasons[w.season].as_of),

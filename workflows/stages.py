@@ -132,6 +132,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "season": "season", "currency": "county.currency",
             "table_columns": "county.inputs.columns", "layouts": "layouts", "privacy": "privacy",
+            "county_names": "county_names", "published_days": "published_days",
         },
         about="file",
         priority=10,
@@ -326,7 +327,7 @@ STAGES: tuple[Stage, ...] = (
         },
         settings={
             "prices_format": "county.inputs.prices_format", "currency": "county.currency",
-            "table_columns": "county.inputs.columns",
+            "table_columns": "county.inputs.columns", "county_names": "county_names",
             "seasons": "seasons", "settings": "crops.yields",
         },
         stops=("intake", "observe"),
