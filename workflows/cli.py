@@ -119,6 +119,22 @@ def plan(
 
 
 @app.command()
+def status(
+    county: Annotated[list[str] | None, typer.Option(help="County id; may be given again.")] = None,
+    season: Annotated[list[str] | None, typer.Option(help="Season; may be given again.")] = None,
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where every county stands: done, running, failed and why, waiting, what to type next.
+
+    Example: fieldline status --config province.yaml
+    """
+    from fieldline.workflows.status import tell
+
+    raise typer.Exit(tell(config or [], county or [], season or [], as_json=as_json))
+
+
+@app.command()
 def demo(cores: Cores = 2) -> None:
     """Run the embedded simulated county; the last line is the path of offers.csv.
 
