@@ -167,11 +167,14 @@ HISTORY = TableSchema(
     (
         Column("parcel_id", pa.string(), "Parcel"),
         Column("seasons", pa.int32(), "Seasons with a known curve, this one included", minimum=0),
-        Column("idle_seasons", pa.int32(), "Seasons without a crop cycle", minimum=0),
+        Column("idle_seasons", pa.int32(), "Finished seasons in which the land was watched and stayed bare", minimum=0),
         Column("crops", pa.list_(pa.string()), "Crop by season, oldest first"),
-        Column("stability", pa.float64(), "1 - relative spread of the integral", nullable=True, minimum=0, maximum=1),
+        Column("stability", pa.float64(), "1 - relative spread of the integral over the county's usual one of its crop and season", nullable=True, minimum=0, maximum=1),
         Column("regularity", pa.float64(), "1 - spread of the peak date / 60 d", nullable=True, minimum=0, maximum=1),
-        Column("thin_file", pa.bool_(), "Fewer than two seasons: unknown, not bad"),
+        Column("thin_file", pa.bool_(), "Fewer than two grown seasons: unknown, not bad"),
+        Column("grown_seasons", pa.int32(), "Seasons with a crop cycle, this one included", minimum=0),
+        Column("rotation", pa.string(), "`same`, `cycle`, `changing` or `irregular`; null where fewer than two crops are known", nullable=True),
+        Column("rotation_period", pa.int32(), "Seasons after which the crops come again", nullable=True, minimum=1),
     ),
     key=("parcel_id",),
 )  # fmt: skip

@@ -328,7 +328,7 @@ STAGES: tuple[Stage, ...] = (
             "earlier_crops": Artifact("crops.parquet", earlier=True),
         },
         makes={"out": "history.parquet"},
-        settings={"seasons": "seasons"},
+        settings={"seasons": "seasons", "settings": "crops.grow"},
         stops=("intake", "observe"),
     ),
     Stage(
