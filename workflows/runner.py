@@ -30,8 +30,8 @@ from fieldline.pipeline.records.progress import PROGRESS_VARIABLE, heard
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.county_tables import unreadable_tables
-from fieldline.workflows.job import SENTENCE
-from fieldline.workflows.plan import CONFIRM_VARIABLE, FOLDER
+from fieldline.workflows.job import CONFIRM_VARIABLE, SENTENCE
+from fieldline.workflows.plan import FOLDER
 from fieldline.workflows.preflight import preflight
 from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
 from fieldline.workflows.stages import STAGE_NAMES

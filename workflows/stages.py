@@ -84,6 +84,9 @@ class Stage:
     """Among stages that are ready, those of the highest priority run first."""
     threads: str = ""
     """Section whose `threads` setting it uses; one thread where empty."""
+    in_blocks: bool = False
+    """Whether a county of several blocks (`county.*.blocks`) has a job for each of them, whose
+    tables and outcomes (parameters `parts` and `part_outcomes`) this stage then only joins."""
     gpu: str = ""
     """Section whose `device` says whether a job claims a GPU of the scheduler: `cuda` does."""
 
@@ -129,6 +132,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "season": "season", "currency": "county.currency",
             "table_columns": "county.inputs.columns", "layouts": "layouts", "privacy": "privacy",
+            "county_names": "county_names", "published_days": "published_days",
         },
         about="file",
         priority=10,
@@ -156,6 +160,7 @@ STAGES: tuple[Stage, ...] = (
         settings={"grid": "county.grid", "scene_settings": "county.scenes", "settings": "observe"},
         mem_mb=3000,
         threads="observe",
+        in_blocks=True,
     ),
     Stage(
         "weather",
@@ -222,6 +227,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=3000,
+        in_blocks=True,
     ),
     Stage(
         "crops_train",
@@ -281,7 +287,7 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "observations": Artifact("observations.parquet"), "crops": Artifact("crops.parquet"),
         },
-        makes={"out": "growth.parquet"},
+        makes={"out": "growth.parquet", "out_share": "harvest_share.parquet"},
         settings={"season": "season", "clear_dates": "observe.clear", "settings": "crops.grow"},
         stops=("intake", "observe"),
         mem_mb=3000,
@@ -321,7 +327,7 @@ STAGES: tuple[Stage, ...] = (
         },
         settings={
             "prices_format": "county.inputs.prices_format", "currency": "county.currency",
-            "table_columns": "county.inputs.columns",
+            "table_columns": "county.inputs.columns", "county_names": "county_names",
             "seasons": "seasons", "settings": "crops.yields",
         },
         stops=("intake", "observe"),
@@ -468,6 +474,23 @@ def stage(name: str) -> Stage:
         KeyError: There is no such stage.
     """
     return {item.name: item for item in STAGES}[name]
+
+
+_OF_A_BLOCK = "_block"
+
+
+def block_rule(name: str) -> str:
+    """Return the name of the rule that does a stage's work on one block."""
+    return name + _OF_A_BLOCK
+
+
+def stage_of(rule: str) -> Stage:
+    """Return the stage that a rule runs, on a county or on a block of it.
+
+    Raises:
+        KeyError: There is no such rule.
+    """
+    return stage(rule.removesuffix(_OF_A_BLOCK))
 
 
 def stages_before(name: str) -> tuple[Stage, ...]:
