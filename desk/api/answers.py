@@ -17,7 +17,7 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from fieldline.desk.access.clients import Client, client_of
+from fieldline.desk.access.clients import Client
 from fieldline.desk.api import metrics
 from fieldline.desk.api.bodies import (
     ApplicationBody,
@@ -48,7 +48,7 @@ OfferId = Annotated[str, Path(pattern="^[0-9a-f]{8,64}$")]
 ApplicationId = OfferId
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """Return the service of a request."""
     found: Service = request.app.state.service
     return found
@@ -57,14 +57,18 @@ def service_of(request: Request) -> Service:
 Served = Annotated[Service, Depends(service_of)]
 
 
-def asked_by(request: Request, service: Served) -> Client:
+async def asked_by(request: Request, service: Served) -> Client:
     """Return which program asks: the one door of every answer.
 
     Raises:
         NoKeyError: None whose key counts.
         TooManyError: One that asks above its rate.
     """
-    client = client_of(service.engine, request.headers.get("authorization", ""))
+    header = request.headers.get("authorization", "")
+    # A thread is asked for only where the store is: changing threads costs as much as the rest.
+    client = service.keys.remembered(header)
+    if client is None:
+        client = await run_in_threadpool(service.keys.client, header)
     if client is None:
         raise NoKeyError
     request.state.client = client.client_id
@@ -138,10 +142,10 @@ def application(name: ApplicationId, client: Asking, service: Served) -> Respons
 
 
 def _own(service: Service, client: Client, name: str) -> Row:
-    row = applied.find(service.engine, name)
-    if row is None or row["client"] != client.client_id or not client.sees(row["county"]):
+    row = service.looking.first(applied.of_id(name))
+    if row is None or row.client != client.client_id or not client.sees(row.county):
         raise NotHereError("there is no such application", "copy `application_id` of your own")
-    return row
+    return row._asdict()
 
 
 def _standing(service: Service, client: Client, row: Row, status: int) -> JSONResponse:

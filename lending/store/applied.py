@@ -101,8 +101,8 @@ def receive(
             _refuse_reuse(known, digest)
             return known, False
         held = _consent_held(connection, sent.county, sent.farmer_id)
-        fresh = _Held(sent.consent_given_on, sent.consent_expires_on, held.withdrawn_on)
-        _refuse_ended(fresh, withdrawn)
+        fresh = Held(sent.consent_given_on, sent.consent_expires_on, held.withdrawn_on)
+        refuse_ended(fresh, withdrawn)
         row: Row = {
             **dict.fromkeys(APPLICATIONS.c.keys()),
             "application_id": secrets.token_hex(12), "client": sent.client,
@@ -133,7 +133,7 @@ def _refuse_reuse(known: Row, digest: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Held:
+class Held:
     """What is held of a farmer's consents to a decision."""
 
     given_on: dt.date | None = None
@@ -142,26 +142,45 @@ class _Held:
     withdrawn_on: dt.date | None = None
     """The last withdrawal: it ends every consent given until then."""
 
+    @classmethod
+    def of(cls, row: sa.Row[Any]) -> Held:
+        """Return what a row with `held_columns` says."""
+        return cls(row.consent_newest, row.consent_ends, row.consent_ended)
 
-def _consent_held(connection: sa.Connection, county: str, farmer_id: str) -> _Held:
+
+def held_columns(county: Any, farmer_id: Any) -> tuple[sa.ColumnElement[Any], ...]:
+    """Return the columns of a query that say what is held of a farmer's consents.
+
+    Args:
+        county: County or a column of it.
+        farmer_id: Farmer or a column of it.
+    """
     table = APPLICATIONS.c
-    query = sa.select(
-        table.consent_given_on, table.consent_expires_on, table.consent_withdrawn_on
-    ).where(table.county == county, table.farmer_id == farmer_id)
-    rows = connection.execute(query).all()
-    if not rows:
-        return _Held()
-    given = max(row[0] for row in rows)
-    ends = [row[1] for row in rows if row[0] == given]
-    open_end = None in ends
-    return _Held(
-        given, None if open_end else max(end for end in ends if end is not None),
-        max((row[2] for row in rows if row[2] is not None), default=None),
-    )  # fmt: skip
+    here = (table.county == county, table.farmer_id == farmer_id)
+    newest = (
+        sa.select(table.consent_expires_on)
+        .where(*here)
+        .order_by(table.consent_given_on.desc(), table.consent_expires_on.desc().nulls_first())
+        .limit(1)
+    )
+    found = (
+        ("consent_newest", sa.select(sa.func.max(table.consent_given_on)).where(*here)),
+        ("consent_ends", newest),
+        ("consent_ended", sa.select(sa.func.max(table.consent_withdrawn_on)).where(*here)),
+    )
+    return tuple(query.scalar_subquery().label(name) for name, query in found)
 
 
-def _refuse_ended(held: _Held, elsewhere: dt.date | None) -> None:
+def _consent_held(connection: sa.Connection, county: str, farmer_id: str) -> Held:
+    return Held.of(connection.execute(sa.select(*held_columns(county, farmer_id))).one())
+
+
+def refuse_ended(held: Held, elsewhere: dt.date | None) -> None:
     """Refuse a consent that has ended.
+
+    Args:
+        held: What the store holds.
+        elsewhere: Day of a withdrawal that came otherwise, by the lender's table.
 
     Raises:
         ConsentError: It was withdrawn on or after its day, here or elsewhere, or ran out.
@@ -178,28 +197,22 @@ def _refuse_ended(held: _Held, elsewhere: dt.date | None) -> None:
         )
 
 
-def refuse_withdrawn(
-    connection: sa.Connection, row: Mapping[str, Any], elsewhere: dt.date | None = None
+def refuse_withdrawn_now(
+    engine: sa.Engine, row: Mapping[str, Any], elsewhere: dt.date | None = None
 ) -> None:
     """Refuse to tell of a farmer whose last consent has ended.
 
     Args:
-        connection: Of the store.
+        engine: Open store.
         row: Of an application or an offer.
         elsewhere: Day of a withdrawal that came otherwise, by the lender's table.
 
     Raises:
         ConsentError: It has.
     """
-    _refuse_ended(_consent_held(connection, row["county"], row["farmer_id"]), elsewhere)
-
-
-def refuse_withdrawn_now(
-    engine: sa.Engine, row: Mapping[str, Any], elsewhere: dt.date | None = None
-) -> None:
-    """Refuse as `refuse_withdrawn` does, on what the store holds now."""
     with reading(engine) as connection:
-        refuse_withdrawn(connection, row, elsewhere)
+        held = _consent_held(connection, row["county"], row["farmer_id"])
+    refuse_ended(held, elsewhere)
 
 
 def told_consents(engine: sa.Engine, county: str) -> list[Told]:
@@ -230,10 +243,13 @@ def waiting(engine: sa.Engine) -> int:
 def find(engine: sa.Engine, application_id: str) -> Row | None:
     """Return an application; None where there is none of that id."""
     with reading(engine) as connection:
-        found = connection.execute(
-            sa.select(APPLICATIONS).where(APPLICATIONS.c.application_id == application_id)
-        ).first()
+        found = connection.execute(of_id(application_id)).first()
     return None if found is None else found._asdict()
+
+
+def of_id(application_id: str) -> sa.Select[Any]:
+    """Return the query for an application."""
+    return sa.select(APPLICATIONS).where(APPLICATIONS.c.application_id == application_id)
 
 
 def claim(
@@ -302,9 +318,7 @@ def finish(
                 problem=problem,
             )
         )  # fmt: skip
-        found = connection.execute(
-            sa.select(APPLICATIONS).where(APPLICATIONS.c.application_id == application_id)
-        ).one()
+        found = connection.execute(of_id(application_id)).one()
     return found._asdict()
 
 
@@ -316,9 +330,7 @@ def withdraw_consent(engine: sa.Engine, application_id: str, on: dt.date) -> Row
             .where(APPLICATIONS.c.consent_withdrawn_on.is_(None))
             .values(consent_withdrawn_on=on)
         )
-        found = connection.execute(
-            sa.select(APPLICATIONS).where(APPLICATIONS.c.application_id == application_id)
-        ).one()
+        found = connection.execute(of_id(application_id)).one()
     return found._asdict()
 
 

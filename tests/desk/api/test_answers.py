@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from fieldline.desk.access.clients import Client, Rates, add_client, revoke_client
+from fieldline.desk.access.clients import Client, Keys, Rates, add_client, revoke_client
 from fieldline.desk.api.service import Service
 from fieldline.desk.app.guards import MOST_API_BYTES, BoundedBody
 from fieldline.lending.store import applied
@@ -236,6 +236,8 @@ LONG = [[115 + i * 1e-6, 33.0] for i in range(10_001)]
 BAD_BODIES = {
     "ring": (application(parcels=[parcel(outline={
         "type": "Polygon", "coordinates": [[*LONG, LONG[0]]]})]), "at most 10000 items"),
+    "holes": (application(parcels=[parcel(outline={
+        "type": "Polygon", "coordinates": [LONG[:6000]] * 2})]), "more than 10000 vertices"),
     "nan": (application(parcels=[parcel(outline={
         "type": "Polygon", "coordinates": [[[1e400, 2.0]] * 4]})]), "should be a finite number"),
     "extra": (application(salary=5), "body.salary: Extra inputs are not permitted"),
@@ -326,12 +328,25 @@ def test_a_key_that_is_forged_ended_or_revoked_is_nobodys(
         answer = client.get("/v1/estimate", headers={"Authorization": value})
         assert answer.headers["www-authenticate"] == "Bearer"
         assert problem(answer, 401).startswith("the request has no key, or one that does not count")
-    revoke_client(engine, name)
-    assert problem(client.get("/v1/metrics"), 401)
     with reading(engine) as connection:
         kept = json.dumps([list(row) for row in connection.execute(sa.text(
             "SELECT client_id, title, secret FROM access_clients"))])  # fmt: skip
     assert secret not in kept
+
+
+def test_a_revoked_key_is_refused_once_what_is_remembered_of_it_is_old(
+    client: TestClient, engine: sa.Engine, service: Service, key: str
+) -> None:
+    now = [100.0]
+    service.keys = Keys(engine, 5.0, lambda: now[0])
+    assert client.get("/v1/metrics").status_code == 200
+    revoke_client(engine, key.split("_")[1])
+    now[0] = 104.9
+    assert client.get("/v1/metrics").status_code == 200
+    now[0] = 105.0
+    assert problem(client.get("/v1/metrics"), 401)
+    # What was refused is asked anew each time: a key counts from the moment it is made.
+    assert service.keys.remembered(f"Bearer {key}") is None
 
 
 def test_a_client_above_its_rate_waits_and_others_do_not(
