@@ -39,6 +39,8 @@ NO_OFFER_OF_THE_FARMERS = {
     "risk_of_default", "limit_policy", "person_approved", "expert_scorecard",
     # Live lines and people's decisions stand in the store; its own tests supply what they ask.
     "limit_live_lines", "person_declined",
+    # Told only where a lender gives an evidence code another effect than the table has.
+    "veto_evidence", "left_out_evidence", "review_evidence",
 }  # fmt: skip
 
 
