@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.imagery.settings import GridSettings, RadarSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.providers import is_provider, provider_of
 from fieldline.pipeline.records.money import in_force
 from fieldline.pipeline.records.settings import Season, Section
@@ -150,6 +150,8 @@ class County(Section):
     """Metric grid."""
     scenes: SceneSettings = SceneSettings()
     """Scene source."""
+    radar: RadarSettings = RadarSettings()
+    """Radar beside the scenes."""
     inputs: CountyInputs
     """Input files."""
     seasons: dict[str, Season]
