@@ -209,24 +209,6 @@ def curve_dates(start: dt.date, step_days: int, count: int) -> list[dt.date]:
     return [start + dt.timedelta(days=step_days * step) for step in range(count)]
 
 
-def without_spikes(day: Ints, values: Floats, drop: float, reach_days: int) -> NDArray[np.bool_]:
-    """Tell which values stand, and which fall below both neighbours like a missed cloud.
-
-    A harvest falls and stays low, a missed cloud or shadow falls and comes back: a value is a spike
-    where it lies more than `drop` under the line between its neighbours on both sides, and both are
-    within `reach_days`. The first and last value always stand.
-    """
-    stands = np.ones(len(day), dtype=bool)
-    if len(day) < 3:
-        return stands
-    left, right = day[1:-1] - day[:-2], day[2:] - day[1:-1]
-    line = (values[:-2] * right + values[2:] * left) / np.maximum(left + right, 1)
-    near = (left <= reach_days) & (right <= reach_days)
-    spike = near & (values[1:-1] < line - drop)
-    stands[1:-1] = ~(spike & (values[1:-1] < np.minimum(values[:-2], values[2:])))
-    return stands
-
-
 def grid_days(season: Season, step_days: int) -> Ints:
     """Return the centre of each step of the season, days since its start."""
     length = (season.end - season.start).days + 1

@@ -27,7 +27,7 @@ from fieldline.pipeline.imagery.coverage import (
     build_weights,
     moments,
 )
-from fieldline.pipeline.imagery.grid import Grid, county_grid, iter_windows
+from fieldline.pipeline.imagery.grid import Grid, grid_over, iter_windows
 from fieldline.pipeline.imagery.lineage import Lineage
 from fieldline.pipeline.imagery.masks import mask_classes
 from fieldline.pipeline.imagery.mosaic import DayReader, Look, SceneReadError
@@ -35,6 +35,8 @@ from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
 from fieldline.pipeline.imagery.settings import GridSettings, ObserveSettings, SceneSettings
 from fieldline.pipeline.imagery.spool import ABSENT, LOST, Spool
+from fieldline.pipeline.parcels.blocks import WHOLE, Block, iter_outlines, parcel_ids, parcels_of
+from fieldline.pipeline.records.joining import join_outcomes, join_parts
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.tables import BatchWriter
 
@@ -108,6 +110,9 @@ def run_observe(
     out: Path,
     outcomes: Path,
     threads: int = 1,
+    block: Block = WHOLE,
+    parts: Sequence[Path] = (),
+    part_outcomes: Sequence[Path] = (),
 ) -> None:
     """Observe every parcel on every scene day.
 
@@ -120,19 +125,29 @@ def run_observe(
         out: `observations.parquet`; a row where a readable scene's footprint touches the parcel.
         outcomes: One row per parcel, and one per scene that could not be read.
         threads: Dates worked on at once; the result does not depend on it.
+        block: Which parcels.
+        parts: Observations of every block where the county has been worked in blocks; they are
+            joined, and no pixel is read.
+        part_outcomes: Their outcomes.
 
     Raises:
         UserError: An input is absent or the grid's CRS is not metric.
     """
-    outlines = gpd.read_parquet(parcels).sort_values("parcel_id", ignore_index=True)
     lineage = Lineage.of(scene_settings, grid)
     schema = OBSERVATIONS.with_columns(band_columns(scene_settings.bands))
     schema = schema.with_notes(lineage.notes())
+    if parts:
+        step = _parcels_a_group(len(read_scene_days(scenes)), settings.batch_rows)
+        join_parts(parts, schema, parcel_ids(parcels), step, out)
+        join_outcomes(part_outcomes, outcomes)
+        return
+    outlines = parcels_of(parcels, block)
     rows: list[Outcome] = []
     with BatchWriter(schema, out) as writer, Spool(out, len(scene_settings.bands)) as spool:
         if not outlines.empty:
             days = read_scene_days(scenes)
-            plan = _plan(outlines, days, grid, scene_settings, settings)
+            county = grid_over(partial(iter_outlines, parcels), grid)
+            plan = _plan(outlines, county, days, scene_settings, settings)
             dates = _observe_dates(plan, days, spool, threads)
             tally = _transpose(plan, dates, spool, settings, writer)
             rows = [*_parcel_outcomes(plan, tally, settings), *_scene_outcomes(dates)]
@@ -141,12 +156,11 @@ def run_observe(
 
 def _plan(
     outlines: gpd.GeoDataFrame,
+    county: Grid,
     days: Sequence[SceneDay],
-    grid: GridSettings,
     scenes: SceneSettings,
     settings: ObserveSettings,
 ) -> _Plan:
-    county = county_grid(outlines, grid)
     weights = build_weights(outlines.to_crs(county.crs), county)
     windows = iter_windows(county, settings.block_pixels, origin=tile_corner(days, county))
     tree = STRtree(outlines.geometry.to_numpy())
@@ -283,9 +297,13 @@ def _transpose(
 
 def _parcel_ranges(parcels: int, dates: int, batch_rows: int) -> Iterator[tuple[int, int]]:
     if dates:
-        step = max(1, batch_rows // dates)
+        step = _parcels_a_group(dates, batch_rows)
         for first in range(0, parcels, step):
             yield first, min(parcels, first + step)
+
+
+def _parcels_a_group(dates: int, batch_rows: int) -> int:
+    return max(1, batch_rows // max(1, dates))
 
 
 def _frame(

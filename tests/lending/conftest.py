@@ -31,9 +31,10 @@ from fieldline.crops.schemas import (
     YIELDS,
 )
 from fieldline.lending.decision.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
-from fieldline.lending.decision.decide import decision_row, run_decide
+from fieldline.lending.decision.decide import run_decide
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.documents.table import DOCUMENTS
 from fieldline.lending.evidence.crosscheck import run_evidence
 from fieldline.lending.inputs import APPLICATIONS, LOANS, REGISTRY

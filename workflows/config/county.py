@@ -97,7 +97,11 @@ class CountyInputs(Section):
     county_yields: Annotated[
         Path | None, Absence("no yield is estimated and parcels are not valued")
     ] = None
-    """Yield statistics: crop, year, yield_t_ha, source."""
+    """Yield statistics: crop, year, yield_t_ha, and where it tells several counties county,
+    published_on and what was measured of each season."""
+    yields_county: str | None = None
+    """What `county_yields` calls this county, where it tells several and calls it neither by its id
+    nor by its title."""
     protected: Annotated[Path | None, Absence("farming in protected areas is not noticed")] = None
     """Protected-area polygons for the environmental veto."""
     documents: Annotated[
@@ -148,6 +152,9 @@ class County(Section):
     """Currency of prices, limits and offers."""
     grid: GridSettings = GridSettings()
     """Metric grid."""
+    blocks: int = Field(1, ge=1, le=1000)
+    """Parts in which the stages that read pixels work on the parcels, each a job of its own; what
+    comes out does not depend on it. Some 10,000 parcels a block serve well."""
     scenes: SceneSettings = SceneSettings()
     """Scene source."""
     radar: RadarSettings = RadarSettings()
@@ -156,6 +163,15 @@ class County(Section):
     """Input files."""
     seasons: dict[str, Season]
     """Seasons by name; the order of their start dates is their history."""
+
+    def names(self, county: str) -> list[str]:
+        """Return what statistics may call the county, the surest name first.
+
+        Args:
+            county: Its id.
+        """
+        own = self.inputs.yields_county
+        return [county, self.title] if own is None else [own]
 
     @field_validator("currency")
     @classmethod

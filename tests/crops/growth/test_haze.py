@@ -48,7 +48,7 @@ def test_a_missed_cloud_is_no_harvest_and_no_second_crop(
     assert found["clear_dates"] == len(DAYS) - len(hidden)
 
 
-def test_a_crop_cut_on_the_last_date_is_still_a_harvest(
+def test_a_crop_cut_and_bare_on_several_dates_is_still_a_harvest(
     tmp_path: Path, season: Season, write_observations: Callable[..., Path]
 ) -> None:
     frame = observation_frame({"p": (DAYS, double_logistic(DAYS, 100, 180))}, season.start)
