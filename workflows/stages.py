@@ -163,6 +163,21 @@ STAGES: tuple[Stage, ...] = (
         in_blocks=True,
     ),
     Stage(
+        "radar",
+        "fieldline.pipeline.imagery.radar:run_radar",
+        "Radar",
+        reads={"catalog": Source("catalog"), "parcels": Artifact("parcels.parquet")},
+        makes={"out": "observations_sentinel1.parquet", "out_scenes": "scenes_sentinel1.parquet"},
+        settings={
+            "season": "season", "radar": "county.radar", "grid": "county.grid",
+            "settings": "observe", "remote": "county.inputs.remote_catalog",
+            "simulated": "county.simulated",
+        },
+        about="scene",
+        mem_mb=3000,
+        threads="observe",
+    ),
+    Stage(
         "weather",
         "fieldline.pipeline.weather.daily:run_weather",
         "Daily weather",

@@ -102,6 +102,10 @@ class SceneItem:
     """Mission that its pixels are from (`missions`), where it says so."""
     offset_applied: bool | None = None
     """Its flag that the offset is in the numbers already."""
+    orbit: str | None = None
+    """Orbit direction of a radar item; scenes of two directions are never one day."""
+    orbit_state: str | None = None
+    """`sat:orbit_state` as it is stated."""
     acquisition: str | None = None
     """Satellite, start of the datatake and tile: the same for every product of the image."""
 
@@ -167,6 +171,8 @@ def parse_item(
         simulated=properties.values.get("fieldline:simulated") is True,
         mission=mission_of(item_id(document), item.raw("collection"), properties.values),
         offset_applied=offset_applied(properties),
+        orbit=properties.text("fieldline:orbit"),
+        orbit_state=properties.text("sat:orbit_state"),
         acquisition=acquisition_of(item_id(document), properties.values),
     )
     return _with_assets(named, item, None if folder is None else str(folder), wanted)

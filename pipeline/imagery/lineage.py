@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from fieldline.pipeline.imagery.masks import stated_mask
 from fieldline.pipeline.imagery.settings import GridSettings, MaskSettings, SceneSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Section
@@ -41,7 +42,7 @@ class Lineage(Section):
             software=f"fieldline {version('fieldline')}",
             collection=scenes.collection,
             bands=scenes.bands,
-            mask=scenes.mask,
+            mask=stated_mask(scenes.mask),
             grid=grid,
         )
 

@@ -56,6 +56,15 @@ def mask_classes(settings: MaskSettings) -> MaskClasses:
     return _classes(settings.kind, settings.clear, settings.snow)
 
 
+def stated_mask(settings: MaskSettings) -> MaskSettings:
+    """Return a mask whose classes are written out, as they hold today."""
+    if settings.kind == "none":
+        return settings
+    classes = mask_classes(settings)
+    named = {"clear": tuple(sorted(classes.clear)), "snow": tuple(sorted(classes.snow))}
+    return settings.model_copy(update=named)
+
+
 def clear_pixels(values: NDArray[Any], present: Flags, settings: MaskSettings) -> Flags:
     """Return where a mask calls a pixel clear.
 

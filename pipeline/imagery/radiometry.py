@@ -42,6 +42,10 @@ class Radiometry:
     """Digital number that means missing, beside the one in the file itself."""
     stated_offset: float | None = None
     """The offset that the item states where its own flag says that it is in the numbers already."""
+    decibels: bool = False
+    """Whether the number after scale and offset is a power in decibels; it is read as the power."""
+    unit: str | None = None
+    """Unit that the item states."""
     doubtful: bool = False
     """Whether offset, flag and baseline of the item do not go together: its pixels must decide."""
 
@@ -68,6 +72,8 @@ class Radiometry:
         )
         if self.offset:
             values += np.float32(self.offset)
+        if self.decibels:
+            np.power(np.float32(10), values / np.float32(10), out=values)
         return values
 
     def present(self, numbers: NDArray[Any]) -> NDArray[np.bool_]:
@@ -111,10 +117,14 @@ def radiometry_of(
     scale = _stated([places, whole], "scale", _LEAST_SCALE, 1.0)
     offset = _stated([places, whole], "offset", -1.0, 1.0)
     nodata = _nodata([*places, *whole])
+    unit = next((text for p in places if isinstance(text := p.raw("unit"), str)), None)
     if applied:
-        return Radiometry(scale, 0.0, nodata, offset or None, bool(offset))
+        return Radiometry(scale, 0.0, nodata, offset or None, unit=unit, doubtful=bool(offset))
     shifted = baseline_order(baseline) >= SHIFTED_SINCE
-    return Radiometry(scale, offset, nodata, None, applied is False and offset == 0 and shifted)
+    doubtful = applied is False and offset == 0 and shifted
+    return Radiometry(
+        scale, offset, nodata, unit=unit, decibels=(unit or "").lower() == "db", doubtful=doubtful
+    )
 
 
 def offset_applied(properties: Fields) -> bool | None:

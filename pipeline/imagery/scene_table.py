@@ -22,8 +22,9 @@ from fieldline.pipeline.imagery.addresses import relative_href
 from fieldline.pipeline.imagery.archive import SceneItem, parse_item
 from fieldline.pipeline.imagery.masks import mask_asset
 from fieldline.pipeline.imagery.missions import MissionRule, nodata_of, rule_of
+from fieldline.pipeline.imagery.radar_items import as_radar
 from fieldline.pipeline.imagery.radiometry import Radiometry, baseline_order
-from fieldline.pipeline.imagery.settings import SceneSettings
+from fieldline.pipeline.imagery.settings import RadarScenes, SceneSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import atomic_path
 
@@ -47,6 +48,8 @@ def with_defaults(item: SceneItem, scenes: SceneSettings) -> SceneItem:
     The configured defaults come first; then what the mission's producer defines for products of the
     item's own baseline (`missions`). Where both are there and differ, the pixels must decide.
     """
+    if isinstance(scenes, RadarScenes):
+        item = as_radar(item, scenes)
     rule = rule_of(item.mission, baseline_order(item.baseline))
     filled = {}
     for band in scenes.bands:
@@ -97,6 +100,7 @@ def kept_document(
         "s2:processing_baseline": item.baseline,
         "fieldline:simulated": item.simulated or None,
         ACQUISITION: item.acquisition,
+        "fieldline:orbit": item.orbit,
         "proj:transform": item.origin
         and [_PIXEL, 0.0, item.origin[0], 0.0, -_PIXEL, item.origin[1]],
     }
@@ -156,5 +160,6 @@ def read_items(scenes_parquet: Path) -> list[SceneItem]:
 
 def _raster_bands(known: Radiometry) -> dict[str, Any]:
     stated = {"scale": known.scale, "offset": known.offset, "nodata": known.nodata}
-    band = {name: float(value) for name, value in stated.items() if value is not None}
+    band: dict[str, Any] = {n: float(value) for n, value in stated.items() if value is not None}
+    band |= {"unit": "dB"} if known.decibels else {}
     return {"raster:bands": [band]} if band else {}

@@ -43,6 +43,7 @@ from fieldline.pipeline.imagery.pull import (
     pull_of,
     pull_scenes,
 )
+from fieldline.pipeline.imagery.radar_items import radar_fault
 from fieldline.pipeline.imagery.radiometry import baseline_order
 from fieldline.pipeline.imagery.scene_table import (
     kept_document,
@@ -51,7 +52,12 @@ from fieldline.pipeline.imagery.scene_table import (
     with_defaults,
     write_items,
 )
-from fieldline.pipeline.imagery.settings import GridSettings, PullSettings, SceneSettings
+from fieldline.pipeline.imagery.settings import (
+    GridSettings,
+    PullSettings,
+    RadarScenes,
+    SceneSettings,
+)
 from fieldline.pipeline.imagery.sources.archive import ArchiveSource
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
@@ -293,15 +299,16 @@ def read_scene_days(scenes_parquet: Path) -> list[SceneDay]:
 
 
 def group_by_solar_day(items: Sequence[SceneItem]) -> list[SceneDay]:
-    """Group items by solar day, best item first within a day."""
+    """Group items by solar day, and those of radar by orbit direction too; best item first."""
     longitudes = [bound for item in items for bound in item.footprint.bounds[::2]]
     longitude = (min(longitudes) + max(longitudes)) / 2 if longitudes else 0.0
-    groups: dict[dt.date, list[SceneItem]] = {}
+    groups: dict[tuple[dt.date, str], list[SceneItem]] = {}
     for item in items:
-        groups.setdefault(solar_day(item.datetime, longitude), []).append(item)
+        key = solar_day(item.datetime, longitude), item.orbit or ""
+        groups.setdefault(key, []).append(item)
     return [
         SceneDay(day, min(i.datetime for i in group), tuple(sorted(group, key=_worst_last)))
-        for day, group in sorted(groups.items())
+        for (day, _), group in sorted(groups.items())
     ]
 
 
@@ -373,6 +380,8 @@ class _Chooser:
             if asset is not None and asset.fault is not None:
                 return _invalid(asset.fault, source.name)
         bands = {band: item.find(band) for band in self.scenes.bands}
+        if isinstance(self.scenes, RadarScenes) and (fault := radar_fault(item, self.scenes)):
+            return fault
         silent = [band for band, asset in bands.items() if asset and not asset.radiometry.complete]
         if silent:
             return "scene_no_radiometry", detail(bands=",".join(silent))

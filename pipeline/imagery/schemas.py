@@ -33,6 +33,40 @@ OBSERVATIONS = TableSchema(
     key=("parcel_id", "datetime"),
 )
 
+#: Columns `{band}_mean` (dB) and `{band}_cv` are appended per run.
+RADAR_OBSERVATIONS = TableSchema(
+    "observations_sentinel1",
+    (
+        Column("parcel_id", pa.string(), "Parcel"),
+        Column("datetime", _TIME, "Acquisition time of the first scene of day and orbit direction"),
+        Column(
+            "orbit", pa.string(), "`ascending`, `descending`, or `mixed` for composites of both"
+        ),
+        Column("scene_id", pa.string(), "STAC item ids, joined by + where a day was mosaicked"),
+        Column("valid_fraction", pa.float32(), "Share seen of the parcel", minimum=0, maximum=1),
+        Column(
+            "effective_pixels", pa.float32(), "Sum of seen coverage fractions", "pixel", minimum=0
+        ),
+    ),
+    key=("parcel_id", "datetime"),
+)
+
+
+def radar_columns(bands: tuple[str, ...]) -> list[Column]:
+    """Return the columns of the given polarisations."""
+    return [
+        column
+        for band in bands
+        for column in (
+            Column(
+                f"{band}_mean", pa.float32(), f"10 log10 of {band} mean power", "dB", nullable=True
+            ),
+            Column(
+                f"{band}_cv", pa.float32(), f"Deviation over mean of {band} power", nullable=True
+            ),
+        )
+    ]
+
 
 def band_columns(bands: tuple[str, ...]) -> list[Column]:
     """Return the mean and standard deviation columns of the given bands."""

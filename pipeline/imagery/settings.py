@@ -66,6 +66,47 @@ class SceneSettings(Section):
     that differs from what the item's baseline defines is tried on the pixels."""
 
 
+class RadarSettings(Section):
+    """Sentinel-1 beside the optical scenes, from the same catalog on disk."""
+
+    collection: str | None = None
+    """Collection of radar scenes, terrain-corrected backscatter such as `sentinel-1-rtc`; empty: no
+    radar."""
+    bands: tuple[str, ...] = ("vv", "vh")
+    """Polarisations to observe."""
+    quantity: Literal["item", "decibels", "power"] = "item"
+    """What the numbers are where items do not state a `unit`: gamma0 as `power` (Planetary
+    Computer's `sentinel-1-rtc`) or in `decibels`; `item` refuses such scenes."""
+    orbit: Literal["item", "ascending", "descending", "mixed"] = "item"
+    """Orbit direction where items do not state `sat:orbit_state`; `mixed` for composites of both,
+    `item` refuses such scenes."""
+    gap_days: int = Field(30, ge=5)
+    """An optical series without a clear date for longer than this has a gap that radar tells of,
+    days."""
+
+
+class RadarScenes(SceneSettings):
+    """Scenes of radar as the scenes stage chooses them; not a section of the configuration."""
+
+    quantity: Literal["item", "decibels", "power"] = "item"
+    """As in `RadarSettings`."""
+    orbit: Literal["item", "ascending", "descending", "mixed"] = "item"
+    """As in `RadarSettings`."""
+
+    @classmethod
+    def of(cls, settings: RadarSettings) -> RadarScenes:
+        """Return the scenes of a county's radar; floating-point backscatter needs no scale."""
+        return cls(
+            collection=settings.collection or "",
+            bands=settings.bands,
+            mask=MaskSettings(kind="none"),
+            default_scale=1.0,
+            default_offset=0.0,
+            quantity=settings.quantity,
+            orbit=settings.orbit,
+        )
+
+
 class BudgetSettings(Section):
     """What one pull of a county and season may use at most; an empty one is not limited."""
 

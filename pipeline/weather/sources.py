@@ -69,7 +69,7 @@ def weather_rows(
         UserError: A file cannot be read, is in other units or by the hour, or its ids match none.
     """
     service = read_service(source)
-    table = _checked(_own_table(source, columns.get(WEATHER.name, {}), service))
+    table = _checked(_own_table(source, columns.get(WEATHER.name, {}), service), service)
     key = weather_key(table, cells)
     if service is not None:
         positions, known_to = service.places, "its own places"
@@ -97,7 +97,8 @@ def read_weather(source: Path, columns: Mapping[str, str]) -> InputTable:
     Raises:
         UserError: It cannot be read, lacks its temperatures or ids, or is of another kind.
     """
-    return _checked(_own_table(source, columns, read_service(source)))
+    service = read_service(source)
+    return _checked(_own_table(source, columns, service), service)
 
 
 def _own_table(
@@ -110,12 +111,12 @@ def _own_table(
     return interpret(service.cells, replace(WEATHER, columns=optional), Reading(place="inputs"))
 
 
-def _checked(table: InputTable) -> InputTable:
+def _checked(table: InputTable, service: ServiceWeather | None) -> InputTable:
     """Refuse a table that is not of daily values in the stated units."""
     source = table.path
-    if not {"cell_id", "parcel_id"} & set(table.headers) or not set(TEMPERATURES) & set(
-        table.headers
-    ):
+    told = set(table.headers)
+    keyed = bool({"cell_id", "parcel_id"} & told)
+    if service is None and not (keyed and set(TEMPERATURES) & told):
         raise UserError(
             f"{source} needs cell_id or parcel_id, date, precip_mm and temperatures "
             f"(columns found: {', '.join(table.cells.names)})",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.imagery.settings import GridSettings, RadarSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.providers import is_provider, provider_of
 from fieldline.pipeline.records.money import in_force
 from fieldline.pipeline.records.settings import Season, Section
@@ -157,6 +157,8 @@ class County(Section):
     comes out does not depend on it. Some 10,000 parcels a block serve well."""
     scenes: SceneSettings = SceneSettings()
     """Scene source."""
+    radar: RadarSettings = RadarSettings()
+    """Radar beside the scenes."""
     inputs: CountyInputs
     """Input files."""
     seasons: dict[str, Season]

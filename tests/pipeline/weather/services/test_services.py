@@ -231,3 +231,13 @@ def test_a_grid_of_a_continent_is_to_be_cut_first(tmp_path: Path) -> None:
 def test_a_lenders_own_table_is_no_service(tmp_path: Path) -> None:
     (tmp_path / "w.csv").write_text("cell_id,date,tmin_c,tmax_c,precip_mm\nc,2024-04-01,1,2,0\n")
     assert read_service(tmp_path / "w.csv") is None
+
+
+def test_a_service_that_gives_rain_alone_is_incomplete_and_not_refused(tmp_path: Path) -> None:
+    document = open_meteo_json()
+    for name in ("temperature_2m_min", "temperature_2m_max", "temperature_2m_mean"):
+        del document["daily"][name]
+    (tmp_path / "o.json").write_text(json.dumps(document))
+    series, _, _ = load_weather(tmp_path / "o.json", None, PLACES, SEASON, {})
+    assert np.isnan(series.values["tmean_c"]).all()
+    assert series.values["precip_mm"][:, 0] == pytest.approx([0.0, np.nan, 4.5], nan_ok=True)
