@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.reference import table_rows
 
 Effect = Literal["none", "lower", "review", "block"]
@@ -52,10 +53,30 @@ class ReasonCode:
     change_chinese: str
 
 
+def known_effect(table: str, code: str, effect: str, effects: Iterable[str]) -> None:
+    """Refuse an effect that a table of codes cannot have.
+
+    Raises:
+        UserError: It is none of `effects`.
+    """
+    known = tuple(effects)
+    if effect not in known:
+        raise UserError(
+            f"data/{table} gives {code} the effect {effect!r}",
+            f"write one of {', '.join(known)}",
+        )
+
+
 @cache
 def evidence_codes() -> dict[str, EvidenceCode]:
-    """Return the evidence codes by name."""
+    """Return the evidence codes by name.
+
+    Raises:
+        UserError: A row gives an effect that there is not.
+    """
     rows = table_rows("evidence_codes.csv")
+    for row in rows:
+        known_effect("evidence_codes.csv", row["code"], row["effect"], EFFECTS)
     return {
         row["code"]: EvidenceCode(conflict=row.pop("conflict") == "1", **row)  # type: ignore[arg-type]
         for row in rows

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from fieldline.lending.codes import evidence_codes, farmer_remedy
+from fieldline.lending.codes import evidence_codes, farmer_remedy, reason_codes
 from fieldline.lending.decision.case import Case, ParcelCase
 from fieldline.lending.decision.limit import Caps, smallest_line
 from fieldline.lending.decision.reasons import Finding, shown_feature
@@ -58,7 +58,20 @@ def _blocked(case: Case, kind: str) -> Iterator[Finding]:
             if evidence_codes()[code].effect == "block":
                 protected = code == "protected_overlap"
                 ground = parcel.protected_m2 if protected else parcel.evidence_area_m2
-                yield _of_area(f"{kind}_{code}", [ground], parcel=parcel.parcel_id)
+                yield _of_evidence(kind, code, ground, parcel.parcel_id)
+
+
+def _of_evidence(kind: str, code: str, ground: Decimal, parcel: str) -> Finding:
+    """Return what an evidence code does to a parcel, in its own words where it has a reason.
+
+    A lender may give any code any effect (`data/evidence_codes.csv`); one that has no reason of its
+    own for that effect is told in the words of the code.
+    """
+    if f"{kind}_{code}" in reason_codes():
+        return _of_area(f"{kind}_{code}", [ground], parcel=parcel)
+    known = evidence_codes()[code]
+    words = (known.english[:1].lower() + known.english[1:], known.chinese)
+    return _of_area(f"{kind}_evidence", [ground], parcel=parcel, extra=words)
 
 
 def _refused(case: Case) -> Finding:
@@ -121,7 +134,7 @@ def unlike_loans(case: Case) -> Iterator[Finding]:
 
 def _parcel_review(code: str, parcel: ParcelCase) -> Finding:
     if code != "crop_conflict":
-        return _of_area(f"review_{code}", [parcel.evidence_area_m2], parcel=parcel.parcel_id)
+        return _of_evidence("review", code, parcel.evidence_area_m2, parcel.parcel_id)
     seen, declared = parcel.seen_crop or "", parcel.declared_crop or ""
     return told(
         "review_crop_conflict", parcel=parcel.parcel_id, value=_crop(seen),

@@ -39,6 +39,8 @@ NO_OFFER_OF_THE_FARMERS = {
     "risk_of_default", "limit_policy", "person_approved", "expert_scorecard",
     # Live lines and people's decisions stand in the store; its own tests supply what they ask.
     "limit_live_lines", "person_declined",
+    # Told only where a lender gives an evidence code another effect than the table has.
+    "veto_evidence", "left_out_evidence", "review_evidence",
 }  # fmt: skip
 
 
@@ -104,7 +106,8 @@ LETTERS = {
     **dict.fromkeys(("area_overdrawn", "area_conflict_registry", "own_overlap"), "area_lowered"),
     "crop_unknown": "review_not_valued",
     **{code: f"review_{code}" for code in (
-        "crop_conflict", "never_bare", "no_crop_cycle", "registry_unclear", "claimed_by_other",
+        "crop_conflict", "never_bare", "no_crop_cycle", "no_field_seen", "registry_unclear",
+        "claimed_by_other",
     )},
     **{code: f"veto_{code}" for code in ("holder_conflict", "claim_refuted", "protected_overlap")},
 }  # fmt: skip

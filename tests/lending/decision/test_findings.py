@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from fieldline.lending.codes import NOT_THE_FARMERS, farmer_remedy
+from fieldline.lending.codes import (
+    EFFECTS,
+    NOT_THE_FARMERS,
+    Effect,
+    evidence_codes,
+    farmer_remedy,
+)
 from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case, ParcelCase
 from fieldline.lending.decision.decision import decide_case
@@ -310,3 +317,24 @@ def test_a_lease_is_asked_for_each_parcel_that_counts_and_for_no_other(case: Cas
     ]  # fmt: skip
     found = list(findings.unproven_leases(parcels(case, *kinds)))
     assert [(f.values["parcel"], f.variant) for f in found] == [("a", ""), ("b", "undeclared")]
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize("code", sorted(evidence_codes()))
+def test_every_code_with_every_effect_is_decided_and_told(
+    case: Case, code: str, effect: Effect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {**evidence_codes(), code: replace(evidence_codes()[code], effect=effect)}
+    monkeypatch.setattr(findings, "evidence_codes", lambda: table)
+    one = parcels(case, {"codes": (code,), "effect": effect})
+    decision = decide_case(one)
+    wants = {"block": "decline", "review": "review"}.get(effect, "approve")
+    assert decision.access == wants
+    told = decision.reasons[0]
+    if effect in ("block", "review"):
+        kind = {"block": "veto", "review": "review"}[effect]
+        assert told.code in (f"{kind}_{code}", f"{kind}_evidence")
+        assert "{" not in told.english + told.chinese
+        if told.code.endswith("_evidence"):
+            assert table[code].english[1:] in told.english
+            assert table[code].chinese in told.chinese

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from fieldline.lending.codes import evidence_codes, reason_codes
+from fieldline.lending.codes import EFFECTS, evidence_codes, known_effect, reason_codes
 from fieldline.lending.decision.case import RiskCase
 from fieldline.lending.decision.reasons import Finding, risk_findings, tell
 from fieldline.lending.risk.features import FEATURES
+from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.reference import crops
 
 
@@ -169,3 +170,8 @@ def test_late_loans_are_told_as_counts(late: int, finished: int, on_record: int,
 def test_late_loans_that_nobody_knows_of_are_told_as_unknown() -> None:
     blank = risk_of({"late_share": 0.9}, {"late_share": 1.0, "prior_loans": 0.0})
     assert tell(risk_findings(blank))[0].english.startswith("Which of your finished loans")
+
+
+def test_an_effect_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UserError, match=r"evidence_codes.csv gives x the effect 'stop'.*lower"):
+        known_effect("evidence_codes.csv", "x", "stop", EFFECTS)
