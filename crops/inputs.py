@@ -79,7 +79,11 @@ PRICES = InputSchema(
         InputColumn("crop", "crop", "Crop, by code or name of data/crops.csv or crop_names.csv",
                     required=True, needed=True),
         InputColumn("date", "date", "Day of the price; a month (2024-04, 2024M04, Apr 2024, "
-                    "2024年4月) stands for its last day", required=True, needed=True, months=True),
+                    "2024年4月) stands for its last day, and so does a day that every row of a "
+                    "monthly series names (the 1st, the 15th)", required=True, needed=True,
+                    months=True),
+        InputColumn("published_on", "date", "Day from which the price was public; not said: its "
+                    "own day"),
         InputColumn("price", "number", "Price, above zero; a unit beside the number or in brackets "
                     "in the header counts as `unit`", unit="as `unit` says", required=True,
                     needed=True, minimum=0.0, unit_column="unit"),

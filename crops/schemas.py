@@ -144,7 +144,7 @@ YIELDS = TableSchema(
         Column("prior_source", pa.string(), "Source and years of the prior"),
         Column("shared_log_sd", pa.float64(), "Log sd of the shock shared by shock_group", nullable=True, minimum=0),
         Column("own_log_sd", pa.float64(), "Log sd of the parcel's own error", nullable=True, minimum=0),
-        Column("shock_group", pa.string(), "Parcels that share a yield shock: crop and weather cell"),
+        Column("shock_group", pa.string(), "Parcels that share a yield shock: crop and harvest year"),
         Column("price_q10_minor", pa.int64(), "Lower price per tonne", "minor/t", nullable=True, minimum=0),
         Column("price_q50_minor", pa.int64(), "Median price per tonne", "minor/t", nullable=True, minimum=0),
         Column("price_q90_minor", pa.int64(), "Upper price per tonne", "minor/t", nullable=True, minimum=0),

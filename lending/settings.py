@@ -179,6 +179,13 @@ class PolicySettings(Section):
     next_year_spread: Decimal = Field(Decimal("1"), ge=1, le=3)
     """Caution on the spread of next season's county yield, which holds already how few years are
     known."""
+    crops_yield_correlation: float = Field(0.3, ge=0, le=1)
+    """Correlation of two crops' county yields in one year (log); assumption: between winter wheat
+    and maize it is .02 (Spain, half irrigated) and .16 (Netherlands) on CY-Bench, between summer
+    crops more."""
+    crops_price_correlation: float = Field(0.55, ge=0, le=1)
+    """Correlation of two crops' prices over the months to the sale (log; World Bank, six crops,
+    6 and 12 months: .51 to .62)."""
     declared_crop_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
     """Chance given to a declared crop that is not up yet; the rest goes by what the county's
     parcels grew; assumption."""

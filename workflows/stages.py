@@ -327,9 +327,7 @@ STAGES: tuple[Stage, ...] = (
         "Yield and value",
         reads={
             "crops": Artifact("crops.parquet"), "growth": Artifact("growth.parquet"),
-            "hazards": Artifact("hazards.parquet"),
-            "weather_cells": Artifact("weather_cells.parquet"),
-            "fields": Artifact("fields.parquet"),
+            "hazards": Artifact("hazards.parquet"), "fields": Artifact("fields.parquet"),
             "county_yields": Source("county_yields"), "prices": Source("prices"),
             "survey": Source("survey"),
             "earlier_crops": Artifact("crops.parquet", earlier=True),

@@ -33,6 +33,9 @@ from fieldline.pipeline.records.money import minor_units
 
 _MONTH_DAYS = 30.4375
 _MIN_CHANGES = 12
+_MONTH_LABELS = (1, 15)
+_MONTHS_TELL = 6
+"""Months that a series must tell by one day before that day is taken for the month's name."""
 Z80 = 1.2815515655446004
 _LOG = logging.getLogger(__name__)
 
@@ -101,7 +104,29 @@ def price_rows(
     if layout != "long" or is_pink_sheet(path):
         return read_monthly(path, layout), []
     table = read_input(path, PRICES, Reading(currency, columns or {}, "inputs"))
-    return table.frame, table.problems
+    return table.frame.assign(date=month_ends(table.frame)), table.problems
+
+
+def month_ends(frame: pd.DataFrame) -> pd.Series[Any]:
+    """Return the dates of prices, those of monthly means moved to the month's last day.
+
+    Offices date a month's mean by its 1st or its 15th. A crop's series is one where each of half a
+    year's rows or more stands in a month of its own and all name the same of these days: nobody
+    knew its mean before the month was over.
+
+    Args:
+        frame: Columns `crop`, `date` and `source`, missing where unreadable.
+    """
+    dates = frame["date"]
+    known = dates.notna() & frame["crop"].notna()
+    by = [frame.loc[known, "crop"], frame.loc[known, "source"].fillna("")]
+    days = dates[known].dt.day.groupby(by)
+    months = dates[known].dt.to_period("M").groupby(by)
+    named = days.transform("min").isin(_MONTH_LABELS) & (days.transform("nunique") == 1)
+    single = months.transform("nunique") == days.transform("size")
+    monthly = named & single & (days.transform("size") >= _MONTHS_TELL)
+    moved = dates[known] + pd.offsets.MonthEnd(0)
+    return dates.where(~known, dates[known].where(~monthly, moved))
 
 
 def price_problems(
@@ -141,8 +166,10 @@ def _problem(
     bracket = price_bracket(record["crop"], currency)
     if bracket is not None and not bracket[0] <= record["price"] * unit.per_tonne <= bracket[1]:
         return "price", "input_implausible", f"{record['price']:g} {record['unit']}"
-    if record["date"].date() > as_of:
-        return "date", "input_after_as_of", str(record["date"].date())
+    told = record.get("published_on")
+    public = record["date"] if told is None or pd.isna(told) else max(told, record["date"])
+    if public.date() > as_of:
+        return "date", "input_after_as_of", str(public.date())
     return None
 
 

@@ -76,7 +76,6 @@ def run_yields(
     crops: Path,
     growth: Path,
     hazards: Path,
-    weather_cells: Path,
     county_yields: Path | None,
     prices: Path | None,
     survey: Path | None,
@@ -103,7 +102,6 @@ def run_yields(
         crops: `crops.parquet`.
         growth: `growth.parquet`.
         hazards: `hazards.parquet`.
-        weather_cells: `weather_cells.parquet`; crop and cell form the shock group.
         county_yields: County yield statistics, if any.
         prices: Price table, if any.
         survey: Survey of this season with crop cuts, if any.
@@ -146,8 +144,7 @@ def run_yields(
     known = {} if series is None else crop_prices(series, season.as_of, settings)
     costs = cash_costs(settings.cost_file, settings.cost_region, currency) if known else {}
     valuation = Valuation(priors, known, costs, model, name, currency)
-    cells = read_table(weather_cells, ["parcel_id", "cell_id"]).set_index("parcel_id")["cell_id"]
-    rows = _rows(table, cells.to_dict(), valuation)
+    rows = _rows(table, season.end.year, valuation)
     write_table(pd.DataFrame(rows, columns=YIELDS.names), YIELDS, out)
     per_crop = crop_values(valuation, season, settings, series)
     write_table(per_crop, CROP_VALUES, out_crops)
@@ -224,7 +221,7 @@ def _cuts(
     return joined.assign(log_ratio=np.log(ratio))[columns]
 
 
-def _rows(table: pd.DataFrame, cells: dict[Any, Any], valuation: Valuation) -> list[dict[str, Any]]:
+def _rows(table: pd.DataFrame, year: int, valuation: Valuation) -> list[dict[str, Any]]:
     chosen = [_crop_of(row, valuation) for row in table.to_dict("records")]
     names: pd.Series[Any] = pd.Series(
         np.asarray([crop for crop, _ in chosen], dtype=object), index=table.index
@@ -232,10 +229,7 @@ def _rows(table: pd.DataFrame, cells: dict[Any, Any], valuation: Valuation) -> l
     valued = table.assign(crop=names, basis=[basis for _, basis in chosen])
     errors = yield_errors(valued.assign(crop=valued["crop"].fillna("")), valuation)
     records = zip(valued.to_dict("records"), errors, strict=True)
-    return [
-        _row(record, str(cells.get(record["parcel_id"], "")), error, valuation)
-        for record, error in records
-    ]
+    return [_row(record, year, error, valuation) for record, error in records]
 
 
 def _crop_of(row: dict[Any, Any], valuation: Valuation) -> tuple[str | None, str]:
@@ -249,13 +243,13 @@ def _crop_of(row: dict[Any, Any], valuation: Valuation) -> tuple[str | None, str
 
 
 def _row(
-    record: dict[Any, Any], cell: str, error: YieldError, valuation: Valuation
+    record: dict[Any, Any], year: int, error: YieldError, valuation: Valuation
 ) -> dict[str, Any]:
     crop = record["crop"] if isinstance(record["crop"], str) else None
     row: dict[str, Any] = dict.fromkeys(YIELDS.names)
     row |= {
         "parcel_id": record["parcel_id"], "crop": crop, "crop_basis": record["basis"],
-        "prior_source": "", "shock_group": f"{crop}|{cell}" if crop else "", "price_source": "",
+        "prior_source": "", "shock_group": f"{crop}|{year}" if crop else "", "price_source": "",
         "currency": valuation.currency, "model": valuation.model_name,
     }  # fmt: skip
     if crop is None:

@@ -85,6 +85,8 @@ ABSENT: dict[str, dict[str, Any]] = {
         "guarantee_share": "0",
         "own_level_share": "0",
         "next_year_spread": "1",
+        "crops_yield_correlation": 0.0,
+        "crops_price_correlation": 0.0,
         "declared_crop_share": "1",
         "rotation_prior": 1.0,
         "rotation_least": 0.0,

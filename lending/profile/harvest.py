@@ -2,21 +2,22 @@
 
 Owns which harvest that is (the one on the field, the one still to be sown this season, or next
 season's), which crops it may be with what chance, and how far yield and price may stray by then.
-Everything is reckoned by `repayment_harvests`, so that a better forecast takes the place of that
-one function. Joint draws and what a harvest must pay for are elsewhere.
+`season_harvests` and `next_harvests` say the same of either harvest, whichever repays. Joint draws
+and what a harvest must pay for are elsewhere.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fieldline.lending.profile.crop_value import CropValue, Norm, county_norms, date_of
 from fieldline.lending.profile.rotation import Rotation
 from fieldline.lending.schemas import HARVESTS
 from fieldline.lending.settings import PolicySettings
@@ -36,77 +37,6 @@ class Horizon:
     def end(self) -> dt.date:
         """Last day of the line."""
         return self.as_of + dt.timedelta(days=self.tenor_days)
-
-
-@dataclass(frozen=True)
-class CropValue:
-    """A row of CROP_VALUES of a crop that can be valued."""
-
-    crop: str
-    prior_t_ha: float
-    years_log_sd: float
-    own_log_sd: float
-    price_minor: int
-    price_log_sd: float
-    """Log sd of the price over `price_days` ..."""
-    price_log_sd_year: float
-    """... and over a year."""
-    price_days: int
-    cost_minor: int
-    harvest_from: dt.date | None
-    harvest_by: dt.date | None
-    sown_by: dt.date | None = None
-    """Last day on which it is sown by its template."""
-
-    def price_sd(self, days: int) -> float:
-        """Return the log sd of the price some days ahead: variances in proportion to the days."""
-        near, far = self.price_log_sd**2, self.price_log_sd_year**2
-        if days <= self.price_days or self.price_days >= _YEAR_DAYS:
-            return self.price_log_sd
-        part = (min(days, _YEAR_DAYS) - self.price_days) / (_YEAR_DAYS - self.price_days)
-        return float(np.sqrt((near + part * (far - near)) * max(1.0, days / _YEAR_DAYS)))
-
-
-def crop_values_of(table: pd.DataFrame) -> dict[str, CropValue]:
-    """Return the crops that have a yield, a price and a cost, by crop."""
-    needed = [
-        "prior_t_ha", "years_log_sd", "price_q50_minor", "price_log_sd", "price_log_sd_year",
-        "cost_per_ha_minor",
-    ]  # fmt: skip
-    known = table[table[needed].notna().all(axis=1)]
-    return {
-        str(row["crop"]): CropValue(
-            str(row["crop"]), float(row["prior_t_ha"]), float(row["years_log_sd"]),
-            float(row["own_log_sd"]), int(row["price_q50_minor"]), float(row["price_log_sd"]),
-            float(row["price_log_sd_year"]), int(row["price_days"]), int(row["cost_per_ha_minor"]),
-            _date(row["harvest_from"]), _date(row["harvest_by"]), _date(row["sown_by"]),
-        )
-        for row in known.to_dict("records")
-    }  # fmt: skip
-
-
-def _date(value: Any) -> dt.date | None:
-    return None if pd.isna(value) else pd.Timestamp(value).date()
-
-
-@dataclass(frozen=True)
-class Norm:
-    """What this season's parcels of a crop say of the next."""
-
-    shift: float
-    """Median log departure from the county's prior: the year's, and no parcel's own."""
-    own_log_sd: float
-    """Median log error of a parcel, as crop cuts of this county showed it."""
-
-
-def county_norms(parcels: pd.DataFrame) -> dict[str, Norm]:
-    """Return the norm of every crop that any parcel of this season is valued by."""
-    names = ["yield_q50_t_ha", "prior_t_ha", "own_log_sd"]
-    known = parcels[parcels[names].notna().all(axis=1) & parcels["crop"].notna()]
-    known = known[(known["yield_q50_t_ha"] > 0) & (known["prior_t_ha"] > 0)]
-    shift = np.log(known["yield_q50_t_ha"].astype(float) / known["prior_t_ha"].astype(float))
-    medians = known.assign(shift=shift).groupby("crop")[["shift", "own_log_sd"]].median()
-    return {str(crop): Norm(*map(float, row)) for crop, row in medians.iterrows()}
 
 
 def repayment_harvests(
@@ -129,6 +59,72 @@ def repayment_harvests(
         `HARVESTS` rows; a parcel without a harvest in the tenor, or whose crop nobody knows, has
         one row without a value.
     """
+    return _reckoned(
+        parcels, values, lambda row, known: _harvest_of(row, known, rotation, horizon, policy)
+    )
+
+
+def season_harvests(
+    parcels: pd.DataFrame, values: Mapping[str, CropValue], as_of: dt.date
+) -> pd.DataFrame:
+    """Return this season's harvest of every parcel whose crop was seen, in or still standing.
+
+    Args:
+        parcels: As of `repayment_harvests`.
+        values: What is known of each crop.
+        as_of: Knowledge date: the less of a season is still to come, the surer it is.
+
+    Returns:
+        `HARVESTS` rows; a parcel whose crop nobody knows has one without a value.
+    """
+
+    def season(row: Mapping[str, Any], known: Mapping[str, CropValue]) -> Iterator[dict[str, Any]]:
+        own = _proven(row, known)
+        crop = None if "crop_not_yet_up" in row["codes"] else own["crop"]
+        value = known.get(str(crop))
+        yield _nothing(own, "none") if crop is None else _standing(own, value, Horizon(as_of, 0))
+
+    return _reckoned(parcels, values, season)
+
+
+def next_harvests(
+    parcels: pd.DataFrame,
+    values: Mapping[str, CropValue],
+    rotation: Rotation,
+    as_of: dt.date,
+    policy: PolicySettings,
+) -> pd.DataFrame:
+    """Return the harvest after this season's of every parcel, with its crops and their chances.
+
+    Args:
+        parcels: As of `repayment_harvests`.
+        values: What is known of each crop.
+        rotation: Chances of the next crop.
+        as_of: Knowledge date.
+        policy: Shares and spreads of the forecast.
+
+    Returns:
+        `HARVESTS` rows; a parcel whose crop nobody knows has one without a value.
+    """
+    two_years = Horizon(as_of, 2 * _YEAR_DAYS)
+
+    def ahead(row: Mapping[str, Any], known: Mapping[str, CropValue]) -> Iterator[dict[str, Any]]:
+        own = _proven(row, known)
+        waiting = "crop_not_yet_up" in row["codes"]
+        own |= {"crop": str(row["declared_crop"])} if waiting else {}
+        if own["crop"] is None:
+            yield _nothing(own, "none")
+        else:
+            yield from _following(own, known, rotation, two_years, policy)
+
+    return _reckoned(parcels, values, ahead)
+
+
+_Of = Callable[[Mapping[str, Any], Mapping[str, CropValue]], Iterator[dict[str, Any]]]
+
+
+def _reckoned(parcels: pd.DataFrame, values: Mapping[str, CropValue], of: _Of) -> pd.DataFrame:
+    """Return the rows that are reckoned of each parcel, crops valued as this county showed them."""
     norms = county_norms(parcels)
     known = {
         crop: replace(value, own_log_sd=norms[crop].own_log_sd) if crop in norms else value
@@ -137,11 +133,10 @@ def repayment_harvests(
     rows = [
         row
         for parcel in parcels.to_dict("records")
-        for row in _harvest_of(
-            {str(k): v for k, v in parcel.items()} | {"norm": norms.get(str(parcel["crop"]))},
-            known, rotation, horizon, policy,
+        for row in of(
+            {str(k): v for k, v in parcel.items()} | {"norm": norms.get(str(parcel["crop"]))}, known
         )
-    ]  # fmt: skip
+    ]
     frame = pd.DataFrame(rows, columns=HARVESTS.names)
     whole = {"price_q50_minor": "Int64", "cost_per_ha_minor": "Int64"}
     return frame.astype(whole).sort_values(["parcel_id", "crop"], kind="stable")
@@ -160,9 +155,17 @@ def _harvest_of(
     elif own["crop"] is None:
         yield _nothing(own, "none")
     elif _stands(own, values.get(str(own["crop"])), horizon):
-        yield _standing(own, values.get(str(own["crop"])), horizon)
+        yield _within(own, values.get(str(own["crop"])), horizon)
     else:
         yield from _following(own, values, rotation, horizon, policy)
+
+
+def _within(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon) -> dict[str, Any]:
+    """Return the harvest on the field; one that begins after the tenor repays nothing."""
+    first = value.harvest_from if value is not None else None
+    if first is not None and max(first, horizon.as_of) > horizon.end:
+        return _nothing(row, "none")
+    return _standing(row, value, horizon)
 
 
 def _proven(row: Mapping[str, Any], values: Mapping[str, CropValue]) -> dict[str, Any]:
@@ -171,21 +174,28 @@ def _proven(row: Mapping[str, Any], values: Mapping[str, CropValue]) -> dict[str
     A proven crop that the images did not see is worth the county's yield, not the parcel's own.
     """
     seen = {**row, "crop": None if pd.isna(row["crop"]) else str(row["crop"])}
-    proven = row.get("proven_crop")
-    if proven is None or pd.isna(proven) or proven == seen["crop"] or proven not in values:
+    paper = row.get("proven_crop")
+    if paper is None or pd.isna(paper) or paper == seen["crop"] or paper not in values:
         return seen
-    return seen | _valued(values[str(proven)], 0.0, str(row["shock_group"])) | {
-        "crop": str(proven), "crop_basis": "proven", "prior_t_ha": values[str(proven)].prior_t_ha,
+    value, year = values[str(paper)], str(row["shock_group"]).partition("|")[2]
+    return seen | _valued(value, 0.0, year) | {
+        "crop": str(paper), "crop_basis": "proven", "prior_t_ha": value.prior_t_ha,
     }  # fmt: skip
 
 
-def _valued(value: CropValue, shift: float, group: str) -> dict[str, Any]:
-    """Return the value of a crop on a parcel whose level lies off the county's by a log shift."""
+def _valued(value: CropValue, shift: float, year: str) -> dict[str, Any]:
+    """Return the value of a crop on a parcel whose level lies off the county's by a log shift.
+
+    Args:
+        value: What is known of the crop.
+        shift: Log departure of the parcel's level.
+        year: Year of the harvest: what parcels of the crop share.
+    """
     return {
         "yield_q50_t_ha": value.prior_t_ha * float(np.exp(shift)),
         "shared_log_sd": value.years_log_sd,
         "own_log_sd": value.own_log_sd,
-        "shock_group": f"{value.crop}|{group.partition('|')[2]}",
+        "shock_group": f"{value.crop}|{year}",
         "price_q50_minor": value.price_minor,
         "price_log_sd": value.price_log_sd,
         "cost_per_ha_minor": value.cost_minor,
@@ -194,7 +204,7 @@ def _valued(value: CropValue, shift: float, group: str) -> dict[str, Any]:
 
 def _stands(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon) -> bool:
     """Whether the crop of this season is still on the field."""
-    cut, begun = _date(row["harvest_date"]), _date(row["sos"])
+    cut, begun = date_of(row["harvest_date"]), date_of(row["sos"])
     if cut is not None:
         return cut > horizon.as_of
     over = value is not None and value.harvest_by is not None and value.harvest_by < horizon.as_of
@@ -202,15 +212,17 @@ def _stands(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon) -
 
 
 def _standing(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon) -> dict[str, Any]:
-    """Return the harvest on the field; the part of its season still to come may bring any year."""
+    """Return this season's harvest: what is known of it by now, and of what is still to come as
+    much as of any year."""
     by = None if value is None else value.harvest_by
-    by = _date(row["harvest_date"]) or by
+    by = date_of(row["harvest_date"]) or by
     shared = row["shared_log_sd"]
-    begun = _date(row["sos"])
+    begun = date_of(row["sos"])
     if value is not None and by is not None and begun is not None and not pd.isna(shared):
         length = max(1, (by - begun).days)
         left = min(1.0, max(0, (by - horizon.as_of).days) / length)
-        shared = float(np.hypot(float(shared), np.sqrt(left) * value.years_log_sd))
+        unseen = max(0.0, value.years_log_sd**2 - float(shared) ** 2)
+        shared = float(np.sqrt(float(shared) ** 2 + left * unseen))
     return _row(row, 1.0, "standing", by, {**row, "shared_log_sd": shared})
 
 
@@ -292,7 +304,8 @@ def _mixed(
         value = values[crop]
         by = _later(value.harvest_by, seasons)
         days = 0 if by is None else max(0, (by - horizon.as_of).days)
-        told = _valued(value, shift, str(row["shock_group"])) | {
+        year = horizon.as_of.year + seasons if by is None else by.year
+        told = _valued(value, shift, str(year)) | {
             "crop": crop,
             "crop_basis": basis[crop],
             "shared_log_sd": value.years_log_sd * float(policy.next_year_spread),

@@ -1,8 +1,9 @@
 """Income: quantiles of a sum of parcels that share weather and market.
 
-Owns the joint draws. Yields of one shock group move together, prices of one crop move together and
-each parcel errs by itself, so the lower quantile of a sum is drawn, never added. Every stream is
-seeded by the name of what it shakes: a farmer's income depends on no other farmer and no order.
+Owns the joint draws. Yields of one crop and harvest year move together over the county, those of
+its crops in one year and prices of all crops move partly together, and each parcel errs by itself,
+so the lower quantile of a sum is drawn, never added. Every stream is seeded by the name of what it
+shakes: a farmer's income depends on no other farmer and no order.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class ParcelValue:
     own_log_sd: float
     """Log sd of the parcel's own yield error."""
     shock_group: str
+    """Crop and harvest year, `maize|2025`."""
     price_minor_t: float
     """Median price per tonne."""
     price_log_sd: float
@@ -72,6 +74,10 @@ class IncomeModel:
     """Share of a yield that must be lost before insurance pays."""
     insurance_share: float = 0.0
     """Share of the sum insured times the loss that is counted on."""
+    crops_yield_correlation: float = 0.0
+    """Correlation of the log yields of two crops in one harvest year."""
+    crops_price_correlation: float = 0.0
+    """Correlation of the log prices of two crops."""
 
     def draw(self, parcel: ParcelValue) -> Draws:
         """Return draws of one parcel's income net of its charges, minor units.
@@ -80,9 +86,14 @@ class IncomeModel:
         cost - rent - premium), with lognormal yield and price; insurance makes good part of a lost
         yield, never of a price.
         """
-        yield_log = parcel.shared_log_sd * self._shared(f"yield:{parcel.shock_group}")
+        year = parcel.shock_group.partition("|")[2]
+        yield_log = parcel.shared_log_sd * self._common(
+            f"year:{year}", f"yield:{parcel.shock_group}", self.crops_yield_correlation
+        )
         own = self._stream(f"parcel:{parcel.parcel_id}")
-        price_log = parcel.price_log_sd * self._shared(f"price:{parcel.crop}")
+        price_log = parcel.price_log_sd * self._common(
+            "market", f"price:{parcel.crop}", self.crops_price_correlation
+        )
         grown = yield_log + parcel.own_log_sd * own
         kept = (1 - self.loss_share) * (1 - parcel.crop_share)
         gross = parcel.yield_t_ha * parcel.price_minor_t * kept * np.exp(grown + price_log)
@@ -112,6 +123,11 @@ class IncomeModel:
         levels = [NormalDist().inv_cdf(p) if 0 < p < 1 else float("inf") for p in bounds]
         chosen = np.searchsorted(np.array(levels), self._stream(f"crop:{parcel_id}"))
         return np.asarray(np.choose(chosen, [self.draw(value) for value in crops]))
+
+    def _common(self, common: str, own: str, correlation: float) -> Draws:
+        """Return standard normal draws that correlate with all others of the same common name."""
+        shared, apart = np.sqrt(correlation), np.sqrt(1 - correlation)
+        return np.asarray(shared * self._shared(common) + apart * self._shared(own))
 
     def _shared(self, name: str) -> Draws:
         return _shared_stream(self.seed, name, self.draws)

@@ -29,12 +29,15 @@ from fieldline.lending.documents.table import DOCUMENTS, read_documents
 from fieldline.lending.evidence.leases import counted_at_harvest
 from fieldline.lending.inputs import APPLICATIONS
 from fieldline.lending.profile.applications import Application, applications_of
+from fieldline.lending.profile.crop_value import crop_values_of
 from fieldline.lending.profile.harvest import (
     Horizon,
-    crop_values_of,
+    next_harvests,
     repayment_harvests,
+    season_harvests,
 )
 from fieldline.lending.profile.income import Draws, IncomeModel, ParcelValue, quantiles
+from fieldline.lending.profile.outlooks import Outlooks, added, outlooks_of
 from fieldline.lending.profile.proofs import (
     OffFarm,
     guaranteed_amounts,
@@ -43,6 +46,7 @@ from fieldline.lending.profile.proofs import (
     with_proofs,
 )
 from fieldline.lending.profile.rotation import Rotation, seen_or_declared
+from fieldline.lending.profile.weighted import mean_of, summed, weighted
 from fieldline.lending.profile.worth import COUNTS, join_parcels, parcel_values
 from fieldline.lending.schemas import HARVESTS, PROFILES
 from fieldline.lending.settings import PolicySettings
@@ -84,6 +88,8 @@ class Party:
     """Guaranteed for the farmer by others ..."""
     guaranteeing_minor: int = 0
     """... and by the farmer for others."""
+    outlooks: Outlooks = field(default_factory=Outlooks)
+    """This season's harvest and the next one, whichever repays."""
     outside: tuple[Guarantee, ...] = ()
     """Those for the farmer whose guarantor farms nothing in the county."""
 
@@ -143,18 +149,12 @@ def _farmer_party(
         # Rounded down: what is not known to have been deducted is not added back.
         crop_cost_minor=int(sum(value.chance * value.charges_minor for value in harvests)),
         conflicts=sum(conflicting(codes) for codes in own["codes"]),
-        stability=_weighted(usable, "stability"),
-        hazard=_weighted(usable, "hazard_index"),
+        stability=weighted(usable, "stability"),
+        hazard=weighted(usable, "hazard_index"),
         thick=bool((~usable["thin_file"].fillna(True).astype("bool")).any())
         or application.prior_loans > 0,
         application=application,
     )
-
-
-def _weighted(parcels: pd.DataFrame, column: str) -> tuple[float, float]:
-    known = parcels[parcels[column].notna()]
-    area = known["evidence_area_m2"]
-    return float((known[column].astype("float64") * area).sum()), float(area.sum())
 
 
 def share_needs(members: Sequence[Party], policy: PolicySettings, currency: str) -> None:
@@ -199,8 +199,8 @@ def household_party(members: Sequence[Party]) -> Party:
         draws=np.sum([m.draws for m in members], axis=0),
         crop_cost_minor=sum(m.crop_cost_minor for m in members),
         conflicts=sum(m.conflicts for m in members),
-        stability=_added([m.stability for m in members]),
-        hazard=_added([m.hazard for m in members]),
+        stability=summed([m.stability for m in members]),
+        hazard=summed([m.hazard for m in members]),
         thick=any(m.thick for m in members),
         farmers=len(members),
         application=Application(
@@ -212,6 +212,7 @@ def household_party(members: Sequence[Party]) -> Party:
             prior_late=sum(m.application.prior_late for m in members),
             finished_loans=sum(m.application.finished_loans for m in members),
         ),
+        outlooks=added([m.outlooks for m in members]),
         need_minor=sum(m.need_minor for m in members),
         off_farm_minor=_sum_known([m.off_farm_minor for m in members]),
         elsewhere_minor=sum(m.elsewhere_minor for m in members),
@@ -223,10 +224,6 @@ def household_party(members: Sequence[Party]) -> Party:
 def _sum_known(amounts: Sequence[int | None]) -> int | None:
     known = [amount for amount in amounts if amount is not None]
     return sum(known) if known else None
-
-
-def _added(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    return sum(part[0] for part in parts), sum(part[1] for part in parts)
 
 
 def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
@@ -244,6 +241,7 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "income_q10_minor": low,
         "income_q50_minor": middle,
         "income_q90_minor": high,
+        **party.outlooks.columns(),
         "crop_cost_minor": party.crop_cost_minor,
         "debt_service_minor": party.application.debt_minor,
         "off_farm_minor": party.off_farm_minor,
@@ -256,8 +254,8 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "household_size": party.application.household_size,
         "joint_members": party.application.joint,
         "requested_minor": party.application.requested_minor,
-        "stability": _mean(party.stability),
-        "hazard_index": _mean(party.hazard),
+        "stability": mean_of(party.stability),
+        "hazard_index": mean_of(party.hazard),
         "conflicts": party.conflicts,
         "prior_loans": party.application.prior_loans,
         "prior_late": party.application.prior_late,
@@ -265,10 +263,6 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "thin_file": not party.thick,
         "currency": currency,
     }
-
-
-def _mean(weighted: tuple[float, float]) -> float | None:
-    return weighted[0] / weighted[1] if weighted[1] > 0 else None
 
 
 def profile_frame(
@@ -295,7 +289,8 @@ def profile_frame(
         rows.append(profile_row(household_party(members), "household", currency))
         rows.extend(profile_row(member, "farmer", currency) for member in members)
     frame = pd.DataFrame(rows, columns=PROFILES.names)
-    return frame.astype({"requested_minor": "Int64", "off_farm_minor": "Int64"})
+    whole = [name for name in PROFILES.names if "_income_" in name]
+    return frame.astype(dict.fromkeys([*whole, "requested_minor", "off_farm_minor"], "Int64"))
 
 
 def _outcome(party: Party) -> Outcome:
@@ -371,20 +366,31 @@ def run_profile(
         read_table(evidence), read_table(yields), read_table(growth), read_table(hazards), known
     )
     crops = seen_or_declared(dict(zip(known["parcel_id"], known["crops"], strict=True)), parcels)
-    harvests = repayment_harvests(
-        parcels, crop_values_of(read_table(crop_values)), Rotation(crops, policy),
-        Horizon(as_of, policy.tenor_days), policy,
-    )  # fmt: skip
-    parcels = counted_at_harvest(parcels, harvests)
+    known_values, rotation = crop_values_of(read_table(crop_values)), Rotation(crops, policy)
+    horizon = Horizon(as_of, policy.tenor_days)
+    harvests = repayment_harvests(parcels, known_values, rotation, horizon, policy)
     owners = dict(zip(parcels["parcel_id"], parcels["farmer_id"], strict=True))
-    values = parcel_values(parcels, harvests, parcel_papers(papers, owners), policy, currency)
+    of_parcels = parcel_papers(papers, owners)
+
+    def valued(found: pd.DataFrame) -> dict[str, list[ParcelValue]]:
+        counted = counted_at_harvest(parcels, found)
+        return parcel_values(counted, found, of_parcels, policy, currency)
+
+    values = valued(harvests)
     proofs = farmer_papers(papers)
     read = with_proofs(applications_of(people["farmer_id"].astype("str"), filed, policy), proofs)
     model = IncomeModel(
         policy.draws, policy.seed, float(policy.harvest_loss_share),
         float(policy.insurance_trigger), float(policy.insurance_share),
+        policy.crops_yield_correlation, policy.crops_price_correlation,
     )  # fmt: skip
-    parties = farmer_parties(people, parcels, values, read, model)
+    parties = farmer_parties(people, counted_at_harvest(parcels, harvests), values, read, model)
+    both = outlooks_of(
+        owners, valued(season_harvests(parcels, known_values, as_of)),
+        valued(next_harvests(parcels, known_values, rotation, as_of, policy)), model,
+    )  # fmt: skip
+    for party in parties:
+        party.outlooks = both.get(party.party_id, party.outlooks)
     write_table(harvests, HARVESTS, out_harvests)
     write_table(profile_frame(parties, policy, currency, proofs), PROFILES, out)
     write_outcomes([_outcome(party) for party in parties], outcomes)

@@ -56,6 +56,7 @@ CRS = "EPSG:32650"
 EAST, NORTH = 500_000.0, 3_800_000.0
 BY_HAND = PolicySettings(tenor_days=330, min_limit=Decimal(500), line_cost=Decimal(0))
 """The product that the figures of these tests are worked out for by hand."""
+_CYCLES = [name for name in GROWTH.names if name.startswith("cycle_")]
 
 
 def pseudonym(name: str) -> str:
@@ -219,16 +220,19 @@ class County:
             {
                 "clear_dates": 20, "sos": p.get("sos", dt.date(2024, 5, 10)),
                 "harvest_date": p.get("harvest_date"), "cycles": 1, "curve_step_days": 5,
-                "curve": [],
+                "curve": [], **{key: [] for key in _CYCLES},
             }
             for p in seen
         ], seen)  # fmt: skip
         self._crop_values(seen)
-        self._table(HAZARDS, [{"hazard_index": p.get("hazard", 20.0)} for p in seen], seen)
+        self._table(HAZARDS, [
+            {"hazard_index": p.get("hazard", 20.0), "unknown_days": 0} for p in seen
+        ], seen)  # fmt: skip
         self._table(HISTORY, [
             {
                 "seasons": 2, "idle_seasons": 0, "crops": [], "stability": p.get("stability", 0.9),
                 "regularity": 0.9, "thin_file": p.get("thin_file", False),
+                "grown_seasons": 2,
             }
             for p in seen
         ], seen)  # fmt: skip

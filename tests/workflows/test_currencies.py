@@ -98,7 +98,6 @@ def value(
     run_yields(
         crops=run.folder / "crops.parquet", growth=run.folder / "growth.parquet",
         hazards=run.folder / "hazards.parquet", fields=run.folder / "fields.parquet",
-        weather_cells=run.folder / "weather_cells.parquet",
         county_yields=source / "county_yields.csv", prices=folder / "prices.csv",
         survey=source / "survey_2024.csv", earlier_surveys=[source / "survey_2023.csv"],
         earlier_crops=[before / "crops.parquet"], earlier_growth=[before / "growth.parquet"],

@@ -16,7 +16,7 @@ import pandas as pd
 from fieldline.crops.inputs import COUNTY_YIELDS, LABELLED, PRICES, SURVEY
 from fieldline.crops.recognise.labels import read_survey, survey_problems
 from fieldline.crops.value.pinksheet import is_pink_sheet
-from fieldline.crops.value.prices import price_problems
+from fieldline.crops.value.prices import month_ends, price_problems
 from fieldline.crops.value.priors import Knowing, own_county, read_yields, yield_problems
 from fieldline.lending.documents.table import DOCUMENTS, account_documents
 from fieldline.lending.inputs import APPLICATIONS, LOANS, PROTECTED, REGISTRY
@@ -85,7 +85,8 @@ def _by_declaration(schema: InputSchema) -> Callable[[Path, Reading], InputTable
 
 
 def _prices(table: InputTable, around: Circumstances) -> list[Problem]:
-    return price_problems(table.frame, table.problems, around.currency, around.as_of)
+    dated = table.frame.assign(date=month_ends(table.frame))
+    return price_problems(dated, table.problems, around.currency, around.as_of)
 
 
 TABLES: dict[str, TableInput] = {

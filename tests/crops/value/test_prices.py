@@ -221,3 +221,40 @@ def test_quantiles_are_symmetric_in_logs():
     price = CropPrice(2000.0, 0.1, AS_OF, "s", False)
     assert price.minor("CNY", 1) * price.minor("CNY", -1) == pytest.approx(200_000**2, rel=1e-4)
     assert price.minor("JPY") == 2000
+
+
+def monthly(path, day, months, extra=""):
+    rows = [f"maize,2018-{m:02d}-{day:02d},{2 + 0.1 * m:.1f},CNY,CNY/kg,s" for m in months]
+    path.write_text("\n".join(["crop,date,price,currency,unit,source", *rows, extra]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("day", [1, 15])
+def test_a_monthly_mean_dated_within_its_month_is_not_known_before_the_month_is_over(tmp_path, day):
+    """August's mean, dated 1 August, is not known on 1 August: July's is."""
+    path = monthly(tmp_path / "p.csv", day, range(1, 13))
+    seen = {as_of: read_prices(path, "long", "CNY", as_of).iloc[-1] for as_of in (
+        dt.date(2018, 8, 1), dt.date(2018, 8, 30), dt.date(2018, 8, 31))}  # fmt: skip
+    assert [row["per_tonne"] for row in seen.values()] == pytest.approx([2700, 2700, 2800])
+    assert seen[dt.date(2018, 8, 1)]["date"] == pd.Timestamp("2018-07-31")
+
+
+def test_days_of_a_market_stay_days(tmp_path):
+    """Five months are too few to tell, and two prices of one month are no month's mean."""
+    few = read_prices(monthly(tmp_path / "a.csv", 1, range(1, 6)), "long", "CNY", AS_OF)
+    assert few["date"].dt.day.tolist() == [1] * 5
+    extra = "maize,2018-03-20,2.4,CNY,CNY/kg,s"
+    more = read_prices(monthly(tmp_path / "b.csv", 1, range(1, 9), extra), "long", "CNY", AS_OF)
+    assert more["date"].dt.day.tolist() == [1, 1, 1, 20, 1, 1, 1, 1, 1]
+
+
+def test_a_price_is_known_from_its_publication_and_a_later_one_changes_nothing(tmp_path):
+    for last in ("9.9", "0.9"):
+        path = tmp_path / "p.csv"
+        path.write_text(
+            "crop,date,price,currency,unit,published_on\nmaize,2018-05-31,2.0,CNY,CNY/kg,\n"
+            "maize,2018-06-30,2.1,CNY,CNY/kg,2018-07-05\n"
+            f"maize,2018-07-31,{last},CNY,CNY/kg,2018-08-03\n"
+        )
+        rows = read_prices(path, "long", "CNY", dt.date(2018, 8, 2))
+        assert rows["per_tonne"].tolist() == [2000, 2100]

@@ -67,7 +67,6 @@ def write_county(folder, season, survey=None):
     growth.to_parquet(folder / "g.parquet")
     flat = {"drought": 0.0, "heat": 0.0, "flood": 0.0}
     pd.DataFrame({"parcel_id": ids, **flat}).to_parquet(folder / "h.parquet")
-    pd.DataFrame({"parcel_id": ids, "cell_id": "w1"}).to_parquet(folder / "w.parquet")
     lines = [f"{c},{y},{v},s" for c, v in (("maize", 8.0), ("rice", 6.0)) for y in (2021, 2022)]
     (folder / "y.csv").write_text("crop,year,yield_t_ha,source\n" + "\n".join(lines) + "\n")
     (folder / "p.csv").write_text(
@@ -76,7 +75,7 @@ def write_county(folder, season, survey=None):
     )
     run_yields(
         crops=folder / "c.parquet", growth=folder / "g.parquet", hazards=folder / "h.parquet",
-        weather_cells=folder / "w.parquet", county_yields=folder / "y.csv",
+        county_yields=folder / "y.csv",
         prices=folder / "p.csv", survey=survey, seasons=[season], currency="CNY",
         settings=SETTINGS, out=folder / "out.parquet", out_crops=folder / "values.parquet",
         card=folder / "card.json", outcomes=folder / "o.parquet",
@@ -92,7 +91,7 @@ def test_value_by_hand_and_the_cheapest_crop_where_in_doubt(tmp_path, season):
     assert told["price_q50_minor"] == 250_000
     assert told["value_q50_per_ha_minor"] == 2_000_000
     assert told["value_q10_per_ha_minor"] < told["value_q50_per_ha_minor"] * 0.8
-    assert told["shock_group"] == "maize|w1"
+    assert told["shock_group"] == "maize|2023"
     assert told["cost_per_ha_minor"] == 620_000
     # rice: 6 t x 3000 = 18,000 against maize 8 t x 2500 = 20,000
     assert rows.loc["doubt", "crop"] == "rice"

@@ -72,6 +72,8 @@ def test_what_old_records_mean_never_changes() -> None:
             "guarantee_share": "0",
             "own_level_share": "0",
             "next_year_spread": "1",
+            "crops_yield_correlation": 0.0,
+            "crops_price_correlation": 0.0,
             "declared_crop_share": "1",
             "rotation_prior": 1.0,
             "rotation_least": 0.0,
@@ -91,7 +93,7 @@ def test_the_document_by_hand(case: Case) -> None:
     later = {
         "farmer": nothing_new, "household": nothing_new, "joint_members": True,
             "risk": {"finished_loans"},
-        "policy": {"currency", "scale_file", "expert_limit_share", "line_cost"},
+        "policy": {"currency", "scale_file", "expert_limit_share", "line_cost", "next_year_spread"},
     }  # fmt: skip
     assert canonical(found) == canonical(
         case.model_dump(

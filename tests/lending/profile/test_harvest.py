@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fieldline.lending.profile.crop_value import CropValue
 from fieldline.lending.profile.harvest import (
-    CropValue,
     Horizon,
+    next_harvests,
     repayment_harvests,
+    season_harvests,
 )
 from fieldline.lending.profile.rotation import Rotation, seen_or_declared
 from fieldline.lending.settings import PolicySettings
@@ -59,8 +61,8 @@ def harvests(
 def test_the_crop_on_the_field_is_the_repayment_harvest_with_what_its_season_still_holds() -> None:
     row = harvests(parcel(), as_of=dt.date(2024, 7, 20)).loc[("a", "maize")]
     assert (row["harvest"], row["harvest_by"]) == ("standing", dt.date(2024, 8, 20))
-    # 31 of the 92 days from 20 May to 20 August are still to come: .05^2 + 31/92 x .1^2
-    assert row["shared_log_sd"] == pytest.approx(np.sqrt(0.05**2 + 31 / 92 * 0.1**2))
+    # 31 of the 92 days from 20 May to 20 August are still to come and may bring any year
+    assert row["shared_log_sd"] == pytest.approx(np.sqrt(61 / 92 * 0.05**2 + 31 / 92 * 0.1**2))
     assert row["yield_q50_t_ha"] == 6.0
 
 
@@ -146,3 +148,40 @@ def test_nobody_knows_the_crop_and_nothing_is_valued() -> None:
     row = harvests(parcel(crop=None, crop_basis="none", yield_q50_t_ha=None)).iloc[0]
     assert (row["harvest"], row["chance"]) == ("none", 1.0)
     assert pd.isna(row["yield_q50_t_ha"])
+
+
+def test_a_crop_on_the_field_that_is_cut_after_the_tenor_repays_nothing() -> None:
+    """Winter wheat in November, cut from July on, and a line of 90 or 300 days."""
+    wheat = replace(crop("wheat", 7, 250_000), sown_by=dt.date(2023, 10, 25))
+    autumn = parcel(crop="wheat", sos=dt.date(2023, 11, 1), shock_group="wheat|2024")
+    told = {
+        tenor: harvests(autumn, as_of=dt.date(2023, 11, 20), tenor=tenor, values={"wheat": wheat})
+        for tenor in (90, 300)
+    }
+    assert told[90]["harvest"].tolist() == ["none"]
+    assert told[90]["yield_q50_t_ha"].isna().all()
+    assert told[300]["harvest"].tolist() == ["standing"]
+
+
+def test_both_harvests_are_told_whichever_repays() -> None:
+    """A parcel that did well, cut in August: its own harvest is sure, the next may be any."""
+    cut = parcel(harvest_date=dt.date(2024, 8, 15), yield_q50_t_ha=7.2, shock_group="maize|2024")
+    others = [parcel(parcel_id=name) for name in "bc"]
+    rows = pd.DataFrame([cut, *others])
+    season = season_harvests(rows, VALUES, AUTUMN).set_index("parcel_id").loc["a"]
+    ahead = next_harvests(rows, VALUES, Rotation([], POLICY), AUTUMN, POLICY)
+    after = ahead.set_index("parcel_id").loc["a"]
+    assert (season["yield_q50_t_ha"], season["shared_log_sd"]) == (7.2, 0.05)
+    assert (season["shock_group"], after["shock_group"]) == ("maize|2024", "maize|2025")
+    assert after["yield_q50_t_ha"] == pytest.approx(6.0 * np.sqrt(1.2))
+    assert after["shared_log_sd"] == pytest.approx(0.1)
+    assert after["harvest_by"] == dt.date(2025, 8, 20)
+
+
+def test_the_nearer_the_harvest_the_surer_this_seasons_estimate() -> None:
+    days = [dt.date(2024, month, 1) for month in (6, 7, 8)] + [AUTUMN]
+    said = [season_harvests(pd.DataFrame([parcel()]), VALUES, day)["shared_log_sd"].iloc[0]
+            for day in days]  # fmt: skip
+    assert said == sorted(said, reverse=True)
+    assert said[0] < 0.1
+    assert said[-1] == pytest.approx(0.05)

@@ -78,3 +78,42 @@ def test_a_parcel_of_two_crops_bears_one_of_them_in_each_draw() -> None:
     total = model.total([rice, maize])
     assert set(np.round(total)) == {1_440_000.0, 1_800_000.0}
     assert (total > 1_500_000).mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_the_lower_tenth_of_a_sum_over_crops_and_years_is_that_of_a_joint_normal() -> None:
+    """Logs by hand: a covariance matrix of six parcels, drawn by another generator."""
+    kinds = [("maize", 2024), ("maize", 2024), ("rice", 2024), ("maize", 2025), ("rice", 2025),
+             ("rice", 2025)]  # fmt: skip
+    model = IncomeModel(
+        60_000, 5, crops_yield_correlation=0.3, crops_price_correlation=0.55
+    )  # fmt: skip
+    parcels = [
+        ParcelValue(f"p{n}", 1.0 + n, 6.0, 0.2, 0.1, f"{crop}|{year}", 240_000, 0.15, crop, 0.0)
+        for n, (crop, year) in enumerate(kinds)
+    ]
+    covariance = np.array([
+        [0.2**2 * (year == later) * (1 if crop == other else 0.3)
+         + 0.15**2 * (1 if crop == other else 0.55) + 0.1**2 * (row == column)
+         for column, (other, later) in enumerate(kinds)]
+        for row, (crop, year) in enumerate(kinds)
+    ])  # fmt: skip
+    logs = np.random.default_rng(1).multivariate_normal(np.zeros(6), covariance, 60_000)
+    worth = (np.exp(logs) * np.arange(1, 7)).sum(axis=1) * 6.0 * 240_000
+    assert quantiles(model.total(parcels)) == pytest.approx(
+        np.quantile(worth, [0.1, 0.5, 0.9]), rel=0.01
+    )
+    apart = IncomeModel(60_000, 5)
+    assert quantiles(apart.total(parcels))[0] > 1.02 * quantiles(model.total(parcels))[0]
+
+
+def test_what_two_crops_share_is_of_one_year_only() -> None:
+    model = IncomeModel(20_000, 3, crops_yield_correlation=0.3)
+
+    def draws(crop: str, year: int) -> np.ndarray:
+        one = ParcelValue("p", 1.0, 6.0, 0.2, 0.0, f"{crop}|{year}", 1.0, 0.0, crop, 0.0)
+        return np.log(model.draw(one))
+
+    same = np.corrcoef(draws("maize", 2024), draws("rice", 2024))[0, 1]
+    other = np.corrcoef(draws("maize", 2024), draws("maize", 2025))[0, 1]
+    assert same == pytest.approx(0.3, abs=0.02)
+    assert other == pytest.approx(0.0, abs=0.02)
