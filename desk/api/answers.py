@@ -34,12 +34,12 @@ from fieldline.desk.api.bodies import (
 from fieldline.desk.api.problems import NoKeyError, TooManyError
 from fieldline.desk.api.service import Row, Service
 from fieldline.desk.app.places import NotHereError
-from fieldline.lending.decision.account import Moved, Terms, quote, statement
+from fieldline.lending.decision.account import Moved, quote, statement, terms_of
 from fieldline.lending.store import applied
 from fieldline.lending.store.applied import Received
 from fieldline.lending.store.posting import BETWEEN
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.money import from_minor, plain, written
+from fieldline.pipeline.records.money import plain, written
 from fieldline.pipeline.records.reference import crop_named
 
 _POLL_SECONDS = 0.5
@@ -244,11 +244,11 @@ def _whole(amount: Decimal) -> str:
 def line_quote(
     offer_id: OfferId, client: Asking, service: Served,
     amount: Annotated[Decimal, Query(gt=0, le=Decimal("1e12"), examples=["1000"])],
-    drawn_on: dt.date, repaid_on: dt.date,
+    drawn_on: dt.date, repaid_on: dt.date, signed_on: dt.date | None = None,
 ) -> QuoteOut:  # fmt: skip
     """What one draw on the line costs."""
     row = service.offer(client, offer_id)
-    terms = _terms(row)
+    terms = terms_of(row, signed_on=signed_on)
     interest = quote(terms, amount, drawn_on, repaid_on)
     return QuoteOut(
         offer_id=offer_id, currency=row["currency"], amount=plain(amount), drawn_on=drawn_on,
@@ -262,34 +262,28 @@ def line_statement(
 ) -> StatementOut:
     """Where the line stands after the movements told."""
     row = service.offer(client, offer_id)
-    terms = _terms(row)
-    moved = [Moved(one.on, one.draw, one.repay) for one in body.movements]
+    changes = [(one.first_day, one.annual_rate) for one in body.rate_changes]
+    terms = terms_of(row, signed_on=body.signed_on, rate_changes=changes, closed_on=body.closed_on)
+    moved = [
+        Moved(one.on, one.draw, one.repay, one.booked_on, body.currency) for one in body.movements
+    ]
     lines = statement(terms, moved, body.until)
     last = lines[-1]
     return StatementOut(
         offer_id=offer_id, currency=row["currency"], limit=plain(terms.limit),
-        annual_rate=row["annual_rate"], day_basis=row["day_basis"], until=body.until,
+        annual_rate=plain(terms.rate_on(body.until)), day_basis=row["day_basis"], until=body.until,
         entries=[
             Entry(
-                on=line.moved.on, draw=plain(line.moved.draw), repay=plain(line.moved.repay),
+                on=line.moved.on, booked_on=line.moved.booked_on,
+                draw=plain(line.moved.draw), repay=plain(line.moved.repay),
                 interest_paid=plain(line.interest_paid), interest=plain(line.interest),
-                principal=plain(line.principal),
+                principal=plain(line.principal), given_back=plain(line.given_back),
             )
             for line in lines
         ],
         principal=plain(last.principal), interest=plain(last.interest),
         to_repay=plain(last.principal + last.interest),
         available=plain(terms.limit - last.principal),
-    )  # fmt: skip
-
-
-def _terms(row: Row) -> Terms:
-    if row["limit_minor"] is None:
-        raise UserError("this offer gives no line", "look at its reasons")
-    return Terms(
-        from_minor(row["limit_minor"], row["currency"]), Decimal(row["annual_rate"]),
-        row["day_basis"], row["tenor_days"], row["valid_from"], row["valid_to"],
-        from_minor(1, row["currency"]),
     )  # fmt: skip
 
 

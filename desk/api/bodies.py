@@ -217,6 +217,15 @@ class Movement(_Body):
     on: dt.date
     draw: Money = Decimal(0)
     repay: Money = Decimal(0)
+    booked_on: dt.date | None = None
+    """Where it was entered on a later day than it counts from; a draw cannot be."""
+
+
+class RateChange(_Body):
+    """A later yearly rate."""
+
+    first_day: dt.date
+    annual_rate: Annotated[Decimal, Field(ge=0, le=1, max_digits=18, decimal_places=10)]
 
 
 class StatementBody(_Body):
@@ -231,19 +240,29 @@ class StatementBody(_Body):
         }]},
     )  # fmt: skip
     until: dt.date
-    movements: Annotated[list[Movement], Field(max_length=1000)] = []
+    movements: Annotated[list[Movement], Field(max_length=400)] = []
+    signed_on: dt.date | None = None
+    """The line runs its tenor from then; left out, any day on which it could be signed."""
+    closed_on: dt.date | None = None
+    """First day on which nothing can be drawn any more."""
+    rate_changes: Annotated[list[RateChange], Field(max_length=100)] = []
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    """Of all movements; left out, the line's."""
 
 
 class Entry(_Body):
     """One line of a statement, after its movement."""
 
     on: dt.date
+    booked_on: dt.date | None
     draw: str
     repay: str
     interest_paid: str
     interest: str
-    """Accrued since the last line and not yet paid."""
+    """Accrued and not yet paid."""
     principal: str
+    given_back: str
+    """Interest that a backdated repayment takes back."""
 
 
 class StatementOut(_Body):

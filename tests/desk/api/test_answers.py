@@ -230,6 +230,19 @@ def test_a_quote_and_a_statement_are_reckoned_by_the_day(client: TestClient) -> 
     account = client.post(f"{path}/statement", json=body).json()
     assert (account["principal"], account["interest"]) == ("1000", told["interest"])
     assert account["available"] == "3400"
+    body["movements"].append({"on": (days["drawn_on"] + dt.timedelta(10)).isoformat(),
+                              "repay": "500", "booked_on": body["until"]})  # fmt: skip
+    anew = client.post(f"{path}/statement", json=body).json()
+    paid = (1000 * rate * 10 / 360).quantize(Decimal("0.01"))
+    assert Decimal(anew["principal"]) == 500 + paid
+    assert Decimal(anew["entries"][1]["given_back"]) > 0
+    for change, said in (
+        ({"currency": "USD"}, "is in USD, the line in CNY"),
+        ({"closed_on": days["drawn_on"].isoformat()}, "is on a line closed on"),
+        ({"signed_on": "2020-01-01"}, "the offer can be signed from"),
+        ({"movements": [{"on": body["until"], "draw": "4400.01"}]}, "above its limit of 4400"),
+    ):
+        assert said in problem(client.post(f"{path}/statement", json={**body, **change}), 409)
 
 
 LONG = [[115 + i * 1e-6, 33.0] for i in range(10_001)]
