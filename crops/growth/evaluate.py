@@ -92,9 +92,11 @@ def watch(
     Raises:
         UserError: The file cannot be read.
     """
-    least, haze = clear_dates.min_dates, clear_dates.max_haze
     batches = tuple(
-        (batch.parcel_ids, measure(clear_points(batch, haze), least, settings))
+        (
+            batch.parcel_ids,
+            measure(clear_points(batch, clear_dates.max_haze), clear_dates.min_dates, settings),
+        )
         for batch in iter_clear(observations, season, clear_dates.min_valid_fraction, frozenset())
     )
     return Watched(season, settings, batches)
