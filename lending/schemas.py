@@ -139,6 +139,21 @@ HARVESTS = TableSchema(
     key=("parcel_id", "crop"),
 )  # fmt: skip
 
+RELATIONS = TableSchema(
+    "relations",
+    (
+        Column("farmer_id", pa.string(), "Pseudonym"),
+        Column("code", pa.string(), "Code of data/relation_codes.csv"),
+        Column("effect", pa.string(), "`none` or `review`"),
+        Column("count", pa.int32(), "What the code counts: households, farmers, guarantors or parcels", minimum=1),
+        Column("extent_km", pa.float64(), "Diagonal of the box around the land of those who share a contact", "km", nullable=True, minimum=0),
+        Column("others", pa.list_(pa.string()), "The other farmers, at most twenty, pseudonyms"),
+        Column("parcels", pa.list_(pa.string()), "Parcels that it rests on"),
+        Column("seasons", pa.list_(pa.string()), "Earlier seasons that it rests on"),
+    ),
+    key=("farmer_id", "code"),
+)  # fmt: skip
+
 DECISIONS = TableSchema(
     "decisions",
     (

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fieldline.pipeline.parcels.fiboa import read_parcels, write_parcels
-from fieldline.pipeline.parcels.schemas import FARMERS
+from fieldline.pipeline.parcels.schemas import CONTACTS, FARMERS
 from fieldline.pipeline.records.outcomes import OUTCOMES
 from fieldline.pipeline.records.tables import atomic_path, read_table, write_table
 
@@ -47,6 +47,12 @@ def lay_farmers(base: Path, over: Sequence[Path], new_parcels: bool, out: Path) 
             [code for codes in own["refusals"] for code in codes] for _, own in groups
         ]
     write_table(known, FARMERS, out)
+
+
+def lay_contacts(base: Path, over: Sequence[Path], out: Path) -> None:
+    """Write `contacts.parquet` of both: who gives another phone has not given up the old one."""
+    rows = pd.concat([read_table(path) for path in (base, *over)], ignore_index=True)
+    write_table(rows.drop_duplicates(), CONTACTS, out)
 
 
 def lay_table(base: Path, over: Sequence[Path], out: Path, column: str = "parcel_id") -> None:

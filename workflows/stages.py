@@ -92,7 +92,10 @@ STAGES: tuple[Stage, ...] = (
         "fieldline.pipeline.parcels.intake:run_intake",
         "Intake: every row gets an outcome",
         reads={"sources": Source("parcels"), "boundary": Source("boundary")},
-        makes={"parcels": "parcels.parquet", "farmers": "farmers.parquet"},
+        makes={
+            "parcels": "parcels.parquet", "farmers": "farmers.parquet",
+            "contacts": "contacts.parquet",
+        },
         settings={
             "county": "county_id", "season": "season_name", "settings": "intake",
             "columns": "county.inputs.parcel_columns", "crs": "county.inputs.parcel_crs",
@@ -366,6 +369,25 @@ STAGES: tuple[Stage, ...] = (
         about="farmer",
     ),
     Stage(
+        "relations",
+        "fieldline.lending.relations.stage:run_relations",
+        "Relations between applicants",
+        reads={
+            "farmers": Artifact("farmers.parquet"), "contacts": Artifact("contacts.parquet"),
+            "parcels": Artifact("parcels.parquet"), "evidence": Artifact("evidence.parquet"),
+            "profiles": Artifact("profiles.parquet"), "documents": Source("documents"),
+            "history": Artifact("history.parquet"),
+            "earlier_parcels": Artifact("parcels.parquet", earlier=True),
+        },
+        makes={"out": "relations.parquet"},
+        settings={
+            "as_of": "as_of", "currency": "county.currency", "settings": "lending.relations",
+            "evidence_settings": "lending.evidence", "privacy": "privacy",
+            "table_columns": "county.inputs.columns",
+        },
+        about="farmer",
+    ),
+    Stage(
         "risk_train",
         "fieldline.lending.risk.training:run_risk_train",
         "Default model",
@@ -389,6 +411,7 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
             "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
+            "relations": Artifact("relations.parquet"),
             "model": Artifact("models/default/manifest.json"),
             "crop_card": Artifact("models/crop_classifier.json"),
             "parts": Outcomes(of_scenes=False),
@@ -431,7 +454,7 @@ STAGES: tuple[Stage, ...] = (
                 "parcels.parquet", "farmers.parquet", "scenes.parquet", "observations.parquet",
                 "fields.parquet", "crops.parquet", "growth.parquet", "hazards.parquet",
                 "yields.parquet", "history.parquet", "evidence.parquet", "profiles.parquet",
-                "decisions.parquet", "offers.csv", "field_polygons.parquet",
+                "relations.parquet", "decisions.parquet", "offers.csv", "field_polygons.parquet",
                 "models/crop_classifier.json", "models/yield.json", "models/pd.json",
             )),
         },

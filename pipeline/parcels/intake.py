@@ -19,12 +19,13 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.parcels.antimeridian import in_one_piece
+from fieldline.pipeline.parcels.contacts import contact_marks
 from fieldline.pipeline.parcels.fiboa import read_parcels, write_parcels
 from fieldline.pipeline.parcels.layers import Layer
 from fieldline.pipeline.parcels.parcel_files import Choices
 from fieldline.pipeline.parcels.positions import projector
 from fieldline.pipeline.parcels.readers import read_layers, read_parcel_files
-from fieldline.pipeline.parcels.schemas import FARMERS
+from fieldline.pipeline.parcels.schemas import CONTACTS, FARMERS
 from fieldline.pipeline.parcels.screening import Screened, screen
 from fieldline.pipeline.parcels.settings import IntakeSettings
 from fieldline.pipeline.records.errors import UserError
@@ -64,6 +65,7 @@ def run_intake(
     farmers: Path,
     vault: str | Path,
     outcomes: Path,
+    contacts: Path | None = None,
     boundary: Path | None = None,
     layers: Sequence[str] = (),
     prefixes: Mapping[str, str] | None = None,
@@ -82,6 +84,7 @@ def run_intake(
         farmers: Output, one row per farmer (`FARMERS`).
         vault: SQLite file or database URL that receives the personal data, sealed.
         outcomes: Output, one row per input row.
+        contacts: Output, keyed marks of what farmers gave as contacts (`CONTACTS`).
         boundary: County boundary; parcels outside are refused.
         layers: Layers of GeoPackages to read; all where empty.
         prefixes: Prefix of the parcel ids by file or layer name.
@@ -98,11 +101,15 @@ def run_intake(
         frame = screened.frame
         places, people = pd.factorize(frame["farmer_id"])
         frame["pseudonym"] = np.array([*map(pseudonym, people), ""], dtype=object)[places]
-        _refuse_erased(screened, erased_farmers(opened))
+        erased = erased_farmers(opened)
+        _refuse_erased(screened, erased)
         store_persons(opened, county, season, _persons(frame))
     collection = f"{county}_{season}"
     write_parcels(_parcel_frame(screened, collection), collection, parcels)
     write_table(_farmer_frame(screened), FARMERS, farmers)
+    if contacts is not None:
+        known = frame[~frame["pseudonym"].isin(list(erased))]
+        write_table(contact_marks(known, privacy), CONTACTS, contacts)
     write_outcome_columns(_outcomes(screened), outcomes)
 
 
