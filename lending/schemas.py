@@ -154,6 +154,21 @@ RELATIONS = TableSchema(
     key=("farmer_id", "code"),
 )  # fmt: skip
 
+INDICATORS = TableSchema(
+    "indicators",
+    (
+        Column("farmer_id", pa.string(), "Pseudonym"),
+        Column("indicator", pa.string(), "Row of data/indicators.csv or of the county's layer"),
+        Column("family", pa.string(), "Family of the indicator"),
+        Column("value", pa.float64(), "Value; empty where `outcome` says why", nullable=True),
+        Column("unit", pa.string(), "Unit of the value"),
+        Column("sign", pa.int32(), "1 where more is worse for the lender, -1 where more is better, 0 where neither"),
+        Column("version", pa.string(), "Version of the indicator"),
+        Column("outcome", pa.string(), "`ok`, `indicator_unknown`, `indicator_implausible`, `indicator_no_input` or `indicator_failed`"),
+    ),
+    key=("farmer_id", "indicator"),
+)  # fmt: skip
+
 DECISIONS = TableSchema(
     "decisions",
     (

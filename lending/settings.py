@@ -93,6 +93,15 @@ class RelationSettings(Section):
     """Greatest chance that so many of them fall into any one village."""
 
 
+class IndicatorSettings(Section):
+    """Indicators of applicants."""
+
+    layer: Annotated[str | None, TableName] = None
+    """Own table over `data/indicators.csv`: its columns and `county`. A row overrides or adds an
+    indicator for the county that it names, or for all where that is blank; `active` 0 leaves one
+    out. Empty: the base alone."""
+
+
 class RiskSettings(Section):
     """Default model."""
 
@@ -307,6 +316,8 @@ class LendingSettings(Section):
     """Evidence."""
     relations: RelationSettings = RelationSettings()
     """Relations between applicants."""
+    indicators: IndicatorSettings = IndicatorSettings()
+    """Indicators."""
     risk: RiskSettings = RiskSettings()
     """Default model."""
     policy: PolicySettings = PolicySettings()

@@ -388,6 +388,21 @@ STAGES: tuple[Stage, ...] = (
         about="farmer",
     ),
     Stage(
+        "indicators",
+        "fieldline.lending.indicators.stage:run_indicators",
+        "Indicators of applicants",
+        reads={
+            name: Artifact(f"{name}.parquet")
+            for name in (
+                "parcels", "fields", "crops", "growth", "hazards", "yields", "history", "evidence",
+                "harvests", "crop_values", "profiles", "relations",
+            )
+        },
+        makes={"out": "indicators.parquet"},
+        settings={"county": "county_id", "settings": "lending.indicators"},
+        about="file",
+    ),
+    Stage(
         "risk_train",
         "fieldline.lending.risk.training:run_risk_train",
         "Default model",
