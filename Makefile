@@ -49,6 +49,10 @@ bench: $(READY)
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants $(if $(SAMPLE),--sample $(SAMPLE),--all)
 
+# Known vulnerabilities of the locked dependencies; asks PyPI.
+audit: $(READY)
+	PYTHON=$(BIN)/python .ci/audit
+
 lock:
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --all-extras pyproject.toml -o requirements.lock

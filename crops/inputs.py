@@ -103,12 +103,20 @@ COUNTY_YIELDS = InputSchema(
         InputColumn("year", "year", "Harvest year", required=True, needed=True,
                     minimum=_FIRST_YEAR, maximum=_LAST_YEAR, quantity="year"),
         _yield_column("County mean yield in market mass, within the crop's range of "
-                      "data/crops.csv; the header or the cell must state its unit", needed=True),
+                      "data/crops.csv; the header or the cell must state its unit; blank "
+                      "where it is not told yet and something was measured of the season",
+                      needed=True),
+        InputColumn("county", "text", "County of the row, where the table tells several; the run's "
+                    "own is found by inputs.yields_county, else by its id or title"),
+        InputColumn("published_on", "date", "Day from which the row was public; not said: "
+                    "crops.yields.published_days after the end of its year"),
         InputColumn("source", "text", "Who published it; shown beside every yield"),
     ),
-    key=("crop", "year"),
+    key=("crop", "county", "year"),
     rules=(implausible_yields,),
+    open_ended=True,
 )  # fmt: skip
+"""Every further column of numbers is something measured of the season (rain of a stage, NDVI)."""
 
 SURVEY = InputSchema(
     "survey",

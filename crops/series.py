@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +130,33 @@ def stopped_parcels(outcomes: Iterable[Path]) -> frozenset[str]:
     return frozenset(stopped)
 
 
+def without_haze(series: ClearSeries, max_haze: float) -> ClearSeries:
+    """Leave out dates that a missed cloud or haze lies over, wherever they stand in the season.
+
+    Blue - red / 2 is nearly the same for leaves, straw and soil, and larger under haze and cloud:
+    a date is judged by itself, so the first and the last one and several in a row are found too,
+    and a harvest is never taken for a cloud.
+
+    Args:
+        series: Clear rows; without blue and red nothing is left out.
+        max_haze: How far above the parcel's own median a date may lie, reflectance.
+
+    Source: Zhang, Guindon & Cihlar 2002, Remote Sens. Environ. 82; Fmask's haze test is the same.
+    """
+    if not {"B02", "B04"} <= set(series.bands):
+        return series
+    haze = pd.Series(series.bands["B02"] - series.bands["B04"] / 2)
+    usual = haze.groupby(series.parcel).transform("median")
+    stands = ((haze - usual) <= max_haze).to_numpy(np.bool_)
+    return replace(
+        series,
+        parcel=series.parcel[stands],
+        day=series.day[stands],
+        weight=series.weight[stands],
+        bands={band: values[stands] for band, values in series.bands.items()},
+    )
+
+
 def near_infrared(bands: Iterable[str]) -> str:
     """Return the near-infrared band at hand: B08, else B8A.
 
@@ -180,24 +207,6 @@ def indices(bands: dict[str, Floats]) -> dict[str, Floats]:
 def curve_dates(start: dt.date, step_days: int, count: int) -> list[dt.date]:
     """Return the date of each value of a stored curve, from its first day and step in days."""
     return [start + dt.timedelta(days=step_days * step) for step in range(count)]
-
-
-def without_spikes(day: Ints, values: Floats, drop: float, reach_days: int) -> NDArray[np.bool_]:
-    """Tell which values stand, and which fall below both neighbours like a missed cloud.
-
-    A harvest falls and stays low, a missed cloud or shadow falls and comes back: a value is a spike
-    where it lies more than `drop` under the line between its neighbours on both sides, and both are
-    within `reach_days`. The first and last value always stand.
-    """
-    stands = np.ones(len(day), dtype=bool)
-    if len(day) < 3:
-        return stands
-    left, right = day[1:-1] - day[:-2], day[2:] - day[1:-1]
-    line = (values[:-2] * right + values[2:] * left) / np.maximum(left + right, 1)
-    near = (left <= reach_days) & (right <= reach_days)
-    spike = near & (values[1:-1] < line - drop)
-    stands[1:-1] = ~(spike & (values[1:-1] < np.minimum(values[:-2], values[2:])))
-    return stands
 
 
 def grid_days(season: Season, step_days: int) -> Ints:

@@ -25,7 +25,7 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import written
 from fieldline.pipeline.records.outcomes import OK, detail
 from fieldline.pipeline.vault.access import Act, record
-from fieldline.pipeline.vault.consents import Answer, Request, judge
+from fieldline.pipeline.vault.consents import Answer, Request, Told, judge
 from fieldline.pipeline.vault.erasure import erased_farmers
 from fieldline.pipeline.vault.persons import Person, persons_of
 from fieldline.pipeline.vault.vault import Vault
@@ -62,28 +62,30 @@ class Order:
 def export_named_offers(
     vault: Vault,
     store: sa.Engine,
-    consents: InputTable,
+    consents: InputTable | None,
     order: Order,
     *,
     pseudonym: Callable[[str], str],
     out: Path,
+    told: Iterable[Told] = (),
 ) -> Handed:
     """Write the live offers of consenting farmers with their names, and why others are not there.
 
     Args:
         vault: Open vault.
         store: Open offer store.
-        consents: Table of consents.
+        consents: Table of consents, or None.
         order: County, season, purpose, recipient and day.
         pseudonym: From the lender's reference to the pseudonym.
         out: CSV file for the recipient (UTF-8 with BOM, mode 600); beside it
             `{out}.outcomes.csv`, one row per farmer, without names.
+        told: Consents that came with applications.
 
     Raises:
         UserError: There are no offers, the vault was changed, or a file cannot be written.
     """
     offers = _live(store, order)
-    answers = judge(consents, order.request, pseudonym)
+    answers = judge(consents, order.request, pseudonym, told)
     persons = {p.farmer_id: p for p in persons_of(vault, order.county, order.season)}
     erased = erased_farmers(vault)
     found = {row["farmer_id"]: _outcome(row["farmer_id"], answers, persons, erased)

@@ -217,9 +217,9 @@ class PolicySettings(Section):
     own_level_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
     """Share of a parcel's departure from its neighbours' yield that stays with it next season;
     assumption."""
-    next_year_spread: Decimal = Field(Decimal("1.2"), ge=1, le=3)
-    """Spread of next season's county yield over that of the past years: the mean of few years errs
-    too, and yields drift."""
+    next_year_spread: Decimal = Field(Decimal("1"), ge=1, le=3)
+    """Caution on the spread of next season's county yield, which holds already how few years are
+    known."""
     declared_crop_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
     """Chance given to a declared crop that is not up yet; the rest goes by what the county's
     parcels grew; assumption."""

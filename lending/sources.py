@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from fieldline.pipeline.records.money import minor_units
 from fieldline.pipeline.records.privacy import Kind, pseudonymiser
 from fieldline.pipeline.records.reference import crop_named
 from fieldline.pipeline.records.settings import PrivacySettings
+from fieldline.pipeline.records.tables import atomic_path
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,6 +83,27 @@ def read_applications(
     for column, kind in _PEOPLE.items():
         rows[column] = _hidden(rows[column], kind, privacy)
     return rows.set_index("farmer_id")
+
+
+def keep_application(frame: pd.DataFrame, farmer_id: str, path: Path) -> None:
+    """Keep one farmer's row of `read_applications` for `with_applied`."""
+    own = frame.loc[[farmer_id]].reset_index()
+    with atomic_path(path) as draft:
+        own.to_parquet(draft, index=False)
+
+
+def with_applied(filed: pd.DataFrame | None, paths: Sequence[Path]) -> pd.DataFrame | None:
+    """Return applications with those of farmers who applied one by one in place of their own.
+
+    Args:
+        filed: Of `read_applications`, or None.
+        paths: Files of `keep_application`; of two of one farmer the later counts.
+    """
+    if not paths:
+        return filed
+    rows = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+    own = rows.drop_duplicates("farmer_id", keep="last").set_index("farmer_id")
+    return own if filed is None else pd.concat([filed[~filed.index.isin(own.index)], own])
 
 
 _PEOPLE: dict[str, Kind] = {

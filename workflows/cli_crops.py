@@ -46,16 +46,19 @@ def _settings(config: list[Path] | None) -> ClassifySettings:
 def _points(
     file: Path, layout: str, fields: Path | None, codes: str, bands: str, label: str,
     settings: ClassifySettings, grid: Mapping[str, Any] | None = None, starts: str = "",
+    radar: bool = False,
 ) -> Points:  # fmt: skip
     from fieldline.crops.recognise.label_tables import LabelledSeries
     from fieldline.crops.recognise.points import BANDS, read_points, read_polygons
 
     if file.suffix == ".npz":
+        if radar:
+            raise UserError(f"{file.name} holds points without radar", "leave --radar out")
         names = tuple(name.strip() for name in bands.split(",")) if bands else BANDS
         return read_points(file, names, label)
     own = {"worldcereal": "codes_worldcereal.csv", "bavaria_halfmonth": "codes_bavaria_iacs.csv"}
     source = LabelledSeries(file, layout, fields, codes or own.get(layout))
-    return read_polygons(source, settings.step_days, grid, starts)
+    return read_polygons(source, settings.step_days, grid, starts, radar=radar)
 
 
 @crops_app.command("evaluate")
@@ -73,6 +76,9 @@ def crops_evaluate(
         int, typer.Option(min=0, max=60, help="Also judge series that end at so many dates.")
     ] = 0,
     peers: Annotated[bool, typer.Option(help="Score plain tools in the same run.")] = True,
+    radar: Annotated[
+        bool, typer.Option("--radar", help="Use the table's radar (VV, VH in decibels) too.")
+    ] = False,
     layout: Layout = "long",
     fields: Fields = None,
     codes: Codes = "",
@@ -92,8 +98,8 @@ def crops_evaluate(
         raise UserError(f"{file} does not exist", "check the path")
     asked = Protocol.of(protocol, holdout)
     settings = _settings(config)
-    points = _points(file, layout, fields, codes, bands, label, settings)
-    found: dict[str, Any] = {"file": file.name, "sha256": file_hash(file)}
+    points = _points(file, layout, fields, codes, bands, label, settings, radar=radar)
+    found: dict[str, Any] = {"file": file.name, "sha256": file_hash(file), "radar": radar}
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -16,15 +16,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.exits import USER_ERROR
 
+if TYPE_CHECKING:
+    from fieldline.pipeline.parcels.blocks import Block
+
 SENTENCE = "user error: "
 """Marks the line of a stage's log that a person must act on."""
+STORE_VARIABLE = "FIELDLINE_STORE_URL"
+"""Environment variable by which the Snakefile hands the store's URL to its own jobs."""
+VAULT_VARIABLE = "FIELDLINE_VAULT_ADDRESS"
+"""The same for the vault's address."""
+CONFIRM_VARIABLE = "FIELDLINE_CONFIRM"
+"""Environment variable by which `fieldline run --confirm` says so to the jobs: no part of what an
+artifact is made from."""
 
 
 @contextmanager
@@ -86,6 +96,16 @@ def arguments(run: str, *given: Mapping[str, Any]) -> tuple[Callable[..., object
     hints = get_type_hints(function)
     names = inspect.signature(function).parameters
     return function, {key: _typed(values[key], hints[key]) for key in names if key in values}
+
+
+def in_block(wildcards: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Block]:
+    """Return the block that a job works on, by parameter; none for a job of a whole county."""
+    number = wildcards.get("block")
+    if number is None:
+        return {}
+    from fieldline.pipeline.parcels.blocks import Block
+
+    return {"block": Block(int(number), int(params["blocks"]))}
 
 
 def _typed(value: Any, hint: Any) -> Any:

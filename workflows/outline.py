@@ -9,7 +9,6 @@ settings of the configuration, so a run of the county with that row would decide
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +18,16 @@ from typing import Any
 import pandas as pd
 
 from fieldline.lending.inputs import APPLICATIONS
-from fieldline.pipeline.inputs.read import Reading, read_input
+from fieldline.lending.sources import keep_application, read_applications
+from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.parcels.fiboa import read_parcels
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.money import from_minor
 from fieldline.pipeline.records.outcomes import OK, outcome_codes
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.tables import read_table
+from fieldline.workflows.applicants import APPLICATION
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.inputs.tables import PLACE
 from fieldline.workflows.job import arguments
 from fieldline.workflows.overlay import (
     lay_contacts,
@@ -44,8 +45,10 @@ TOGETHER = ("weather", "classify", "grow", "hazards", "yield", "history", "evide
             "relations", "decide")  # fmt: skip
 SEEN_FIELDS = "segment"
 """Draws the fields around new land; what it said of a ring that the county knows stands."""
-_KEPT = ("parcels.parquet", "farmers.parquet", "observations.parquet", "fields.parquet",
-         "ring_fields.parquet", "contacts.parquet")  # fmt: skip
+KEPT = ("parcels.parquet", "farmers.parquet", "observations.parquet", "fields.parquet",
+        "ring_fields.parquet", "contacts.parquet",
+        *(stage(name).outcomes for name in ALONE))  # fmt: skip
+"""Tables of an applicant's own land that stand for later applications and runs."""
 _AS_IS = ("scenes.parquet", "models/default/", "models/crops/", "models/fields/")
 """What is the county's alone: scenes that are archived, models that have learnt."""
 
@@ -64,6 +67,8 @@ class Drawn:
     """Row of the applications' table; None where the county's own counts."""
     before: Sequence[Path] = field(default_factory=tuple)
     """Folders that earlier applicants left: their ground is claimed too."""
+    told_before: Sequence[Path] = field(default_factory=tuple)
+    """Applications that single farmers made before."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +149,13 @@ def decide_drawn(
     own, together = scratch / "own", scratch / "all"
     for folder in (own, together):
         (folder / "outcomes").mkdir(parents=True)
-    applications = _applications(county, drawn, scratch)
+    told = _applications(county, drawn, own, scratch)
     if drawn.outlines:
         _alone(county, drawn, own, scratch, say)
     _lay(county, drawn, own, together)
     for name in TOGETHER:
         say(name)
-        given = applications if name == "profile" else {}
+        given = {"applied": told} if name == "profile" else {}
         county.run(name, together, **given)
     found = read_table(together / "decisions.parquet")
     row = found[found["farmer_id"] == drawn.farmer_id]
@@ -181,7 +186,7 @@ def _alone(
     say("intake")
     county.run(
         "intake", own, sources=[str(file)], columns={}, crs=None, layers=(), prefixes={},
-        vault=str(scratch / "vault.sqlite"),
+        applied=[], vault=str(scratch / "vault.sqlite"),
     )  # fmt: skip
     _name(county, own, drawn)
     for name in ALONE[1:]:
@@ -247,7 +252,7 @@ def _lay(county: County, drawn: Drawn, own: Path, together: Path) -> None:
     ]  # fmt: skip
     lay_parcels(base / "parcels.parquet", parts("parcels.parquet"), collection,
                 together / "parcels.parquet")  # fmt: skip
-    lay_farmers(base / "farmers.parquet", fresh, bool(fresh), together / "farmers.parquet")
+    lay_farmers(base / "farmers.parquet", fresh, together / "farmers.parquet")
     lay_contacts(base / "contacts.parquet", parts("contacts.parquet"),
                  together / "contacts.parquet")  # fmt: skip
     for name in ("observations.parquet", "fields.parquet", "ring_fields.parquet"):
@@ -257,46 +262,19 @@ def _lay(county: County, drawn: Drawn, own: Path, together: Path) -> None:
         lay_outcomes(base / item, parts(item), together / item)
 
 
-def _applications(county: County, drawn: Drawn, scratch: Path) -> dict[str, Any]:
-    """Return what the profile stage is handed where the applicant brings an application."""
+def _applications(county: County, drawn: Drawn, own: Path, scratch: Path) -> list[str]:
+    """Return the applications of single farmers that the profile stage is handed, own one last."""
+    found = [str(path) for path in drawn.told_before]
     if drawn.application is None:
-        return {}
-    paths = county.config.input_paths(county.county, county.season, APPLICATIONS.name)
+        return found
     here = county.config.county[county.county]
-    columns = here.inputs.columns.get(APPLICATIONS.name, {})
-    reading = Reading(here.currency, columns, "inputs")
     row = {**drawn.application, "farmer_id": drawn.reference, "currency": here.currency}
-    frame = pd.DataFrame([row])
-    if paths:
-        known = _in_units(read_input(paths[0], APPLICATIONS, reading).frame, here.currency)
-        frame = pd.concat([known[known["farmer_id"] != drawn.reference], frame], ignore_index=True)
-    file = scratch / "applications.csv"
-    frame.reindex(columns=[column.name for column in APPLICATIONS.columns]).to_csv(
-        file, index=False
-    )
-    others = {n: v for n, v in here.inputs.columns.items() if n != APPLICATIONS.name}
-    return {"applications": str(file), "table_columns": others}
-
-
-def _in_units(frame: pd.DataFrame, currency: str) -> pd.DataFrame:
-    """Return applications as a lender writes them: amounts in units of the currency."""
-    money = [c.name for c in APPLICATIONS.columns if c.kind == "money" and c.name in frame]
-    return frame.assign(**{
-        name: frame[name].map(lambda minor: str(from_minor(int(minor), currency)),
-                              na_action="ignore")
-        for name in money
-    })  # fmt: skip
-
-
-def keep(own: Path, target: Path) -> None:
-    """Keep an applicant's tables for those who come after."""
-    if not (own / "parcels.parquet").is_file():
-        return
-    draft = target.with_name(f".{target.name}")
-    shutil.rmtree(draft, ignore_errors=True)
-    (draft / "outcomes").mkdir(parents=True)
-    for name in (*_KEPT, *(stage(n).outcomes for n in ALONE)):
-        if (own / name).is_file():
-            shutil.copyfile(own / name, draft / name)
-    shutil.rmtree(target, ignore_errors=True)
-    draft.replace(target)
+    file = scratch / "application.csv"
+    names = [column.name for column in APPLICATIONS.columns]
+    pd.DataFrame([row]).reindex(columns=names).to_csv(file, index=False)
+    filed = read_applications(
+        file, as_of=here.seasons[county.season].as_of,
+        privacy=county.config.privacy_of(county.county), reading=Reading(here.currency, {}, PLACE),
+    )  # fmt: skip
+    keep_application(filed, drawn.farmer_id, own / APPLICATION)
+    return [*found, str(own / APPLICATION)]

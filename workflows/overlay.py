@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import geopandas as gpd
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fieldline.pipeline.parcels.applied import farmers_with, outcomes_with, parcels_with
 from fieldline.pipeline.parcels.fiboa import read_parcels, write_parcels
 from fieldline.pipeline.parcels.schemas import CONTACTS, FARMERS
 from fieldline.pipeline.records.outcomes import OUTCOMES
@@ -24,29 +24,20 @@ from fieldline.pipeline.records.tables import atomic_path, read_table, write_tab
 
 def lay_parcels(base: Path, over: Sequence[Path], collection: str, out: Path) -> None:
     """Write `parcels.parquet` of both; the later of two parcels of one name stands."""
-    frames = [read_parcels(path) for path in (base, *over)]
-    joined = pd.concat(frames, ignore_index=True).drop_duplicates("parcel_id", keep="last")
-    write_parcels(gpd.GeoDataFrame(joined, geometry="geometry", crs=frames[0].crs), collection, out)
+    laid = parcels_with(read_parcels(base), [read_parcels(path) for path in over])
+    write_parcels(laid, collection, out)
 
 
-def lay_farmers(base: Path, over: Sequence[Path], new_parcels: bool, out: Path) -> None:
+def lay_farmers(base: Path, over: Sequence[Path], out: Path) -> None:
     """Write `farmers.parquet` of both: what a farmer declares here is added to what is known.
 
     Args:
         base: The county's table.
-        over: Tables of applicants.
-        new_parcels: Whether the parcels are others than those which the county knows.
+        over: Tables of applicants whose parcels are others than those which the county knows.
         out: Where the table goes.
     """
-    known = read_table(base)
-    if over and new_parcels:
-        rows = pd.concat([known, *(read_table(path) for path in over)], ignore_index=True)
-        groups = rows.groupby("farmer_id", sort=True)
-        known = groups[["parcels_declared", "parcels_accepted"]].sum().reset_index()
-        known["refusals"] = [
-            [code for codes in own["refusals"] for code in codes] for _, own in groups
-        ]
-    write_table(known, FARMERS, out)
+    laid = farmers_with(read_table(base), [read_table(path) for path in over])
+    write_table(laid, FARMERS, out)
 
 
 def lay_contacts(base: Path, over: Sequence[Path], out: Path) -> None:
@@ -106,9 +97,5 @@ def _before(
 
 def lay_outcomes(base: Path, over: Sequence[Path], out: Path) -> None:
     """Write a stage's outcomes of both; an applicant's row replaces that of the same parcel."""
-    fresh = [read_table(path) for path in over]
-    # What an applicant's run says of scenes is known of the county's: those rows name no farmer.
-    joined = pd.concat([read_table(base), *(part[part["farmer_id"] != ""] for part in fresh)],
-                       ignore_index=True)  # fmt: skip
-    rows = joined.drop_duplicates(["stage", "parcel_id", "farmer_id"], keep="last")
-    write_table(rows, OUTCOMES, out)
+    laid = outcomes_with(read_table(base), [read_table(path) for path in over])
+    write_table(laid, OUTCOMES, out)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.applicants import applicants_tables
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import STORE, VAULT, Config
 from fieldline.workflows.inputs.absent import absent_inputs
@@ -23,6 +24,7 @@ from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
     STAGES,
+    Applied,
     Artifact,
     Artifacts,
     Outcomes,
@@ -39,13 +41,10 @@ InputFunction = Callable[[Wildcards], Any]
 _OF_PEOPLE = ("parcel", "farmer")
 FOLDER = "{season}/{county}"
 """Artifacts of one county and season, relative to the results folder."""
-STORE_VARIABLE = "FIELDLINE_STORE_URL"
-"""Environment variable by which the Snakefile hands the store's URL to its own jobs."""
-VAULT_VARIABLE = "FIELDLINE_VAULT_ADDRESS"
-"""The same for the vault's address."""
-CONFIRM_VARIABLE = "FIELDLINE_CONFIRM"
-"""Environment variable by which `fieldline run --confirm` says so to the jobs: no part of what an
-artifact is made from."""
+BLOCK_FOLDER = FOLDER + "/blocks/{block}"
+"""The same of one block of its parcels, while the stage is not done."""
+PART = {"out": "parts", "outcomes": "part_outcomes"}
+"""Parameter by which a stage in blocks is handed what its blocks made, by the one that made it."""
 
 
 class Plan:
@@ -84,10 +83,25 @@ class Plan:
             found["previous"] = [f"{FOLDER}/outcomes/{name}.parquet" for name in stage.stops]
         return found
 
-    def makes(self, stage: Stage) -> dict[str, str]:
+    def parts(self, stage: Stage) -> dict[str, InputFunction]:
+        """Return what the blocks of a stage make, as further inputs of its own rule."""
+        made = self.makes(stage, BLOCK_FOLDER) if stage.in_blocks else {}
+        return {PART[name]: partial(self._of_blocks, path) for name, path in made.items()}
+
+    def blocks(self, wildcards: Wildcards) -> int:
+        """Return in how many blocks a county is worked."""
+        return self.config.county[wildcards.county].blocks
+
+    def _of_blocks(self, path: str, wildcards: Wildcards) -> list[str]:
+        blocks = self.blocks(wildcards)
+        filled = path.replace("{season}", wildcards.season).replace("{county}", wildcards.county)
+        numbers = range(1, blocks + 1) if blocks > 1 else ()
+        return [filled.replace("{block}", str(number)) for number in numbers]
+
+    def makes(self, stage: Stage, folder: str = FOLDER) -> dict[str, str]:
         """Return the outputs of a stage's rule by parameter."""
         made = {**stage.makes, "outcomes": stage.outcomes}
-        return {name: f"{FOLDER}/{path}" for name, path in made.items()}
+        return {name: f"{folder}/{path}" for name, path in made.items()}
 
     def settings(self, stage: Stage) -> dict[str, Any]:
         """Return the parameters of a stage's rule: settings as plain values, and what made it."""
@@ -105,13 +119,13 @@ class Plan:
         """Return the GPUs that a job of a stage claims; `auto` takes what is there, unasked."""
         return int(bool(stage.gpu) and self._section(stage.gpu).device == "cuda")
 
-    def log(self, stage: str) -> str:
+    def log(self, stage: str, folder: str = FOLDER) -> str:
         """Return the log file of a stage."""
-        return f"logs/{FOLDER}/{stage}.log"
+        return f"logs/{folder}/{stage}.log"
 
-    def benchmark(self, stage: str) -> str:
+    def benchmark(self, stage: str, folder: str = FOLDER) -> str:
         """Return the file of time and memory of a stage."""
-        return f"benchmarks/{FOLDER}/{stage}.tsv"
+        return f"benchmarks/{folder}/{stage}.tsv"
 
     def _input(self, stage: Stage, read: Read) -> InputFunction | str | list[str]:
         match read:
@@ -123,6 +137,11 @@ class Plan:
                 return [f"{FOLDER}/{name}" for name in names]
             case Source(name, earlier):
                 return self._source_function(name, earlier)
+            case Applied(name):
+                return lambda w: [
+                    self._from_results(path)
+                    for path in applicants_tables(self.results, w.county, w.season, name)
+                ]
             case Outcomes(of_scenes):
                 before = [
                     s for s in stages_before(stage.name) if of_scenes or s.about in _OF_PEOPLE
@@ -162,6 +181,8 @@ class Plan:
     def _named(self) -> dict[str, Any]:
         return {
             "county_id": lambda w: w.county,
+            "county_names": lambda w: self.config.county[w.county].names(w.county),
+            "published_days": lambda _: self.config.crops.yields.published_days,
             "season_name": lambda w: w.season,
             "season": lambda w: _plain(self.config.county[w.county].seasons[w.season]),
             "as_of": lambda w: str(self.config.county[w.county].seasons[w.season].as_of),
@@ -252,7 +273,7 @@ def _without_password(address: str | None, embedded: str) -> str:
     """Return the address of a database as Snakemake may remember it.
 
     Parameters are kept in clear text beside the results; a job takes the whole URL from its
-    environment (`STORE_VARIABLE`, `VAULT_VARIABLE`).
+    environment (`job.STORE_VARIABLE`, `job.VAULT_VARIABLE`).
     """
     return embedded if address is None else re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", address)
 

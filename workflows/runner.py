@@ -30,14 +30,16 @@ from fieldline.pipeline.records.progress import PROGRESS_VARIABLE, heard
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.county_tables import unreadable_tables
-from fieldline.workflows.job import SENTENCE
-from fieldline.workflows.plan import CONFIRM_VARIABLE, FOLDER
+from fieldline.workflows.job import CONFIRM_VARIABLE, SENTENCE
+from fieldline.workflows.plan import FOLDER
 from fieldline.workflows.preflight import preflight
 from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
 from fieldline.workflows.stages import STAGE_NAMES
 from fieldline.workflows.summary import Summary, summarise
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
+LOCK = ".fieldline.lock"
+"""File of the results folder that a run holds locked."""
 _ENGINE_LOG = Path("logs/snakemake.log")
 _TAIL_LINES = 200
 _ENDING = "Terminating processes on user request"
@@ -163,7 +165,7 @@ def _exclusive(results: Path) -> Iterator[None]:
     """Hold the results folder; a second run is told to wait."""
     try:
         (results / _ENGINE_LOG).parent.mkdir(parents=True, exist_ok=True)
-        handle = (results / ".fieldline.lock").open("w")
+        handle = (results / LOCK).open("w")
     except OSError as error:
         raise UserError(
             f"the results folder {results} cannot be written ({error.strerror})",

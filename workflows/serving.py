@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from fieldline.desk.api.service import Range
 from fieldline.lending.decision.single import Features
-from fieldline.lending.store.applied import claim, finish, hold
+from fieldline.lending.store.applied import claim, finish, hold, refuse_withdrawn_now
 from fieldline.lending.store.posting import Shelf, post
 from fieldline.lending.store.signer import signer
 from fieldline.pipeline.records.canonical import content_hash
@@ -32,19 +32,29 @@ from fieldline.pipeline.records.faults import DatabaseError
 from fieldline.pipeline.records.money import from_minor
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.tables import read_table
+from fieldline.pipeline.vault.consents import CONSENTS
 from fieldline.pipeline.vault.erasure import erased_farmers
 from fieldline.pipeline.vault.opening import open_vault
+from fieldline.pipeline.vault.persons import Person, add_person
 from fieldline.pipeline.vault.sealing import Sealed, master_key, place_of, seal, unseal
+from fieldline.workflows.applicants import (
+    APPLICATION,
+    PARCELS,
+    applicants_folder,
+    applicants_tables,
+    forget_applicant,
+    keep_applicant,
+)
 from fieldline.workflows.config.model import Config
-from fieldline.workflows.outline import County, Drawn, decide_drawn, keep
+from fieldline.workflows.outline import KEPT, County, Drawn, decide_drawn
 from fieldline.workflows.single import stored_features
+from fieldline.workflows.vault_requests import withdrawals_of
 
 Row = dict[str, Any]
 HELD_SECONDS = 120.0
 """How long an application is held between two stages: longer than the longest one takes."""
 _SEALED = "application"
 _WATCHED = ("profiles", "farmers", "evidence", "harvests", "decisions")
-_APPLICANTS = ".applications"
 _LOW, _HIGH = 0.1, 0.9
 
 
@@ -145,7 +155,9 @@ class Serving:
 
     def _of(self, what: str, county: str, season: str, read: Callable[[], Any]) -> Any:
         """Return what was read of a county, read again where its tables have changed since."""
-        key, version = (what, county, season), self._version(county, season)
+        return self._held((what, county, season), self._version(county, season), read)
+
+    def _held(self, key: tuple[str, str, str], version: str, read: Callable[[], Any]) -> Any:
         with self._lock:
             held = self._kept.get(key)
             if held is None or held[0] != version:
@@ -194,28 +206,60 @@ class Serving:
                 raise UserError("the application went to another program", "leave it there")
 
         home = County(self.config, county, season)
+        drawn = self._drawn(row, body)
         with tempfile.TemporaryDirectory(prefix="fieldline-applicant-") as scratch:
             place = Path(scratch)
-            record = decide_drawn(home, self._drawn(row, body), place, say)
-            keep(place / "own", self._applicants(county, season) / name)
+            record = decide_drawn(home, drawn, place, say)
+            # The farmer may have taken the consent back while the stages ran.
+            refuse_withdrawn_now(self.engine, row, self.withdrawn(county, row["farmer_id"]))
+            self._enter(county, season, Person(drawn.farmer_id, drawn.reference))
+            folder = applicants_folder(self.config.results, county, season)
+            keep_applicant(place / "own", list(KEPT), folder / row["farmer_id"])
         return self.post(county, season, record)
 
-    def _applicants(self, county: str, season: str) -> Path:
-        return self.config.results / _APPLICANTS / season / county
+    def _enter(self, county: str, season: str, person: Person) -> None:
+        """Enter an applicant in the vault, so that an export can name who is behind an offer."""
+        privacy = self.config.privacy_of(county)
+        with open_vault(self.config.vault_address(), privacy) as vault:
+            add_person(vault, county, season, person)
+
+    def forget(self, county: str, season: str, farmer_id: str) -> None:
+        """Have later runs know nothing of what a farmer applied with."""
+        forget_applicant(self.config.results, county, season, farmer_id)
+
+    def withdrawn(self, county: str, farmer_id: str) -> dt.date | None:
+        """Return the last day on which a farmer withdrew by the county's table of consents.
+
+        Raises:
+            UserError: The table cannot be read.
+        """
+        paths = self.config.input_paths(county, self.config.seasons[0], CONSENTS.name)
+        if not paths:
+            return None
+        seen = paths[0].stat() if paths[0].is_file() else None
+        version = "" if seen is None else f"{seen.st_mtime_ns} {seen.st_size}"
+        found: Mapping[str, dt.date] = self._held(
+            ("withdrawn", county, ""), version, lambda: withdrawals_of(self.config, county)
+        )
+        return found.get(farmer_id)
 
     def _drawn(self, row: Row, body: Mapping[str, Any]) -> Drawn:
         reference = self._unsealed(row["county"], row["sealed"])
         facts = body["facts"]
-        day = self.today(row["county"], row["season"])
-        others = self._applicants(row["county"], row["season"])
+        county, season = row["county"], row["season"]
+        parcels = applicants_tables(self.config.results, county, season, PARCELS)
         return Drawn(
             row["farmer_id"], reference,
             [_feature(parcel, row["farmer_id"], reference) for parcel in body["parcels"]],
             None if facts is None else {
                 **{n: v for n, v in facts.items() if n != "household"},
-                "household_id": facts["household"], "applied_on": day.isoformat(),
+                "household_id": facts["household"],
+                "applied_on": self.today(county, season).isoformat(),
             },
-            sorted(p for p in others.glob("[!.]*") if p.name != row["application_id"]),
+            # Land drawn anew stands for what the farmer drew before.
+            [path.parent for path in parcels
+             if not body["parcels"] or path.parent.name != row["farmer_id"]],
+            applicants_tables(self.config.results, county, season, APPLICATION),
         )  # fmt: skip
 
 

@@ -44,7 +44,14 @@ class Artifacts:
     names: tuple[str, ...]
 
 
-Read = Artifact | Source | Outcomes | Artifacts
+@dataclass(frozen=True)
+class Applied:
+    """Tables that farmers left who applied one by one (`workflows.applicants`), one a farmer."""
+
+    name: str
+
+
+Read = Artifact | Source | Outcomes | Artifacts | Applied
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,9 @@ class Stage:
     """Among stages that are ready, those of the highest priority run first."""
     threads: str = ""
     """Section whose `threads` setting it uses; one thread where empty."""
+    in_blocks: bool = False
+    """Whether a county of several blocks (`county.*.blocks`) has a job for each of them, whose
+    tables and outcomes (parameters `parts` and `part_outcomes`) this stage then only joins."""
     gpu: str = ""
     """Section whose `device` says whether a job claims a GPU of the scheduler: `cuda` does."""
 
@@ -91,7 +101,10 @@ STAGES: tuple[Stage, ...] = (
         "intake",
         "fieldline.pipeline.parcels.intake:run_intake",
         "Intake: every row gets an outcome",
-        reads={"sources": Source("parcels"), "boundary": Source("boundary")},
+        reads={
+            "sources": Source("parcels"), "boundary": Source("boundary"),
+            "applied": Applied("parcels.parquet"),
+        },
         makes={
             "parcels": "parcels.parquet", "farmers": "farmers.parquet",
             "contacts": "contacts.parquet",
@@ -122,6 +135,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "season": "season", "currency": "county.currency",
             "table_columns": "county.inputs.columns", "layouts": "layouts", "privacy": "privacy",
+            "county_names": "county_names", "published_days": "published_days",
         },
         about="file",
         priority=10,
@@ -149,6 +163,7 @@ STAGES: tuple[Stage, ...] = (
         settings={"grid": "county.grid", "scene_settings": "county.scenes", "settings": "observe"},
         mem_mb=3000,
         threads="observe",
+        in_blocks=True,
     ),
     Stage(
         "weather",
@@ -215,6 +230,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=3000,
+        in_blocks=True,
     ),
     Stage(
         "crops_train",
@@ -274,7 +290,7 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "observations": Artifact("observations.parquet"), "crops": Artifact("crops.parquet"),
         },
-        makes={"out": "growth.parquet"},
+        makes={"out": "growth.parquet", "out_share": "harvest_share.parquet"},
         settings={"season": "season", "clear_dates": "observe.clear", "settings": "crops.grow"},
         stops=("intake", "observe"),
         mem_mb=3000,
@@ -287,9 +303,10 @@ STAGES: tuple[Stage, ...] = (
             "weather": Artifact("weather.parquet"),
             "weather_cells": Artifact("weather_cells.parquet"),
             "growth": Artifact("growth.parquet"), "crops": Artifact("crops.parquet"),
+            "earlier_weather": Artifact("weather.parquet", earlier=True),
         },
         makes={"out": "hazards.parquet"},
-        settings={"season": "season", "settings": "crops.hazards"},
+        settings={"seasons": "seasons", "settings": "crops.hazards"},
         stops=("intake", "observe", "grow"),
     ),
     Stage(
@@ -314,7 +331,7 @@ STAGES: tuple[Stage, ...] = (
         },
         settings={
             "prices_format": "county.inputs.prices_format", "currency": "county.currency",
-            "table_columns": "county.inputs.columns",
+            "table_columns": "county.inputs.columns", "county_names": "county_names",
             "seasons": "seasons", "settings": "crops.yields",
         },
         stops=("intake", "observe"),
@@ -330,7 +347,7 @@ STAGES: tuple[Stage, ...] = (
             "earlier_crops": Artifact("crops.parquet", earlier=True),
         },
         makes={"out": "history.parquet"},
-        settings={"seasons": "seasons"},
+        settings={"seasons": "seasons", "settings": "crops.grow"},
         stops=("intake", "observe"),
     ),
     Stage(
@@ -360,6 +377,7 @@ STAGES: tuple[Stage, ...] = (
             "history": Artifact("history.parquet"), "growth": Artifact("growth.parquet"),
             "crop_values": Artifact("crop_values.parquet"),
             "applications": Source("applications"), "documents": Source("documents"),
+            "applied": Applied("application.parquet"),
         },
         makes={"out": "profiles.parquet", "out_harvests": "harvests.parquet"},
         settings={
@@ -497,6 +515,23 @@ def stage(name: str) -> Stage:
     return {item.name: item for item in STAGES}[name]
 
 
+_OF_A_BLOCK = "_block"
+
+
+def block_rule(name: str) -> str:
+    """Return the name of the rule that does a stage's work on one block."""
+    return name + _OF_A_BLOCK
+
+
+def stage_of(rule: str) -> Stage:
+    """Return the stage that a rule runs, on a county or on a block of it.
+
+    Raises:
+        KeyError: There is no such rule.
+    """
+    return stage(rule.removesuffix(_OF_A_BLOCK))
+
+
 def stages_before(name: str) -> tuple[Stage, ...]:
     """Return the stages that a row passes before this one."""
     return STAGES[: STAGE_NAMES.index(name)]
@@ -529,3 +564,5 @@ def _told(read: Read) -> str:
             return "outcomes of all stages before"
         case Artifacts(names):
             return ", ".join(f"`{name}`" for name in names)
+        case Applied(name):
+            return f"`{name}` of who applied one by one"

@@ -10,11 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fieldline.lending.named_offers import Handed, Order, export_named_offers
+from fieldline.lending.store.applied import told_consents
 from fieldline.lending.store.database import open_existing
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.privacy import pseudonymiser
-from fieldline.pipeline.vault.consents import CONSENTS, DATA, Request, new_consent
+from fieldline.pipeline.vault.consents import (
+    CONSENTS,
+    DATA,
+    DECISION,
+    Request,
+    new_consent,
+    withdrawals,
+)
 from fieldline.pipeline.vault.erasure import admit, erased_farmers, not_erased
 from fieldline.pipeline.vault.vault import Vault
 from fieldline.workflows.config.model import Config
@@ -43,6 +51,16 @@ def consents_of(config: Config, county: str) -> InputTable:
     return read_input(paths[0], CONSENTS, reading)
 
 
+def withdrawals_of(config: Config, county: str) -> dict[str, dt.date]:
+    """Return when farmers withdrew their consent to a decision by the county's table of consents.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    today = dt.datetime.now(tz=dt.UTC).date()
+    return withdrawals(consents_of(config, county), DECISION, today, _hide(config, county))
+
+
 def export_county(
     config: Config, vault: Vault, shelf: tuple[str, str], asked: Asked, out: Path
 ) -> Handed:
@@ -60,13 +78,16 @@ def export_county(
     """
     county, season = shelf
     purpose, recipient, day = asked
-    consents = consents_of(config, county)
+    named = config.input_paths(county, config.seasons[0], CONSENTS.name)
     request = Request(purpose, recipient, frozenset(DATA), day)
     store = open_existing(config.database_url())
     try:
+        told = told_consents(store, county)
+        # Without any consent on either way the county's own sentence says what to do.
+        consents = consents_of(config, county) if named or not told else None
         return export_named_offers(
             vault, store, consents, Order(county, season, request),
-            pseudonym=_hide(config, county), out=out,
+            pseudonym=_hide(config, county), out=out, told=told,
         )  # fmt: skip
     finally:
         store.dispose()

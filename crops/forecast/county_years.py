@@ -34,6 +34,7 @@ _LAG = re.compile(r"yield[-_ ]?(\d{1,2})")
 _AFTERWARDS = re.compile(
     r"(?:^|[^a-z])(?:yields?|production|area|harvested|planted)(?:[^a-z]|$)", re.IGNORECASE
 )
+_LATE = "is known with the yield and not before it"
 _READABLE = 0.9
 """Share of the filled cells that must be numbers for a covariate."""
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
@@ -67,6 +68,38 @@ class CountyYears:
 
     def __len__(self) -> int:
         return len(self.year)
+
+    @classmethod
+    def of_columns(
+        cls,
+        county: Sequence[str],
+        year: Sequence[int],
+        target: Sequence[float],
+        covariates: pd.DataFrame | None = None,
+    ) -> CountyYears:
+        """Return the county-years of columns that were read already.
+
+        Args:
+            county: County of each row.
+            year: Harvest year.
+            target: Yield, NaN where it is not known yet.
+            covariates: What was measured; columns that are known with the yield, never change or
+                say the yield itself are left out.
+        """
+        count = len(county)
+        frame = pd.DataFrame(index=range(count)) if covariates is None else covariates
+        late = {name: _LATE for name in map(str, frame) if _AFTERWARDS.search(name)}
+        table = cls(
+            np.asarray(county, dtype=str), np.asarray(year, dtype=np.int64),
+            np.asarray(target, dtype=float), np.empty((count, 0)),
+            frame.drop(columns=list(late)).set_axis(range(count)), late,
+        )  # fmt: skip
+        return _informative(table) if count > 1 else table
+
+    def with_covariates(self, names: Sequence[str]) -> CountyYears:
+        """Return the rows with some of their covariates."""
+        kept = [name for name in names if name in self.covariates]
+        return replace(self, covariates=self.covariates[kept])
 
     def part(self, rows: npt.NDArray[Any]) -> CountyYears:
         """Return some rows."""
@@ -185,7 +218,7 @@ def _covariates(
         if not name or name in skipped:
             continue
         if _AFTERWARDS.search(name):
-            left_out[name] = "is known with the yield and not before it"
+            left_out[name] = _LATE
             continue
         given = cells.column(name)
         values = _numbers(cells, name, facts)

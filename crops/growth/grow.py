@@ -1,61 +1,35 @@
 """The grow stage: one smoothed curve per parcel, its dates, and its place in the county.
 
-Owns `growth.parquet`. It streams the observations twice over small things only: the first pass
-writes curves and keeps one number per parcel, the second adds how that number compares with the
-county's parcels of the same crop.
+Owns `growth.parquet` and `harvest_share.parquet`. It streams the observations twice over small
+things only: the first pass writes curves and keeps a few numbers per parcel, the second adds how
+they compare with the county's parcels of the same crop.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fieldline.crops.growth.curves import Curve, penalty_ladder, smooth_curve
-from fieldline.crops.growth.phenology import Cycle, CycleRules, find_cycles, harvest_day, main_cycle
-from fieldline.crops.schemas import GROWTH
-from fieldline.crops.series import (
-    ClearSeries,
-    Floats,
-    Ints,
-    iter_clear,
-    known_until,
-    ndvi,
-    stopped_parcels,
-    without_spikes,
-)
+from fieldline.crops.growth.harvest_share import harvest_share
+from fieldline.crops.growth.heading import heads
+from fieldline.crops.growth.norms import county_norms
+from fieldline.crops.growth.seasons import Seasons, clear_points, heading_rules, measure
+from fieldline.crops.schemas import GROWTH, HARVEST_SHARE
+from fieldline.crops.series import Floats, Ints, iter_clear, known_until, stopped_parcels
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
-from fieldline.pipeline.records.tables import BatchWriter, iter_batches, read_table
+from fieldline.pipeline.records.tables import BatchWriter, iter_batches, read_table, write_table
 
 STAGE = "grow"
-#: Scales a median absolute deviation to a standard deviation of normal data.
-_MAD_TO_SD = 1.4826
-
-
-@dataclass(frozen=True)
-class Growth:
-    """What one parcel's clear dates say."""
-
-    clear_dates: int
-    curve: Curve | None
-    cycles: tuple[Cycle, ...] = ()
-    harvest: float | None = None
-    progress: float | None = None
-
-    @property
-    def main(self) -> Cycle | None:
-        """The crop cycle with the largest integral."""
-        return main_cycle(list(self.cycles))
+_SHARED = ["crop", "harvest_date", "harvest_after", "harvest_before", "cycles", "last_seen"]
 
 
 @contextmanager
@@ -66,54 +40,6 @@ def scratch_path(beside: Path) -> Iterator[Path]:
         yield Path(folder) / beside.name
 
 
-def cycle_rules(settings: GrowSettings) -> CycleRules:
-    """Return the cycle definitions that the settings name."""
-    return CycleRules(
-        settings.min_peak,
-        settings.min_amplitude,
-        settings.threshold,
-        settings.end_threshold,
-        settings.late_record_days,
-    )
-
-
-def grow_parcel(
-    day: Ints, values: Floats, weight: Floats, *, min_dates: int, settings: GrowSettings
-) -> Growth:
-    """Smooth one parcel's NDVI and read its cycles.
-
-    Args:
-        day: Days of the clear observations since the season's start, ascending.
-        values: NDVI of each day.
-        weight: Clear share of each day, 0..1.
-        min_dates: Least clear dates that make a curve.
-        settings: Smoothing and thresholds.
-
-    Returns:
-        The curve and its dates; no curve where the clear dates are too few.
-    """
-    stands = without_spikes(day, values, settings.spike_drop, settings.spike_reach_days)
-    day, values, weight = day[stands], values[stands], weight[stands]
-    if len(np.unique(day)) < min_dates:
-        return Growth(len(day), None)
-    ladder = penalty_ladder(*settings.penalty_range, settings.penalty_rungs)
-    curve = smooth_curve(day, values, weight, settings.step_days, ladder)
-    cycles = tuple(find_cycles(curve, cycle_rules(settings)))
-    main = main_cycle(list(cycles))
-    if main is None:
-        return Growth(len(day), curve, cycles)
-    harvest = harvest_day(day, values, main, settings.bare_share)
-    return Growth(len(day), curve, cycles, harvest, _progress(curve, main, harvest))
-
-
-def _progress(curve: Curve, main: Cycle, harvest: float | None) -> float:
-    """Harvest progress: one once harvested, else the share of the canopy that is already gone."""
-    if harvest is not None:
-        return 1.0
-    fallen = (main.peak - float(curve.values[-1])) / max(main.amplitude, 1e-9)
-    return float(np.clip(fallen, 0.0, 1.0))
-
-
 def run_grow(
     *,
     observations: Path,
@@ -122,18 +48,20 @@ def run_grow(
     clear_dates: ClearSettings,
     settings: GrowSettings,
     out: Path,
+    out_share: Path | None = None,
     outcomes: Path,
     previous: Sequence[Path] = (),
 ) -> None:
-    """Write `growth.parquet` and the stage's outcomes.
+    """Write `growth.parquet`, `harvest_share.parquet` and the stage's outcomes.
 
     Args:
         observations: `observations.parquet`, whole parcels per row group.
-        crops: `crops.parquet`; its crops group the county norms.
+        crops: `crops.parquet`; its crops group the county norms and say which parcels head.
         season: Season; nothing after its as-of date is read.
         clear_dates: What a clear date is and how many make a curve.
         settings: Settings of the stage.
         out: Where growth goes.
+        out_share: Where the share harvested by crop and day goes; nowhere if None.
         outcomes: Where outcomes go.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
@@ -141,112 +69,148 @@ def run_grow(
     stopped = stopped_parcels(previous)
     results: list[Outcome] = []
     amounts: dict[str, float] = {}
+    shared: list[pd.DataFrame] = []
     with scratch_path(out) as curves:
         with BatchWriter(GROWTH, curves) as writer:
             for batch in iter_clear(observations, season, clear_dates.min_valid_fraction, stopped):
-                frame = _grow_batch(batch, season, clear_dates.min_dates, settings)
+                found = measure(
+                    clear_points(batch, clear_dates.max_haze), clear_dates.min_dates, settings
+                )
+                crop = crop_of.reindex(list(batch.parcel_ids))
+                frame = growth_table(batch.parcel_ids, crop, found, season, settings)
                 writer.write(frame)
                 results.extend(
-                    _outcome(row, clear_dates.min_dates) for row in frame.to_dict("records")
+                    _outcome(row, clear_dates.min_dates)
+                    for row in frame[_OF_OUTCOMES].to_dict("records")
                 )
                 amounts.update(zip(frame["parcel_id"], frame["integral"], strict=True))
+                last = found.curves.last * settings.step_days
+                shared.append(frame.assign(crop=crop.to_numpy(), last_seen=last)[_SHARED])
         norms = county_norms(pd.Series(amounts, dtype=float), crop_of, settings.min_norm_parcels)
         with BatchWriter(GROWTH, out) as writer:
             for frame in iter_batches(curves):
                 placed = norms.reindex(frame["parcel_id"])
                 writer.write(frame.assign(**{n: placed[n].to_numpy() for n in placed.columns}))
+    if out_share is not None:
+        _write_share(shared, season, out_share)
     write_outcomes(results, outcomes)
 
 
-def _grow_batch(
-    batch: ClearSeries, season: Season, min_dates: int, settings: GrowSettings
+def _write_share(parts: list[pd.DataFrame], season: Season, out: Path) -> None:
+    grown = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_SHARED)
+    grown = grown[grown["cycles"] > 0]
+    write_table(harvest_share(grown, grown["last_seen"], season), HARVEST_SHARE, out)
+
+
+_OF_OUTCOMES = ["parcel_id", "clear_dates", "cycles", "peak", "amplitude", "curve_start"]
+
+
+def growth_table(
+    parcel_ids: Sequence[str],
+    crop: pd.Series[str],
+    found: Seasons,
+    season: Season,
+    settings: GrowSettings,
 ) -> pd.DataFrame:
-    values = ndvi(batch.bands)
-    rows = []
-    for number, parcel_id in enumerate(batch.parcel_ids):
-        at = batch.of(number)
-        growth = grow_parcel(
-            batch.day[at], values[at], batch.weight[at], min_dates=min_dates, settings=settings
-        )
-        rows.append(_row(parcel_id, growth, season, settings))
-    return pd.DataFrame(rows, columns=GROWTH.names)
+    """Return the rows of `growth.parquet` of a batch, still without county norms.
 
-
-def _row(
-    parcel_id: str, growth: Growth, season: Season, settings: GrowSettings
-) -> dict[str, object]:
-    curve, main = growth.curve, growth.main
-    lowest, highest = (
-        (None, None) if curve is None else (float(curve.values.min()), float(curve.values.max()))
+    Args:
+        parcel_ids: Parcels of the batch.
+        crop: Crop of each, null where unknown.
+        found: Their growth.
+        season: The season.
+        settings: Settings of the stage.
+    """
+    curves, cycles, harvests = found.curves, found.cycles, found.harvests
+    main, lists = found.of_main, _Lists(found, season)
+    has = found.main >= 0
+    known = curves.first >= 0
+    lowest, highest = (_extreme(curves.values, known, of) for of in (np.nanmin, np.nanmax))
+    small_grain = heads(crop.to_numpy(dtype=object))
+    heading = np.where(small_grain, main(found.heading), np.nan)
+    heading_sd = np.hypot(
+        main(found.heading_uncertainty(heading_rules(settings))), settings.heading_sd
     )
-    return {
-        "parcel_id": parcel_id,
-        "clear_dates": growth.clear_dates,
-        "sos": _date(season, None if main is None else main.start),
-        "pos": _date(season, None if main is None else main.peak_day),
-        "eos": _date(season, None if main is None else main.end),
-        "harvest_date": _date(season, growth.harvest),
-        "harvest_progress": growth.progress,
-        "peak": highest if main is None else main.peak,
-        "amplitude": _amplitude(lowest, highest) if main is None else main.amplitude,
-        "integral": None if main is None else main.integral,
-        "cycles": len(growth.cycles),
-        "anomaly": None,
-        "percentile": None,
-        "curve_start": _date(season, None if curve is None else float(curve.first_day)),
-        "curve_step_days": settings.step_days,
-        "curve": [] if curve is None else curve.values.astype(np.float32).tolist(),
+    unsure = np.where(np.isnan(main(harvests.day)), main(cycles.end), np.nan)
+    standing = pd.array(found.standing == 1, dtype="boolean")
+    standing[found.standing < 0] = pd.NA
+    columns: dict[str, Any] = {
+        "parcel_id": list(parcel_ids),
+        "clear_dates": np.bincount(found.points.parcel, minlength=len(has)).astype(np.int32),
+        "sos": _dates(season, main(cycles.start)),
+        "pos": _dates(season, main(cycles.peak_day)),
+        "eos": _dates(season, main(found.ends)),
+        "harvest_date": _dates(season, main(harvests.day)),
+        "harvest_progress": main(found.progress()),
+        "peak": np.where(has, main(cycles.peak), highest),
+        "amplitude": np.where(has, main(cycles.amplitude), highest - lowest),
+        "integral": main(cycles.integral),
+        "cycles": cycles.per_parcel(len(has)).astype(np.int32),
+        "anomaly": np.nan,
+        "percentile": np.nan,
+        "curve_start": _dates(season, np.where(known, curves.first * curves.step_days, np.nan)),
+        "curve_step_days": np.int32(curves.step_days),
+        "curve": [curves.of(row).astype(np.float32) for row in range(len(has))],
+        "sos_sd_days": main(found.uncertainty(cycles.start)),
+        "pos_sd_days": main(found.peak_uncertainty()),
+        "eos_sd_days": main(found.uncertainty(cycles.end)),
+        "heading_date": _dates(season, heading),
+        "heading_sd_days": np.where(np.isnan(heading), np.nan, heading_sd),
+        "harvest_after": _dates(season, main(harvests.last_standing)),
+        "harvest_before": _dates(season, main(harvests.first_bare)),
+        "harvest_expected": _dates(season, unsure),
+        "standing": standing,
+        "green_up_rate": main(cycles.rise_rate),
+        "senescence_rate": main(cycles.fall_rate),
+        "cycle_sos": lists.dates(cycles.start),
+        "cycle_pos": lists.dates(cycles.peak_day),
+        "cycle_eos": lists.dates(found.ends),
+        "cycle_harvest": lists.dates(harvests.day),
+        "cycle_peak": lists.of(cycles.peak),
+        "cycle_integral": lists.of(cycles.integral),
     }
+    return pd.DataFrame(columns)[GROWTH.names]
 
 
-def _amplitude(lowest: float | None, highest: float | None) -> float | None:
-    return None if lowest is None or highest is None else highest - lowest
+class _Lists:
+    """One list per parcel of what its cycles have."""
+
+    def __init__(self, found: Seasons, season: Season) -> None:
+        counts = found.cycles.per_parcel(len(found.main))
+        self.at: Ints = np.cumsum(counts)[:-1]
+        self.season = season
+
+    def of(self, values: Floats) -> list[Any]:
+        """Split values of cycles by parcel."""
+        return np.split(values, self.at)
+
+    def dates(self, days: Floats) -> list[Any]:
+        """Split days of cycles by parcel, as dates."""
+        dates = _dates(self.season, days).astype(object)
+        return [list(part) for part in np.split(dates, self.at)]
 
 
-def _date(season: Season, day: float | None) -> dt.date | None:
-    if day is None:
-        return None
-    return season.start + dt.timedelta(days=min(round(day), known_until(season)))
+def _extreme(values: Floats, known: np.ndarray[Any, Any], of: Any) -> Floats:
+    found = np.full(len(values), np.nan)
+    found[known] = of(values[known], axis=1) if known.any() else np.nan
+    return found
+
+
+def _dates(season: Season, days: Floats) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    """Return dates of days since the season's start, never after the as-of date; NaT for NaN."""
+    missing = np.isnan(days)
+    whole = np.minimum(np.rint(np.where(missing, 0.0, days)), known_until(season))
+    dates = np.datetime64(season.start, "D") + whole.astype(np.int64)
+    dates[missing] = np.datetime64("NaT")
+    return dates
 
 
 def _outcome(row: Mapping[Hashable, Any], min_dates: int) -> Outcome:
     parcel_id, dates = row["parcel_id"], row["clear_dates"]
-    if not row["curve"]:
+    if pd.isna(row["curve_start"]):
         numbers = detail(clear_dates=dates, needed=min_dates)
         return Outcome(STAGE, parcel_id, "", "too_few_dates", numbers)
     if row["cycles"] == 0:
         numbers = detail(peak=float(row["peak"]), amplitude=float(row["amplitude"]))
         return Outcome(STAGE, parcel_id, "", "no_crop_cycle", numbers)
     return Outcome(STAGE, parcel_id, "", detail=detail(clear_dates=dates))
-
-
-def county_norms(
-    integral: pd.Series[float], crops: pd.Series[str], min_parcels: int
-) -> pd.DataFrame:
-    """Place each parcel's integral among the county's parcels of the same crop.
-
-    Args:
-        integral: NDVI integral by parcel, NaN where no cycle was seen.
-        crops: Crop by parcel, null where unknown.
-        min_parcels: Groups smaller than this have no norm.
-
-    Returns:
-        `anomaly` (robust z: distance from the median over 1.4826 x median absolute deviation) and
-        `percentile` (mid-rank 0..1) by parcel, NaN where no norm exists.
-    """
-    frame = pd.DataFrame({"integral": integral, "crop": crops.reindex(integral.index)})
-    known = frame.dropna()
-    grouped = known.groupby("crop")["integral"]
-    centre = grouped.transform("median")
-    spread = (known["integral"] - centre).abs().groupby(known["crop"]).transform(
-        "median"
-    ) * _MAD_TO_SD
-    size = grouped.transform("size")
-    enough = (size >= min_parcels) & (spread > 0)
-    placed = pd.DataFrame(
-        {
-            "anomaly": ((known["integral"] - centre) / spread).where(enough),
-            "percentile": ((grouped.rank() - 0.5) / size).where(enough),
-        }
-    )
-    return placed.reindex(integral.index)

@@ -25,6 +25,8 @@ Single = NDArray[np.float32]
 Labels = NDArray[np.int64]
 KIND = "crop_series"
 _KERNELS, _WIDTH, _BLOCKS, _NECK, _DROPOUT = (1, 3, 7, 13), 128, 3, 32, 0.3
+EMBEDDING = 2 * _WIDTH
+"""Numbers of a series' embedding."""
 _BATCH, _RATE, _DECAY = 64, 2e-3, 1e-2
 _SHIFT, _SCALE, _DROP, _MIXUP = 1, 0.03, 0.1, 0.4
 _ANSWER_BATCH = 2048
@@ -57,23 +59,38 @@ class TrainedNetwork:
 
     def predict(self, series: Series, machine: Machine) -> Floats:
         """Return class probabilities, (parcels, classes)."""
+        return self.answers(series, machine)[0]
+
+    def answers(self, series: Series, machine: Machine) -> tuple[Floats, Floats]:
+        """Return class probabilities, and the embedding that they are told from.
+
+        Returns:
+            (parcels, classes) and (parcels, `EMBEDDING`).
+        """
         import torch
 
         module = _module(len(self.mean), self.classes, self.steps)
         load_weights(module, self.weights, "the series network")
         module.to(machine.device).eval()
         inputs = scaled(series, self.mean, self.spread)
-        found = np.zeros((len(inputs), self.classes))
+        said = np.zeros((len(inputs), self.classes))
+        embedded = np.zeros((len(inputs), EMBEDDING))
 
-        def answer(part: range) -> Floats:
+        def answer(part: range) -> tuple[Floats, Floats]:
             batch = torch.from_numpy(inputs[part.start : part.stop]).to(machine.device)
             with torch.no_grad(), machine.precision():
-                scores = module(batch).float()
-            return np.asarray(torch.softmax(scores, dim=1).cpu().numpy(), dtype=np.float64)
+                pooled = module.embedding(batch)
+                scores = module.last(pooled).float()
+            return _numbers(torch.softmax(scores, dim=1)), _numbers(pooled)
 
-        for part, said in in_batches(len(inputs), _ANSWER_BATCH, answer):
-            found[part.start : part.stop] = said
-        return found
+        for part, (chances, pooled) in in_batches(len(inputs), _ANSWER_BATCH, answer):
+            said[part.start : part.stop] = chances
+            embedded[part.start : part.stop] = pooled
+        return said, embedded
+
+
+def _numbers(tensor: Any) -> Floats:
+    return np.asarray(tensor.float().cpu().numpy(), dtype=np.float64)
 
 
 def scaled(series: Series, mean: Single, spread: Single) -> Single:
@@ -172,13 +189,15 @@ def _module(channels: int, classes: int, steps: int) -> Any:
             self.blocks = nn.Sequential(*(Inception() for _ in range(_BLOCKS)))
             self.attention = nn.Conv1d(_WIDTH, 1, 1)
             self.drop = nn.Dropout(_DROPOUT)
-            self.last = nn.Linear(2 * _WIDTH, classes)
+            self.last = nn.Linear(EMBEDDING, classes)
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def embedding(self, x: torch.Tensor) -> torch.Tensor:
             x = self.blocks(self.first(x) + self.place)
             weight = torch.softmax(self.attention(x), dim=2)
-            pooled = torch.cat([(x * weight).sum(dim=2), x.amax(dim=2)], dim=1)
-            scores: torch.Tensor = self.last(self.drop(pooled))
+            return torch.cat([(x * weight).sum(dim=2), x.amax(dim=2)], dim=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scores: torch.Tensor = self.last(self.drop(self.embedding(x)))
             return scores
 
     return SeriesNet()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fieldline.crops.recognise.evaluate import OURS, Protocol, evaluate
+from fieldline.crops.recognise.features import POLARISATIONS
 from fieldline.crops.recognise.points import Points
 from fieldline.crops.settings import ClassifySettings
 
@@ -25,7 +26,8 @@ def until(points: Points, step: int) -> Points:
     """Return the series as they were known after so many steps.
 
     Gaps were filled from both sides; a step after the last seen one keeps its value, as in a season
-    that goes on, and what would have come from later dates is filled from earlier ones.
+    that goes on, and what would have come from later dates is filled from earlier ones. Radar is
+    never filled from later dates.
     """
     cube = points.cube
     seen = cube.seen[:, :step]
@@ -36,7 +38,8 @@ def until(points: Points, step: int) -> Points:
     values = cube.values[:, :step].copy()
     late = (following >= step) & (last >= 0)
     rows, steps = np.nonzero(late)
-    values[rows, steps] = cube.values[rows, last[rows, steps]]
+    optical = slice(sum(name not in POLARISATIONS for name in cube.bands))  # radar comes last
+    values[rows, steps, optical] = cube.values[rows, last[rows, steps], optical]
     kept = np.flatnonzero(seen.sum(axis=1) >= _FEWEST)
     return replace(
         points,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldline.crops.model_card import calibration_error, f1_scores, macro_f1
-from fieldline.crops.recognise.features import View, features
+from fieldline.crops.recognise.features import View
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.labels import OTHER
 from fieldline.crops.recognise.peers import peers
@@ -200,7 +200,7 @@ def run_split(points: Points, split: Split, settings: ClassifySettings, *, besid
     band = area_band(points.area_m2[split.test])
     inside = np.zeros((len(split.test), count), dtype=bool)
     inside[:, present] = model.sets.members(answers.probabilities, band)
-    models = {OURS: answers.probabilities, PLAIN: model.by_labels(test, features(test, model.view))}
+    models = {OURS: answers.probabilities, PLAIN: model.told(test).plain}
     models = {name: _wide(found, present, count) for name, found in models.items()}
     if beside:
         labels = points.labels[split.train]

@@ -26,6 +26,8 @@ from fieldline.crops.series import (
 from fieldline.crops.settings import ClassifySettings
 
 View = Literal["full", "shape"]
+POLARISATIONS = ("VV", "VH")
+"""Radar backscatter that a cube may hold beside its optical bands, as ratios of powers."""
 _LOW, _HIGH = 5.0, 95.0
 _TINY = 1e-6
 
@@ -39,7 +41,8 @@ class Cube:
     bands: tuple[str, ...]
     clear_dates: NDArray[np.int64]
     seen: NDArray[np.bool_]
-    """(parcels, steps) whether a step was observed; the others are filled between neighbours."""
+    """(parcels, steps) whether the optical bands of a step were observed; the others are filled
+    between neighbours."""
 
 
 def cube_of(series: ClearSeries, bands: tuple[str, ...], steps: int, step_days: int) -> Cube:
@@ -74,10 +77,17 @@ def joined(cubes: Sequence[Cube]) -> Cube:
 def channels(cube: Cube, view: View) -> dict[str, Floats]:
     """Return the series of each channel of a view, (parcels, steps) each."""
     bands = {name: cube.values[:, :, at] for at, name in enumerate(cube.bands)}
+    radar = {name: _decibels(bands.pop(name)) for name in POLARISATIONS if name in bands}
     derived = indices(bands)
     if view == "shape":
         return {name: _relative(values) for name, values in derived.items()}
-    return bands | derived
+    if len(radar) == len(POLARISATIONS):
+        radar["VH/VV"] = radar["VH"] - radar["VV"]
+    return bands | derived | radar
+
+
+def _decibels(power: Floats) -> Floats:
+    return np.asarray(10.0 * np.log10(np.maximum(power, _TINY)))
 
 
 def features(cube: Cube, view: View) -> NDArray[np.float32]:

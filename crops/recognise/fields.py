@@ -7,6 +7,7 @@ bins (`pixels`), so memory does not grow with dates; the share itself is `plante
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from fieldline.crops.recognise.planted import Planted, planted
 from fieldline.crops.schemas import FIELDS
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import FieldsSettings
-from fieldline.pipeline.imagery.grid import county_grid
+from fieldline.pipeline.imagery.grid import grid_over
 from fieldline.pipeline.imagery.scenes import read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
-from fieldline.pipeline.parcels.fiboa import read_parcels
+from fieldline.pipeline.parcels.blocks import WHOLE, Block, iter_outlines, parcels_of
+from fieldline.pipeline.records.joining import join_outcomes, join_tables
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_table
@@ -41,6 +43,9 @@ def run_fields(
     out: Path,
     outcomes: Path,
     previous: Sequence[Path] = (),
+    block: Block = WHOLE,
+    parts: Sequence[Path] = (),
+    part_outcomes: Sequence[Path] = (),
 ) -> None:
     """Write `fields.parquet` and the stage's outcomes.
 
@@ -54,10 +59,18 @@ def run_fields(
         out: Where the fields go.
         outcomes: Where outcomes go.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
+        block: Which parcels.
+        parts: Fields of every block where the county has been worked in blocks; they are joined,
+            and no pixel is read.
+        part_outcomes: Their outcomes.
     """
-    drawn = read_parcels(parcels)
+    if parts:
+        join_tables(parts, FIELDS, out)
+        join_outcomes(part_outcomes, outcomes)
+        return
+    drawn = parcels_of(parcels, block)
     drawn = drawn[~drawn["parcel_id"].isin(stopped_parcels(previous))].reset_index(drop=True)
-    county = county_grid(drawn, grid)
+    county = grid_over(partial(iter_outlines, parcels), grid)
     days = [day for day in read_scene_days(scenes) if season.start <= day.date <= season.as_of]
     projected = drawn.to_crs(county.crs)
     area = dict(zip(drawn["parcel_id"], drawn["metrics:area"], strict=True))

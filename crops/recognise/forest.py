@@ -65,7 +65,7 @@ class Forest:
 
 def fit_forest(
     rows: Matrix, labels: Labels, *, trees: int, min_leaf: int, threads: int, seed: int,
-    balanced: bool = False,
+    balanced: bool = False, weights: Floats | None = None,
 ) -> Forest:  # fmt: skip
     """Fit extremely randomized trees.
 
@@ -77,6 +77,7 @@ def fit_forest(
         threads: Threads; the result does not depend on it.
         seed: Random seed.
         balanced: Whether rows weigh so that classes weigh the same.
+        weights: Weight of each row; all the same where None.
     """
     model = ExtraTreesClassifier(
         trees,
@@ -86,7 +87,7 @@ def fit_forest(
         random_state=seed,
         class_weight="balanced" if balanced else None,
     )
-    model.fit(rows, labels)
+    model.fit(rows, labels, sample_weight=weights)
     parts = [tree.tree_ for tree in model.estimators_]
     roots = np.cumsum([0, *(part.node_count for part in parts)])[:-1].astype(np.int64)
 

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fieldline.crops.inputs import LABELLED
+from fieldline.crops.recognise.features import POLARISATIONS
 from fieldline.crops.recognise.places import centroids
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.read import Reading, read_input
@@ -34,7 +35,9 @@ _DN_SCALE = 1e-4
 _HALF_OF_HALF_MONTH = pd.Timedelta(days=7)
 #: Cylindrical equal-area projection of the whole earth (EASE-Grid 2.0), metres.
 _EQUAL_AREA = "EPSG:6933"
-_WC_BAND, _WC_MISSING = "S2-L2A-", 65535
+_WC_BAND, _WC_RADAR, _WC_MISSING = "S2-L2A-", "S1-SIGMA0-", 65535
+#: Digital number 1 of the WorldCereal radar columns in decibels: 20 log10(number) is added.
+_WC_RADAR_DB = -83.0
 LAYOUTS = ("long", "bavaria_halfmonth", "worldcereal")
 
 
@@ -100,8 +103,8 @@ def read_frame(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
     """Read a table of labelled series.
 
     Returns:
-        Columns sample_id, crop (as written), date, the bands as reflectance, and lon and lat where
-        the table has them; and the names of the bands.
+        Columns sample_id, crop (as written), date, the bands as reflectance, and lon and lat and
+        radar backscatter (VV, VH, decibels) where the table has them; and the names of the bands.
 
     Raises:
         UserError: Unknown layout, or the table cannot be read.
@@ -115,6 +118,11 @@ def read_frame(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
     raise UserError(
         f"labelled series layout {source.layout!r} is unknown", f"use one of {', '.join(LAYOUTS)}"
     )
+
+
+def radar_bands(frame: pd.DataFrame) -> list[str]:
+    """Return the polarisations that a table of samples holds, in the order of `POLARISATIONS`."""
+    return [name for name in POLARISATIONS if name in frame.columns]
 
 
 def outline_places(fields: Path, samples: Sequence[str]) -> tuple[Floats, Floats]:
@@ -187,6 +195,11 @@ def _read_worldcereal(path: Path) -> tuple[pd.DataFrame, list[str]]:
         if np.isfinite(values).any():
             frame[band] = values * _DN_SCALE
             bands.append(band)
+    for name in POLARISATIONS:
+        if _WC_RADAR + name in names:
+            number = raw[_WC_RADAR + name].to_numpy(np.float64)
+            number[(number == _WC_MISSING) | (number <= 0)] = np.nan
+            frame[name] = 20.0 * np.log10(number) + _WC_RADAR_DB
     return frame, bands
 
 
@@ -194,7 +207,7 @@ def _read_long(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
     reading = Reading(columns=source.columns, place="inputs")
     table = read_input(source.table, LABELLED, reading)
     fixed = {column.name for column in LABELLED.columns}
-    bands = [name for name in table.frame.columns if name not in fixed]
+    bands = [name for name in table.frame.columns if name not in {*fixed, *POLARISATIONS}]
     if not bands:
         raise UserError(
             f"{source.table} has no column of numbers beside {', '.join(sorted(fixed))}",

@@ -22,6 +22,7 @@ from fieldline.crops.recognise.label_tables import (
     LabelledSeries,
     code_map,
     outline_places,
+    radar_bands,
     read_frame,
 )
 from fieldline.crops.series import ClearSeries, Floats, known_until
@@ -81,6 +82,8 @@ class Samples:
     """Samples by written crop that no table knows."""
     left_out: dict[str, int]
     """Samples by written crop that the code table leaves out."""
+    radar: ClearSeries | None = None
+    """Backscatter of the same samples on dates of its own, decibels; None where there is none."""
 
 
 def read_survey(path: Path, columns: Mapping[str, str] | None = None) -> InputTable:
@@ -186,7 +189,9 @@ def samples_of(
     named, unknown, left_out = _named(frame, source)
     series, crops = _series(named, bands, season)
     lonlat, area = _where(named, series.parcel_ids, source)
-    return Samples(series, crops, lonlat, area, unknown, left_out)
+    radar = radar_bands(named)
+    beside = _series(named, radar, season)[0] if radar else None
+    return Samples(series, crops, lonlat, area, unknown, left_out, beside)
 
 
 def _where(

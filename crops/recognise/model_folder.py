@@ -118,7 +118,8 @@ def _config(model: Recogniser, grid: Mapping[str, Any]) -> dict[str, Any]:
         "temperature": model.mix.temperature, "counted": model.counted,
         "known_scores": sorted(model.novelty.known), "limit": model.novelty.limit,
         "away_limit": model.novelty.away_limit,
-        "domains": len(model.novelty.domains), "level": model.sets.level,
+        "domains": len(model.novelty.domains), "embeddings": len(model.novelty.embeddings),
+        "level": model.sets.level,
         "level_of_band": {str(band): level for band, level in model.sets.of_band.items()},
         "networks": [{"classes": net.classes, "steps": net.steps} for net in nets],
     }  # fmt: skip
@@ -133,6 +134,7 @@ def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
         "held": {"plain": model.held.plain, "labels": model.held.labels, "band": model.held.band},
     }  # fmt: skip
     groups |= {f"domain{n}": forest.arrays() for n, forest in enumerate(model.novelty.domains)}
+    groups |= {f"embedding{n}": s.arrays() for n, s in enumerate(model.novelty.embeddings)}
     groups["set"] = {str(n): own for n, own in enumerate(model.sets.of_class)}
     for number, net in enumerate(() if model.networks is None else model.networks.members):
         groups[f"network{number}"] = {"mean": net.mean, "spread": net.spread}
@@ -239,6 +241,7 @@ def _model(
         raise ValueError("scores of strangeness are missing")
     novelty = Novelty(
         Space(**group("space")),
+        tuple(Space(**group(f"embedding{n}")) for n in range(config["embeddings"])),
         tuple(Forest.of(group(f"domain{n}")) for n in range(config["domains"])),
         known,
         config["limit"],

@@ -1,10 +1,13 @@
 """Knowing when not to answer: whether a parcel is like anything that was labelled.
 
-Owns four scores of strangeness and the level above which a parcel is refused: doubt of the
-classifier, distance to the nearest class (Mahalanobis), distance to the nearest labelled parcels,
-and how surely a classifier tells the parcel from the labelled ones. The one idea: each score alone
-misses some kind of other land, so their mean rank among labelled parcels decides; and it decides
-before class shares are re-estimated, because a shifted share makes an unknown crop look certain.
+Owns the scores of strangeness and the level above which a parcel is refused: doubt of the
+classifier, distance to the nearest labelled parcels (in the series network's embedding, or without
+one in the features, there with the distance to the nearest class), and how surely a classifier
+tells the parcel from the labelled ones. The one idea: each score alone
+misses some kind of other land, so their ranks among labelled parcels decide together, and one that
+is extreme counts more than several that are a little high (Fisher's way to join tests); and they
+decide before class shares are re-estimated, because a shifted share makes an unknown crop look
+certain.
 
 Source: Lee et al. (2018) A simple unified framework for detecting out-of-distribution samples;
 Sun et al. (2022) Out-of-distribution detection with deep nearest neighbors.
@@ -12,7 +15,7 @@ Sun et al. (2022) Out-of-distribution detection with deep nearest neighbors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,11 +29,18 @@ from fieldline.crops.series import Floats
 
 _DIMENSIONS = 24
 _NEIGHBOURS = 5
-_DOMAIN_TREES, _DOMAIN_LEAF, _DOMAIN_MOST = 100, 5, 2500
+_DOMAIN_TREES, _DOMAIN_LEAF, _DOMAIN_MOST = 100, 5, 6000
 _LEAST = 30
 """Labelled rows from which a class has a level of its own."""
+_OUTER, _MOST_OTHER = 0.95, 0.5
+"""Where more than this share of the unlabelled land lies beyond this share of the labels, the
+classifier of one against the other tells how parcels were chosen for the survey, not what grows."""
 _TINY = 1e-6
 DOUBT, CLASS_DISTANCE, NEIGHBOURS, DOMAIN = "doubt", "class_distance", "neighbours", "domain"
+EMBEDDED = "embedded_neighbours"
+_DISTANCES = (CLASS_DISTANCE, NEIGHBOURS)
+_MOST = 1.1
+"""Just above the largest rank."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,9 @@ class Novelty:
     """Scores of strangeness and what labelled parcels that were held out score."""
 
     space: Space
+    """Where labelled parcels lie by their features."""
+    embeddings: tuple[Space, ...]
+    """Where they lie in the embedding of each fold's network; empty where no network answers."""
     domains: tuple[Forest, ...]
     """Classifiers of labelled against population; each has not seen one part of either. Empty where
     the labels are not of this county: they would tell sensors and years apart, not crops."""
@@ -112,20 +125,29 @@ class Novelty:
         Classifiers of labelled against population would tell counties and years apart there.
         """
         known = {name: scores for name, scores in self.known.items() if name != DOMAIN}
-        return Novelty(self.space, (), known, self.away_limit, self.away_offset,
+        return Novelty(self.space, self.embeddings, (), known, self.away_limit, self.away_offset,
                        self.away_limit, self.away_offset)  # fmt: skip
 
-    def ranks(self, rows: Matrix, probabilities: Floats) -> Floats:
-        """Return the mean rank of each row among held-out labelled rows, less its class's offset.
+    def ranks(self, rows: Matrix, probabilities: Floats, embedded: Floats | None = None) -> Floats:
+        """Return the joint rank of each row among held-out labelled rows, less its class's offset.
 
         Args:
             rows: (rows, features).
             probabilities: (rows, classes) calibrated, by the labels' own shares.
+            embedded: (networks, rows, numbers) where networks answer too.
         """
-        scores = {DOUBT: 1.0 - probabilities.max(axis=1)} | self.space.scores(rows)
+        scores = {DOUBT: 1.0 - probabilities.max(axis=1)}
+        if embedded is None:
+            scores |= self.space.scores(rows)
+        else:
+            apart = [
+                space.scores(place)[NEIGHBOURS]
+                for space, place in zip(self.embeddings, embedded, strict=True)
+            ]
+            scores[EMBEDDED] = np.asarray(np.mean(apart, axis=0))
         if self.domains:
             scores[DOMAIN] = _domain_scores(self.domains, rows)
-        rank = mean_rank(scores, self.known)
+        rank = joint_rank(scores, self.known)
         return np.asarray(rank - self.offset[probabilities.argmax(axis=1)])
 
 
@@ -138,20 +160,36 @@ def _domain_scores(domains: tuple[Forest, ...], rows: Matrix) -> Floats:
     return found
 
 
-def mean_rank(scores: Mapping[str, Floats], known: Mapping[str, Floats]) -> Floats:
-    """Return the mean over scores of each row's rank among the known rows' scores.
+def joint_rank(scores: Mapping[str, Floats], known: Mapping[str, Floats]) -> Floats:
+    """Return the rank of each row among the known rows by all scores together, 0..1.1.
 
     A score beyond every known one counts as rank 1 and a little more the farther it lies (its
     excess over the largest known score relative to the known spread, squeezed under a tenth), so
-    that the strangest rows stay in order.
+    that the strangest rows stay in order. The two distances say much the same: their mean is one
+    part. The parts' distances from 1.1 are joined by their geometric mean, so that one extreme part
+    outweighs several that are a little high.
+
+    Source: Fisher (1925) Statistical Methods for Research Workers, section 21.1.
     """
-    parts = []
+    found = {}
     for name, values in scores.items():
         base = known[name]
         rank = np.searchsorted(base, values, side="right") / len(base)
         beyond = np.maximum(values - base[-1], 0.0) / (base[-1] - np.median(base) + _TINY)
-        parts.append(rank + 0.1 * beyond / (1.0 + beyond))
-    return np.asarray(np.mean(parts, axis=0))
+        found[name] = rank + 0.1 * beyond / (1.0 + beyond)
+    apart = [found.pop(name) for name in _DISTANCES if name in found]
+    parts = [*found.values(), *([np.mean(apart, axis=0)] if apart else [])]
+    left = np.log(np.maximum(_MOST - np.asarray(parts), _TINY))
+    return np.asarray(_MOST - np.exp(left.mean(axis=0)))
+
+
+@dataclass(frozen=True)
+class Population:
+    """Unlabelled rows of the county that the labels are of."""
+
+    rows: Matrix
+    weights: Floats
+    """Weight of each row, 1 in the mean: so that known crops are as common as among the labels."""
 
 
 @dataclass(frozen=True)
@@ -162,36 +200,59 @@ class LabelledRows:
     labels: Labels
     fold: NDArray[np.int64]
     probabilities: Floats
+    embedded: Floats | None = None
+    """(networks, rows, numbers) embeddings by the network that had not seen each fold, in order;
+    None without networks."""
+
+    def spaces(self) -> Iterator[tuple[Matrix, Space]]:
+        """Yield where all rows are and the space of those that a fold's copy has seen, by fold."""
+        for number, fold in enumerate(np.unique(self.fold)):
+            rows = self.rows if self.embedded is None else self.embedded[number]
+            yield rows, fit_space(rows[self.fold != fold], self.labels[self.fold != fold])
 
 
 def fit_novelty(
-    known: LabelledRows, population: Matrix | None, *, refuse_known: float, seed: int, threads: int
+    known: LabelledRows,
+    population: Population | None,
+    *,
+    refuse_known: float,
+    seed: int,
+    threads: int,
 ) -> Novelty:
     """Fit the scores and the level that loses the given share of held-out labelled rows.
 
     Args:
         known: Labelled rows with their folds.
-        population: Unlabelled rows of the same county, or None where the labels are of another.
+        population: Unlabelled rows of the same county, or None where the labels are of another or
+            none are left; too few are not used.
         refuse_known: Share of the known rows that may be refused.
         seed: Random seed.
         threads: Threads; the result does not depend on it.
     """
     scores: dict[str, Floats] = {DOUBT: 1.0 - known.probabilities.max(axis=1)}
-    far = {name: np.zeros(len(known.rows)) for name in (CLASS_DISTANCE, NEIGHBOURS)}
-    for number in np.unique(known.fold):
-        test = known.fold == number
-        space = fit_space(known.rows[~test], known.labels[~test])
-        for name, found in space.scores(known.rows[test]).items():
-            far[name][test] = found
-    scores |= far
+    names = (EMBEDDED,) if known.embedded is not None else _DISTANCES
+    scores |= {name: np.zeros(len(known.rows)) for name in names}
+    spaces = []
+    for fold, (rows, space) in zip(np.unique(known.fold), known.spaces(), strict=True):
+        test = known.fold == fold
+        apart = space.scores(rows[test])
+        for name in names:
+            scores[name][test] = apart[NEIGHBOURS if name == EMBEDDED else name]
+        spaces.append(space)
+    alone = dict(scores)
     domains: tuple[Forest, ...] = ()
-    if population is not None:
-        domains, scores[DOMAIN] = _fit_domains(known, population, seed, threads)
+    if population is not None and _enough(population, len(np.unique(known.fold))):
+        forests, apart_from = _fit_domains(known, population, seed, threads)
+        beyond = _domain_scores(forests, population.rows) > np.quantile(apart_from, _OUTER)
+        if beyond.mean() <= _MOST_OTHER:
+            domains, scores[DOMAIN] = forests, apart_from
     base = {name: np.sort(values) for name, values in scores.items()}
-    near = _limits(mean_rank(scores, base), known.probabilities, refuse_known)
-    alone = {name: values for name, values in scores.items() if name != DOMAIN}
-    away = _limits(mean_rank(alone, base), known.probabilities, refuse_known)
-    return Novelty(fit_space(known.rows, known.labels), domains, base, *near, *away)
+    near, away = (
+        _limits(joint_rank(part, base), known.probabilities, refuse_known)
+        for part in (scores, alone)
+    )
+    embeddings = tuple(spaces) if known.embedded is not None else ()
+    return Novelty(fit_space(known.rows, known.labels), embeddings, domains, base, *near, *away)
 
 
 def _limits(ranks: Floats, probabilities: Floats, refuse_known: float) -> tuple[float, Floats]:
@@ -207,22 +268,31 @@ def _limits(ranks: Floats, probabilities: Floats, refuse_known: float) -> tuple[
     return limit, offset
 
 
+def _enough(population: Population, folds: int) -> bool:
+    """Whether each fold's classifier would see enough unlabelled rows: few, or copies of one
+    another, teach nothing.
+    """
+    parts = np.bincount(part_of(population.rows, folds), minlength=folds)
+    return bool((parts.sum() - parts).min() >= _LEAST)
+
+
 def _fit_domains(
-    known: LabelledRows, population: Matrix, seed: int, threads: int
+    known: LabelledRows, population: Population, seed: int, threads: int
 ) -> tuple[tuple[Forest, ...], Floats]:
     numbers = np.unique(known.fold)
-    parts = part_of(population, len(numbers))
+    parts = part_of(population.rows, len(numbers))
     forests, scores = [], np.zeros(len(known.rows))
     for number, fold in enumerate(numbers):
         test = known.fold == fold
-        others = population[parts != number]
-        if len(others) > _DOMAIN_MOST:
-            others = others[:: -(-len(others) // _DOMAIN_MOST)]
+        chosen = np.flatnonzero(parts != number)
+        chosen = chosen[:: max(1, -(-len(chosen) // _DOMAIN_MOST))]
+        others = population.rows[chosen]
         rows = np.concatenate([known.rows[~test], others])
         is_other = np.repeat([0, 1], [int((~test).sum()), len(others)]).astype(np.int64)
         forest = fit_forest(
             rows, is_other, trees=_DOMAIN_TREES, min_leaf=_DOMAIN_LEAF, threads=threads,
             seed=seed, balanced=True,
+            weights=np.concatenate([np.ones(int((~test).sum())), population.weights[chosen]]),
         )  # fmt: skip
         forests.append(forest)
         scores[test] = forest.predict(known.rows[test])[:, 1]

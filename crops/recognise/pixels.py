@@ -1,15 +1,16 @@
 """Pixel curves of each ring and of the land around it, streamed from the scene archive.
 
 Owns the composites (largest clear NDVI per bin, which passes over missed clouds) and the choice of
-pixels; it decides nothing about crops. The one idea: rings are worked on in neighbourhoods, so
-that memory is one window x a fixed number of bins, whatever the number of dates and parcels.
+pixels; it decides nothing about crops. The one idea: rings are worked on in neighbourhoods, as many
+at once as a stated memory holds the composites of, whatever the number of dates and parcels; each
+scene is opened once for all of them.
 
 Source: Holben (1986) Characteristics of maximum-value composite images, Int. J. Remote Sens. 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +23,17 @@ from fieldline.crops.series import Floats, fill_gaps, known_until, near_infrared
 from fieldline.crops.settings import FieldsSettings
 from fieldline.pipeline.imagery.coverage import CoverageWeights, build_weights
 from fieldline.pipeline.imagery.grid import Grid
-from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
+from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError, read_readable
 from fieldline.pipeline.imagery.scenes import SceneDay
 from fieldline.pipeline.imagery.settings import SceneSettings
 from fieldline.pipeline.records.settings import Season
 
 Pixels = NDArray[np.float32]
+Neighbourhood = tuple[list[int], Window]
+"""Rings by their row of the weights, and the window that holds them with the land around."""
 
 _UNSEEN = -2.0
+_BYTES = np.dtype(np.float32).itemsize
 _FULL = 0.999
 
 
@@ -67,10 +71,13 @@ def ring_curves(
         season: Its start is the clock's zero.
     """
     weights = build_weights(rings, grid)
-    for members, window in _neighbourhoods(weights, settings):
-        cube = _composites(window, grid, days, scenes, settings, season)
-        for member in members:
-            yield _ring(member, weights, window, cube, settings)
+    bins = known_until(season) // settings.step_days + 1
+    for group in _together(_neighbourhoods(weights, settings), bins, settings.held_mb * 10**6):
+        windows = [window for _, window in group]
+        cubes = _composites(windows, bins, grid, days, scenes, settings, season)
+        for (members, window), cube in zip(group, cubes, strict=True):
+            for member in members:
+                yield _ring(member, weights, window, cube, settings)
 
 
 def _cells(
@@ -82,9 +89,7 @@ def _cells(
     return lines, columns, weights.matrix.data[first:last].astype(np.float64)
 
 
-def _neighbourhoods(
-    weights: CoverageWeights, settings: FieldsSettings
-) -> Iterator[tuple[list[int], Window]]:
+def _neighbourhoods(weights: CoverageWeights, settings: FieldsSettings) -> Iterator[Neighbourhood]:
     """Group rings by the lattice cell of their first pixel; the window holds them whole."""
     groups: dict[tuple[int, int], list[int]] = {}
     boxes: dict[int, tuple[int, int, int, int]] = {}
@@ -104,39 +109,64 @@ def _neighbourhoods(
         yield groups[key], Window(left, top, right - left, bottom - top)
 
 
+def _together(
+    neighbourhoods: Iterable[Neighbourhood], bins: int, most: int
+) -> Iterator[list[Neighbourhood]]:
+    """Yield neighbourhoods whose composites fit into `most` bytes, for which scenes open once."""
+    group: list[Neighbourhood] = []
+    held = 0
+    for members, window in neighbourhoods:
+        size = int(window.height) * int(window.width) * bins * _BYTES
+        if group and held + size > most:
+            yield group
+            group, held = [], 0
+        group.append((members, window))
+        held += size
+    if group:
+        yield group
+
+
 def _composites(
-    window: Window,
+    windows: Sequence[Window],
+    bins: int,
     grid: Grid,
     days: Sequence[SceneDay],
     scenes: SceneSettings,
     settings: FieldsSettings,
     season: Season,
-) -> Pixels:
+) -> list[Pixels]:
     """Return (rows, columns, bins) largest clear NDVI per bin, `_UNSEEN` where none was clear."""
-    bins = known_until(season) // settings.step_days + 1
-    shape = (int(window.height), int(window.width), bins)
-    cube = np.full(shape, _UNSEEN, dtype=np.float32)
+    shapes = [(int(window.height), int(window.width), bins) for window in windows]
+    cubes = [np.full(shape, _UNSEEN, dtype=np.float32) for shape in shapes]
     bands = ("B04", near_infrared(scenes.bands))
     for day in days:
         at = (day.date - season.start).days // settings.step_days
-        block = _read(day, grid, window, bands, scenes)
-        if block is not None:
-            index = normalised(block[1], block[0])
-            cube[:, :, at] = np.fmax(cube[:, :, at], index)
-    return cube
+        for cube, block in zip(cubes, _read(day, grid, windows, bands, scenes), strict=True):
+            if block is not None:
+                index = normalised(block[1], block[0])
+                cube[:, :, at] = np.fmax(cube[:, :, at], index)
+    return cubes
 
 
 def _read(
-    day: SceneDay, grid: Grid, window: Window, bands: tuple[str, str], scenes: SceneSettings
-) -> Pixels | None:
-    """Read a day without the items that cannot be read; observe reports those."""
-    while day.items:
-        try:
-            with DayReader(day, grid, bands, scenes.mask) as reader:
-                return reader.read(window) if reader.touches(window) else None
-        except SceneReadError as failure:
-            day = day.without(failure.item_id)
-    return None
+    day: SceneDay,
+    grid: Grid,
+    windows: Sequence[Window],
+    bands: tuple[str, str],
+    scenes: SceneSettings,
+) -> Iterator[Pixels | None]:
+    """Yield each window of a day without the items that cannot be read; observe reports those."""
+    with DayReader(day, grid, bands, scenes.mask) as reader:
+        for window in windows:
+            if not reader.touches(window):
+                yield None
+                continue
+            try:
+                block = reader.read(window)
+            except SceneReadError as failure:
+                rest = day.without(failure.item_id)
+                block = read_readable(rest, grid, window, bands, scenes.mask)
+            yield block
 
 
 def _ring(

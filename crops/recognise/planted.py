@@ -43,7 +43,8 @@ class Planted:
     method: str
     """`unmixed`: pixels were held against the ring's own core and the land around it; `whole`: too
     small for that and judged as one; `bare`: the core never turned green, each pixel was asked for
-    itself; `green`: unmixed, and the core stayed green over the whole season; `early`: nothing has
+    itself; `green`: unmixed, and the core stayed green over the whole season; `uneven`: unmixed,
+    and the core differs in itself as houses and gardens do and no field does; `early`: nothing has
     grown yet, and the season is not over; `alone`: too little land was seen around the ring;
     `none`: too few clear dates."""
 
@@ -76,6 +77,8 @@ def planted(ring: RingPixels, settings: FieldsSettings, *, over: bool) -> Plante
         return Planted(None, "alone")
     kept = np.where(own >= weight * (1.0 - settings.edge_tolerance), weight, own)
     share = float(np.where(inside, kept, 0.0).sum() / weight.sum())
+    if over and is_uneven(ring, core, inside, settings):
+        return Planted(share, "uneven")
     return Planted(share, "green" if green else "unmixed")
 
 
@@ -96,6 +99,20 @@ def _innermost(ring: RingPixels, inside: Mask) -> Mask:
     if depth.max() >= 1:
         return np.asarray(inside & (depth >= max(1.0, depth.max() / 2)))
     return np.asarray(inside & (ring.coverage >= ring.coverage[inside].max()))
+
+
+def is_uneven(ring: RingPixels, core: Floats, inside: Mask, settings: FieldsSettings) -> bool:
+    """Whether a ring's own land is no one thing: its inner pixels differ and its year is flat.
+
+    Houses, gardens, yards and loose woods differ from pixel to pixel and change little together; a
+    field, however patchy, greens up and ripens as one.
+    """
+    distance = _rms(ring.curves[_innermost(ring, inside)] - core)
+    return bool(
+        distance.size >= settings.min_inner_pixels
+        and np.median(distance) > settings.uneven_noise
+        and core.max() - core.min() < settings.uneven_amplitude
+    )
 
 
 def ring_noise(ring: RingPixels, core: Floats, inside: Mask, settings: FieldsSettings) -> float:

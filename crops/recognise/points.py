@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from fieldline.crops.recognise.clock import Clock, model_clock
 from fieldline.crops.recognise.features import Cube, rows_of
 from fieldline.crops.recognise.forest import Labels
-from fieldline.crops.recognise.label_tables import LabelledSeries, code_map, read_frame
+from fieldline.crops.recognise.label_tables import LabelledSeries, code_map, radar_bands, read_frame
 from fieldline.crops.recognise.labels import OTHER, samples_of
+from fieldline.crops.recognise.radar import refuse_other_backscatter, with_radar
 from fieldline.crops.series import Floats, fill_gaps, near_infrared, normalised
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.errors import UserError
@@ -201,8 +202,9 @@ def _kept(
 
 
 def read_polygons(
-    source: LabelledSeries, step_days: int, grid: Mapping[str, Any] | None = None, starts: str = ""
-) -> Points:
+    source: LabelledSeries, step_days: int, grid: Mapping[str, Any] | None = None, starts: str = "",
+    *, radar: bool = False,
+) -> Points:  # fmt: skip
     """Read a table of labelled series; of tables longer than a year the middle year counts.
 
     Args:
@@ -211,11 +213,14 @@ def read_polygons(
         grid: Grid of a model that is to answer: the dates are moved by whole years into its season.
         starts: First day of the season as MM-DD, where the series are to teach a model of such
             seasons; without it the season begins at the table's first date.
+        radar: Whether its backscatter is used too.
 
     Raises:
         UserError: As the readers of tables, or `starts` is no day.
     """
     frame, bands = read_frame(source)
+    if radar:
+        _need_radar(frame, source)
     days = pd.to_datetime(frame["date"]).dt.tz_localize(None)
     first, last = days.min().floor("D"), days.max()
     remarks = []
@@ -243,7 +248,19 @@ def read_polygons(
         if counts:
             remarks.append(f"crops that no table knows, {told}: {counts}")
     cube = clock.cube(samples.series)
+    if radar and samples.radar is not None:
+        cube, without = with_radar(cube, samples.radar, clock)
+        if without:
+            remarks.append(f"{without} series without radar stand at the mean of the others")
     return _kept(cube, names, samples.lonlat, None, remarks, clock.grid(), samples.area_m2)
+
+
+def _need_radar(frame: pd.DataFrame, source: LabelledSeries) -> None:
+    if not radar_bands(frame):
+        raise UserError(
+            f"{source.table} has no radar backscatter", "add columns VV and VH in decibels"
+        )
+    refuse_other_backscatter(frame, source.table)
 
 
 def _day(starts: str, year: int) -> pd.Timestamp:

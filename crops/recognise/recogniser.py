@@ -22,7 +22,12 @@ from fieldline.crops.recognise.calibration import Mix, best_mix, row_losses
 from fieldline.crops.recognise.ensemble import BOOSTING, TREES, Members, fit_members
 from fieldline.crops.recognise.features import Cube, View, features, jitter, rows_of
 from fieldline.crops.recognise.forest import Labels, Matrix
-from fieldline.crops.recognise.novelty import LabelledRows, Novelty, fit_novelty
+from fieldline.crops.recognise.novelty import (
+    LabelledRows,
+    Novelty,
+    Population,
+    fit_novelty,
+)
 from fieldline.crops.recognise.series_member import (
     NETWORK,
     Networks,
@@ -109,6 +114,26 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What the members say of some parcels before the county's shares and any refusal."""
+
+    rows: Matrix
+    """Features."""
+    plain: Floats
+    """(parcels, classes) calibrated, by the labels' own class shares."""
+    embedded: Floats | None
+    """(networks, parcels, numbers); None without networks."""
+
+
+def _told(members: Members, networks: Networks | None, mix: Mix, view: View, cube: Cube) -> Told:
+    rows = features(cube, view)
+    said, embedded = members.predict(rows), None
+    if networks is not None:
+        said[NETWORK], embedded = networks.answers(cube, view)
+    return Told(rows, mix.of(said), embedded)
+
+
+@dataclass(frozen=True)
 class Recogniser:
     """A fitted, calibrated crop model for one county and season."""
 
@@ -129,24 +154,15 @@ class Recogniser:
     sets: PredictionSets
     held: HeldOut
 
-    def by_labels(self, cube: Cube, rows: Matrix) -> Floats:
-        """Return probabilities that assume the labels' own class shares.
-
-        Args:
-            cube: Parcels.
-            rows: Their features.
-        """
-        said = self.members.predict(rows)
-        if self.networks is not None:
-            said[NETWORK] = self.networks.predict(cube, self.view)
-        return self.mix.of(said)
+    def told(self, cube: Cube) -> Told:
+        """Return what the members say of parcels with clear dates, by the labels' own shares."""
+        return _told(self.members, self.networks, self.mix, self.view, cube)
 
     def predict(self, cube: Cube) -> Answers:
         """Answer for parcels with clear dates."""
-        rows = features(cube, self.view)
-        plain = self.by_labels(cube, rows)
-        strange = self.novelty.ranks(rows, plain)
-        shifted = reweighted(plain, self.shares / self.learnt)
+        told = self.told(cube)
+        strange = self.novelty.ranks(told.rows, told.plain, told.embedded)
+        shifted = reweighted(told.plain, self.shares / self.learnt)
         return Answers(shifted, strange, strange > self.novelty.limit)
 
 
@@ -180,25 +196,41 @@ def fit_recogniser(
     """
     rows = features(training.cube, training.view)
     fold = fold_numbers(training.labels, training.groups, settings)
-    unseen, mix, copies, networks = _on_folds(training, rows, fold, settings)
+    unseen, mix, copies, networks, embedded = _on_folds(training, rows, fold, settings)
     plain = mix.of(unseen.members)
     everything = np.arange(len(training.labels))
     inputs, targets = _expanded(training, rows, everything, copies, settings, 0)
     members = fit_members(inputs, targets, len(training.classes), settings)
-    others = None if population is None else features(population, training.view)
+    learnt = np.bincount(training.labels, minlength=len(training.classes)) / len(rows)
+    told = None
+    if population is not None and len(population.values):
+        told = _told(members, networks, mix, training.view, population)
+    near = None
+    if told is not None and of_this_county:
+        near = Population(told.rows, _as_labelled(told.plain, learnt, settings))
     novelty = fit_novelty(
-        LabelledRows(rows, training.labels, fold, plain),
-        others if of_this_county and others is not None and len(others) else None,
+        LabelledRows(rows, training.labels, fold, plain, embedded), near,
         refuse_known=settings.refuse_known, seed=settings.seed, threads=settings.threads,
     )  # fmt: skip
-    learnt = np.bincount(training.labels, minlength=len(training.classes)) / len(rows)
     held = HeldOut(plain, training.labels, area_band(training.area_m2))
     sets = fit_sets(plain, held.labels, held.band, settings.set_coverage)
     model = Recogniser(
         members, networks, training.classes, training.view, training.cube.bands, mix, learnt,
         learnt, 0, novelty, sets, held,
     )  # fmt: skip
-    return Fitted(settled(model, population, settings), rows, unseen, copies)
+    return Fitted(_with_shares(model, told, settings), rows, unseen, copies)
+
+
+def _as_labelled(said: Floats, learnt: Floats, settings: ClassifySettings) -> Floats:
+    """Return weights, 1 in the mean, that bring known crops nearer to their shares of the labels.
+
+    Without them a crop that is far commoner in the county than among the labels would be what tells
+    unlabelled land from labelled, in place of the land that nobody labelled. The square root is
+    half of the way: unlabelled land that is taken for a common crop keeps some weight.
+    """
+    shares = population_shares(said, learnt, settings.shares_prior)
+    weight = np.sqrt((reweighted(said, shares / learnt) * (learnt / shares)).sum(axis=1))
+    return np.asarray(weight / weight.mean())
 
 
 def settled(model: Recogniser, population: Cube | None, settings: ClassifySettings) -> Recogniser:
@@ -209,25 +241,28 @@ def settled(model: Recogniser, population: Cube | None, settings: ClassifySettin
         population: Unlabelled parcels of the county, none where there are none.
         settings: Settings of the stage.
     """
+    if population is None or not len(population.values):
+        return _with_shares(model, None, settings)
+    return _with_shares(model, model.told(population), settings)
+
+
+def _with_shares(model: Recogniser, told: Told | None, settings: ClassifySettings) -> Recogniser:
     shares, counted = model.learnt, 0
-    if population is not None and len(population.values):
-        rows = features(population, model.view)
-        said = model.by_labels(population, rows)
-        shares, counted = _county_shares(said, rows, model.novelty, model.learnt, settings)
+    if told is not None:
+        shares, counted = _county_shares(told, model, settings)
     held = model.held
     shifted = reweighted(held.plain, shares / model.learnt)
     sets = fit_sets(shifted, held.labels, held.band, settings.set_coverage)
     return replace(model, shares=shares, counted=counted, sets=sets)
 
 
-def _county_shares(
-    plain: Floats, rows: Matrix, novelty: Novelty, learnt: Floats, settings: ClassifySettings
-) -> tuple[Floats, int]:
+def _county_shares(told: Told, model: Recogniser, settings: ClassifySettings) -> tuple[Floats, int]:
     """Return the county's class shares and the parcels they rest on; refused ones do not count."""
-    kept = plain[novelty.ranks(rows, plain) <= novelty.limit]
+    strange = model.novelty.ranks(told.rows, told.plain, told.embedded)
+    kept = told.plain[strange <= model.novelty.limit]
     if len(kept) < settings.shares_from:
-        return learnt, 0
-    return population_shares(kept, learnt, settings.shares_prior), len(kept)
+        return model.learnt, 0
+    return population_shares(kept, model.learnt, settings.shares_prior), len(kept)
 
 
 def fold_numbers(
@@ -257,8 +292,10 @@ def fold_numbers(
 
 def _on_folds(
     training: Training, rows: Matrix, fold: NDArray[np.int64], settings: ClassifySettings
-) -> tuple[Unseen, Mix, int, Networks | None]:
-    """Return held-out predictions, the mix they choose, and copies and networks that they want."""
+) -> tuple[Unseen, Mix, int, Networks | None, Floats | None]:
+    """Return held-out predictions, the mix they choose, copies and networks that they want, and the
+    labelled rows' embeddings by those networks.
+    """
     unseen = cross_predict(training, rows, fold, 0, settings)
     copies = 0
     few = len(rows) < settings.augment_below * len(training.classes)
@@ -269,14 +306,17 @@ def _on_folds(
         if gain.mean() > gain.std() / np.sqrt(len(gain)):
             unseen, copies = tried, settings.augment
     machine = network_machine(settings)
-    networks = None
+    networks, embedded = None, None
     if machine is not None:
-        said, networks = train_on_folds(training.cube, training.view, training.labels,
-                                        len(training.classes), fold, settings, machine)  # fmt: skip
+        said, embedded, networks = train_on_folds(
+            training.cube, training.view, training.labels, len(training.classes), fold, settings,
+            machine,
+        )  # fmt: skip
         unseen = replace(unseen, members=unseen.members | {NETWORK: said})
     mix = best_mix(unseen.members, training.labels, unseen.mixes)
-    wanted = mix.weights.get(NETWORK, 0.0) > 0
-    return unseen, mix, copies, networks if wanted else None
+    if mix.weights.get(NETWORK, 0.0) <= 0:
+        networks, embedded = None, None
+    return unseen, mix, copies, networks, embedded
 
 
 def _mixed(unseen: Unseen, labels: Labels) -> Floats:

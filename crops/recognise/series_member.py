@@ -30,9 +30,18 @@ class Networks:
 
     def predict(self, cube: Cube, view: View) -> Floats:
         """Return the mean class probabilities of all members, (parcels, classes)."""
+        return self.answers(cube, view)[0]
+
+    def answers(self, cube: Cube, view: View) -> tuple[Floats, Floats]:
+        """Return mean class probabilities, and each member's embedding.
+
+        Returns:
+            (parcels, classes) and (members, parcels, numbers of an embedding).
+        """
         series = series_of(cube, view)
-        return np.asarray(np.mean([net.predict(series, self.machine) for net in self.members],
-                                  axis=0))  # fmt: skip
+        said, embedded = zip(*(net.answers(series, self.machine) for net in self.members),
+                             strict=True)  # fmt: skip
+        return np.asarray(np.mean(said, axis=0)), np.stack(embedded)
 
 
 def series_of(cube: Cube, view: View) -> Series:
@@ -53,15 +62,16 @@ def network_machine(settings: ClassifySettings) -> Machine | None:
 def train_on_folds(
     cube: Cube, view: View, labels: Labels, classes: int, fold: NDArray[np.int64],
     settings: ClassifySettings, machine: Machine,
-) -> tuple[Floats, Networks]:  # fmt: skip
+) -> tuple[Floats, Floats, Networks]:  # fmt: skip
     """Train a network without each fold and ask it for that fold.
 
     Returns:
-        (rows, classes) held-out probabilities, and the networks for everything else.
+        (rows, classes) held-out probabilities; (networks, rows, numbers) embeddings of every row by
+        the network of each fold in order; and the networks for everything else.
     """
     series = series_of(cube, view)
     held_out = np.full((len(labels), classes), 1.0 / classes)
-    members = []
+    members, embedded = [], []
     for number in np.unique(fold):
         rows, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         if not len(rows):
@@ -71,5 +81,7 @@ def train_on_folds(
         net = train(series.rows(rows), labels[rows], classes, steps=steps,
                     seed=settings.seed + int(number), machine=machine)  # fmt: skip
         members.append(net)
-        held_out[test] = net.predict(series.rows(test), machine)
-    return held_out, Networks(tuple(members), machine)
+        said, place = net.answers(series, machine)
+        held_out[test] = said[test]
+        embedded.append(place)
+    return held_out, np.stack(embedded), Networks(tuple(members), machine)

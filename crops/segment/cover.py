@@ -96,15 +96,16 @@ def covers_of(
         means: (3, regions) greenest and least green NDVI and near infrared; None where unknown.
         count: Regions, where `means` is None.
         settings: Thresholds.
-        over: Whether the season is over: land that is not yet green is not yet bare.
+        over: Whether the season is over: land that is not yet green is not yet bare, and a young
+            winter crop that was never seen bare is no wood.
     """
     if means is None:
         return np.full(count, UNKNOWN, dtype=object)
     high, low, nir = means
     found = np.full(len(high), CROP, dtype=object)
-    always = low > settings.always_green
-    found[always] = GREEN
-    found[always & (nir < settings.wood_nir)] = WOOD
+    found[low > settings.always_green] = GREEN
+    if over:
+        found[(low > settings.wood_green) & (nir < settings.wood_nir)] = WOOD
     never = high < settings.least_green
     found[never] = BARE if over else UNKNOWN
     found[never & (nir < settings.water_nir)] = WATER

@@ -24,6 +24,7 @@ from fieldline.crops.segment.delineate import delineate, field_polygons
 from fieldline.crops.segment.learn import module_of
 from fieldline.crops.segment.pairs import KIND
 from fieldline.crops.segment.polygons import write_fields
+from fieldline.crops.segment.predict import Wanted
 from fieldline.crops.segment.rings import ring_evidence
 from fieldline.crops.segment.stack import NothingClearError, Scenes, spread_days
 from fieldline.crops.series import stopped_parcels
@@ -124,6 +125,16 @@ def _fields(
     """
     need_bands(network, scene_settings.bands, "scenes.parquet")
     machine = choose_machine(settings.device, threads=settings.threads)
+    wanted = tiles_of(rings, county, settings)
+    with Scenes(days, county, network.bands, scene_settings.mask) as scenes:
+        found = delineate(module_of(network), scenes, machine, settings, wanted, over=over)
+    fields = field_polygons(found, county, settings)
+    fields["details"] = f"Fieldline field segmentation, network {network.version}"
+    return fields
+
+
+def tiles_of(rings: gpd.GeoDataFrame, county: Grid, settings: SegmentSettings) -> Wanted:
+    """Return which tiles of a grid are needed: those near a ring, in the grid's CRS."""
     near = shapely.STRtree(np.asarray(list(rings.geometry), dtype=object))
     margin = settings.halo * county.resolution
 
@@ -131,11 +142,7 @@ def _fields(
         box = shapely.buffer(shapely.box(*county.window_bounds(window)), margin)
         return bool(near.query(box).size)
 
-    with Scenes(days, county, network.bands, scene_settings.mask) as scenes:
-        found = delineate(module_of(network), scenes, machine, settings, wanted, over=over)
-    fields = field_polygons(found, county, settings)
-    fields["details"] = f"Fieldline field segmentation, network {network.version}"
-    return fields
+    return wanted
 
 
 def _write(fields: gpd.GeoDataFrame, days: Sequence[SceneDay], out: Path) -> None:

@@ -45,8 +45,8 @@ def crop_values(
         prior, price, cost = priors.get(crop), prices.get(crop), costs.get(crop)
         rows.append({
             "crop": crop,
-            "prior_t_ha": None if prior is None else prior.mean_t_ha,
-            "years_log_sd": None if prior is None else prior.years_log_sd,
+            "prior_t_ha": None if prior is None else prior.next_t_ha,
+            "years_log_sd": None if prior is None else prior.next_log_sd,
             "own_log_sd": own_error(crop).own,
             "price_q50_minor": None if price is None else price.minor(valuation.currency),
             "price_log_sd": None if price is None else price.log_sd,

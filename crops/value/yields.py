@@ -87,6 +87,7 @@ def run_yields(
     fields: Path | None = None,
     seasons: Sequence[Season],
     currency: str,
+    county_names: Sequence[str] = (),
     prices_format: str = "long",
     table_columns: Mapping[str, Mapping[str, str]] = {},
     settings: YieldSettings,
@@ -114,6 +115,7 @@ def run_yields(
         seasons: All of these seasons, oldest first; the last is valued, and nothing after its
             as-of date is used.
         currency: The county's currency.
+        county_names: What the county may be called in a table of several.
         prices_format: Layout of the price table.
         table_columns: The lender's own column names by table and Fieldline name.
         settings: Settings of the stage.
@@ -126,7 +128,7 @@ def run_yields(
     *past, season = seasons
     tables = zip_longest(past, earlier_crops, earlier_growth, earlier_hazards, earlier_surveys)
     earlier = [SeasonTables(*part) for part in tables]
-    statistics = YieldSources(county_yields, table_columns, settings.prior_years)
+    statistics = YieldSources(county_yields, table_columns, county_names, settings)
     priors = statistics.priors(season)
     now = SeasonTables(season, crops, growth, hazards, survey)
     table = parcel_table(now, fields, settings)
@@ -346,8 +348,8 @@ def _card(
         "as_of": season.as_of.isoformat(),
         "settings": settings.model_dump(mode="json"),
         "crop_cuts": len(learnt),
-        "priors": {c: {"t_ha": p.mean_t_ha, "years_log_sd": p.years_log_sd, "source": p.source}
-                   for c, p in sorted(valuation.priors.items())},
+        "priors": {c: {"t_ha": p.mean_t_ha, "years_log_sd": p.years_log_sd, "source": p.source,
+                       **p.told} for c, p in sorted(valuation.priors.items())},
         "cost_bases": sorted({cost.basis for cost in valuation.costs.values()} - {""}),
         "price_log_sd": {c: p.log_sd for c, p in sorted(valuation.prices.items())},
     }  # fmt: skip

@@ -23,6 +23,9 @@ from fieldline.desk.access.tables import CLIENTS
 from fieldline.lending.store.database import posting, reading
 from fieldline.pipeline.records.errors import UserError
 
+REMEMBERED_SECONDS = 5.0
+"""How long a process takes a key for valid without asking the store."""
+_MOST_REMEMBERED = 1000
 _KEY = re.compile(r"fl_([0-9a-f]{12})_([\w-]{43})", re.ASCII)
 
 
@@ -108,6 +111,40 @@ def _of(row: sa.Row[tuple[object, ...]]) -> Client:
         row.client_id, row.title, None if EVERY in counties else frozenset(counties),
         row.per_minute, row.active, row.ends_at,
     )  # fmt: skip
+
+
+class Keys:
+    """Whose keys count, remembered for some seconds: a revoked key is refused after so long.
+
+    Only keys that count are remembered, by the hash under which they are kept.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, seconds: float = REMEMBERED_SECONDS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:  # fmt: skip
+        self._engine = engine
+        self._seconds = seconds
+        self._clock = clock
+        self._known: dict[str, tuple[float, Client]] = {}
+
+    def remembered(self, header: str) -> Client | None:
+        """Return whose key an `Authorization` header holds, where that was asked just now."""
+        until, client = self._known.get(kept(header), (0.0, None))
+        return client if self._clock() < until else None
+
+    def client(self, header: str) -> Client | None:
+        """Return whose key an `Authorization` header holds; None for no key that counts today.
+
+        Raises:
+            UserError: The store cannot be read.
+        """
+        found = client_of(self._engine, header)
+        if len(self._known) > _MOST_REMEMBERED:
+            self._known.clear()
+        if found is not None:
+            self._known[kept(header)] = (self._clock() + self._seconds, found)
+        return found
 
 
 @dataclass

@@ -17,7 +17,7 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from fieldline.desk.access.clients import Client, client_of
+from fieldline.desk.access.clients import Client
 from fieldline.desk.api import metrics
 from fieldline.desk.api.bodies import (
     ApplicationBody,
@@ -48,7 +48,7 @@ OfferId = Annotated[str, Path(pattern="^[0-9a-f]{8,64}$")]
 ApplicationId = OfferId
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """Return the service of a request."""
     found: Service = request.app.state.service
     return found
@@ -57,14 +57,18 @@ def service_of(request: Request) -> Service:
 Served = Annotated[Service, Depends(service_of)]
 
 
-def asked_by(request: Request, service: Served) -> Client:
+async def asked_by(request: Request, service: Served) -> Client:
     """Return which program asks: the one door of every answer.
 
     Raises:
         NoKeyError: None whose key counts.
         TooManyError: One that asks above its rate.
     """
-    client = client_of(service.engine, request.headers.get("authorization", ""))
+    header = request.headers.get("authorization", "")
+    # A thread is asked for only where the store is: changing threads costs as much as the rest.
+    client = service.keys.remembered(header)
+    if client is None:
+        client = await run_in_threadpool(service.keys.client, header)
     if client is None:
         raise NoKeyError
     request.state.client = client.client_id
@@ -97,9 +101,11 @@ def apply(body: ApplicationBody, key: IdempotencyKey, client: Asking, service: S
     sealed = service.chain.seal(county, body.farmer) if chained else None
     sent = Received(
         client.client_id, key, county, season, service.chain.product(), farmer, told,
-        body.consent.given_on, sealed,
+        body.consent.given_on, sealed, body.consent.recipient,
+        "; ".join(body.consent.data) or None, body.consent.expires_on,
     )  # fmt: skip
-    row, new = applied.receive(service.engine, sent)
+    withdrawn = service.chain.withdrawn(county, farmer)
+    row, new = applied.receive(service.engine, sent, withdrawn=withdrawn)
     if new:
         metrics.RECEIVED.inc()
     if not chained and row["status"] in applied.OPEN:
@@ -136,10 +142,10 @@ def application(name: ApplicationId, client: Asking, service: Served) -> Respons
 
 
 def _own(service: Service, client: Client, name: str) -> Row:
-    row = applied.find(service.engine, name)
-    if row is None or row["client"] != client.client_id or not client.sees(row["county"]):
+    row = service.looking.first(applied.of_id(name))
+    if row is None or row.client != client.client_id or not client.sees(row.county):
         raise NotHereError("there is no such application", "copy `application_id` of your own")
-    return row
+    return row._asdict()
 
 
 def _standing(service: Service, client: Client, row: Row, status: int) -> JSONResponse:
@@ -152,7 +158,6 @@ def _standing(service: Service, client: Client, row: Row, status: int) -> JSONRe
 def _told(service: Service, client: Client, row: Row) -> ApplicationOut:
     offer = None
     if row["offer_id"] is not None:
-        applied.refuse_withdrawn_now(service.engine, row)
         offer = offer_out(service.offer(client, row["offer_id"]))
     names = ("application_id", "status", "stage", "county", "season", "farmer_id", "problem")
     return ApplicationOut(offer=offer, **{name: row[name] for name in names})
@@ -186,13 +191,13 @@ def withdraw(name: ApplicationId, client: Asking, service: Served) -> Response:
     row = _own(service, client, name)
     today = dt.datetime.now(tz=dt.UTC).date()
     applied.withdraw_consent(service.engine, row["application_id"], today)
+    service.chain.forget(row["county"], row["season"], row["farmer_id"])
     return Response(status_code=204)
 
 
 def offer(offer_id: OfferId, client: Asking, service: Served) -> OfferOut:
     """An offer as it stands."""
     row = service.offer(client, offer_id)
-    applied.refuse_withdrawn_now(service.engine, row)
     return offer_out(row)
 
 
@@ -243,7 +248,6 @@ def line_quote(
 ) -> QuoteOut:  # fmt: skip
     """What one draw on the line costs."""
     row = service.offer(client, offer_id)
-    applied.refuse_withdrawn_now(service.engine, row)
     terms = _terms(row)
     interest = quote(terms, amount, drawn_on, repaid_on)
     return QuoteOut(
@@ -258,7 +262,6 @@ def line_statement(
 ) -> StatementOut:
     """Where the line stands after the movements told."""
     row = service.offer(client, offer_id)
-    applied.refuse_withdrawn_now(service.engine, row)
     terms = _terms(row)
     moved = [Moved(one.on, one.draw, one.repay) for one in body.movements]
     lines = statement(terms, moved, body.until)

@@ -10,7 +10,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 MOST_VERTICES = 10_000
 """Of all rings of an outline together: intake's own limits are finer."""
@@ -73,10 +73,26 @@ class Parcel(_Body):
 
 
 class Consent(_Body):
-    """What the farmer agreed to: that this land is looked at and a line decided."""
+    """What the farmer agreed to: that this land is looked at and a line decided.
+
+    With `recipient` and `data` the farmer also agreed that this one receives them; it stands beside
+    the county's table of consents.
+    """
 
     purpose: Literal["credit_decision"]
     given_on: dt.date
+    expires_on: dt.date | None = None
+    """Last day; left out, until it is withdrawn."""
+    recipient: Name | None = None
+    data: Annotated[list[Literal["identity", "offer"]], Field(max_length=2)] = []
+
+    @model_validator(mode="after")
+    def _whole(self) -> Consent:
+        if self.expires_on is not None and self.expires_on < self.given_on:
+            raise ValueError("the consent ends before it begins")
+        if (self.recipient is None) != (not self.data):
+            raise ValueError("a consent to hand over names both `recipient` and `data`")
+        return self
 
 
 class Facts(_Body):

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from fieldline.desk.access.clients import Client, Rates
+from fieldline.desk.access.clients import Client, Keys, Rates
 from fieldline.desk.app.places import NotHereError
-from fieldline.lending.store.database import OFFERS, reading
+from fieldline.lending.store.applied import Held, held_columns, refuse_ended
+from fieldline.lending.store.database import OFFERS, Looking
 
 Row = dict[str, Any]
 
@@ -39,6 +40,12 @@ class Chain(Protocol):
         Raises:
             UserError: The farmer was.
         """
+
+    def withdrawn(self, county: str, farmer_id: str) -> dt.date | None:
+        """Return the last day on which a farmer withdrew by the county's table of consents."""
+
+    def forget(self, county: str, season: str, farmer_id: str) -> None:
+        """Have later runs of a county know nothing of what a farmer applied with."""
 
     def seal(self, county: str, reference: str) -> str:
         """Return a farmer's number sealed, to wait for the chain."""
@@ -69,6 +76,14 @@ class Range:
     currency: str
 
 
+_OFFER = (
+    sa.select(*OFFERS.c, *held_columns(OFFERS.c.county, OFFERS.c.farmer_id))
+    .order_by(OFFERS.c.seq.desc())
+    .limit(1)
+)
+"""An offer with the farmer's consents: one statement, for it is what is asked most."""
+
+
 @dataclass
 class Service:
     """One running decision API."""
@@ -78,6 +93,10 @@ class Service:
     rates: Rates = field(default_factory=Rates)
     suppress_below: int = 5
     """Fewest farmers from whom an estimate is told."""
+
+    def __post_init__(self) -> None:
+        self.looking = Looking(self.engine)
+        self.keys = Keys(self.engine)
 
     def place(self, client: Client, county: str, season: str | None) -> tuple[str, str]:
         """Return county and season that a client asks about.
@@ -98,10 +117,11 @@ class Service:
 
         Raises:
             NotHereError: There is none that the client may see.
+            ConsentError: The farmer's consent has ended.
         """
-        query = sa.select(OFFERS).where(OFFERS.c.offer_id == offer_id)
-        with reading(self.engine) as connection:
-            found = connection.execute(query.order_by(OFFERS.c.seq.desc())).first()
+        query = _OFFER.where(OFFERS.c.offer_id == offer_id)
+        found = self.looking.first(query)
         if found is None or not client.sees(found.county):
             raise NotHereError("there is no such offer", "copy `offer_id` of an application")
+        refuse_ended(Held.of(found), self.chain.withdrawn(found.county, found.farmer_id))
         return found._asdict()

@@ -22,6 +22,7 @@ from shapely.geometry import box, mapping
 
 from fieldline.pipeline.imagery.addresses import is_remote
 from fieldline.pipeline.imagery.lineage import Lineage, read_lineage
+from fieldline.pipeline.imagery.masks import mask_classes
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table, write_text
 
@@ -178,7 +179,8 @@ def _link(relation: str, href: str) -> dict[str, str]:
 
 def _made_by(lineage: Lineage) -> dict[str, Any]:
     mask = lineage.mask
-    how = "nodata alone" if mask.kind == "none" else f"{mask.asset} in {list(mask.clear)}"
+    clear = sorted(mask_classes(mask).clear)
+    how = "nodata alone" if mask.kind == "none" else f"{mask.asset} in {clear}"
     lines = (
         f"Bands {', '.join(lineage.bands)}; clear where {how} ({mask.kind}); coverage-weighted on "
         f"a grid of {lineage.grid.resolution_m:g} m. Rows of observations name item, baseline and "

@@ -21,11 +21,11 @@ from fieldline.lending.decision.decide import (
     Folder,
     cases,
     crop_model_of,
-    decision_row,
     open_folder,
 )
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.judge import Judge, read_judge
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.errors import UserError
 

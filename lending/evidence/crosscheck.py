@@ -90,6 +90,8 @@ def judge(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) -> Ver
     return Verdict(codes, counted, {**shown})
 
 
+_WOOD = "wood"
+"""Cover of RING_FIELDS that is a wood."""
 #: Codes under which the images show too little by nature: what they see bounds no area.
 _STANDS_UNSEEN = frozenset({"crop_not_yet_up", "crop_proven_unseen"})
 
@@ -128,7 +130,7 @@ def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) 
         yield "crop_not_yet_up"
     elif code == "no_crop_cycle" and facts.papers.photo:
         yield "crop_proven_unseen" if settings.photo_settles == "accept" else "crop_shown"
-    elif code in ("crop_conflict", "never_bare") and proven:
+    elif code in ("crop_conflict", "never_bare", "no_field_seen") and proven:
         yield "crop_proven" if settings.photo_settles == "accept" else "crop_shown"
     elif code in _SETTLED_BY_PROOF and (proven or _first_proof(facts)):
         yield "crop_proven"
@@ -149,8 +151,11 @@ def _crop_code(facts: ParcelFacts, settings: EvidenceSettings) -> str:
     idle = facts.planted_fraction is not None and facts.planted_fraction < settings.idle_fraction
     if idle and facts.pixels >= settings.idle_min_pixels:
         return "no_crop_cycle"
-    if facts.green_throughout and _is_annual(facts.declared_crop):
-        return "never_bare"
+    if _is_annual(facts.declared_crop):
+        if facts.uneven or _in_wood(facts):
+            return "no_field_seen"
+        if facts.green_throughout:
+            return "never_bare"
     if facts.declared_crop is None or facts.seen_crop is None or not facts.prediction_set:
         return "crop_unknown"
     if facts.declared_crop in (facts.seen_crop, *facts.prediction_set):
@@ -159,6 +164,14 @@ def _crop_code(facts: ParcelFacts, settings: EvidenceSettings) -> str:
         return "crop_unlearnt"
     sure = (facts.probability or 0.0) >= settings.crop_conflict_probability
     return "crop_conflict" if sure else "crop_doubt"
+
+
+def _in_wood(facts: ParcelFacts) -> bool:
+    """Whether seen polygons say that most of a ring is wood."""
+    ground = facts.ground
+    if ground is None or ground.open_cover != _WOOD:
+        return False
+    return ground.open_m2 > facts.ring_area_m2 / 2
 
 
 def _is_annual(crop: str | None) -> bool:

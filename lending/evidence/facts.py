@@ -84,6 +84,8 @@ class ParcelFacts:
     """Length of the drawn outline."""
     ground: SeenGround | None = None
     """What seen fields say of the ring; None where nobody looked or little was seen."""
+    uneven: bool = False
+    """Whether the land differs from pixel to pixel as houses and gardens do and no field does."""
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def gather(
             farmer_id=str(parcels["farmer_id"].iloc[i]),
             ring_area_m2=float(parcels["metrics:area"].iloc[i]),
             perimeter_m=float(parcels["metrics:perimeter"].iloc[i]),
-            ground=_looked(outlined.get(ids[i]), float(parcels["metrics:area"].iloc[i])),
+            ground=looked(outlined.get(ids[i]), float(parcels["metrics:area"].iloc[i])),
             declared_area_m2=_number(parcels["declared_area_m2"].iloc[i]),
             declared_crop=_text(parcels["declared_crop"].iloc[i]),
             declared_learnt=not learnt or parcels["declared_crop"].iloc[i] in learnt,
@@ -164,6 +164,7 @@ def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
         "planted_fraction": _number(seen["planted_fraction"].iloc[i]),
         "pixels": _number(seen["pixels"].iloc[i]) or 0.0,
         "green_throughout": seen["method"].iloc[i] == "green",
+        "uneven": seen["method"].iloc[i] == "uneven",
         "seen_crop": _text(told["crop"].iloc[i]),
         "probability": _number(told["probability"].iloc[i]),
         "prediction_set": tuple(members) if tells and members is not None else (),
@@ -184,7 +185,7 @@ def _grounds(ring_fields: pd.DataFrame) -> dict[str, SeenGround]:
     }
 
 
-def _looked(ground: SeenGround | None, ring_m2: float) -> SeenGround | None:
+def looked(ground: SeenGround | None, ring_m2: float) -> SeenGround | None:
     """Return what was seen of a ring unless most of it was not: cloud is no evidence."""
     if ground is None:
         return None

@@ -46,7 +46,7 @@ from fieldline.lending.profile.rotation import Rotation, seen_or_declared
 from fieldline.lending.profile.worth import COUNTS, join_parcels, parcel_values
 from fieldline.lending.schemas import HARVESTS, PROFILES
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.sources import read_applications
+from fieldline.lending.sources import read_applications, with_applied
 from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.money import split_evenly, to_minor
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
@@ -329,6 +329,7 @@ def run_profile(
     out: Path,
     out_harvests: Path,
     outcomes: Path,
+    applied: Sequence[Path] = (),
 ) -> None:
     """Write profiles.parquet, harvests.parquet and one outcome for every farmer.
 
@@ -350,6 +351,8 @@ def run_profile(
         out: profiles.parquet.
         out_harvests: harvests.parquet.
         outcomes: outcomes/profile.parquet.
+        applied: `application.parquet` of every farmer who applied one by one, as
+            `lending.sources.read_applications` read it; it stands for the table's own.
     """
 
     def reading(name: str) -> Reading:
@@ -359,6 +362,7 @@ def run_profile(
     filed = None if applications is None else read_applications(
         applications, as_of=as_of, privacy=privacy, reading=reading(APPLICATIONS.name)
     )  # fmt: skip
+    filed = with_applied(filed, applied)
     papers = None if documents is None else read_documents(
         documents, as_of=as_of, privacy=privacy, reading=reading(DOCUMENTS.name)
     )  # fmt: skip

@@ -20,12 +20,15 @@ import sqlalchemy as sa
 from fieldline.lending.store.database import APPLICATIONS, posting, reading
 from fieldline.pipeline.records.canonical import canonical, content_hash
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.vault.consents import DECISION, Told
 
 ACCEPTED = "accepted"
 WORKING = "working"
 DECIDED = "decided"
 REFUSED = "refused"
 OPEN = (ACCEPTED, WORKING)
+CONSENT = ("consent_given_on", "consent_recipient", "consent_data", "consent_expires_on")
+"""Columns of the consent that an application brings."""
 MOST_TRIES = 3
 """Programs that may die over one application before it is refused."""
 
@@ -54,16 +57,29 @@ class Received:
     consent_given_on: dt.date
     sealed: str | None = None
     """The farmer's number, sealed, where the chain must be handed it; gone once it has ended."""
+    consent_recipient: str | None = None
+    """Who else may receive the farmer's data; None where nobody may."""
+    consent_data: str | None = None
+    """What that one may receive, as a cell of the table of consents."""
+    consent_expires_on: dt.date | None = None
+    """Last day of the consent; None: until it is withdrawn."""
+
+    @property
+    def consent(self) -> dict[str, Any]:
+        """The consent as columns of the table."""
+        return {name: getattr(self, name) for name in CONSENT}
 
 
 def receive(
-    engine: sa.Engine, sent: Received, *, clock: Callable[[], float] = time
-) -> tuple[Row, bool]:
+    engine: sa.Engine, sent: Received, *, withdrawn: dt.date | None = None,
+    clock: Callable[[], float] = time,
+) -> tuple[Row, bool]:  # fmt: skip
     """Enter an application, or find the one that was sent under this key before.
 
     Args:
         engine: Open store.
         sent: What came in.
+        withdrawn: Day of a withdrawal that came otherwise, by the lender's table.
         clock: Seconds since 1970.
 
     Returns:
@@ -76,19 +92,23 @@ def receive(
     """
     told = {"county": sent.county, "season": sent.season, "farmer": sent.farmer_id,
             "consent": sent.consent_given_on.isoformat(), **sent.body}  # fmt: skip
+    # Left out where they are empty: what was sent before they existed keeps its hash.
+    told |= {n: str(v) for n, v in sent.consent.items() if v and n != "consent_given_on"}
     digest = content_hash(told, 64)
     with posting(engine) as connection:
         known = _by_key(connection, sent.client, sent.key)
         if known is not None:
             _refuse_reuse(known, digest)
             return known, False
-        refuse_withdrawn(connection, sent.county, sent.farmer_id, sent.consent_given_on)
+        held = _consent_held(connection, sent.county, sent.farmer_id)
+        fresh = Held(sent.consent_given_on, sent.consent_expires_on, held.withdrawn_on)
+        refuse_ended(fresh, withdrawn)
         row: Row = {
             **dict.fromkeys(APPLICATIONS.c.keys()),
             "application_id": secrets.token_hex(12), "client": sent.client,
             "request_key": sent.key, "body_hash": digest, "county": sent.county,
             "season": sent.season, "product": sent.product, "farmer_id": sent.farmer_id,
-            "body": canonical(dict(sent.body)), "consent_given_on": sent.consent_given_on,
+            "body": canonical(dict(sent.body)), **sent.consent,
             "sealed": sent.sealed, "received_at": clock(), "status": ACCEPTED, "stage": "",
             "tries": 0,
         }  # fmt: skip
@@ -112,51 +132,105 @@ def _refuse_reuse(known: Row, digest: str) -> None:
         )
 
 
-def refuse_withdrawn(
-    connection: sa.Connection, county: str, farmer_id: str, given_on: dt.date
-) -> None:
-    """Refuse a consent that was withdrawn since it was given.
+@dataclass(frozen=True)
+class Held:
+    """What is held of a farmer's consents to a decision."""
+
+    given_on: dt.date | None = None
+    """The newest one; None where the farmer never applied one by one."""
+    expires_on: dt.date | None = None
+    withdrawn_on: dt.date | None = None
+    """The last withdrawal: it ends every consent given until then."""
+
+    @classmethod
+    def of(cls, row: sa.Row[Any]) -> Held:
+        """Return what a row with `held_columns` says."""
+        return cls(row.consent_newest, row.consent_ends, row.consent_ended)
+
+
+def held_columns(county: Any, farmer_id: Any) -> tuple[sa.ColumnElement[Any], ...]:
+    """Return the columns of a query that say what is held of a farmer's consents.
+
+    Args:
+        county: County or a column of it.
+        farmer_id: Farmer or a column of it.
+    """
+    table = APPLICATIONS.c
+    here = (table.county == county, table.farmer_id == farmer_id)
+    newest = (
+        sa.select(table.consent_expires_on)
+        .where(*here)
+        .order_by(table.consent_given_on.desc(), table.consent_expires_on.desc().nulls_first())
+        .limit(1)
+    )
+    found = (
+        ("consent_newest", sa.select(sa.func.max(table.consent_given_on)).where(*here)),
+        ("consent_ends", newest),
+        ("consent_ended", sa.select(sa.func.max(table.consent_withdrawn_on)).where(*here)),
+    )
+    return tuple(query.scalar_subquery().label(name) for name, query in found)
+
+
+def _consent_held(connection: sa.Connection, county: str, farmer_id: str) -> Held:
+    return Held.of(connection.execute(sa.select(*held_columns(county, farmer_id))).one())
+
+
+def refuse_ended(held: Held, elsewhere: dt.date | None) -> None:
+    """Refuse a consent that has ended.
+
+    Args:
+        held: What the store holds.
+        elsewhere: Day of a withdrawal that came otherwise, by the lender's table.
 
     Raises:
-        ConsentError: It was.
+        ConsentError: It was withdrawn on or after its day, here or elsewhere, or ran out.
     """
-    withdrawn = withdrawn_on(connection, county, farmer_id)
-    if withdrawn is not None and given_on <= withdrawn:
+    withdrawn = max((day for day in (held.withdrawn_on, elsewhere) if day), default=None)
+    if withdrawn is not None and (held.given_on is None or held.given_on <= withdrawn):
         raise ConsentError(
             f"the farmer withdrew the consent on {withdrawn}",
             "ask the farmer for a new one, given on a later day",
         )
-
-
-def withdrawn_on(connection: sa.Connection, county: str, farmer_id: str) -> dt.date | None:
-    """Return the last day on which a farmer withdrew a consent there."""
-    found: dt.date | None = connection.scalar(
-        sa.select(sa.func.max(APPLICATIONS.c.consent_withdrawn_on)).where(
-            APPLICATIONS.c.county == county, APPLICATIONS.c.farmer_id == farmer_id
+    if held.expires_on is not None and held.expires_on < dt.datetime.now(tz=dt.UTC).date():
+        raise ConsentError(
+            f"the farmer's consent ran out on {held.expires_on}", "ask the farmer for a new one"
         )
-    )
-    return found
 
 
-def refuse_withdrawn_now(engine: sa.Engine, row: Mapping[str, Any]) -> None:
-    """Refuse to tell of a farmer whose last consent was withdrawn.
+def refuse_withdrawn_now(
+    engine: sa.Engine, row: Mapping[str, Any], elsewhere: dt.date | None = None
+) -> None:
+    """Refuse to tell of a farmer whose last consent has ended.
 
     Args:
         engine: Open store.
         row: Of an application or an offer.
+        elsewhere: Day of a withdrawal that came otherwise, by the lender's table.
 
     Raises:
-        ConsentError: It was.
+        ConsentError: It has.
     """
     with reading(engine) as connection:
-        given = connection.scalar(
-            sa.select(sa.func.max(APPLICATIONS.c.consent_given_on)).where(
-                APPLICATIONS.c.county == row["county"],
-                APPLICATIONS.c.farmer_id == row["farmer_id"],
+        held = _consent_held(connection, row["county"], row["farmer_id"])
+    refuse_ended(held, elsewhere)
+
+
+def told_consents(engine: sa.Engine, county: str) -> list[Told]:
+    """Return the consents to hand over that came with a county's applications."""
+    table = APPLICATIONS.c
+    query = (
+        sa.select(APPLICATIONS)
+        .where(table.county == county, table.consent_recipient.is_not(None))
+        .order_by(table.received_at, table.application_id)
+    )
+    with reading(engine) as connection:
+        return [
+            Told(
+                row.farmer_id, DECISION, row.consent_data or "", row.consent_recipient,
+                row.consent_given_on, row.consent_expires_on, row.consent_withdrawn_on,
             )
-        )
-        if given is not None:
-            refuse_withdrawn(connection, row["county"], row["farmer_id"], given)
+            for row in connection.execute(query)
+        ]  # fmt: skip
 
 
 def waiting(engine: sa.Engine) -> int:
@@ -169,10 +243,13 @@ def waiting(engine: sa.Engine) -> int:
 def find(engine: sa.Engine, application_id: str) -> Row | None:
     """Return an application; None where there is none of that id."""
     with reading(engine) as connection:
-        found = connection.execute(
-            sa.select(APPLICATIONS).where(APPLICATIONS.c.application_id == application_id)
-        ).first()
+        found = connection.execute(of_id(application_id)).first()
     return None if found is None else found._asdict()
+
+
+def of_id(application_id: str) -> sa.Select[Any]:
+    """Return the query for an application."""
+    return sa.select(APPLICATIONS).where(APPLICATIONS.c.application_id == application_id)
 
 
 def claim(
@@ -241,9 +318,7 @@ def finish(
                 problem=problem,
             )
         )  # fmt: skip
-        found = connection.execute(
-            sa.select(APPLICATIONS).where(APPLICATIONS.c.application_id == application_id)
-        ).one()
+        found = connection.execute(of_id(application_id)).one()
     return found._asdict()
 
 
@@ -255,17 +330,20 @@ def withdraw_consent(engine: sa.Engine, application_id: str, on: dt.date) -> Row
             .where(APPLICATIONS.c.consent_withdrawn_on.is_(None))
             .values(consent_withdrawn_on=on)
         )
-        found = connection.execute(
-            sa.select(APPLICATIONS).where(APPLICATIONS.c.application_id == application_id)
-        ).one()
+        found = connection.execute(of_id(application_id)).one()
     return found._asdict()
 
 
 def decided_by_application(connection: sa.Connection, shelf: Mapping[str, str]) -> frozenset[str]:
-    """Return the farmers of a shelf who are decided on an application of their own, or just now."""
+    """Return the farmers of a shelf who are decided on an application of their own, or just now.
+
+    Whose consent was withdrawn is none of them: a county that does not decide the farmer otherwise
+    withdraws the offer.
+    """
     here = [APPLICATIONS.c[name] == value for name, value in shelf.items()]
     known = APPLICATIONS.c.status.in_((DECIDED, WORKING))
-    query = sa.select(APPLICATIONS.c.farmer_id).where(known, *here)
+    stands = APPLICATIONS.c.consent_withdrawn_on.is_(None)
+    query = sa.select(APPLICATIONS.c.farmer_id).where(known, stands, *here)
     return frozenset(connection.scalars(query.distinct()))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -18,7 +19,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from fieldline.pipeline.records.databases import engine_of, sqlite_file
+from fieldline.pipeline.records.databases import engine_of, looking_engine, sqlite_file
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.faults import told
 
@@ -159,6 +160,9 @@ APPLICATIONS = sa.Table(
     sa.Column("sealed", sa.Text),
     sa.Column("consent_given_on", sa.Date, nullable=False),
     sa.Column("consent_withdrawn_on", sa.Date),
+    sa.Column("consent_recipient", sa.Text),
+    sa.Column("consent_data", sa.Text),
+    sa.Column("consent_expires_on", sa.Date),
     sa.Column("received_at", sa.Float, nullable=False),
     sa.Column("finished_at", sa.Float),
     sa.Column("status", sa.String(12), nullable=False),
@@ -172,6 +176,7 @@ APPLICATIONS = sa.Table(
     sa.UniqueConstraint("client", "request_key", name="one_application_per_key"),
     sa.Index("applications_of_farmers", "county", "season", "product", "farmer_id"),
     sa.Index("applications_at_work", "status", "received_at"),
+    sa.Index("consents_of_farmers", "farmer_id", "county"),
 )
 
 
@@ -269,6 +274,32 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """
     with told(engine), engine.connect() as connection:
         yield connection
+
+
+class Looking:
+    """Single statements that only look, for a server that is asked many times a second."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = looking_engine(engine)
+
+    def first(self, query: sa.Select[Any]) -> sa.Row[Any] | None:
+        """Return the first row of a query; None where there is none.
+
+        Raises:
+            UserError: As in `posting`.
+        """
+        with told(self._engine):
+            try:
+                return self._first(query)
+            except sa.exc.DBAPIError as error:
+                # The server closed it while it lay in the pool: all that lay there were dropped.
+                if not error.connection_invalidated:
+                    raise
+                return self._first(query)
+
+    def _first(self, query: sa.Select[Any]) -> sa.Row[Any] | None:
+        with self._engine.connect() as connection:
+            return connection.execute(query).first()
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case, GuarantorCase, LineCase, StatementCase
-from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.review import evidence_hash
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store.lines import running_lines
 from fieldline.lending.store.reviews import State, lapse_row, standing

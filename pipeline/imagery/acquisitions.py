@@ -14,6 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+ACQUISITION = "fieldline:acquisition"
+"""Where a kept item says it, whose names are not kept."""
 _PRODUCT = re.compile(
     r"(S2[A-D])_MSIL2A_(\d{8}T\d{6})_(?:N\d{4}_)?R\d{3}_T(\d{2}[A-Z]{3})_\d{8}T\d{6}"
 )
@@ -34,6 +36,9 @@ def acquisition_of(item_id: str, properties: Mapping[str, Any]) -> str | None:
     Returns:
         None where the item does not say, or is no tile of Sentinel-2.
     """
+    kept = properties.get(ACQUISITION)
+    if isinstance(kept, str):
+        return kept
     for name in (item_id, *(properties.get(key) for key in _NAMES)):
         found = _PRODUCT.search(name) if isinstance(name, str) else None
         if found is not None:

@@ -7,10 +7,11 @@ snapped to whole multiples of its resolution, so Sentinel-2's own pixels fall ex
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from geopandas import GeoDataFrame
+import numpy as np
+from geopandas import GeoDataFrame, GeoSeries
 from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
@@ -87,14 +88,34 @@ def county_grid(parcels_wgs84: GeoDataFrame, settings: GridSettings) -> Grid:
     """
     if parcels_wgs84.empty:
         raise UserError("the county has no accepted parcel", "correct the refused outlines first")
-    xmin, ymin, xmax, ymax = parcels_wgs84.total_bounds
-    crs = settings.crs or utm_crs((xmin + xmax) / 2, (ymin + ymax) / 2)
+    crs = _crs_over(parcels_wgs84.total_bounds, settings)
+    return grid_around(parcels_wgs84.geometry.to_crs(crs).total_bounds, crs, settings)
+
+
+def grid_over(parts: Callable[[], Iterable[GeoSeries]], settings: GridSettings) -> Grid:
+    """Return the grid of `county_grid` over outlines that are read part by part, twice.
+
+    Args:
+        parts: Begins to read outlines in EPSG:4326, at least one.
+        settings: CRS, resolution and margin.
+    """
+    crs = _crs_over(_around(part.total_bounds for part in parts()), settings)
+    return grid_around(_around(part.to_crs(crs).total_bounds for part in parts()), crs, settings)
+
+
+def _around(boxes: Iterable[Sequence[float]]) -> Bounds:
+    edges = np.array(list(boxes))
+    return (*edges[:, :2].min(axis=0), *edges[:, 2:].max(axis=0))
+
+
+def _crs_over(box: Sequence[float], settings: GridSettings) -> str:
+    """Return the metric CRS of a county that lies in a box of degrees."""
+    crs = settings.crs or utm_crs((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     _require_metric(crs)
-    left, bottom, right, top = parcels_wgs84.geometry.to_crs(crs).total_bounds
-    return grid_around((left, bottom, right, top), crs, settings)
+    return crs
 
 
-def grid_around(bounds: Bounds, crs: str, settings: GridSettings) -> Grid:
+def grid_around(bounds: Sequence[float], crs: str, settings: GridSettings) -> Grid:
     """Return the grid over `bounds` plus margin, snapped outward to resolution multiples."""
     step, margin = settings.resolution_m, settings.margin_m
     left = math.floor((bounds[0] - margin) / step) * step

@@ -1,57 +1,60 @@
 """One solar day of scenes as an array on the county grid.
 
-Owns opening COGs, laying them onto the grid and merging same-day items pixel by pixel (first clear
-pixel in the day's order). The one idea: nearest neighbour everywhere, so no pixel value is invented
-across a field border, and a 20 m pixel keeps its exact area weight.
+Owns which item's pixel counts. Items of one overpass are one look at the ground: a pixel is clear
+only where each of them that says anything says so, and their clouds reach over the items' edges; of
+several products of one image the newest speaks. Another overpass fills what is left.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from pyproj.exceptions import ProjError
-from rasterio.errors import CRSError, RasterioError
 from rasterio.windows import Window
 
-from fieldline.pipeline.imagery.archive import Asset, SceneItem
+from fieldline.pipeline.imagery.archive import SceneItem
 from fieldline.pipeline.imagery.grid import Bounds, Grid
-from fieldline.pipeline.imagery.masks import clear_pixels, mask_asset
-from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS, unusable
-from fieldline.pipeline.imagery.resample import (
-    FileGeometry,
-    Lookup,
-    grid_extent,
-    lookup,
-    project_bounds,
-)
+from fieldline.pipeline.imagery.item_reader import ItemReader
+from fieldline.pipeline.imagery.item_reader import SceneReadError as SceneReadError
+from fieldline.pipeline.imagery.masks import Flags, mask_asset, spread
+from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
+from fieldline.pipeline.imagery.resample import project_bounds
 from fieldline.pipeline.imagery.scenes import SceneDay
 from fieldline.pipeline.imagery.settings import MaskSettings
-from fieldline.pipeline.records.errors import ProviderError
 
 _WIDEST = 60.0  # degrees; a swath of any land satellite stays far below, except at the poles
 _OPEN_ITEMS = 8  # bounds open files on days of hundreds of chips; wall-to-wall days have 1 to 4
+#: Items this near in time are one overpass: a satellite is back after 100 minutes, its twin half an
+#: orbit behind after 50.
+_OVERPASS = dt.timedelta(minutes=15)
 
-Found = tuple[NDArray[Any], NDArray[np.bool_]]
-"""Raw numbers and where the file has data, both (rows, columns)."""
+
+@dataclass(frozen=True)
+class Look:
+    """One window of one day."""
+
+    values: NDArray[np.float32]
+    """Reflectance, (bands, rows, columns); NaN in all bands where a pixel is not clear."""
+    snow: Flags
+    """Where snow lay and nothing else was seen, (rows, columns)."""
 
 
-class SceneReadError(ProviderError):
-    """An item of a day that cannot be read."""
+@dataclass(frozen=True)
+class _Votes:
+    """What the masks of one overpass say together, on the window."""
 
-    def __init__(self, item_id: str, asset: str, reason: str) -> None:
-        self.item_id, self.asset, self.reason = item_id, asset, reason
-        super().__init__(f"scene {item_id}, asset {asset}: {reason}")
-
-    def __reduce__(self) -> tuple[type[SceneReadError], tuple[str, str, str]]:
-        """Return how it is made again: workers of a scheduler send it home."""
-        return type(self), (self.item_id, self.asset, self.reason)
+    clear: Flags
+    snow: Flags
+    own: tuple[tuple[SceneItem, Flags], ...]
+    """Where each item's own mask is clear."""
 
 
 def read_day(
@@ -101,8 +104,11 @@ class DayReader:
         self._grid = grid
         self._bands = tuple(bands)
         self._mask = mask
-        self._boxes = [(item, _box(item, grid)) for item in day.items]
-        self._open: OrderedDict[str, _ItemReader] = OrderedDict()
+        self._reach = mask.dilation_m / grid.resolution
+        self._passes = [
+            [(item, _box(item, grid)) for item in items] for items in overpasses(day.items)
+        ]
+        self._open: OrderedDict[str, ItemReader] = OrderedDict()
         self._environment = rasterio.Env(**GDAL_OPTIONS)
 
     def __enter__(self) -> Self:
@@ -122,39 +128,85 @@ class DayReader:
     def touches(self, window: Window) -> bool:
         """Whether any footprint's box overlaps the window."""
         edges = self._grid.window_bounds(window)
-        return any(_overlap(box, edges) for _, box in self._boxes)
+        return any(_overlap(box, edges) for items in self._passes for _, box in items)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read one window as `read_day` does."""
-        edges = self._grid.window_bounds(window)
-        shape = int(window.height), int(window.width)
+        return self.look(window).values
+
+    def look(self, window: Window) -> Look:
+        """Read one window, and where snow lay on it."""
+        shape = _shape(window)
         block = np.empty((len(self._bands), *shape), dtype=np.float32)
-        empty = np.ones(shape, dtype=bool)
-        for item, box in self._boxes:
-            if _overlap(box, edges):
-                self._lay(self._reader(item), window, block, empty)
+        empty, snow = np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        for items in self._passes:
+            self._lay(items, window, block, empty, snow)
         if empty.any():
             np.copyto(block, np.float32(np.nan), where=empty)
-        return block
+        return Look(block, snow & empty)
 
     def _lay(
-        self,
-        reader: _ItemReader,
-        window: Window,
-        block: NDArray[np.float32],
-        empty: NDArray[np.bool_],
-    ) -> None:
-        """Fill the still empty pixels of a block from one item."""
-        part = _common(reader.extent, window)
-        if part is None:
+        self, items: Sequence[tuple[SceneItem, Bounds]], window: Window,
+        block: NDArray[np.float32], empty: Flags, snow: Flags,
+    ) -> None:  # fmt: skip
+        """Fill the still empty pixels of a block from one overpass."""
+        whole = np.ones_like(empty)
+        near = [item for item, box in items if _overlap(box, self._edges(window))]
+        if mask_asset(self._mask) is None:
+            votes = _Votes(whole, np.zeros_like(empty), tuple((item, whole) for item in near))
+        elif empty.any():
+            votes = self._votes(near, window)
+        else:
             return
-        row, column = int(part.row_off - window.row_off), int(part.col_off - window.col_off)
-        place = np.s_[row : row + int(part.height), column : column + int(part.width)]
-        if empty[place].any():
-            reader.fill(part, block[:, *place], empty[place])
+        snow |= votes.snow
+        for item, own in votes.own:
+            part = _common(self._reader(item).extent, window)
+            if part is not None:
+                place = _within(part, window)
+                if empty[place].any():
+                    clear = votes.clear[place] & own[place]
+                    self._reader(item).fill(part, block[:, *place], empty[place], clear)
 
-    def _reader(self, item: SceneItem) -> _ItemReader:
-        reader = self._open.pop(item.id, None) or _ItemReader(
+    def _votes(self, items: Sequence[SceneItem], window: Window) -> _Votes:
+        """Hear the masks of one overpass on a window and as far around as a cloud reaches."""
+        wide = self._widened(window)
+        clear, refused, cloud, snow = np.zeros((4, *_shape(wide)), dtype=bool)
+        spoken: dict[str, Flags] = {}
+        inner, own = _within(window, wide), []
+        for item in items:
+            reader = self._reader(item)
+            part = _common(reader.extent, wide)
+            if part is None:
+                continue
+            planes, place = reader.planes(part), _within(part, wide)
+            before = spoken.setdefault(item.acquisition or item.id, np.zeros_like(clear))[place]
+            heard = planes.said & ~before
+            before |= planes.said
+            clear[place] |= heard & planes.clear
+            refused[place] |= heard & ~planes.clear
+            cloud[place] |= heard & planes.cloud
+            snow[place] |= heard & planes.snow
+            alone = np.zeros_like(clear)
+            alone[place] = planes.clear
+            own.append((item, alone[inner]))
+        around = spread(cloud, self._reach)
+        clear &= ~(refused | around)
+        snow &= ~around
+        return _Votes(clear[inner], snow[inner], tuple(own))
+
+    def _edges(self, window: Window) -> Bounds:
+        return self._grid.window_bounds(window)
+
+    def _widened(self, window: Window) -> Window:
+        """Return the window with as much around as a cloud reaches, within the grid."""
+        reach = math.ceil(self._reach)
+        left, top = max(0, window.col_off - reach), max(0, window.row_off - reach)
+        right = min(self._grid.width, window.col_off + window.width + reach)
+        bottom = min(self._grid.height, window.row_off + window.height + reach)
+        return Window(left, top, right - left, bottom - top)
+
+    def _reader(self, item: SceneItem) -> ItemReader:
+        reader = self._open.pop(item.id, None) or ItemReader(
             item, self._grid, self._bands, self._mask
         )
         self._open[item.id] = reader
@@ -163,112 +215,26 @@ class DayReader:
         return reader
 
 
-class _ItemReader:
-    """The open files of one item; bands are opened only where the mask shows a clear pixel."""
-
-    def __init__(
-        self, item: SceneItem, grid: Grid, bands: Sequence[str], mask: MaskSettings
-    ) -> None:
-        self._item, self._grid, self._mask = item, grid, mask
-        self._bands = bands
-        self._mask_name = mask_asset(mask)
-        self._files: dict[str, _BandFile] = {}
-        self._lookups: dict[FileGeometry, Lookup | None] = {}
-        self._window: Window | None = None
-        first = self._file(self._mask_name or bands[0])
-        try:
-            self.extent = grid_extent(first.geometry, grid)
-        except ProjError as error:
-            raise first.failure("crs_unknown") from error
-
-    def fill(self, window: Window, view: NDArray[np.float32], empty: NDArray[np.bool_]) -> None:
-        """Put reflectance into `view` where `empty` and clear, and mark it as no longer empty."""
-        usable = empty.copy()
-        if self._mask_name is not None:
-            usable &= clear_pixels(*self._read(self._mask_name, window), self._mask)
-        if not usable.any():
-            return
-        # The first item writes straight into the block: what is not clear stays marked as empty.
-        values = view if empty.all() else np.empty(view.shape, dtype=np.float32)
-        for index, band in enumerate(self._bands):
-            numbers, present = self._read(band, window)
-            usable &= present
-            self._file(band).asset.radiometry.reflectance(numbers, out=values[index])
-        if values is not view:
-            np.copyto(view, values, where=usable)
-        empty &= ~usable
-
-    def close(self) -> None:
-        while self._files:
-            self._files.popitem()[1].close()
-
-    def _read(self, band: str, window: Window) -> Found:
-        file = self._file(band)
-        try:
-            place = self._lookup(file.geometry, window)
-        except ProjError as error:
-            raise file.failure("crs_unknown") from error
-        if place is None:
-            shape = (int(window.height), int(window.width))
-            return np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
-        numbers, present = file.read(place.source)
-        return place.pick(numbers), place.within(place.pick(present))
-
-    def _lookup(self, geometry: FileGeometry, window: Window) -> Lookup | None:
-        if window != self._window:
-            self._window = window
-            self._lookups.clear()
-        if geometry not in self._lookups:
-            self._lookups[geometry] = lookup(geometry, self._grid, window)
-        return self._lookups[geometry]
-
-    def _file(self, band: str) -> _BandFile:
-        if band not in self._files:
-            asset = self._item.find(band)
-            if asset is None:
-                raise SceneReadError(self._item.id, band, "asset_missing")
-            self._files[band] = _BandFile(self._item.id, asset)
-        return self._files[band]
+def overpasses(items: Sequence[SceneItem]) -> list[list[SceneItem]]:
+    """Return a day's items by overpass, each in the given order; that of the first item first."""
+    number, last, places = -1, dt.datetime.min.replace(tzinfo=dt.UTC), dict[str, int]()
+    for item in sorted(items, key=lambda item: item.datetime):
+        number += item.datetime - last > _OVERPASS
+        last, places[item.id] = item.datetime, number
+    groups: dict[int, list[SceneItem]] = {}
+    for item in items:
+        groups.setdefault(places[item.id], []).append(item)
+    return list(groups.values())
 
 
-class _BandFile:
-    """One open raster file; every failure names its item and asset."""
+def _shape(window: Window) -> tuple[int, int]:
+    return int(window.height), int(window.width)
 
-    def __init__(self, item_id: str, asset: Asset) -> None:
-        self.asset = asset
-        self._item_id = item_id
-        try:
-            self._dataset = rasterio.open(asset.href)
-            crs = self._dataset.crs
-            reason = "no_crs" if crs is None else unusable(self._dataset)
-            words = "" if crs is None else crs.to_wkt()
-        except (RasterioError, CRSError) as error:
-            raise self.failure(type(error).__name__) from error
-        if reason is not None:
-            self._dataset.close()
-            raise self.failure(reason)
-        self._nodata = self._dataset.nodata
-        self.geometry = FileGeometry(
-            words, self._dataset.transform, self._dataset.height, self._dataset.width
-        )
 
-    def read(self, window: Window) -> Found:
-        """Read raw numbers of a file window and where there are any."""
-        try:
-            numbers = self._dataset.read(1, window=window)
-        except RasterioError as error:
-            raise self.failure(type(error).__name__) from error
-        present = self.asset.radiometry.present(numbers)
-        if self._nodata is not None and self._nodata != self.asset.radiometry.nodata:
-            present &= numbers != self._nodata
-        return numbers, present
-
-    def close(self) -> None:
-        self._dataset.close()
-
-    def failure(self, reason: str) -> SceneReadError:
-        """Return the error of this file, to be raised."""
-        return SceneReadError(self._item_id, self.asset.key, reason)
+def _within(part: Window, whole: Window) -> tuple[slice, slice]:
+    """Return where a part lies in a window that holds it."""
+    row, column = int(part.row_off - whole.row_off), int(part.col_off - whole.col_off)
+    return slice(row, row + int(part.height)), slice(column, column + int(part.width))
 
 
 def _box(item: SceneItem, grid: Grid) -> Bounds:

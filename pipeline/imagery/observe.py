@@ -27,18 +27,22 @@ from fieldline.pipeline.imagery.coverage import (
     build_weights,
     moments,
 )
-from fieldline.pipeline.imagery.grid import Grid, county_grid, iter_windows
+from fieldline.pipeline.imagery.grid import Grid, grid_over, iter_windows
 from fieldline.pipeline.imagery.lineage import Lineage
-from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
+from fieldline.pipeline.imagery.masks import mask_classes
+from fieldline.pipeline.imagery.mosaic import DayReader, Look, SceneReadError
 from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
 from fieldline.pipeline.imagery.settings import GridSettings, ObserveSettings, SceneSettings
 from fieldline.pipeline.imagery.spool import ABSENT, LOST, Spool
+from fieldline.pipeline.parcels.blocks import WHOLE, Block, iter_outlines, parcel_ids, parcels_of
+from fieldline.pipeline.records.joining import join_outcomes, join_parts
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.tables import BatchWriter
 
 STAGE = "observe"
 _ONE_PIXEL = 1.0
+_SNOWY = 0.5  # share of a parcel under snow from which a date is told as one of snow
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,28 @@ class _Date:
     failures: tuple[SceneReadError, ...]
 
 
+@dataclass(frozen=True)
+class _Counts:
+    """Dates of one parcel."""
+
+    dates: int
+    clear: int
+    lost: int
+    snow: int
+
+
 class _Tally:
     """Dates per parcel, counted while they pass."""
 
     def __init__(self, parcels: int) -> None:
-        self.dates, self.clear, self.lost = (np.zeros(parcels, np.int32) for _ in range(3))
+        self.dates, self.clear, self.lost, self.snow = np.zeros((4, parcels), np.int32)
+
+    def of(self, row: int) -> _Counts:
+        """Return the dates of one parcel."""
+        dates, clear, lost, snow = (
+            int(count[row]) for count in (self.dates, self.clear, self.lost, self.snow)
+        )
+        return _Counts(dates, clear, lost, snow)
 
 
 def run_observe(
@@ -89,6 +110,9 @@ def run_observe(
     out: Path,
     outcomes: Path,
     threads: int = 1,
+    block: Block = WHOLE,
+    parts: Sequence[Path] = (),
+    part_outcomes: Sequence[Path] = (),
 ) -> None:
     """Observe every parcel on every scene day.
 
@@ -101,19 +125,29 @@ def run_observe(
         out: `observations.parquet`; a row where a readable scene's footprint touches the parcel.
         outcomes: One row per parcel, and one per scene that could not be read.
         threads: Dates worked on at once; the result does not depend on it.
+        block: Which parcels.
+        parts: Observations of every block where the county has been worked in blocks; they are
+            joined, and no pixel is read.
+        part_outcomes: Their outcomes.
 
     Raises:
         UserError: An input is absent or the grid's CRS is not metric.
     """
-    outlines = gpd.read_parquet(parcels).sort_values("parcel_id", ignore_index=True)
     lineage = Lineage.of(scene_settings, grid)
     schema = OBSERVATIONS.with_columns(band_columns(scene_settings.bands))
     schema = schema.with_notes(lineage.notes())
+    if parts:
+        step = _parcels_a_group(len(read_scene_days(scenes)), settings.batch_rows)
+        join_parts(parts, schema, parcel_ids(parcels), step, out)
+        join_outcomes(part_outcomes, outcomes)
+        return
+    outlines = parcels_of(parcels, block)
     rows: list[Outcome] = []
     with BatchWriter(schema, out) as writer, Spool(out, len(scene_settings.bands)) as spool:
         if not outlines.empty:
             days = read_scene_days(scenes)
-            plan = _plan(outlines, days, grid, scene_settings, settings)
+            county = grid_over(partial(iter_outlines, parcels), grid)
+            plan = _plan(outlines, county, days, scene_settings, settings)
             dates = _observe_dates(plan, days, spool, threads)
             tally = _transpose(plan, dates, spool, settings, writer)
             rows = [*_parcel_outcomes(plan, tally, settings), *_scene_outcomes(dates)]
@@ -122,12 +156,11 @@ def run_observe(
 
 def _plan(
     outlines: gpd.GeoDataFrame,
+    county: Grid,
     days: Sequence[SceneDay],
-    grid: GridSettings,
     scenes: SceneSettings,
     settings: ObserveSettings,
 ) -> _Plan:
-    county = county_grid(outlines, grid)
     weights = build_weights(outlines.to_crs(county.crs), county)
     windows = iter_windows(county, settings.block_pixels, origin=tile_corner(days, county))
     tree = STRtree(outlines.geometry.to_numpy())
@@ -160,7 +193,7 @@ def _observe_date(plan: _Plan, spool: Spool, index: int, day: SceneDay) -> _Date
     readable = day
     while True:
         try:
-            sums = _sum_date(plan, readable)
+            sums, snow = _sum_date(plan, readable)
             break
         except SceneReadError as failure:
             failures.append(failure)
@@ -169,29 +202,42 @@ def _observe_date(plan: _Plan, spool: Spool, index: int, day: SceneDay) -> _Date
     if failures:
         intended, _ = item_groups(day, plan.tree, len(plan.parcels))
         group[(group == ABSENT) & (intended != ABSENT)] = LOST
-    spool.write(index, _records(plan, sums, group, spool.dtype))
+    spool.write(index, _records(plan, sums, snow, group, spool.dtype))
     groups = tuple(_group(readable, items, plan.scenes.bands[0]) for items in members)
     return _Date(day, groups, tuple(failures))
 
 
-def _sum_date(plan: _Plan, day: SceneDay) -> NDArray[np.float64]:
+def _sum_date(plan: _Plan, day: SceneDay) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sums of a day's clear pixels and the pixels under snow, by parcel."""
     sums = np.zeros((len(plan.parcels), 1 + 2 * len(plan.scenes.bands)))
+    snow = np.zeros(len(plan.parcels))
     with DayReader(day, plan.grid, plan.scenes.bands, plan.scenes.mask) as reader:
         for block in plan.blocks:
             if reader.touches(block.window):
-                sums[block.rows] += block_sums(block, reader.read(block.window))
-    return sums
+                _add_block(block, reader.look(block.window), sums, snow)
+    return sums, snow
+
+
+def _add_block(
+    block: BlockWeights, look: Look, sums: NDArray[np.float64], snow: NDArray[np.float64]
+) -> None:
+    sums[block.rows] += block_sums(block, look.values)
+    if look.snow.any():
+        snow[block.rows] += block.matrix @ look.snow.ravel()[block.cells].astype(np.float64)
 
 
 def _records(
-    plan: _Plan, sums: NDArray[np.float64], group: NDArray[np.int32], dtype: np.dtype[Any]
-) -> NDArray[Any]:
+    plan: _Plan, sums: NDArray[np.float64], snow: NDArray[np.float64], group: NDArray[np.int32],
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:  # fmt: skip
     records = np.zeros(len(group), dtype)
     records["group"] = group
     # A sum in two orders may exceed the whole by one rounding; the share cannot.
     whole = np.maximum(plan.weights.pixels, np.finfo(np.float32).tiny)
     records["valid"] = np.minimum(sums[:, 0] / whole, 1.0)
     records["pixels"] = sums[:, 0]
+    known = np.nan if not mask_classes(plan.scenes.mask).snow else 0.0
+    records["snow"] = np.minimum(snow / whole, 1.0) + known
     records["mean"], records["std"] = moments(sums)
     return records
 
@@ -242,6 +288,7 @@ def _transpose(
         clear = present & (records["valid"] >= settings.clear.min_valid_fraction)
         tally.dates[first:last] = present.sum(axis=1)
         tally.clear[first:last] = clear.sum(axis=1)
+        tally.snow[first:last] = (present & (records["snow"] >= _SNOWY)).sum(axis=1)
         tally.lost[first:last] = (records["group"] == LOST).sum(axis=1)
         if present.any():
             writer.write(_frame(plan, dates, records, present, first))
@@ -250,9 +297,13 @@ def _transpose(
 
 def _parcel_ranges(parcels: int, dates: int, batch_rows: int) -> Iterator[tuple[int, int]]:
     if dates:
-        step = max(1, batch_rows // dates)
+        step = _parcels_a_group(dates, batch_rows)
         for first in range(0, parcels, step):
             yield first, min(parcels, first + step)
+
+
+def _parcels_a_group(dates: int, batch_rows: int) -> int:
+    return max(1, batch_rows // max(1, dates))
 
 
 def _frame(
@@ -274,6 +325,7 @@ def _frame(
         **{name: named[name] for name in ("scene_id", "baseline", "offset")},
         "valid_fraction": rows["valid"],
         "effective_pixels": rows["pixels"],
+        "snow_fraction": rows["snow"],
     }
     for index, band in enumerate(plan.scenes.bands):
         columns[f"{band}_mean"] = rows["mean"][:, index]
@@ -289,9 +341,7 @@ def _parcel_outcomes(plan: _Plan, tally: _Tally, settings: ObserveSettings) -> l
             str(parcel),
             str(farmer),
             *_verdict(
-                int(tally.dates[row]),
-                int(tally.clear[row]),
-                int(tally.lost[row]),
+                tally.of(row),
                 float(plan.weights.pixels[row]),
                 settings,
             ),
@@ -300,16 +350,16 @@ def _parcel_outcomes(plan: _Plan, tally: _Tally, settings: ObserveSettings) -> l
     ]
 
 
-def _verdict(
-    dates: int, clear: int, lost: int, pixels: float, settings: ObserveSettings
-) -> tuple[str, str]:
+def _verdict(counts: _Counts, pixels: float, settings: ObserveSettings) -> tuple[str, str]:
     """Return the outcome code of one parcel and the numbers behind it."""
-    if not dates:
-        if lost:
-            return "no_readable_scene", detail(lost_dates=lost)
+    if not counts.dates:
+        if counts.lost:
+            return "no_readable_scene", detail(lost_dates=counts.lost)
         return "outside_coverage", detail(dates=0)
-    numbers = {"dates": dates, "clear": clear, **({"lost_dates": lost} if lost else {})}
-    if clear < settings.clear.min_dates:
+    rare = {"lost_dates": counts.lost, "snow_dates": counts.snow}
+    numbers = {"dates": counts.dates, "clear": counts.clear}
+    numbers |= {name: count for name, count in rare.items() if count}
+    if counts.clear < settings.clear.min_dates:
         return "too_cloudy", detail(**numbers, minimum=settings.clear.min_dates)
     if pixels < _ONE_PIXEL:
         return "small_parcel", detail(pixels=pixels, **numbers)

@@ -31,7 +31,7 @@ from fieldline.pipeline.imagery.emptiness import is_empty, on_map, surely_shows
 from fieldline.pipeline.imagery.grid import Grid, county_grid
 from fieldline.pipeline.imagery.layout import Cover, LayoutError, read_layout
 from fieldline.pipeline.imagery.limits import Guard, Meter, OutOfTimeError
-from fieldline.pipeline.imagery.masks import mask_asset
+from fieldline.pipeline.imagery.masks import mask_asset, mask_classes
 from fieldline.pipeline.imagery.range_store import RangeStore
 from fieldline.pipeline.imagery.remote_file import RemoteFile
 from fieldline.pipeline.imagery.rendering import Rendering
@@ -164,7 +164,7 @@ class Pull:
         mask = self.scenes.mask
         name = mask_asset(mask)
         masking = name is not None and item.find(name) == asset
-        if masking and 0 not in mask.clear:
+        if masking and 0 not in mask_classes(mask).clear:
             return Request(asset.href, whole=False)
         stated = asset.radiometry.nodata
         return Request(asset.href, whole=stated is None, nodata=stated or None)

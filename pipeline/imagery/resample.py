@@ -1,7 +1,8 @@
-"""Which file pixel lies under each grid pixel: nearest neighbour as index arithmetic.
+"""Which file pixel lies under each grid pixel's centre, as index arithmetic.
 
 Owns the geometry of reading one raster onto another grid; opens no file. The one idea: bands of an
 item share their geometry, so the indices are worked out once and each band is only picked from.
+Where a grid pixel lies on several file pixels, `averaging` weighs them.
 """
 
 from __future__ import annotations
@@ -130,6 +131,18 @@ def project_bounds(bounds: Bounds, crs: str) -> Bounds:
 
 def _file_indices(geometry: FileGeometry, grid: Grid, window: Window) -> tuple[Indices, Indices]:
     """Return file rows and columns, as (h, 1) and (1, w) where the axes are parallel."""
+    rows, columns = file_positions(geometry, grid, window)
+    return _floor(rows), _floor(columns)
+
+
+def file_positions(
+    geometry: FileGeometry, grid: Grid, window: Window
+) -> tuple[Coordinates, Coordinates]:
+    """Return file row and column under each grid pixel's centre, in fractions of file pixels.
+
+    Returns:
+        (rows, columns): as (h, 1) and (1, w) where the axes are parallel, else (h, w) each.
+    """
     inverse = ~geometry.transform
     if same_crs(geometry.crs, grid.crs):
         x, y = _centres(grid, window)
@@ -141,7 +154,7 @@ def _file_indices(geometry: FileGeometry, grid: Grid, window: Window) -> tuple[I
         x, y = _projected_centres(geometry.crs, grid, window)
     columns = inverse.a * x + inverse.b * (y if inverse.b else 0.0) + inverse.c
     rows = inverse.d * (x if inverse.d else 0.0) + inverse.e * y + inverse.f
-    return _floor(rows), _floor(columns)
+    return rows, columns
 
 
 def _floor(position: Coordinates) -> Indices:

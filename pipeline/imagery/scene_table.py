@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import stac_geoparquet.arrow as sga
 from shapely.geometry import mapping
 
+from fieldline.pipeline.imagery.acquisitions import ACQUISITION
 from fieldline.pipeline.imagery.addresses import relative_href
 from fieldline.pipeline.imagery.archive import SceneItem, parse_item
 from fieldline.pipeline.imagery.masks import mask_asset
@@ -95,6 +96,7 @@ def kept_document(
         "eo:cloud_cover": item.cloud_cover,
         "s2:processing_baseline": item.baseline,
         "fieldline:simulated": item.simulated or None,
+        ACQUISITION: item.acquisition,
         "proj:transform": item.origin
         and [_PIXEL, 0.0, item.origin[0], 0.0, -_PIXEL, item.origin[1]],
     }

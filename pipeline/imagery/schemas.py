@@ -21,6 +21,14 @@ OBSERVATIONS = TableSchema(
         Column(
             "effective_pixels", pa.float32(), "Sum of clear coverage fractions", "pixel", minimum=0
         ),
+        Column(
+            "snow_fraction",
+            pa.float32(),
+            "Share of the parcel under snow, which is not clear; null where the mask knows no snow",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
     ),
     key=("parcel_id", "datetime"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fieldline.pipeline.records.settings import Section
 
@@ -24,14 +24,27 @@ class GridSettings(Section):
 
 
 class MaskSettings(Section):
-    """How clear pixels are told from clouds."""
+    """How clear pixels are told from clouds, and how far a cloud reaches."""
 
-    kind: Literal["scl", "values", "none"] = "scl"
-    """`scl`: Sentinel-2 scene classes; `values`: a named mask asset; `none`: nodata only."""
+    kind: Literal["scl", "omnicloudmask", "fmask", "values", "none"] = "scl"
+    """`scl`: Sentinel-2 scene classes; `omnicloudmask`, `fmask`: a mask asset made by that program
+    (`data/mask_classes.csv`); `values`: a mask asset of any other; `none`: nodata only."""
     asset: str = "SCL"
     """Asset that holds the mask."""
-    clear: tuple[int, ...] = (4, 5, 6, 7, 11)
-    """Values that count as clear (SCL: vegetation, soil, water, unclassified, snow)."""
+    clear: tuple[int, ...] | None = None
+    """Values that count as clear; empty takes those that `data/mask_classes.csv` calls clear."""
+    snow: tuple[int, ...] | None = None
+    """Values that mean snow: flagged apart, and no clear ground; empty takes the table's."""
+    dilation_m: float = Field(60.0, ge=0, le=1000)
+    """Land this near to a cloud or its shadow does not count as clear, metres: masks miss the thin
+    edges. 60 is Fmask 4's own (3 pixels of 20 m: Qiu et al. 2019); MAJA takes 240, HLS 150."""
+
+    @model_validator(mode="after")
+    def _named(self) -> MaskSettings:
+        """A mask of unknown classes must say which are clear."""
+        if self.kind == "values" and not self.clear:
+            raise ValueError("mask.kind values needs mask.clear, the values that count as clear")
+        return self
 
 
 class SceneSettings(Section):
@@ -126,6 +139,10 @@ class ClearSettings(Section):
 
     min_valid_fraction: float = Field(0.5, ge=0, le=1)
     """A date is clear for a parcel from this valid fraction on."""
+    max_haze: float = Field(0.025, gt=0)
+    """A clear date whose haze lies this far above the parcel's own median is a cloud that the mask
+    missed, and no growth is read from it, reflectance. Haze is blue - red / 2, the haze-optimised
+    transform (Zhang et al. 2002): leaves, straw and soil all lie near 0."""
     min_dates: int = Field(5, ge=1)
     """Parcels with fewer clear dates are stopped with too_cloudy; those with fewer in the season
     itself are not classified and get no growth curve."""

@@ -24,15 +24,16 @@ LOST = -1
 def record_type(bands: int) -> np.dtype[Any]:
     """Return the record of one parcel on one date.
 
-    `group` numbers the combination of items that touch the parcel (or is ABSENT or
-    LOST); `valid` is the clear
-    share, `pixels` the clear coverage, `mean` and `std` reflectance per band.
+    `group` numbers the combination of items that touch the parcel (or is ABSENT or LOST); `valid`
+    is the clear share, `pixels` the clear coverage, `snow` the share under snow, `mean` and `std`
+    reflectance per band.
     """
     return np.dtype(
         [
             ("group", "<i4"),
             ("valid", "<f4"),
             ("pixels", "<f4"),
+            ("snow", "<f4"),
             ("mean", "<f4", (bands,)),
             ("std", "<f4", (bands,)),
         ]

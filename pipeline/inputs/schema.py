@@ -95,7 +95,7 @@ class InputSchema:
     """Column whose values are known elsewhere (`parcel_id`, `farmer_id`, `cell_id`)."""
     rules: tuple[RowRule, ...] = ()
     open_ended: bool = False
-    """Whether further columns of numbers are kept under their own names (bands)."""
+    """Whether further columns of numbers are kept under their own names (bands, measurements)."""
 
     def column(self, name: str) -> InputColumn:
         """Return a column by its name.

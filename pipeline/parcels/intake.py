@@ -8,7 +8,7 @@ carries pseudonyms.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,13 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.parcels.antimeridian import in_one_piece
+from fieldline.pipeline.parcels.applied import (
+    Applied,
+    farmers_with,
+    of_new_land,
+    outcomes_with,
+    parcels_with,
+)
 from fieldline.pipeline.parcels.contacts import contact_marks
 from fieldline.pipeline.parcels.fiboa import read_parcels, write_parcels
 from fieldline.pipeline.parcels.layers import Layer
@@ -33,10 +40,11 @@ from fieldline.pipeline.records.outcomes import OK, outcome_codes, write_outcome
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.reference import crop_named
 from fieldline.pipeline.records.settings import PrivacySettings
-from fieldline.pipeline.records.tables import write_table
+from fieldline.pipeline.records.tables import read_table, write_table
 from fieldline.pipeline.vault.erasure import erased_farmers
 from fieldline.pipeline.vault.opening import open_vault
-from fieldline.pipeline.vault.persons import Person, store_persons
+from fieldline.pipeline.vault.persons import Person, persons_of, store_persons
+from fieldline.pipeline.vault.vault import Vault
 
 __all__ = [
     "Check",
@@ -69,6 +77,7 @@ def run_intake(
     boundary: Path | None = None,
     layers: Sequence[str] = (),
     prefixes: Mapping[str, str] | None = None,
+    applied: Sequence[Path] = (),
 ) -> None:
     """Read a parcel file, give every row one outcome, and write what later stages may see.
 
@@ -88,6 +97,8 @@ def run_intake(
         boundary: County boundary; parcels outside are refused.
         layers: Layers of GeoPackages to read; all where empty.
         prefixes: Prefix of the parcel ids by file or layer name.
+        applied: `parcels.parquet` of every farmer who drew outlines in an application of the own,
+            as an earlier intake wrote it; the file's own parcels of the same name stand back.
 
     Raises:
         UserError: Unreadable file, missing column or CRS; a key that is missing or not the vault's.
@@ -103,14 +114,47 @@ def run_intake(
         frame["pseudonym"] = np.array([*map(pseudonym, people), ""], dtype=object)[places]
         erased = erased_farmers(opened)
         _refuse_erased(screened, erased)
-        store_persons(opened, county, season, _persons(frame))
+        drawn = [Applied.of(path).without(erased) for path in applied]
+        persons = _persons(frame)
+        applicants = {name for one in drawn for name in one.farmers["farmer_id"]}
+        known = _known_already(opened, (county, season), applicants, persons)
+        store_persons(opened, county, season, [*persons, *known])
     collection = f"{county}_{season}"
-    write_parcels(_parcel_frame(screened, collection), collection, parcels)
-    write_table(_farmer_frame(screened), FARMERS, farmers)
+    drawn_here = _parcel_frame(screened, collection)
+    laid = parcels_with(drawn_here, [one.parcels for one in drawn])
+    write_parcels(laid, collection, parcels)
+    fresh = of_new_land(drawn_here["parcel_id"], drawn)
+    write_table(farmers_with(_farmer_frame(screened), fresh), FARMERS, farmers)
     if contacts is not None:
-        known = frame[~frame["pseudonym"].isin(list(erased))]
-        write_table(contact_marks(known, privacy), CONTACTS, contacts)
-    write_outcome_columns(_outcomes(screened), outcomes)
+        _write_contacts(frame, applied, erased, privacy, contacts)
+    told = outcomes_with(pd.DataFrame(_outcomes(screened)), [one.outcomes for one in drawn])
+    write_outcome_columns({str(name): told[name].tolist() for name in told}, outcomes)
+
+
+def _write_contacts(
+    frame: pd.DataFrame,
+    applied: Sequence[Path],
+    erased: Mapping[str, str],
+    privacy: PrivacySettings,
+    out: Path,
+) -> None:
+    """Write the marks of all contacts: a farmer who gives another has not given up the old one."""
+    there = [path.with_name("contacts.parquet") for path in applied]
+    parts = [read_table(path) for path in there if path.is_file()]
+    rows = pd.concat([contact_marks(frame, privacy), *parts], ignore_index=True)
+    kept = rows[~rows["farmer_id"].isin(list(erased))].drop_duplicates()
+    write_table(kept, CONTACTS, out)
+
+
+def _known_already(
+    vault: Vault, shelf: tuple[str, str], applicants: Collection[str], people: Sequence[Person]
+) -> list[Person]:
+    """Return the records of applicants whom no file names: they stay in the vault."""
+    named = {person.farmer_id for person in people}
+    if named.issuperset(applicants):
+        return []
+    wanted = set(applicants) - named
+    return [person for person in persons_of(vault, *shelf) if person.farmer_id in wanted]
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,17 @@ def engine_of(database: str, *, setting: str = "database") -> sa.Engine:
         ) from error
 
 
+def looking_engine(engine: sa.Engine) -> sa.Engine:
+    """Return an engine of the same database for single statements that only look.
+
+    Each is its own transaction, so that nothing is begun and rolled back around it; no connection
+    is tried before its use, so whoever looks must try again where one was closed meanwhile.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine
+    return sa.create_engine(engine.url, isolation_level="AUTOCOMMIT", pool_size=10, max_overflow=10)
+
+
 def sqlite_file(database: str | Path) -> Path | None:
     """Return the file of an address; None where it is a server's."""
     text = str(database)

@@ -19,6 +19,8 @@ from fieldline.pipeline.inputs.read import InputTable
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
 from fieldline.pipeline.records.outcomes import OK
 
+DECISION = "credit_decision"
+"""Purpose of the consent that an application brings: that a line is decided."""
 DATA: Mapping[str, frozenset[str]] = {
     "identity": frozenset(
         {"identity", "personal data", "身份", "身份信息", "个人信息", "identität"}
@@ -109,30 +111,92 @@ class Answer:
     """Day that decided: of the consent in force, its end, its withdrawal or its beginning."""
 
 
+@dataclass(frozen=True)
+class Told:
+    """A consent that came otherwise than by the table: with an application."""
+
+    farmer_id: str
+    """Pseudonym."""
+    purpose: str
+    data: str
+    """As a cell of the table."""
+    recipient: str
+    given_on: dt.date
+    expires_on: dt.date | None = None
+    withdrawn_on: dt.date | None = None
+
+
 def judge(
-    table: InputTable, request: Request, pseudonym: Callable[[str], str]
-) -> dict[str, Answer]:
+    table: InputTable | None, request: Request, pseudonym: Callable[[str], str],
+    told: Iterable[Told] = (),
+) -> dict[str, Answer]:  # fmt: skip
     """Return what the consents of each farmer who has any say to a request.
 
     Args:
-        table: Table of `CONSENTS`.
+        table: Table of `CONSENTS`; None where the lender brings none.
         request: What is to be handed over.
         pseudonym: From the lender's reference to the pseudonym.
+        told: Consents that came otherwise; they are judged together with the table's rows.
 
     Returns:
         Answers by pseudonym. A row that cannot be read may be a withdrawal: its farmer's answer is
         `consent_unclear`, whatever the other rows say.
     """
+    good, unclear = _rows_of(table, pseudonym)
+    rows = [*good, *(_as_row(one) for one in told)]
+    asked: dict[str, list[dict[Any, Any]]] = {}
+    for row in rows:
+        if all(_folded(row[n]) == _folded(getattr(request, n)) for n in ("purpose", "recipient")):
+            asked.setdefault(row["farmer_id"], []).append(row)
+    answers = {farmer: _answer(asked[farmer], request) for farmer in sorted(asked)}
+    return answers | dict.fromkeys(sorted(unclear), Answer("consent_unclear"))
+
+
+def withdrawals(
+    table: InputTable, purpose: str, today: dt.date, pseudonym: Callable[[str], str]
+) -> dict[str, dt.date]:
+    """Return the last day on which each farmer withdrew a consent to a purpose, whoever received.
+
+    Args:
+        table: Table of `CONSENTS`.
+        purpose: What was allowed.
+        today: Later withdrawals do not count yet.
+        pseudonym: From the lender's reference to the pseudonym.
+
+    Returns:
+        Days by pseudonym; a farmer with a row that cannot be read may have withdrawn today.
+    """
+    good, unclear = _rows_of(table, pseudonym)
+    found: dict[str, dt.date] = {}
+    for row in good:
+        if _folded(row["purpose"]) == _folded(purpose) and not pd.isna(row["withdrawn_on"]):
+            day = row["withdrawn_on"].date()
+            if day <= today:
+                found[row["farmer_id"]] = max(day, found.get(row["farmer_id"], day))
+    return found | dict.fromkeys(unclear, today)
+
+
+def _rows_of(
+    table: InputTable | None, pseudonym: Callable[[str], str]
+) -> tuple[list[dict[Any, Any]], set[str]]:
+    """Return the rows that can be read, and the farmers of those that cannot, by pseudonym."""
+    if table is None:
+        return [], set()
     frame = table.frame
-    bad = {problem.row - 1 for problem in table.problems if problem.row}
-    unclear = frame.loc[frame.index.isin(sorted(bad)), "farmer_id"].dropna().unique()
-    good = frame[~frame.index.isin(sorted(bad))]
-    asked = good[_is(good["purpose"], request.purpose) & _is(good["recipient"], request.recipient)]
-    groups = asked.groupby("farmer_id", sort=True)
-    answers = {
-        pseudonym(str(ref)): _answer(rows.to_dict("records"), request) for ref, rows in groups
-    }
-    return answers | {pseudonym(str(ref)): Answer("consent_unclear") for ref in unclear}
+    bad = sorted({problem.row - 1 for problem in table.problems if problem.row})
+    unread = frame.loc[frame.index.isin(bad), "farmer_id"].dropna().unique()
+    rows: list[dict[Any, Any]] = frame[~frame.index.isin(bad)].to_dict("records")
+    names = {ref: pseudonym(str(ref)) for ref in {row["farmer_id"] for row in rows}}
+    return (
+        [{**row, "farmer_id": names[row["farmer_id"]]} for row in rows],
+        {pseudonym(str(ref)) for ref in unread},
+    )
+
+
+def _as_row(one: Told) -> dict[Any, Any]:
+    days = {n: pd.Timestamp(getattr(one, n)) for n in ("given_on", "expires_on", "withdrawn_on")
+            if getattr(one, n) is not None}  # fmt: skip
+    return {**vars(one), "expires_on": pd.NaT, "withdrawn_on": pd.NaT, **days}
 
 
 def new_consent(
@@ -195,10 +259,6 @@ def _withdrawn(row: dict[Any, Any], rows: Iterable[dict[Any, Any]], day: dt.date
     ]
     given = row["given_on"].date()
     return max((found for found in same if given <= found <= day), default=None)
-
-
-def _is(column: pd.Series[Any], text: str) -> pd.Series[bool]:
-    return column.map(_folded) == _folded(text)
 
 
 def _folded(text: object) -> str:

@@ -62,6 +62,39 @@ def store_persons(vault: Vault, county: str, season: str, persons: Sequence[Pers
         put_rows(connection, vault, county, season, rows)
 
 
+def add_person(vault: Vault, county: str, season: str, person: Person) -> bool:
+    """Add one person to a county and season, as its only record there.
+
+    Args:
+        vault: Open vault.
+        county: County code.
+        season: Season name.
+        person: Who it is.
+
+    Returns:
+        Whether the person is new there; who is known or was erased is left as it is.
+
+    Raises:
+        UserError: The vault cannot be written.
+    """
+    row = _sealed_row(vault, county, season, person)
+    with vault.writing() as connection:
+        here = (PERSONS.c.farmer_id == person.farmer_id, *_here(PERSONS, county, season))
+        known = connection.scalar(sa.select(PERSONS.c.farmer_id).where(*here))
+        gone = sa.select(ERASED.c.farmer_id).where(ERASED.c.farmer_id == person.farmer_id)
+        if known is not None or connection.scalar(gone) is not None:
+            return False
+        insert_rows(connection, PERSONS, [row])
+        batch = connection.execute(
+            sa.select(BATCHES).where(*_here(BATCHES, county, season))
+        ).first()
+        count, total = (0, 0) if batch is None else (batch.persons, int(batch.mark, 16))
+        total = (total + row_mark(vault, *row)) % _MODULUS
+        state = write_batch(connection, Batch(county, season, count + 1, total))
+        record(connection, vault, Act("store", state))
+    return True
+
+
 def put_rows(
     connection: sa.Connection, vault: Vault, county: str, season: str, rows: Sequence[SealedRow]
 ) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +20,29 @@ import pandas as pd
 import shapely
 from shapely.affinity import translate
 
-from fieldline.crops.networks.folder import read_network
+from fieldline.crops.networks.folder import StoredNetwork, read_network
+from fieldline.crops.networks.machine import choose_machine
 from fieldline.crops.recognise.pixels import ring_curves
 from fieldline.crops.recognise.planted import planted
 from fieldline.crops.segment.cover import NO_FIELD
-from fieldline.crops.segment.learn import predict_catalog
+from fieldline.crops.segment.delineate import delineate, field_polygons
+from fieldline.crops.segment.learn import module_of
 from fieldline.crops.segment.pairs import KIND
 from fieldline.crops.segment.rings import ring_evidence
 from fieldline.crops.segment.shipped import shipped_network
-from fieldline.crops.segment.stack import days_of_catalog
+from fieldline.crops.segment.stack import Scenes, days_of_catalog, mask_of, spread_days
+from fieldline.crops.segment.stage import tiles_of
+from fieldline.crops.settings import SegmentSettings
 from fieldline.lending.evidence.areas import PLANTED, Areas, areas_of
 from fieldline.lending.evidence.facts import ParcelFacts, SeenGround
-from fieldline.pipeline.imagery.grid import grid_around
-from fieldline.pipeline.imagery.settings import GridSettings
+from fieldline.lending.evidence.gather import looked
+from fieldline.pipeline.imagery.grid import Grid, grid_around
+from fieldline.pipeline.imagery.scenes import SceneDay
+from fieldline.pipeline.imagery.settings import GridSettings, MaskSettings
 from fieldline.workflows.config.load import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
-COUNTIES = {"MAG": "magdeburg_2021", "COA": "coast_2021"}
+COUNTIES = {"BAV": "bavaria_2018", "MAG": "magdeburg_2021", "COA": "coast_2021"}
 ASIDE_M, TOO_LARGE, SEED, STEPS = 10.0, 1.3, 5, 24
 
 
@@ -90,17 +95,16 @@ def judged(county: str, network: Path | None) -> pd.DataFrame:
         ring.parcel_id: (planted(ring, settings, over=True).share, float(ring.coverage.sum()))
         for ring in ring_curves(rings, grid, days, own.scenes, settings, season)
     }
-    with tempfile.TemporaryDirectory() as folder:
-        stored = shipped_network() if network is None else read_network(network, KIND)
-        predict_catalog(stored, catalog, Path(folder) / "f.parquet", config.crops.segment)
-        seen = gpd.read_parquet(Path(folder) / "f.parquet").to_crs(rings.crs)
+    stored = network_of(network)
+    read = days_of_catalog(catalog, stored.bands), grid, mask_of(days, own.scenes.mask)
+    seen = seen_fields(stored, read, config.crops.segment, rings=rings)
     # Each kind of ring on its own: the three of a field are no neighbours.
     grounds = pd.concat(
         ring_evidence(group.reset_index(drop=True), seen, NO_FIELD)
         for _, group in rings.groupby("kind")
     ).set_index("parcel_id")
     found = [
-        areas_of(_facts(row, shares[row.parcel_id], grounds.loc[row.parcel_id]),
+        areas_of(facts_of(row, shares[row.parcel_id], grounds.loc[row.parcel_id]),
                  config.lending.evidence, registry_stale=False)
         for row in rings.itertuples()
     ]  # fmt: skip
@@ -108,6 +112,7 @@ def judged(county: str, network: Path | None) -> pd.DataFrame:
         pixels=[PLANTED in areas.against for areas in found],
         both=[areas.overdrawn for areas in found],
         pixel_share=[_share(areas, areas.planted) for areas in found],
+        fields_share=[_share(areas, areas.fields) for areas in found],
         share=[_share(areas, areas.seen) for areas in found],
     )
 
@@ -116,15 +121,40 @@ def _share(areas: Areas, area: float | None) -> float:
     return 1.0 if area is None else area / areas.claimed
 
 
-def _facts(ring: Any, seen: tuple[float | None, float], ground: Any) -> ParcelFacts:
+def network_of(folder: Path | None) -> StoredNetwork:
+    """Return the network of a folder, or the one that ships."""
+    return shipped_network() if folder is None else read_network(folder, KIND)
+
+
+def seen_fields(
+    network: StoredNetwork, read: tuple[list[SceneDay], Grid, MaskSettings],
+    settings: SegmentSettings, *, rings: gpd.GeoDataFrame | None = None, over: bool = True,
+) -> gpd.GeoDataFrame:  # fmt: skip
+    """Return the seen fields of a grid from days and a mask, or of its tiles near some rings."""
+    days, grid, mask = read
+    machine = choose_machine(settings.device, threads=settings.threads)
+    wanted = None if rings is None else tiles_of(rings, grid, settings)
+    with Scenes(spread_days(days, settings.dates), grid, network.bands, mask) as scenes:
+        found = delineate(module_of(network), scenes, machine, settings, wanted, over=over)
+    return field_polygons(found, grid, settings)
+
+
+def facts_of(
+    ring: Any, seen: tuple[float | None, float], ground: Any, *, green: bool = False,
+    crop: str | None = None,
+) -> ParcelFacts:  # fmt: skip
+    """Return the facts of a ring: planted share and pixels, and its row of `RING_FIELDS` if any."""
     share, pixels = seen
     area = ring.geometry.area
+    seen_ground = None if ground is None else looked(SeenGround(
+        ground.own_area_m2, ground.foreign_area_m2, None, None, ground.open_area_m2,
+        ground.open_cover,
+    ), area)  # fmt: skip
     return ParcelFacts(
         parcel_id=ring.parcel_id, farmer_id="", ring_area_m2=area, declared_area_m2=None,
-        declared_crop=None, seen_area_m2=None if share is None else share * area, pixels=pixels,
-        perimeter_m=ring.geometry.length,
-        ground=SeenGround(ground.own_area_m2, ground.foreign_area_m2, None, None,
-                          ground.open_area_m2, None),
+        declared_crop=crop, seen_area_m2=None if share is None else share * area,
+        planted_fraction=share, pixels=pixels, green_throughout=green,
+        perimeter_m=ring.geometry.length, ground=seen_ground,
     )  # fmt: skip
 
 

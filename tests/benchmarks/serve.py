@@ -154,6 +154,25 @@ def _together(one: Callable[[int], None], count: int) -> None:
         thread.join()
 
 
+@contextmanager
+def memory_of(server: Server, every: float = 10.0) -> Iterator[list[int]]:
+    """Note the memory of all processes every so often while the block runs, MB."""
+    seen, ended = [round(server.memory_mb())], threading.Event()
+
+    def note() -> None:
+        while not ended.wait(every):
+            seen.append(round(server.memory_mb()))
+
+    noting = threading.Thread(target=note)
+    noting.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        noting.join()
+        seen.append(round(server.memory_mb()))
+
+
 def applying(farmers: Sequence[str], run: str) -> Callable[[httpx.Client, int, int], Any]:
     """Return what applies for one farmer after the other, each time under a key of its own."""
 
@@ -239,7 +258,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--database", required=True)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=60, help="600 for steady memory.")
     parser.add_argument("--port", type=int, default=8790)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
@@ -252,17 +271,23 @@ def main() -> None:
     with served(config, given.port, given.out.with_suffix(".log")) as server:
         run = f"{time.time():.0f}"
         offers = list(insist(server, farmers[:40], run, ()).values())
-        found["memory_mb_before"] = round(server.memory_mb())
-        found["stored_offer"] = load(
-            server, 50, given.seconds, 1.0,
-            lambda client, number, turn: client.get(
-                f"/v1/offers/{offers[(number + turn) % len(offers)]}"
-            ),
-        ).figures()  # fmt: skip
+        with memory_of(server) as seen:
+            found["stored_offer"] = load(
+                server, 50, given.seconds, 1.0,
+                lambda client, number, turn: client.get(
+                    f"/v1/offers/{offers[(number + turn) % len(offers)]}"
+                ),
+            ).figures()  # fmt: skip
+        found["memory_mb"] = {
+            "first": seen[0],
+            "most": max(seen),
+            "last": seen[-1],
+            "every_10_s": seen,
+        }
         found["fresh_decision"] = load(
-            server, 50, given.seconds, 5.0, applying(farmers, f"{run}f")
+            server, 50, min(given.seconds, 60), 5.0, applying(farmers, f"{run}f")
         ).figures()
-        found["memory_mb_after"] = round(server.memory_mb())
+        found["memory_mb"]["after_decisions"] = round(server.memory_mb())
     given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 

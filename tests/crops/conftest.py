@@ -69,6 +69,7 @@ def observation_frame(
         part = pd.DataFrame({"parcel_id": parcel, "datetime": stamps})
         part["scene_id"], part["baseline"] = "s", "05.09"
         part["offset"], part["valid_fraction"], part["effective_pixels"] = 0.0, valid, 30.0
+        part["snow_fraction"] = 0.0
         for band in BANDS:
             part[f"{band}_mean"], part[f"{band}_std"] = bands[band], 0.01
         parts.append(part)

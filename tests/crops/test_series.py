@@ -20,7 +20,7 @@ from fieldline.crops.series import (
     regularise,
     stack,
     stopped_parcels,
-    without_spikes,
+    without_haze,
 )
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
@@ -61,12 +61,6 @@ def test_four_bands_and_b8a_serve_and_no_infrared_is_refused():
     assert near_infrared(["B02", "B8A"]) == "B8A"
     with pytest.raises(UserError, match="no near-infrared band"):
         near_infrared(["B02", "B03", "B04"])
-
-
-def test_missed_cloud_is_a_spike_and_harvest_is_not():
-    day = np.array([0, 5, 10, 15, 20, 25])
-    values = np.array([0.8, 0.8, 0.4, 0.8, 0.2, 0.2])
-    assert without_spikes(day, values, 0.1, 30).tolist() == [True, True, False, True, True, True]
 
 
 def test_regular_steps_are_weighted_means_and_gaps_are_linear():
@@ -171,36 +165,6 @@ def test_the_residue_index_needs_both_of_its_bands():
 
 
 @pytest.mark.parametrize(
-    ("day", "middle", "drop", "stands"),
-    [
-        pytest.param([0, 10, 20], 0.5, 0.125, False, id="a quarter under both"),
-        pytest.param([0, 10, 20], 0.5, 0.25, True, id="exactly the drop is none"),
-        pytest.param([0, 30, 60], 0.5, 0.125, False, id="both neighbours just in reach"),
-        pytest.param([200, 210, 220], 0.5, 0.125, False, id="late in the season as early in it"),
-        pytest.param([0, 31, 61], 0.5, 0.125, True, id="the one before out of reach"),
-        pytest.param([0, 30, 61], 0.5, 0.125, True, id="the one behind out of reach"),
-    ],
-)
-def test_a_spike_is_deeper_than_the_drop_between_two_near_neighbours(day, middle, drop, stands):
-    values = np.array([0.75, middle, 0.75])
-    assert without_spikes(np.array(day), values, drop, 30).tolist() == [True, stands, True]
-
-
-def test_a_spike_lies_under_the_line_and_under_both_neighbours():
-    def middle(day, values, drop):
-        return bool(without_spikes(np.array(day), np.array(values), drop, 30)[1])
-
-    # on day 10 the line from .5 to .8 on day 30 stands at .6
-    assert not middle([0, 10, 30], [0.5, 0.45, 0.8], 0.1)
-    assert middle([0, 10, 30], [0.5, 0.45, 0.8], 0.2)
-    assert middle([0, 10, 30], [0.5, 0.52, 0.8], 0.05)
-    assert middle([0, 10, 20], [0.5, 0.5, 1.0], 0.1)
-    # two images of one day: the line is the other image's value
-    assert not middle([0, 0, 1], [0.8, 0.3, 0.8], 0.2)
-    assert without_spikes(np.array([0, 1]), np.array([0.9, 0.1]), 0.1, 30).tolist() == [True, True]
-
-
-@pytest.mark.parametrize(
     ("days", "step", "centres"),
     [(12, 5, [2, 7]), (13, 5, [2, 7, 12]), (10, 10, [5]), (3, 10, [5])],
 )
@@ -221,3 +185,28 @@ def test_parcels_and_channels_do_not_mix_and_late_rows_join_the_last_step():
 
 def test_columns_stand_side_by_side():
     assert stack([np.array([1.0, 2]), np.array([3.0, 4])]).tolist() == [[1, 3], [2, 4]]
+
+
+def test_haze_is_found_on_the_first_the_last_and_paired_dates_and_ground_is_kept():
+    """Cloud lifts blue by 0.2 and red by 0.18; a stand, straw and dry soil are told by nothing."""
+    days = np.arange(0, 100, 10)
+    series = series_of({"field": (days, np.linspace(0.85, 0.1, 10))})
+    assert without_haze(series, 0.025).day.tolist() == days.tolist()
+    hidden = [0, 4, 5, 9]
+    series.bands["B02"][hidden] += 0.20
+    series.bands["B04"][hidden] += 0.18
+    assert without_haze(series, 0.025).day.tolist() == [10, 20, 30, 60, 70, 80]
+
+
+def test_haze_is_measured_against_the_parcels_own_land():
+    """A quartz sand whose blue is high on every date hides nothing; other land is no norm."""
+    days = np.arange(0, 60, 10)
+    series = series_of({"loam": (days, np.full(6, 0.3)), "sand": (days, np.full(6, 0.3))})
+    series.bands["B02"][6:] += 0.1
+    assert len(without_haze(series, 0.025).day) == 12
+
+
+def test_without_blue_nothing_is_called_haze():
+    series = series_of({"field": (np.arange(3), np.array([0.8, 0.2, 0.8]))})
+    del series.bands["B02"]
+    assert without_haze(series, 0.025) is series

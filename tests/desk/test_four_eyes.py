@@ -16,8 +16,8 @@ from fieldline.desk.app.places import Shelf
 from fieldline.desk.app.scope import Scope
 from fieldline.desk.app.server import application
 from fieldline.lending.decision.case import Case, policy_hash
-from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.store.database import open_database
 from fieldline.lending.store.posting import Shelf as OfferShelf
 from fieldline.lending.store.posting import post

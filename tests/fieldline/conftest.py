@@ -72,7 +72,13 @@ def write_observations(path: Path) -> None:
                 "B04_mean": pd.Series(red, dtype=float),
                 "B08_mean": pd.Series(infrared, dtype=float),
             }
-            spread = {"B04_std": 0.0, "B08_std": 0.0, "offset": -0.1, "effective_pixels": 90.0}
+            spread = {
+                "B04_std": 0.0,
+                "B08_std": 0.0,
+                "offset": -0.1,
+                "effective_pixels": 90.0,
+                "snow_fraction": 0.0,
+            }
             writer.write(pd.DataFrame(series).assign(**constant, **spread))
 
 

@@ -31,9 +31,10 @@ from fieldline.crops.schemas import (
     YIELDS,
 )
 from fieldline.lending.decision.case import Case, CeilingCase, ParcelCase, PartyCase, RiskCase
-from fieldline.lending.decision.decide import decision_row, run_decide
+from fieldline.lending.decision.decide import run_decide
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.documents.table import DOCUMENTS
 from fieldline.lending.evidence.crosscheck import run_evidence
 from fieldline.lending.inputs import APPLICATIONS, LOANS, REGISTRY
@@ -229,12 +230,18 @@ class County:
             {
                 "clear_dates": 20, "sos": p.get("sos", dt.date(2024, 5, 10)),
                 "harvest_date": p.get("harvest_date"), "cycles": 1, "curve_step_days": 5,
+                **{f"cycle_{part}": [] for part in
+                   ("sos", "pos", "eos", "harvest", "peak", "integral")},
                 "curve": [],
             }
             for p in seen
         ], seen)  # fmt: skip
         self._crop_values(seen)
-        self._table(HAZARDS, [{"hazard_index": p.get("hazard", 20.0)} for p in seen], seen)
+        self._table(
+            HAZARDS,
+            [{"hazard_index": p.get("hazard", 20.0), "unknown_days": 0} for p in seen],
+            seen,
+        )
         self._table(HISTORY, [
             {
                 "seasons": 2, "idle_seasons": p.get("idle_seasons", 0), "crops": [],

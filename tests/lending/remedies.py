@@ -201,6 +201,7 @@ EVIDENCE: dict[str, Remedy] = {
     "crop_doubt": Remedy(lambda c: with_rice(c, probability=0.5), lambda c: photo(c, "rice")),
     "crop_conflict": Remedy(with_rice, lambda c: photo(c, "rice")),
     "never_bare": Remedy(built(method="green"), lambda c: photo(c, "maize")),
+    "no_field_seen": Remedy(built(method="uneven"), lambda c: photo(c, "maize")),
     "no_crop_cycle": Remedy(
         built(more_land, planted_fraction=0.0, seen_area=0.0), lambda c: photo(c, "maize")
     ),
@@ -240,7 +241,8 @@ REASONS: dict[str, Remedy] = {
     **{f"left_out_{code}": Remedy(_two(EVIDENCE[code].before), EVIDENCE[code].supply)
        for code in ("protected_overlap", "holder_conflict", "claim_refuted")},
     **{f"review_{code}": EVIDENCE[code]
-       for code in ("claimed_by_other", "crop_conflict", "registry_unclear", "never_bare")},
+       for code in ("claimed_by_other", "crop_conflict", "registry_unclear", "never_bare",
+                    "no_field_seen")},
     "review_no_crop_cycle": EVIDENCE["no_crop_cycle"],
     "no_parcel_accepted": Remedy(refused, drawn_again),
     "no_capacity": Remedy(built(stated(annual_debt_service="9000")), REPAID),

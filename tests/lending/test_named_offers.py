@@ -19,7 +19,7 @@ from fieldline.pipeline.inputs.read import read_input
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.vault.access import access_log
-from fieldline.pipeline.vault.consents import CONSENTS, Request
+from fieldline.pipeline.vault.consents import CONSENTS, Request, Told
 from fieldline.pipeline.vault.erasure import erase
 from fieldline.pipeline.vault.opening import open_vault
 from fieldline.pipeline.vault.persons import Person, store_persons
@@ -160,3 +160,16 @@ def test_without_live_offers_there_is_nothing_to_hand_over(
     with pytest.raises(UserError, match="county C1 has no live offer of season 2022"):
         exported(vault, store, tmp_path, Order("C1", "2022", REQUEST))
     assert not (tmp_path / "named.csv").exists()
+
+
+def test_a_consent_of_an_application_hands_over_as_one_of_the_table_does(
+    vault: Vault, store: sa.Engine, tmp_path: Path
+) -> None:
+    told = [Told("F-3", "credit offer", "identity; offer", "Rural Bank", dt.date(2024, 6, 1))]
+    handed = export_named_offers(
+        vault, store, None, Order("C1", "2024", REQUEST), pseudonym=lambda ref: f"F-{ref}",
+        out=tmp_path / "named.csv", told=told,
+    )  # fmt: skip
+    assert handed.outcomes["ok"] == 1
+    (row,) = rows_of(tmp_path / "named.csv")
+    assert (row["name"], row["consent_given_on"]) == ("张伟", "2024-06-01")

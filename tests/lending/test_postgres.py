@@ -17,8 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case, policy_hash
-from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store import posting as postings
 from fieldline.lending.store import reviews

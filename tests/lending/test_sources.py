@@ -13,7 +13,13 @@ import pytest
 from fieldline.lending.inputs import APPLICATIONS, LOANS
 from fieldline.lending.risk.features import of_loans
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.sources import read_applications, read_loans, read_registry
+from fieldline.lending.sources import (
+    keep_application,
+    read_applications,
+    read_loans,
+    read_registry,
+    with_applied,
+)
 from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.errors import UserError
 from tests.lending.conftest import AS_OF, PRIVACY, pseudonym
@@ -317,3 +323,25 @@ def test_what_a_blank_may_not_hide_is_needed() -> None:
     """Of what an application states, only a request, off-farm income and a household may lack."""
     blank = [c.name for c in APPLICATIONS.columns if not c.needed]
     assert blank == ["household_id", "requested_amount", "off_farm_income", "guarantor_id"]
+
+
+def test_who_applied_one_by_one_stands_for_the_tables_row_and_the_last_of_two_counts(
+    tmp_path: Path,
+) -> None:
+    filed = applications(saved(tmp_path, three("2024-09-01")))
+    first, last = tmp_path / "first.parquet", tmp_path / "last.parquet"
+    for path, asked in ((first, 500), (last, 700)):
+        row = f"F1,,2,{asked},0,CNY,0,0,,2024-09-30\n"
+        keep_application(
+            applications(saved(tmp_path, APPLIED + row, name="one.csv")), pseudonym("F1"), path
+        )
+    found = with_applied(filed, [first, last])
+    assert found is not None
+    assert found["requested_amount"].to_dict() == {
+        pseudonym("F0"): 1_200_000, pseudonym("F2"): 1_200_000, pseudonym("F1"): 70_000,
+    }  # fmt: skip
+    assert found.columns.tolist() == filed.columns.tolist()
+    alone = with_applied(None, [first])
+    assert alone is not None
+    assert alone["requested_amount"].tolist() == [50_000]
+    assert with_applied(filed, []) is filed

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -41,13 +43,25 @@ def run(config: str, results: Path, real_data: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.fixture(scope="module")
+def finished(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Results of a real county by its configuration's name; each is run once."""
+
+    @cache
+    def results(config: str) -> Path:
+        folder = tmp_path_factory.mktemp(config) / "results"
+        run(config, folder, real_data)
+        return folder
+
+    return results
+
+
 @pytest.mark.realdata
 @pytest.mark.parametrize(("config", "county", "season", "parcels"), COUNTIES)
 def test_every_real_outline_reaches_an_answer(
-    config: str, county: str, season: str, parcels: int, real_data: Path, tmp_path: Path
+    config: str, county: str, season: str, parcels: int, finished: Callable[[str], Path]
 ) -> None:
-    run(config, tmp_path / "results", real_data)
-    folder = tmp_path / "results" / season / county
+    folder = finished(config) / season / county
     outcomes = read_table(folder / "outcomes.parquet")
     assert (outcomes["stage"] == "intake").sum() == parcels
     assert set(outcomes["stage"]) == set(STAGE_NAMES)
@@ -62,10 +76,11 @@ def test_every_real_outline_reaches_an_answer(
 
 
 @pytest.mark.realdata
-def test_bavarian_yields_are_printed_with_their_baseline(real_data: Path, tmp_path: Path) -> None:
-    run("bavaria_2018", tmp_path / "results", real_data)
+def test_bavarian_yields_are_printed_with_their_baseline(
+    real_data: Path, tmp_path: Path, finished: Callable[[str], Path]
+) -> None:
     extra = tmp_path / "here.yaml"
-    extra.write_text(f"results: {tmp_path / 'results'}\n", encoding="utf-8")
+    extra.write_text(f"results: {finished('bavaria_2018')}\n", encoding="utf-8")
     command = [sys.executable, "-m", "fieldline.workflows.cli", "score", "--county", "BAV"]
     command += ["--season", "2018", "--json", "-c", "workflows/config/bavaria_2018.yaml"]
     said = subprocess.run(

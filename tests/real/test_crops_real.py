@@ -44,6 +44,7 @@ def _observe(item: Path) -> dict[str, object]:
         "offset": np.float32(0),
         "valid_fraction": np.float32(clear.sum() / max((layers["clm"] != 255).sum(), 1)),
         "effective_pixels": np.float32(clear.sum()),
+        "snow_fraction": np.float32(np.nan),
     }
     for band in BANDS:
         values = layers[band][clear] * 1e-4

@@ -218,6 +218,32 @@ def test_killed_three_times_the_bytes_are_the_same(tiny_run: ChainRun) -> None:
         assert one == other
 
 
+def test_a_county_in_blocks_killed_in_one_of_them_is_the_county(
+    tiny_run: ChainRun, tmp_path: Path
+) -> None:
+    run = tiny_config(tmp_path, "blocks", tiny_run.simulated)
+    document = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    document["county"]["SIM001"]["blocks"] = 3
+    run.config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    made = [f"2023/SIM001/{name}.parquet" for name in ("observations", "fields")]
+    made += [f"2023/SIM001/outcomes/{name}.parquet" for name in ("observe", "fields")]
+    command = [sys.executable, "-m", "snakemake", "--nolock", "--cores", "2", "--configfile"]
+    process = subprocess.Popen(
+        [*command, str(run.config), "--rerun-incomplete", *made], cwd=ROOT, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    in_work = run.results / "2023/SIM001/blocks"
+    while process.poll() is None and not list(in_work.glob("*/.observations.parquet.dates")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    said = run.snakemake("--rerun-incomplete", *made)
+    assert said.count("rule observe_block:") <= 3
+    for path in made:
+        assert (run.results / path).read_bytes() == (tiny_run.results / path).read_bytes(), path
+    assert not list(in_work.rglob("*.parquet"))
+
+
 def digests_without_score(run: ChainRun) -> dict[str, str]:
     return {
         name: value

@@ -110,7 +110,7 @@ def test_new_land_is_decided_on_what_the_images_show_and_who_else_claims_it(
     assert land.seen_crop is not None or "cannot_tell" in land.outcomes
     assert told["offer"]["access"] != "approve"
     # Who comes after with the same ground meets the first applicant too.
-    kept = branch.folder.parents[1] / ".applications/2024/SIM001" / told["application_id"]
+    kept = branch.folder.parents[1] / ".applications/2024/SIM001" / told["farmer_id"]
     assert pd.read_parquet(kept / "parcels.parquet")["parcel_id"].tolist() == [land.parcel_id]
 
 

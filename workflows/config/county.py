@@ -47,9 +47,11 @@ class CountyInputs(Section):
     boundary: Annotated[Path | None, Absence("parcels outside the county are not noticed")] = None
     """County boundary; parcels outside are refused."""
     weather: Annotated[Path | None, Absence("there are no hazard indices")] = None
-    """Daily weather CSV by cell_id or parcel_id."""
+    """Daily weather: a table by cell_id or parcel_id, or a file of NASA POWER, Open-Meteo, AgERA5
+    or ERA5-Land."""
     weather_cells: Annotated[Path | None, Absence("weather must be keyed by parcel_id")] = None
-    """cell_id, lon, lat of the weather cells (not needed where weather is by parcel)."""
+    """cell_id, lon, lat of the weather cells (not needed where weather is by parcel or of a
+    service)."""
     survey: Annotated[
         Path | None,
         Absence(
@@ -95,7 +97,11 @@ class CountyInputs(Section):
     county_yields: Annotated[
         Path | None, Absence("no yield is estimated and parcels are not valued")
     ] = None
-    """Yield statistics: crop, year, yield_t_ha, source."""
+    """Yield statistics: crop, year, yield_t_ha, and where it tells several counties county,
+    published_on and what was measured of each season."""
+    yields_county: str | None = None
+    """What `county_yields` calls this county, where it tells several and calls it neither by its id
+    nor by its title."""
     protected: Annotated[Path | None, Absence("farming in protected areas is not noticed")] = None
     """Protected-area polygons for the environmental veto."""
     documents: Annotated[
@@ -146,12 +152,24 @@ class County(Section):
     """Currency of prices, limits and offers."""
     grid: GridSettings = GridSettings()
     """Metric grid."""
+    blocks: int = Field(1, ge=1, le=1000)
+    """Parts in which the stages that read pixels work on the parcels, each a job of its own; what
+    comes out does not depend on it. Some 10,000 parcels a block serve well."""
     scenes: SceneSettings = SceneSettings()
     """Scene source."""
     inputs: CountyInputs
     """Input files."""
     seasons: dict[str, Season]
     """Seasons by name; the order of their start dates is their history."""
+
+    def names(self, county: str) -> list[str]:
+        """Return what statistics may call the county, the surest name first.
+
+        Args:
+            county: Its id.
+        """
+        own = self.inputs.yields_county
+        return [county, self.title] if own is None else [own]
 
     @field_validator("currency")
     @classmethod

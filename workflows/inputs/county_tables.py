@@ -59,5 +59,6 @@ def circumstances(
     }
     days = defined.seasons[season]
     return Circumstances(
-        days.as_of, days.end.year, defined.currency, defined.inputs.columns, layouts, known
-    )
+        days.as_of, days.end.year, defined.currency, defined.inputs.columns, layouts, known,
+        defined.names(county), config.crops.yields.published_days,
+    )  # fmt: skip

@@ -58,7 +58,7 @@ def _table(schema: InputSchema) -> Iterator[str]:
     for column in schema.columns:
         yield _row(column)
     if schema.open_ended:
-        yield "| any other | number | | | | one column per band | |"
+        yield "| any other | number | | | | one column per band or measurement | |"
     yield ""
 
 

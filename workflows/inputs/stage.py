@@ -74,6 +74,8 @@ def run_inputs(
     table_columns: Mapping[str, Mapping[str, str]],
     layouts: Mapping[str, str],
     privacy: PrivacySettings,
+    county_names: Sequence[str] = (),
+    published_days: int = 0,
     out: Path,
     out_rows: Path,
     outcomes: Path,
@@ -100,6 +102,8 @@ def run_inputs(
         table_columns: Own column names by input and Fieldline name.
         layouts: Layouts by input, where it has a choice of them.
         privacy: Pseudonym key, to find the farmers.
+        county_names: What the county may be called in yield statistics of several.
+        published_days: Days after the end of a year until its yields are public.
         out: Output, `INPUTS`.
         out_rows: Output, `INPUT_ROWS`.
         outcomes: Output, one row per file.
@@ -115,7 +119,10 @@ def run_inputs(
         "labelled_series": labelled_series,
     }  # fmt: skip
     known = _known(parcels, farmers, privacy)
-    around = Circumstances(season.as_of, season.end.year, currency, table_columns, layouts, known)
+    around = Circumstances(
+        season.as_of, season.end.year, currency, table_columns, layouts, known, county_names,
+        published_days,
+    )  # fmt: skip
     paths = {name: path for name, path in given.items() if path is not None}
     accounts = [account_for(name, path, paths, around) for name, path in paths.items()]
     write_table(_files(accounts), INPUTS, out)

@@ -7,7 +7,7 @@ to read is one more line here.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from fieldline.crops.inputs import COUNTY_YIELDS, LABELLED, PRICES, SURVEY
 from fieldline.crops.recognise.labels import read_survey, survey_problems
 from fieldline.crops.value.pinksheet import is_pink_sheet
 from fieldline.crops.value.prices import price_problems
-from fieldline.crops.value.priors import read_yields, yield_problems
+from fieldline.crops.value.priors import Knowing, own_county, read_yields, yield_problems
 from fieldline.lending.documents.table import DOCUMENTS, account_documents
 from fieldline.lending.inputs import APPLICATIONS, LOANS, PROTECTED, REGISTRY
 from fieldline.lending.protected import read_protected_areas
@@ -55,6 +55,15 @@ class Circumstances:
     """Layouts by input, where there is a choice of them."""
     known: Mapping[str, Known]
     """By column name, which of its values the county knows."""
+    county_names: Sequence[str] = ()
+    """What the county may be called in statistics of several."""
+    published_days: int = 0
+    """Days after the end of a year until its yields are public."""
+
+    @property
+    def knowing(self) -> Knowing:
+        """Return what is known of county yields."""
+        return Knowing(self.as_of, self.harvest_year, self.county_names, self.published_days)
 
     def reading(self, schema: InputSchema) -> Reading:
         """Return how a table of the county is read."""
@@ -98,7 +107,7 @@ TABLES: dict[str, TableInput] = {
         TableInput(
             COUNTY_YIELDS,
             lambda path, reading: read_yields(path, reading.columns),
-            lambda t, a: yield_problems(t.frame, t.problems, a.harvest_year),
+            lambda t, a: yield_problems(t.frame, t.problems, a.knowing),
         ),
         TableInput(
             WEATHER, lambda path, reading: read_weather(path, reading.columns), lambda _t, _a: []
@@ -157,7 +166,10 @@ def read_as_declared(name: str, path: Path, around: Circumstances) -> InputTable
     """
     if _has_own_layout(name, path, around.layouts):
         return None
-    return TABLES[name].read(path, around.reading(TABLES[name].schema))
+    table = TABLES[name].read(path, around.reading(TABLES[name].schema))
+    if name == COUNTY_YIELDS.name:
+        own_county(table, around.county_names)  # told before the imagery, not after it
+    return table
 
 
 def _has_own_layout(name: str, path: Path, layouts: Mapping[str, str]) -> bool:

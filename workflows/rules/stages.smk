@@ -6,6 +6,7 @@ for stage in STAGES:
             stage.name
         input:
             **PLAN.reads(stage),
+            **PLAN.parts(stage),
         output:
             **{
                 name: update(path) if name in stage.keeps else path
@@ -26,5 +27,38 @@ for stage in STAGES:
             **PLAN.settings(stage),
         message:
             f"{stage.title}: {{wildcards.county}} {{wildcards.season}}"
+        script:
+            "../scripts/stage.py"
+
+
+# A block of a big county: the same stage on some of its parcels; the rule above joins the blocks.
+for stage in (stage for stage in STAGES if stage.in_blocks):
+
+    rule:
+        name:
+            block_rule(stage.name)
+        input:
+            **PLAN.reads(stage),
+        output:
+            **{
+                name: temp(path)
+                for name, path in PLAN.makes(stage, BLOCK_FOLDER).items()
+            },
+        log:
+            PLAN.log(stage.name, BLOCK_FOLDER),
+        benchmark:
+            PLAN.benchmark(stage.name, BLOCK_FOLDER)
+        priority: stage.priority
+        container:
+            IMAGE
+        threads: PLAN.threads(stage)
+        resources:
+            mem_mb=stage.mem_mb,
+            gpu=PLAN.gpus(stage),
+        params:
+            **PLAN.settings(stage),
+            blocks=PLAN.blocks,
+        message:
+            f"{stage.title}: {{wildcards.county}} {{wildcards.season}}, block {{wildcards.block}}"
         script:
             "../scripts/stage.py"

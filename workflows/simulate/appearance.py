@@ -26,6 +26,8 @@ _TILLAGE_DAYS = 10
 _WEED_DAYS = 45.0
 _RESIDUE_DAYS = 60.0
 _FLOOD_LEFT = 0.45
+_CUT_DAYS, _REGROWTH_DAYS, _LEY_LAI = 45.0, 12.0, (1.4, 4.0)
+"""Ley: days between cuts, days in which most of it grows again, leaf area in winter and summer."""
 #: Vegetation near NIR plateau differs between fields by variety and row direction.
 _VARIETY_SD = 0.025
 
@@ -48,21 +50,28 @@ class FieldTraits:
     """Weather cell."""
     floodplain: npt.NDArray[np.bool_]
     """Whether the field lies near the river."""
+    ley: npt.NDArray[np.bool_]
+    """Whether it lies under grass, whatever crop the seasons give it."""
 
 
 def draw_traits(
-    centres: Floats, river_m: Floats, side: float, cells: int, rng: np.random.Generator
-) -> FieldTraits:
-    """Draw the fields' lasting traits; weather cells are west-east strips of the tile."""
+    centres: Floats, river_m: Floats, side: float, cells: int, rng: np.random.Generator,
+    variety: float = 1.0,
+) -> FieldTraits:  # fmt: skip
+    """Draw the fields' lasting traits; weather cells are west-east strips of the tile.
+
+    `variety` is a factor on how much fields differ in vigour, pigment and soil.
+    """
     count = len(centres)
     return FieldTraits(
         np.exp(rng.normal(0, 0.10, count)),
-        np.exp(rng.normal(0, 0.07, count)),
-        np.exp(rng.normal(0, 0.08, count)),
-        np.clip(rng.normal(0.42, 0.12, count), 0.1, 0.78),
+        np.exp(rng.normal(0, 0.07 * variety, count)),
+        np.exp(rng.normal(0, 0.08 * variety, count)),
+        np.clip(rng.normal(0.42, 0.12 * variety, count), 0.1, 0.78),
         np.clip(rng.gamma(2.0, 0.16, count), 0.02, 1.2),
         np.minimum((centres[:, 0] / side * cells).astype(np.int64), cells - 1),
         river_m < 220.0,
+        np.zeros(count, dtype=bool),
     )
 
 
@@ -84,7 +93,8 @@ def _latest(seasons: Seasons, day: float) -> tuple[Ints, Floats, Floats, Floats]
     """
     sow = np.array([g.sow_day for g in seasons.growth])
     begun = day >= sow - _TILLAGE_DAYS
-    which = np.maximum(begun.sum(axis=0) - 1, 0)
+    # The last that has begun: a season without a second crop leaves a gap in the order.
+    which = np.where(begun.any(axis=0), len(sow) - 1 - np.argmax(begun[::-1], axis=0), 0)
     picked = (which, np.arange(sow.shape[1]))
     length = np.array([g.length for g in seasons.growth])[picked]
     return which, day - sow[picked], length, sow[picked]
@@ -166,8 +176,28 @@ def field_reflectance(
         )  # fmt: skip
         reflectance[mine] = _crop_reflectance(cultivar, state, zenith, 1.0)
         change[mine] = _crop_reflectance(cultivar, state, zenith, 1.2) - reflectance[mine]
+    _grow_ley(reflectance, change, traits, (number, dry, zenith))
     under = flooded(weather.hazards, traits, day)[:, None]
     return reflectance * (1 - under) + optics.surface("water") * under, change
+
+
+def _grow_ley(
+    reflectance: Floats, change: Floats, traits: FieldTraits, when: tuple[float, Floats, float]
+) -> None:
+    """Put grass on the fields under ley: green all year, cut every few weeks, each in its turn."""
+    mine = np.flatnonzero(traits.ley)
+    if not len(mine):
+        return
+    day, dry, zenith = when
+    warmth = _season_warmth(_EPOCH + dt.timedelta(days=int(day)))
+    since = (day + 7.0 * mine) % _CUT_DAYS
+    grown = 0.45 + 0.55 * (1 - np.exp(-since / _REGROWTH_DAYS))
+    lai = (_LEY_LAI[0] + (_LEY_LAI[1] - _LEY_LAI[0]) * warmth) * grown * traits.vigour[mine]
+    for more, into in ((1.0, reflectance), (1.2, change)):
+        into[mine] = optics.canopies(
+            optics.GRASS, lai * more, traits.pigment[mine], dry[mine], zenith
+        )
+    change[mine] -= reflectance[mine]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ on a padded sky, so that shadows of clouds outside the tile fall into it along t
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +23,15 @@ Floats = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.uint8]
 
 #: Scene classes of the Sentinel-2 level-2A product (ESA product specification).
-SHADOW, VEGETATION, BARE, WATER, CLOUD_MEDIUM, CLOUD_HIGH, CIRRUS = 3, 4, 5, 6, 8, 9, 10
+SHADOW, VEGETATION, BARE, WATER, CLOUD_MEDIUM, CLOUD_HIGH, CIRRUS, SNOW = 3, 4, 5, 6, 8, 9, 10, 11
 _COARSE = 4
 _HEIGHT_M = (700.0, 2600.0)
 _SHADOW_DEPTH = 0.62
 _EDGE = 0.16
 _NDVI_VEGETATION = 0.32
+_SNOW_MONTHS = (12, 1, 2)
+_SNOW_TOLD = 0.5
+"""Share of a pixel under snow from which the scene classification calls it snow."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,26 @@ def _noise(edge: int, pixels: float, rng: np.random.Generator) -> Floats:
     return np.asarray(field / max(field.std(), 1e-9))
 
 
+def snow_days(days: Sequence[dt.date], count: int, rng: np.random.Generator) -> frozenset[dt.date]:
+    """Draw the acquisition days of a season on which snow lies, all of them in winter."""
+    winter = [day for day in days if day.month in _SNOW_MONTHS]
+    picked = rng.permutation(len(winter))[: min(count, len(winter))]
+    return frozenset(winter[at] for at in picked)
+
+
+def snow_cover(size: int, rng: np.random.Generator) -> Floats:
+    """Return the share of each pixel under thawing snow, which lies in patches, (size, size)."""
+    edge = -(-size // _COARSE)
+    patches = ndimage.zoom(_noise(edge, 5, rng), _COARSE, order=1)[:size, :size]
+    return np.asarray(np.clip(0.75 + 0.35 * patches, 0, 1))
+
+
+def under_snow(surface: Floats, cover: Floats) -> Floats:
+    """Return the reflectance, (bands, size, size), of a surface that lies partly under snow."""
+    snow = optics.surface("snow")[:, None, None]
+    return np.asarray(surface * (1 - cover) + snow * cover)
+
+
 def observe_through(
     image: Floats, sky: Sky, settings: SkySettings, rng: np.random.Generator
 ) -> Floats:
@@ -101,13 +126,17 @@ def observe_through(
     return np.asarray(seen + noise)
 
 
-def classify(surface: Floats, sky: Sky, settings: SkySettings) -> Classes:
-    """Return the scene classification, wrong where clouds and shadows are thin."""
+def classify(
+    surface: Floats, sky: Sky, settings: SkySettings, snow: Floats | None = None
+) -> Classes:
+    """Return the scene classification, wrong where clouds, shadows and snow are thin."""
     red, nir = surface[S2_BANDS.index("B04")], surface[S2_BANDS.index("B08")]
     classes = np.full(red.shape, BARE, dtype=np.uint8)
     classes[(nir - red) / np.maximum(nir + red, 1e-6) > _NDVI_VEGETATION] = VEGETATION
     classes[(nir < 0.07) & (red < 0.08)] = WATER
     classes[(classes == BARE) & (red >= settings.bright_soil_red)] = CLOUD_MEDIUM
+    if snow is not None:
+        classes[snow > _SNOW_TOLD] = SNOW
     missed = settings.thin_cloud_missed
     classes[sky.shadow > 2 * missed] = SHADOW
     classes[sky.opacity > missed] = CIRRUS

@@ -64,7 +64,9 @@ TRUTH = TableSchema(
         Column("overdrawn", pa.bool_(), "Ring reaches beyond the field by intent"),
         Column("wrong_crop", pa.bool_(), "Declared crop is not the planted one"),
         Column("same_parcel", pa.bool_(), "Claims a field that belongs to another claimant"),
-        Column("land_use", pa.string(), "`cropland`, `greenhouse`, `forest` or `village`"),
+        Column(
+            "land_use", pa.string(), "`cropland`, `greenhouse`, `orchard`, `forest` or `village`"
+        ),
     ),
     key=("parcel_id",),
 )
@@ -81,6 +83,8 @@ class World:
     growth: GrowthTable
     prices: pd.DataFrame
     future: Future
+    second: GrowthTable | None = None
+    """Runs of the crop that follows winter cereals; None where none does."""
 
     @property
     def spans(self) -> list[SeasonSpan]:
@@ -98,6 +102,8 @@ class Tile:
     people: people.People
     traits: appearance.FieldTraits
     seasons: appearance.Seasons
+    stands: appearance.Seasons
+    """The same with second crops: what the satellite sees."""
     claims: list[rings.Claim]
     tenure: Tenure
     next_crop: Ints

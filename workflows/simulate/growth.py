@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 TAU = np.linspace(0.0, 1.0, 101)
-_SOW_SPREAD = 1.5
+SOW_SPREAD = 1.5
 _SHORTEST_SEASON, _LONGEST_SEASON = 30, 300
 _SPIN_UP = 12
 _SOILS = ("SiltLoam", "Loam", "SandyLoam", "ClayLoam")
@@ -164,7 +164,7 @@ def _job(
     late: float,
     skill: float,
 ) -> Job:
-    shift = dt.timedelta(days=round(late * _SOW_SPREAD * cultivar.sow_sd_days))
+    shift = dt.timedelta(days=round(late * SOW_SPREAD * cultivar.sow_sd_days))
     sowing = cultivar.sowing(season_start) + shift
     first = max(weather.index(sowing) - _SPIN_UP - 1, 0)
     span = slice(first, first + _SPIN_UP + _LONGEST_SEASON + 3)
@@ -290,14 +290,31 @@ def grow(settings: SimulateSettings, weather: Weather) -> tuple[GrowthTable, pd.
     runs = _run_all(jobs + past, settings.processes)
     shape = (len(starts), len(cultivars), cells, len(design))
     seasons, earlier = runs[: len(jobs)], runs[len(jobs) :]
-    table = GrowthTable(
-        tuple(c.code for c in cultivars),
-        np.array([float(r.sow_day) for r in seasons]).reshape(shape),
-        np.array([r.length for r in seasons]).reshape(shape),
-        np.array([r.yield_t_ha for r in seasons]).reshape(shape),
-        np.array([r.cover for r in seasons]).reshape(*shape, len(TAU)),
-    )
+    table = _table(tuple(c.code for c in cultivars), seasons, shape)
     return table, _county_yields(past, earlier)
+
+
+def grow_crop(settings: SimulateSettings, weather: Weather, cultivar: Cultivar) -> GrowthTable:
+    """Run the crop model for one more crop in every season."""
+    cells, design = settings.sky.weather_cells, _DESIGNS[settings.growth_runs]
+    jobs = [
+        _job(cultivar, weather, cell, span.start, late, skill)
+        for span in settings.seasons.values()
+        for cell in range(cells)
+        for late, skill in design
+    ]
+    return _table((cultivar.code,), _run_all(jobs, settings.processes),
+                  (len(settings.seasons), 1, cells, len(design)))  # fmt: skip
+
+
+def _table(codes: tuple[str, ...], runs: list[Run], shape: tuple[int, ...]) -> GrowthTable:
+    return GrowthTable(
+        codes,
+        np.array([float(r.sow_day) for r in runs]).reshape(shape),
+        np.array([r.length for r in runs]).reshape(shape),
+        np.array([r.yield_t_ha for r in runs]).reshape(shape),
+        np.array([r.cover for r in runs]).reshape(*shape, len(TAU)),
+    )
 
 
 def _county_yields(jobs: list[Job], runs: list[Run]) -> pd.DataFrame:

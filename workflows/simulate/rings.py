@@ -15,14 +15,22 @@ from shapely import STRtree
 from shapely.affinity import translate
 from shapely.geometry import Polygon, box
 
-from fieldline.workflows.simulate.land import FOREST, GREENHOUSE, VILLAGE, Land, shapes_of
+from fieldline.workflows.simulate.land import (
+    COVERS,
+    FOREST,
+    GREENHOUSE,
+    ORCHARD,
+    VILLAGE,
+    Land,
+    shapes_of,
+)
 from fieldline.workflows.simulate.people import People
 from fieldline.workflows.simulate.settings import LandSettings, LieSettings
 
 Floats = npt.NDArray[np.float64]
 
-HONEST, OVERDRAWN, SAME_PARCEL, GREENHOUSE_CLAIM, FAKE = (
-    "honest", "overdrawn", "same_parcel", "greenhouse", "fake_farming",
+HONEST, OVERDRAWN, SAME_PARCEL, GREENHOUSE_CLAIM, FAKE, ORCHARD_CLAIM = (
+    "honest", "overdrawn", "same_parcel", "greenhouse", "fake_farming", "orchard",
 )  # fmt: skip
 _DIRECTIONS = 8
 _SHIFT_M = (1.5, 4.0)
@@ -85,6 +93,7 @@ def counts(parcels: int, lies: LieSettings) -> dict[str, int]:
         GREENHOUSE_CLAIM: round(lies.greenhouse * parcels),
         FAKE: round(lies.fake_farming * parcels),
         OVERDRAWN: round(lies.overdrawn * parcels),
+        ORCHARD_CLAIM: round(lies.orchard * parcels),
     }
     return {HONEST: parcels - sum(planted.values()), **planted}
 
@@ -122,6 +131,7 @@ def claims(
     for kind, number, covers in (
         (GREENHOUSE_CLAIM, wanted[GREENHOUSE_CLAIM], (GREENHOUSE,)),
         (FAKE, wanted[FAKE], (FOREST, VILLAGE)),
+        (ORCHARD_CLAIM, wanted[ORCHARD_CLAIM], (ORCHARD,)),
     ):
         found += _off_field(land, kind, number, covers, liars, noise, rng)
     return found
@@ -161,7 +171,8 @@ def _off_field(
     noise: float, rng: np.random.Generator,
 ) -> list[Claim]:  # fmt: skip
     grounds = np.flatnonzero(np.isin(land.kind, covers))
-    names = {GREENHOUSE: "greenhouse", FOREST: "forest", VILLAGE: "village"}
+    if not number:
+        return []
     # Distinct grounds first: two liars on one ground would be a third kind of lie.
     picked = rng.permutation(grounds)[:number]
     if len(picked) < number:
@@ -169,14 +180,14 @@ def _off_field(
     made = []
     for ground in picked:
         shape = land.polygons[ground]
-        ring = shape if kind == GREENHOUSE_CLAIM else _fake_ring(shape, rng)
+        ring = _fake_ring(shape, rng) if kind == FAKE else shape
         made.append(
             Claim(
                 draw(ring, noise, rng),
                 int(rng.choice(liars)),
                 -1,
                 kind,
-                names[int(land.kind[ground])],
+                COVERS[land.kind[ground]],
             )
         )
     return made

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -29,11 +30,12 @@ from fieldline.workflows.simulate import (
     people,
     render,
     rings,
+    second_crop,
 )
 from fieldline.workflows.simulate.cultivars import planted
 from fieldline.workflows.simulate.files import LATE_LIMIT, Papers, Tile, World, lonlat
 from fieldline.workflows.simulate.future import look_ahead
-from fieldline.workflows.simulate.growth import grow
+from fieldline.workflows.simulate.growth import SOW_SPREAD, FieldGrowth, grow
 from fieldline.workflows.simulate.loans import loan_history
 from fieldline.workflows.simulate.markets import prices
 from fieldline.workflows.simulate.settings import SimulateSettings
@@ -104,19 +106,28 @@ def build_tile(
     centres = shapely.get_coordinates(shapely.centroid(fields))
     river = shapely.union_all(ground.polygons[ground.kind == land.WATER])
     cells = settings.sky.weather_cells
-    traits = appearance.draw_traits(centres, shapely.distance(fields, river), side, cells, rng)
+    traits = appearance.draw_traits(
+        centres, shapely.distance(fields, river), side, cells, rng, settings.land.variety
+    )
     ahead = deepcopy(rng)
     crop = people.plant(ground, world.cultivars, len(world.spans), rng)
     next_crop = people.plant(ground, world.cultivars, len(world.spans) + 1, ahead)[-1]
     skill = settlers.farmers["skill"].to_numpy()[settlers.owner]
     growth = tuple(
-        world.growth.fields(
-            order, crop[order], traits.cell,
+        _grown(
+            world, order, crop[order], traits.cell,
             np.clip(rng.normal(0, 1 / 1.5, len(fields)), -LATE_LIMIT, LATE_LIMIT), skill,
         )
         for order in range(len(world.spans))
     )  # fmt: skip
     claims = rings.claims(ground, settlers, parcels, (settings.land, settings.lies), rng)
+    seasons = appearance.Seasons(world.cultivars, crop, growth)
+    # A generator of its own: what stands beside the papers moves none of them.
+    own = np.random.default_rng([settings.seed, 400, number])
+    stands = second_crop.standing(seasons, world.second, settings, (traits.cell, skill), own)
+    drawn = [claim.field for claim in claims]
+    idle = np.isin(np.arange(len(fields)), drawn, invert=True)
+    traits = replace(traits, ley=idle & (own.random(len(fields)) < settings.land.ley))
     tenure = let(settlers, settings.tenure, np.random.default_rng([settings.seed, 300, number]))
     zone = int((settings.land.centre_lon + 180) // 6) + 1
     epsg = (32600 if settings.land.centre_lat >= 0 else 32700) + zone
@@ -124,10 +135,19 @@ def build_tile(
     return Tile(
         f"T{number + 1:03d}",
         archive.Grid(epsg, float(place[0]), float(place[1] + side), size),
-        ground, settlers, traits, appearance.Seasons(world.cultivars, crop, growth), claims,
-        tenure, next_crop,
+        ground, settlers, traits, seasons, stands, claims, tenure, next_crop,
         [f"{world.county}-P{before[1] + i + 1:07d}" for i in range(len(claims))], rng,
     )  # fmt: skip
+
+
+def _grown(
+    world: World, order: int, crop: Ints, cell: Ints, late: Floats, skill: Floats
+) -> FieldGrowth:
+    """Return the growth of a season; more variety sows the early earlier and the late later."""
+    grown = world.growth.fields(order, crop, cell, late, skill)
+    spread = np.array([cultivar.sow_sd_days for cultivar in world.cultivars])[crop]
+    shift = np.round((world.settings.land.variety - 1) * late * SOW_SPREAD * spread)
+    return replace(grown, sow_day=grown.sow_day + shift)
 
 
 def write_scenes(world: World, tile: Tile, folder: Path) -> list[Path]:
@@ -135,11 +155,22 @@ def write_scenes(world: World, tile: Tile, folder: Path) -> list[Path]:
     rng = np.random.default_rng([world.settings.seed, 200, int(tile.name[1:])])
     canvas = render.prepare(tile.land, tile.grid.size, rng, world.settings.land.texture)
     lasting = rng.normal(size=len(tile.land.polygons))
-    items = list[Path]()
+    items, snowy = list[Path](), _snowy(world.settings)
     for shot in _shots(world.settings, tile, rng):
-        image, classes = _scene(world, tile, canvas, lasting, shot, rng)
+        snow = shot.taken.date() in snowy
+        image, classes = _scene(world, tile, canvas, lasting, shot, rng, snow=snow)
         items.append(archive.write_item(folder, tile.grid, shot, image, classes))
     return items
+
+
+def _snowy(settings: SimulateSettings) -> frozenset[dt.date]:
+    """Return the acquisition days with snow, the same for all tiles."""
+    found = frozenset[dt.date]()
+    for span in settings.seasons.values():
+        days = list(archive.plan_dates(span.start, span.end, settings.dates_per_season))
+        rng = np.random.default_rng([settings.seed, 9, span.start.year])
+        found |= atmosphere.snow_days(days, settings.sky.snow_dates, rng)
+    return found
 
 
 def _shots(
@@ -171,22 +202,26 @@ def _shots(
 
 def _scene(
     world: World, tile: Tile, canvas: render.Canvas, lasting: Floats, shot: archive.Acquisition,
-    rng: np.random.Generator,
+    rng: np.random.Generator, *, snow: bool = False,
 ) -> tuple[Floats, npt.NDArray[np.uint8]]:  # fmt: skip
     day, sky_settings = shot.taken.date(), world.settings.sky
     sun = optics.sun_position(day.timetuple().tm_yday, world.settings.land.centre_lat)
     wet = float(appearance.wetness(world.weather, day).mean())
     looks = appearance.cover_reflectance(tile.land.kind, lasting, wet, day, sun[0])
     fields, change = appearance.field_reflectance(
-        tile.seasons, tile.traits, world.weather, day, sun[0]
+        tile.stands, tile.traits, world.weather, day, sun[0]
     )
     looks[tile.land.fields] = fields
     verge = appearance.verge_reflectance(wet, day, sun[0])
     surface = render.surface_image(canvas, looks, change, verge)
+    cover = atmosphere.snow_cover(canvas.size, rng) if snow else None
+    if cover is not None:
+        surface = atmosphere.under_snow(surface, cover)
     share = atmosphere.cloud_share(sky_settings.cloudiness, wet, rng)
     sky = atmosphere.draw_sky(canvas.size, share, sun, rng)
     seen = atmosphere.observe_through(surface, sky, sky_settings, rng)
-    return render.coarsen(seen), atmosphere.classify(surface, sky, sky_settings)
+    classes = atmosphere.classify(surface, sky, sky_settings, cover)
+    return render.coarsen(seen), classes
 
 
 def simulate_county(settings: SimulateSettings, *, county: str, out: Path) -> None:
@@ -223,7 +258,8 @@ def world_of(settings: SimulateSettings, county: str) -> tuple[World, pd.DataFra
     growth, county_yields = grow(settings, weather)
     known = prices(settings)
     ahead = look_ahead(settings, known)
-    return World(settings, county, cultivars, weather, growth, known, ahead), county_yields
+    second = second_crop.grow_second(settings, weather)
+    return World(settings, county, cultivars, weather, growth, known, ahead, second), county_yields
 
 
 def _write_county(world: World, county_yields: pd.DataFrame, folder: Path) -> None:

@@ -45,6 +45,13 @@ class LandSettings(Section):
     """Share of the fields whose farmers apply; the others are farmed and seen, not drawn."""
     texture: float = Field(default=1.0, ge=0, le=5)
     """Factor on the variation of leaf area inside a field."""
+    variety: float = Field(default=1.0, ge=0, le=6)
+    """Factor on how much fields of one crop differ in vigour, pigment, soil and day of sowing."""
+    double_cropping: float = Field(default=0.0, ge=0, le=1)
+    """Share of the fields cleared of a winter cereal by late June that carry maize after it; no
+    paper tells of the second crop."""
+    ley: float = Field(default=0.0, ge=0, le=1)
+    """Share of the fields that nobody draws which lie under mown grass."""
     ring_noise_m: float = Field(default=1.0, ge=0, le=20)
     """Standard deviation of the drawn vertices (phone GPS after map correction), metres."""
 
@@ -58,6 +65,8 @@ class SkySettings(Section):
     """Mean cloud share of a scene on an average day; wet days are cloudier."""
     thin_cloud_missed: float = Field(default=0.12, ge=0, le=0.6)
     """Opacity below which the scene classification misses a cloud or a shadow."""
+    snow_dates: int = Field(default=0, ge=0, le=30)
+    """Winter dates of each season with snow that thaws in patches."""
     bright_soil_red: float = Field(default=1.0, gt=0, le=1)
     """Red reflectance from which the scene classification calls bare soil a cloud; 1: never."""
     noise: float = Field(default=0.003, ge=0, le=0.05)
@@ -91,6 +100,8 @@ class LieSettings(Section):
     """Another farmer's field claimed again, slightly shifted."""
     greenhouse: float = Field(default=0.01, ge=0, le=0.1)
     """Greenhouse declared as cropland."""
+    orchard: float = Field(default=0.0, ge=0, le=0.1)
+    """Orchard declared as cropland."""
     fake_farming: float = Field(default=0.015, ge=0, le=0.1)
     """Ring on forest or village."""
     survey_wrong: float = Field(default=0.0, ge=0, le=0.5)

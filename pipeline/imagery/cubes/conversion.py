@@ -26,7 +26,7 @@ from rasterio.windows import Window
 from fieldline.pipeline.imagery.cubes.items import STEP, nodata_of
 from fieldline.pipeline.imagery.cubes.store import CubeStore, Layer
 from fieldline.pipeline.imagery.layout import Cover, LayoutError, runs
-from fieldline.pipeline.imagery.masks import mask_asset
+from fieldline.pipeline.imagery.masks import mask_asset, mask_classes
 from fieldline.pipeline.imagery.pull import (
     FOLDER,
     PulledScene,
@@ -115,7 +115,7 @@ def _convert(
     """Write the files of one band; return the dates whose chunks cannot be read."""
     masking = layer.key.lower() == (mask_asset(scenes.mask) or "").lower()
     nodata = nodata_of(layer)
-    whole = nodata is None and not (masking and 0 not in scenes.mask.clear)
+    whole = nodata is None and not (masking and 0 not in mask_classes(scenes.mask).clear)
     try:
         tiles = cover.tiles(store.geometry, _TILE, whole=whole)
     except LayoutError as error:

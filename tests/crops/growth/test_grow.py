@@ -4,25 +4,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fieldline.crops.growth.grow import county_norms, grow_parcel, run_grow
+from fieldline.crops.growth.grow import run_grow
+from fieldline.crops.growth.norms import county_norms
+from fieldline.crops.growth.seasons import measure
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
 from tests.crops.conftest import double_logistic, observation_frame
+from tests.crops.growth.test_curves import points_of
 
 SETTINGS = GrowSettings()
 CLEAR = ClearSettings(min_valid_fraction=0.5, min_dates=5)
 
 
-def run(folder, frame, season, write_observations, name="growth", clear=CLEAR):
+def run(folder, frame, season, write_observations, name="growth", clear=CLEAR, crops=None):
     write_observations(frame, folder / "observations.parquet")
     ids = sorted(set(frame["parcel_id"]))
-    crops = pd.DataFrame({"parcel_id": ids, "crop": ["maize"] * len(ids)})
-    crops.to_parquet(folder / "crops.parquet")
+    told = pd.DataFrame({"parcel_id": ids, "crop": crops or ["maize"] * len(ids)})
+    told.to_parquet(folder / "crops.parquet")
     run_grow(
         observations=folder / "observations.parquet", crops=folder / "crops.parquet",
         season=season, clear_dates=clear,
-        settings=SETTINGS, out=folder / f"{name}.parquet", outcomes=folder / f"{name}_o.parquet",
+        settings=SETTINGS, out=folder / f"{name}.parquet", out_share=folder / "share.parquet",
+        outcomes=folder / f"{name}_o.parquet",
     )  # fmt: skip
     growth = pd.read_parquet(folder / f"{name}.parquet").set_index("parcel_id")
     return growth, pd.read_parquet(folder / f"{name}_o.parquet").set_index("parcel_id")
@@ -30,12 +34,41 @@ def run(folder, frame, season, write_observations, name="growth", clear=CLEAR):
 
 def test_dates_of_a_double_logistic_are_found_within_a_step():
     day = np.arange(0, 360, 5)
-    ndvi = double_logistic(day, 150, 240)
-    growth = grow_parcel(day, ndvi, np.ones(len(day)), min_dates=5, settings=SETTINGS)
+    found = measure(points_of((day, double_logistic(day, 150, 240))), 5, SETTINGS)
     # a logistic of width 6 passes a quarter of its height at rise - 6 ln 3
-    assert growth.main.start == pytest.approx(150 - 6 * np.log(3), abs=3)
-    assert growth.main.end == pytest.approx(240 + 6 * np.log(0.85 / 0.15), abs=4)
-    assert growth.progress == 1.0
+    assert found.cycles.start[0] == pytest.approx(150 - 6 * np.log(3), abs=3)
+    assert found.cycles.end[0] == pytest.approx(240 + 6 * np.log(0.85 / 0.15), abs=4)
+    assert found.progress()[0] == 1.0
+
+
+def test_what_is_written_of_two_crops_in_one_season(tmp_path, season, write_observations):
+    days = np.arange(2, 364, 5)
+    ndvi = double_logistic(days, 60, 150) + double_logistic(days, 200, 300, low=0.0, high=0.4)
+    frame = observation_frame({"a": (days, ndvi)}, season.start)
+    growth, _ = run(tmp_path, frame, season, write_observations)
+    row = growth.loc["a"]
+    assert row["cycles"] == 2
+    assert row["sos"] == row["cycle_sos"][0]
+    assert row["harvest_date"] == row["cycle_harvest"][0] == row["eos"]
+    assert row["harvest_after"] < row["harvest_date"] <= row["harvest_before"]
+    starts = [(day - season.start).days for day in row["cycle_sos"]]
+    assert starts == pytest.approx([60 - 6 * np.log(3), 200 - 6 * np.log(3)], abs=4)
+    assert row["cycle_integral"][0] == pytest.approx(row["integral"])
+    assert row["cycle_integral"][1] < row["cycle_integral"][0]
+    share = pd.read_parquet(tmp_path / "share.parquet")
+    assert share[share["crop"] == "maize"]["harvested"].iloc[-1] == 1.0
+
+
+def test_heading_is_told_of_small_grains_alone(tmp_path, season, write_observations):
+    days = np.arange(2, 364, 5)
+    ndvi = double_logistic(days, 150, 240)
+    frame = observation_frame({"a": (days, ndvi), "b": (days, ndvi)}, season.start)
+    growth, _ = run(tmp_path, frame, season, write_observations, crops=["winter_wheat", "maize"])
+    # the plateau of this curve is symmetric about day 195
+    wanted = season.start + dt.timedelta(days=195 + SETTINGS.heading_after_middle)
+    assert abs((growth.loc["a", "heading_date"] - wanted).days) <= 2
+    assert pd.isna(growth.loc["b", "heading_date"])
+    assert 0 < growth.loc["a", "heading_sd_days"] < 15
 
 
 def test_too_few_dates_make_no_curve_and_evergreen_no_cycle(tmp_path, season, write_observations):

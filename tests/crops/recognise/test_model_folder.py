@@ -8,12 +8,14 @@ import pytest
 from fieldline.crops.networks.machine import choose_machine
 from fieldline.crops.recognise.calibration import Mix
 from fieldline.crops.recognise.evaluate import Protocol, splits, training_of
+from fieldline.crops.recognise.features import features
 from fieldline.crops.recognise.model_folder import (
     approve_crop_model,
     approved_crop_model,
     read_crop_model,
     write_crop_model,
 )
+from fieldline.crops.recognise.novelty import LabelledRows, fit_novelty
 from fieldline.crops.recognise.points import read_points
 from fieldline.crops.recognise.recogniser import fit_recogniser
 from fieldline.crops.recognise.series_member import train_on_folds
@@ -55,13 +57,21 @@ def test_networks_are_stored_with_it(fitted, tmp_path) -> None:
     more = FAST.model_copy(update={"network": "always", "network_steps": 8})
     machine = choose_machine("cpu")
     fold = np.arange(len(training.labels)) % 2
-    _, networks = train_on_folds(training.cube, "full", training.labels, 3, fold, more, machine)
+    _, embedded, networks = train_on_folds(
+        training.cube, "full", training.labels, 3, fold, more, machine
+    )
     weights = {"boosting": 1.0, "extra_trees": 1.0, "series_network": 2.0}
     mix = Mix(fitted[0].mix.temperatures | {"series_network": 0.8}, weights, 1.1)
-    model = replace(fitted[0], networks=networks, mix=mix)
+    rows, plain = features(training.cube, "full"), fitted[0].held.plain
+    novelty = fit_novelty(LabelledRows(rows, training.labels, fold, plain, embedded), None,
+                          refuse_known=0.05, seed=1, threads=1)  # fmt: skip
+    model = replace(fitted[0], networks=networks, mix=mix, novelty=novelty)
     write_crop_model(tmp_path / "m", model, {"steps": 24}, {})
     again = read_crop_model(tmp_path / "m", FAST).model
-    assert np.array_equal(model.predict(others).probabilities, again.predict(others).probabilities)
+    one, two = model.predict(others), again.predict(others)
+    assert np.array_equal(one.probabilities, two.probabilities)
+    assert len(again.novelty.embeddings) == 2
+    assert np.array_equal(one.strangeness, two.strangeness)
 
 
 @pytest.mark.parametrize("name", ["model.json", "arrays.npz", "boosting.ubj", "card.json"])

@@ -3,10 +3,12 @@ import pytest
 
 from fieldline.crops.recognise.novelty import (
     LabelledRows,
+    Population,
+    _domain_scores,
     _limits,
     fit_novelty,
     fit_space,
-    mean_rank,
+    joint_rank,
     part_of,
 )
 
@@ -51,7 +53,7 @@ def test_other_land_is_refused_and_few_of_the_known_are(known) -> None:
     fresh = (random.normal(0, 1, (600, 12)) + 6 * np.eye(3, 12)[labels]).astype(np.float32)
     strange = others(200)
     sure = np.tile([0.96, 0.02, 0.02], (600, 1))
-    for population in (None, np.concatenate([fresh, strange])):
+    for population in (None, evenly(np.concatenate([fresh, strange]))):
         novelty = fit_novelty(known, population, refuse_known=0.05, seed=1, threads=1)
         refused = novelty.ranks(strange, sure[:200]) > novelty.limit
         lost = novelty.ranks(fresh, sure) > novelty.limit
@@ -59,18 +61,91 @@ def test_other_land_is_refused_and_few_of_the_known_are(known) -> None:
         assert lost.mean() < 0.12
 
 
+def evenly(rows: np.ndarray) -> Population:
+    return Population(rows, np.ones(len(rows)))
+
+
+def test_a_crop_far_commoner_than_among_the_labels_is_no_other_land(known) -> None:
+    """Of 1,060 known parcels 1,000 are of class 0; weights make the three classes alike common."""
+    random = np.random.default_rng(4)
+    labels = np.repeat([0, 1, 2], [1000, 30, 30])
+    crops = (random.normal(0, 1, (1060, 12)) + 6 * np.eye(3, 12)[labels]).astype(np.float32)
+    strange = others(120)
+    weights = np.concatenate([np.asarray([1 / 1000, 1 / 30, 1 / 30])[labels], np.full(120, 0.01)])
+    weighted = Population(np.concatenate([crops, strange]), weights / weights.mean())
+    fresh = (random.normal(0, 1, (300, 12)) + 6 * np.eye(3, 12)[0]).astype(np.float32)
+    sure = np.tile([0.96, 0.02, 0.02], (300, 1))
+    told = {}
+    for name, population in (("weighted", weighted), ("as it is", evenly(weighted.rows))):
+        novelty = fit_novelty(known, population, refuse_known=0.05, seed=1, threads=1)
+        assert (novelty.ranks(strange, sure[:120]) > novelty.limit).mean() > 0.95
+        told[name] = float(_domain_scores(novelty.domains, fresh).mean())
+    assert told["weighted"] < told["as it is"] - 0.1
+
+
+@pytest.mark.parametrize("count", [1, 25])
+def test_a_handful_of_unlabelled_rows_is_not_held_against_the_labels(known, count: int) -> None:
+    novelty = fit_novelty(known, evenly(others(count)), refuse_known=0.05, seed=1, threads=1)
+    assert novelty.domains == ()
+    alike = evenly(np.repeat(others(1), 500, axis=0))
+    assert fit_novelty(known, alike, refuse_known=0.05, seed=1, threads=1).domains == ()
+
+
+def test_a_survey_that_chose_unlike_the_county_refuses_no_whole_county(known) -> None:
+    """All unlabelled land lies a little aside in a direction that tells no crop."""
+    random = np.random.default_rng(6)
+    labels = np.repeat([0, 1, 2], 200)
+    aside = random.normal(0, 1, (600, 12)) + 6 * np.eye(3, 12)[labels] + 2.5 * np.eye(12)[11]
+    population = evenly(aside.astype(np.float32))
+    novelty = fit_novelty(known, population, refuse_known=0.05, seed=1, threads=1)
+    assert novelty.domains == ()
+    sure = np.tile([0.96, 0.02, 0.02], (600, 1))
+    assert (novelty.ranks(population.rows, sure) > novelty.limit).mean() < 0.6
+
+
 def test_a_level_of_nought_refuses_no_labelled_row(known) -> None:
     novelty = fit_novelty(known, None, refuse_known=0.0, seed=1, threads=1)
     assert (novelty.ranks(known.rows, known.probabilities) <= novelty.limit).all()
 
 
-def test_the_mean_rank_by_hand() -> None:
-    base = {"a": np.array([1.0, 2.0, 3.0, 4.0]), "b": np.array([0.0, 0.0, 0.0, 8.0])}
-    # a: 2.5 lies above 2 of 4; b: 0 counts with its equals, 3 of 4
-    rank = mean_rank({"a": np.array([2.5]), "b": np.array([0.0])}, base)
-    assert rank == pytest.approx([(0.5 + 0.75) / 2])
-    beyond = mean_rank({"a": np.array([5.0, 9.0]), "b": np.array([8.0, 8.0])}, base)
+def test_a_network_that_sees_what_features_do_not_tells_other_land_by_its_embedding(known) -> None:
+    """By features the strange rows are the known of class 0; in each network's embedding they lie
+    far off, and the networks' spaces differ by a turn and a scale that must not matter.
+    """
+    random = np.random.default_rng(7)
+    labels = np.repeat([0, 1, 2], 100)
+    rows = (random.normal(0, 1, (300, 12)) + 6 * np.eye(3, 12)[labels]).astype(np.float32)
+    turns = [np.linalg.qr(random.normal(0, 1, (12, 12)))[0] * 3.0**n for n in range(5)]
+    seen = LabelledRows(known.rows, known.labels, known.fold, known.probabilities,
+                        np.stack([known.rows @ turn for turn in turns]))  # fmt: skip
+    novelty = fit_novelty(seen, None, refuse_known=0.05, seed=1, threads=1)
+    assert sorted(novelty.known) == ["doubt", "embedded_neighbours"]
+    sure = np.tile([0.96, 0.02, 0.02], (300, 1))
+    like = np.stack([rows @ turn for turn in turns])
+    unlike = np.stack([others(300) @ turn for turn in turns])
+    assert (novelty.ranks(rows, sure, like) > novelty.limit).mean() < 0.15
+    assert (novelty.ranks(rows, sure, unlike) > novelty.limit).mean() > 0.95
+
+
+def test_the_joint_rank_by_hand() -> None:
+    base = {"doubt": np.array([1.0, 2.0, 3.0, 4.0]), "domain": np.array([0.0, 0.0, 0.0, 8.0])}
+    # doubt 2.5 lies above 2 of 4; domain 0 counts with its equals, 3 of 4
+    rank = joint_rank({"doubt": np.array([2.5]), "domain": np.array([0.0])}, base)
+    assert rank == pytest.approx([1.1 - np.sqrt((1.1 - 0.5) * (1.1 - 0.75))])
+    beyond = joint_rank({"doubt": np.array([5.0, 9.0]), "domain": np.array([8.0, 8.0])}, base)
     assert 1.0 < beyond[0] < beyond[1] < 1.1
+    # The two distances are one part: 1 of 4 and 3 of 4 make one half.
+    base |= {"class_distance": base["doubt"], "neighbours": base["doubt"]}
+    apart = {"class_distance": np.array([1.5]), "neighbours": np.array([3.5])}
+    joined = joint_rank({"doubt": np.array([4.0])} | apart, base)
+    assert joined == pytest.approx([1.1 - np.sqrt((1.1 - 1.0) * (1.1 - 0.5))])
+
+
+def test_one_extreme_score_outweighs_two_that_are_a_little_high() -> None:
+    base = {name: np.arange(1.0, 101.0) for name in ("doubt", "domain")}
+    scores = {"doubt": np.array([100.0, 85.0]), "domain": np.array([60.0, 85.0])}
+    extreme, both = joint_rank(scores, base)
+    assert extreme > both
 
 
 def test_a_row_keeps_its_part_in_any_batch_and_parts_are_even() -> None:

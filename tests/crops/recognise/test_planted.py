@@ -67,6 +67,24 @@ def test_a_paler_neighbour_is_as_foreign_as_one_beyond_it() -> None:
     assert share_of(curves).share == pytest.approx(0.7, abs=0.01)
 
 
+def test_land_that_differs_from_pixel_to_pixel_and_stays_flat_is_no_field() -> None:
+    # Roofs of .2 beside gardens of .7, as in a village: flat over the year. Each lies .25 from the
+    # middle of both.
+    curves = field()
+    roofs = np.indices((10, 10)).sum(axis=0) % 2 == 0
+    village = np.where(roofs[..., None], np.full(24, 0.2), 0.7 + 0.05 * np.sin(BINS))
+    curves[REACH:-REACH, REACH:-REACH] = village
+    assert share_of(curves).method == "uneven"
+    assert share_of(curves, over=False).method != "uneven"
+    # A crop as patchy that greens up and ripens as one is a field.
+    patchy = WHEAT * np.where(roofs[..., None], 0.7, 1.0)
+    curves[REACH:-REACH, REACH:-REACH] = patchy
+    assert share_of(curves).method == "unmixed"
+    # And a meadow as flat whose pixels are alike is green.
+    curves[REACH:-REACH, REACH:-REACH] = MEADOW
+    assert share_of(curves).method == "green"
+
+
 def test_a_wet_patch_within_a_field_costs_nothing() -> None:
     curves = field()
     curves[REACH + 3 : REACH + 6, REACH + 3 : REACH + 6] = MAIZE

@@ -18,11 +18,15 @@ BANDS = ("B02", "B03", "B04", "B08")
 
 
 def write_archive(
-    folder: Path, image: np.ndarray, *, scale: float = 1e-4, bands: Sequence[str] = BANDS
-) -> Path:
-    """Write reflectance (dates, bands, rows, columns), NaN for nodata, as a STAC archive."""
+    folder: Path, image: np.ndarray, *, scale: float = 1e-4, bands: Sequence[str] = BANDS,
+    corner: tuple[float, float] = (LEFT, TOP),
+) -> Path:  # fmt: skip
+    """Write reflectance (dates, bands, rows, columns), NaN for nodata, as a STAC archive.
+
+    Its upper left corner lies at `corner`, metres in EPSG:32632.
+    """
     rows, columns = image.shape[2:]
-    edges = (LEFT, TOP - 10 * rows, LEFT + 10 * columns, TOP)
+    edges = (corner[0], corner[1] - 10 * rows, corner[0] + 10 * columns, corner[1])
     turn = Transformer.from_crs(EPSG, 4326, always_xy=True)
     lonlat = turn.transform_bounds(*edges)
     items = []
@@ -35,7 +39,7 @@ def write_archive(
             whole = np.where(np.isfinite(values), np.round(values * 1e4), 0).astype(np.uint16)
             with rasterio.open(
                 place / f"{band}.tif", "w", driver="GTiff", height=rows, width=columns, count=1,
-                dtype="uint16", crs=f"EPSG:{EPSG}", transform=from_origin(LEFT, TOP, 10, 10),
+                dtype="uint16", crs=f"EPSG:{EPSG}", transform=from_origin(*corner, 10, 10),
                 nodata=0,
             ) as file:  # fmt: skip
                 file.write(whole, 1)

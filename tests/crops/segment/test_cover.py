@@ -32,6 +32,13 @@ def test_land_that_is_not_yet_green_is_not_yet_bare() -> None:
     assert covers_of(means, 2, SETTINGS, over=False).tolist() == ["", "water"]
 
 
+def test_a_crop_that_was_not_yet_seen_bare_is_no_wood() -> None:
+    # Young wheat in April: never under .4 so far, near infrared of .22.
+    means = _means((0.6, 0.45, 0.22), (0.6, 0.37, 0.22))
+    assert covers_of(means, 2, SETTINGS, over=False).tolist() == ["green", "crop"]
+    assert covers_of(means, 2, SETTINGS, over=True).tolist() == ["wood", "wood"]
+
+
 def test_without_red_and_near_infrared_nothing_is_told(tmp_path: Path) -> None:
     green = Greenness(_grid(), ("B02", "B03"), tmp_path)
     green.add(Window(0, 0, 2, 2), np.ones((1, 2, 2, 2), np.float32), 0)

@@ -1,17 +1,21 @@
 """County yields: what counts of a table, and the prior of the years that were known."""
 
+import datetime as dt
+
 import numpy as np
 import pytest
 
-from fieldline.crops.value.priors import county_priors, read_yields, yield_problems
+from fieldline.crops.value.prices import Z80
+from fieldline.crops.value.priors import Knowing, county_priors, read_yields, yield_problems
 
+AUTUMN = Knowing(dt.date(2024, 9, 30), 2024, published_days=90)
 HEADER = "crop,year,yield_t_ha,source\n"
 
 
-def told(path, before_year=2024):
+def told(path, knowing=AUTUMN):
     """Rows left out, as (row, column, code)."""
     table = read_yields(path)
-    more = yield_problems(table.frame, table.problems, before_year)
+    more = yield_problems(table.frame, table.problems, knowing)
     return sorted((p.row, p.column, p.code) for p in (*table.problems, *more))
 
 
@@ -19,9 +23,13 @@ def test_prior_is_the_mean_of_known_years(tmp_path):
     path = tmp_path / "y.csv"
     years = [(2018, 12.0), (2021, 6.0), (2022, 8.0), (2023, 7.0), (2024, 15.0)]
     path.write_text(HEADER + "".join(f"maize,{year},{value},s\n" for year, value in years))
-    prior = county_priors(path, 2024, 3)["maize"]
+    prior = county_priors(path, AUTUMN, 3)["maize"]
     assert prior.mean_t_ha == pytest.approx(7.0)
-    assert prior.years_log_sd == pytest.approx(np.log([6, 8, 7]).std(ddof=1))
+    # Three usual years of .13 and two of its own; t with five degrees of freedom; a mean of three.
+    logs = np.log([6, 8, 7])
+    spread = np.sqrt((3 * 0.13**2 + 2 * logs.var(ddof=1)) / 5)
+    low = logs.mean() - spread * 1.4759 * np.sqrt(4 / 3)
+    assert np.log(7) - Z80 * prior.years_log_sd == pytest.approx(low, rel=1e-4)
     assert prior.source == "s, 2021-2023"
     assert told(path) == [(5, "year", "input_after_as_of")]
 
@@ -38,7 +46,8 @@ def test_rows_that_cannot_be_used_are_told_and_the_others_stand(tmp_path):
         (6, "year", "input_not_a_number"), (7, "yield_t_ha", "input_not_a_number"),
         (8, "yield_t_ha", "input_implausible"),
     ]  # fmt: skip
-    assert {crop: p.mean_t_ha for crop, p in county_priors(path, 2024, 3).items()} == {"maize": 6.1}
+    found = county_priors(path, AUTUMN, 3)
+    assert {crop: prior.mean_t_ha for crop, prior in found.items()} == {"maize": 6.1}
 
 
 @pytest.mark.parametrize(
@@ -53,14 +62,14 @@ def test_rows_that_cannot_be_used_are_told_and_the_others_stand(tmp_path):
 def test_a_stated_unit_is_converted(tmp_path, header, cell):
     path = tmp_path / "y.csv"
     path.write_text(f"作物,年份,{header},来源\n玉米,2023,{cell},统计局\n")
-    assert county_priors(path, 2024, 3)["maize"].mean_t_ha == pytest.approx(412 * 15 / 1000)
+    assert county_priors(path, AUTUMN, 3)["maize"].mean_t_ha == pytest.approx(412 * 15 / 1000)
 
 
 def test_a_table_whose_unit_nobody_states_gives_no_prior(tmp_path):
     path = tmp_path / "y.csv"
     path.write_text("作物,年份,亩产\n玉米,2023,412\n")
     assert told(path) == [(1, "yield_t_ha", "input_unknown_unit")]
-    assert county_priors(path, 2024, 3) == {}
+    assert county_priors(path, AUTUMN, 3) == {}
 
 
 def test_a_year_said_twice_counts_once_and_contradicted_not_at_all(tmp_path):
@@ -72,7 +81,7 @@ def test_a_year_said_twice_counts_once_and_contradicted_not_at_all(tmp_path):
         (1, "yield_t_ha", "input_repeated"), (3, "yield_t_ha", "input_contradicted"),
         (4, "yield_t_ha", "input_contradicted"),
     ]  # fmt: skip
-    assert county_priors(path, 2024, 3)["maize"].mean_t_ha == 7.0
+    assert county_priors(path, AUTUMN, 3)["maize"].mean_t_ha == 7.0
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-8-sig"])
@@ -80,6 +89,6 @@ def test_the_table_of_a_statistics_office_is_read(tmp_path, encoding):
     path = tmp_path / "y.csv"
     text = "作物名称;年份;单产(吨/公顷);数据来源\n玉米;2022年;6,1;统计局\n玉米;2023年;6,3;统计局\n"
     path.write_bytes(text.encode(encoding))
-    prior = county_priors(path, 2024, 3)["maize"]
+    prior = county_priors(path, AUTUMN, 3)["maize"]
     assert prior.mean_t_ha == pytest.approx(6.2)
     assert prior.source == "统计局, 2022-2023"

@@ -39,6 +39,8 @@ class SmallChain:
         self.engine = engine
         self.case = case
         self.erased: set[str] = set()
+        self.withdrew: dict[str, dt.date] = {}
+        self.forgotten: list[str] = []
         self.hide = pseudonymiser(PrivacySettings(demo_key=True))
 
     def seasons(self, county: str) -> list[str]:
@@ -52,6 +54,12 @@ class SmallChain:
 
     def refuse_erased(self, county: str, farmer_id: str) -> None:
         assert farmer_id not in self.erased
+
+    def withdrawn(self, county: str, farmer_id: str) -> dt.date | None:
+        return self.withdrew.get(farmer_id)
+
+    def forget(self, county: str, season: str, farmer_id: str) -> None:
+        self.forgotten.append(farmer_id)
 
     def seal(self, county: str, reference: str) -> str:
         return json.dumps(["sealed", len(reference)])

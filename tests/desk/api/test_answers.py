@@ -14,12 +14,14 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from fieldline.desk.access.clients import Client, Rates, add_client, revoke_client
+from fieldline.desk.access.clients import Client, Keys, Rates, add_client, revoke_client
 from fieldline.desk.api.service import Service
 from fieldline.desk.app.guards import MOST_API_BYTES, BoundedBody
 from fieldline.lending.store import applied
+from fieldline.lending.store.applied import told_consents
 from fieldline.lending.store.database import APPLICATIONS, OFFERS, reading
 from fieldline.lending.store.verify import verify
+from fieldline.pipeline.vault.consents import Told
 from tests.desk.api.conftest import HOST, SmallChain, application, key_of, one_client, parcel
 
 
@@ -123,13 +125,67 @@ def test_another_countys_id_sounds_like_one_that_is_not_there(
     assert problem(client.get(foreign.headers["location"], headers=other), 404)
 
 
-def test_a_consent_withdrawn_between_two_calls_ends_what_is_told(
+def test_a_withdrawal_by_the_countys_table_ends_what_is_told(
+    client: TestClient, chain: SmallChain
+) -> None:
+    first = client.post("/v1/applications", json=application(), headers=key_of("1")).json()
+    address = f"/v1/offers/{first['offer']['offer_id']}"
+    chain.withdrew[first["farmer_id"]] = dt.date(2024, 8, 31)
+    assert client.get(address).status_code == 200  # before the consent was given
+    chain.withdrew[first["farmer_id"]] = dt.date(2024, 9, 1)
+    days = {"amount": 100, "drawn_on": "2024-10-08", "repaid_on": "2024-10-09"}
+    for asked in (
+        client.get(address),
+        client.get(f"{address}/quote", params=days),
+        client.get(f"/v1/applications/{first['application_id']}"),
+        client.post("/v1/applications", json=application(), headers=key_of("2")),
+    ):
+        assert problem(asked, 403).startswith("the farmer withdrew the consent on 2024-09-01")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"expires_on": "2024-08-31"}, "the consent ends before it begins"),
+        ({"recipient": "Rural Bank"}, "names both `recipient` and `data`"),
+        ({"data": ["offer"]}, "names both `recipient` and `data`"),
+        ({"data": ["soil"], "recipient": "Rural Bank"}, "body.consent.data.0: Input should be"),
+    ],
+)
+def test_a_consent_that_cannot_be_is_refused(
+    client: TestClient, engine: sa.Engine, more: dict[str, Any], said: str
+) -> None:
+    body = application()
+    answer = client.post(
+        "/v1/applications", json={**body, "consent": {**body["consent"], **more}},
+        headers=key_of("1"),
+    )  # fmt: skip
+    assert said in problem(answer, 422)
+    assert rows(engine, APPLICATIONS) == 0
+
+
+def test_a_consent_to_hand_over_is_kept_with_the_application(
     client: TestClient, engine: sa.Engine
+) -> None:
+    body = application()
+    more = {"recipient": "Rural Bank", "data": ["identity", "offer"], "expires_on": "2999-01-01"}
+    body["consent"] = {**body["consent"], **more}
+    told = client.post("/v1/applications", json=body, headers=key_of("1")).json()
+    (found,) = told_consents(engine, "A")
+    assert found == Told(
+        told["farmer_id"], "credit_decision", "identity; offer", "Rural Bank",
+        dt.date(2024, 9, 1), dt.date(2999, 1, 1),
+    )  # fmt: skip
+
+
+def test_a_consent_withdrawn_between_two_calls_ends_what_is_told(
+    client: TestClient, engine: sa.Engine, chain: SmallChain
 ) -> None:
     first = client.post("/v1/applications", json=application(), headers=key_of("1"))
     offer = first.json()["offer"]["offer_id"]
     gone = client.delete(f"{first.headers['location']}/consent")
     assert (gone.status_code, gone.content) == (204, b"")
+    assert chain.forgotten == [first.json()["farmer_id"]]
     for path in (first.headers["location"], f"/v1/offers/{offer}"):
         assert problem(client.get(path), 403).startswith("the farmer withdrew the consent on ")
     again = client.post("/v1/applications", json=application(), headers=key_of("2"))
@@ -180,6 +236,8 @@ LONG = [[115 + i * 1e-6, 33.0] for i in range(10_001)]
 BAD_BODIES = {
     "ring": (application(parcels=[parcel(outline={
         "type": "Polygon", "coordinates": [[*LONG, LONG[0]]]})]), "at most 10000 items"),
+    "holes": (application(parcels=[parcel(outline={
+        "type": "Polygon", "coordinates": [LONG[:6000]] * 2})]), "more than 10000 vertices"),
     "nan": (application(parcels=[parcel(outline={
         "type": "Polygon", "coordinates": [[[1e400, 2.0]] * 4]})]), "should be a finite number"),
     "extra": (application(salary=5), "body.salary: Extra inputs are not permitted"),
@@ -270,12 +328,25 @@ def test_a_key_that_is_forged_ended_or_revoked_is_nobodys(
         answer = client.get("/v1/estimate", headers={"Authorization": value})
         assert answer.headers["www-authenticate"] == "Bearer"
         assert problem(answer, 401).startswith("the request has no key, or one that does not count")
-    revoke_client(engine, name)
-    assert problem(client.get("/v1/metrics"), 401)
     with reading(engine) as connection:
         kept = json.dumps([list(row) for row in connection.execute(sa.text(
             "SELECT client_id, title, secret FROM access_clients"))])  # fmt: skip
     assert secret not in kept
+
+
+def test_a_revoked_key_is_refused_once_what_is_remembered_of_it_is_old(
+    client: TestClient, engine: sa.Engine, service: Service, key: str
+) -> None:
+    now = [100.0]
+    service.keys = Keys(engine, 5.0, lambda: now[0])
+    assert client.get("/v1/metrics").status_code == 200
+    revoke_client(engine, key.split("_")[1])
+    now[0] = 104.9
+    assert client.get("/v1/metrics").status_code == 200
+    now[0] = 105.0
+    assert problem(client.get("/v1/metrics"), 401)
+    # What was refused is asked anew each time: a key counts from the moment it is made.
+    assert service.keys.remembered(f"Bearer {key}") is None
 
 
 def test_a_client_above_its_rate_waits_and_others_do_not(

@@ -15,7 +15,7 @@ from shapely.geometry import box
 from fieldline.lending.codes import EFFECTS, evidence_codes
 from fieldline.lending.documents.facts import NO_PARCEL_PAPERS, Lease, Objection, ParcelPapers
 from fieldline.lending.evidence.crosscheck import judge
-from fieldline.lending.evidence.facts import ParcelFacts
+from fieldline.lending.evidence.facts import ParcelFacts, SeenGround
 from fieldline.lending.evidence.gather import Known, gather, holds_ground
 from fieldline.lending.settings import EvidenceSettings
 from fieldline.pipeline.records.tables import read_table
@@ -93,6 +93,21 @@ def test_land_green_all_season_asks_a_person_only_where_a_yearly_crop_is_declare
     assert "never_bare" in codes(green_throughout=True)
     for declared in ("grassland", "orchard", None, "no such crop"):
         assert "never_bare" not in codes(green_throughout=True, declared_crop=declared)
+
+
+def test_houses_and_woods_ask_a_person_where_a_yearly_crop_is_declared() -> None:
+    assert "no_field_seen" in codes(uneven=True)
+    assert "no_field_seen" not in codes(uneven=True, declared_crop="orchard")
+
+    def wood(share: float, cover: str = "wood") -> list[str]:
+        ground = SeenGround(0.0, 0.0, None, None, share * 1000.0, cover)
+        return codes(ground=ground, ring_area_m2=1000.0, declared_area_m2=1000.0)
+
+    assert "no_field_seen" in wood(0.6)
+    assert "no_field_seen" not in wood(0.4)
+    assert "no_field_seen" not in wood(0.6, "bare")
+    photo = replace(NO_PARCEL_PAPERS, crops=frozenset({"maize"}))
+    assert "crop_proven" in codes(uneven=True, declared_crop="maize", papers=photo)
 
 
 def test_the_edge_of_a_park_is_map_error() -> None:
@@ -492,6 +507,8 @@ def test_what_was_seen_and_registered_is_brought_to_its_parcel() -> None:
         "a", "ann", 10_000.0, None, "maize", 9000.0, 0.9, 90.0, True, "maize", 0.9,
         ("maize", "rice"), True, 8000.0, "ann", None, dt.date(2024, 1, 1), perimeter_m=400.0,
     )  # fmt: skip
+    uneven = facts_of(parcels, fields=fields.assign(method="uneven"))["a"]
+    assert (uneven.uneven, uneven.green_throughout) == (True, False)
     # a model that cannot tell names no plausible crop, and it never learnt soybean
     assert found["b"] == ParcelFacts(
         "b", "bob", 10_000.0, None, "soybean", seen_crop="rice", probability=0.8,

@@ -72,7 +72,7 @@ def test_a_harvest_that_is_in_is_followed_by_next_years() -> None:
     assert (row["harvest"], row["harvest_by"]) == ("next", dt.date(2025, 8, 20))
     # half of a log departure of ln 1.2 from its neighbours stays with the parcel
     assert row["yield_q50_t_ha"] == pytest.approx(6.0 * np.sqrt(1.2))
-    assert row["shared_log_sd"] == pytest.approx(0.12)
+    assert row["shared_log_sd"] == pytest.approx(0.1)
     # 324 days to the sale: 144 of the 185 from half a year (.1) to a year (.14)
     assert row["price_log_sd"] == pytest.approx(np.sqrt(0.01 + 144 / 185 * (0.0196 - 0.01)))
 

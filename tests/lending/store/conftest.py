@@ -16,9 +16,9 @@ from pydantic import create_model
 from fieldline.lending.codes import reason_codes
 from fieldline.lending.decision import reasons, replay
 from fieldline.lending.decision.case import Case, policy_hash
-from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store import posting, verify
 from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, open_database, reading

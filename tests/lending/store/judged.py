@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from scipy.special import logit
 
 from fieldline.lending.decision.case import Case, policy_hash
-from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.risk.binning import Binning
 from fieldline.lending.risk.boosting import Growth, fit_trees
 from fieldline.lending.risk.calibration import Calibration

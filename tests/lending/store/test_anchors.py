@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case, policy_hash
-from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import AuditSettings
 from fieldline.lending.store.anchors import add_anchor, read_anchors, take_anchor
 from fieldline.lending.store.database import AUDIT, acts_in, open_database, reading

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from fieldline.lending.store.applied import ConsentError, KeyReusedError, Receiv
 from fieldline.lending.store.database import APPLICATIONS, LIVE, OFFERS, open_database, reading
 from fieldline.lending.store.posting import Shelf
 from fieldline.lending.store.verify import verify
+from fieldline.pipeline.vault.consents import Told
 from tests.lending.store.judged import post_judged
 
 SHELF = Shelf("A", "2024", "season-line")
@@ -109,6 +111,39 @@ def test_a_withdrawn_consent_counts_until_one_of_a_later_day(store: sa.Engine) -
     assert other
 
 
+def test_a_consent_that_ran_out_or_was_withdrawn_by_the_table_refuses(store: sa.Engine) -> None:
+    today = dt.datetime.now(tz=dt.UTC).date()
+    short = replace(sent(given=DAY), consent_expires_on=DAY + dt.timedelta(days=30))
+    with pytest.raises(ConsentError, match="ran out on 2024-10-30: ask the farmer for a new one"):
+        applied.receive(store, short)
+    with pytest.raises(ConsentError, match="withdrew the consent on 2024-10-01"):
+        applied.receive(store, sent(), withdrawn=dt.date(2024, 10, 1))
+    row, _ = applied.receive(store, replace(short, consent_expires_on=today))
+    applied.refuse_withdrawn_now(store, row)
+    applied.refuse_withdrawn_now(store, row, DAY - dt.timedelta(days=1))
+    with pytest.raises(ConsentError):
+        applied.refuse_withdrawn_now(store, row, DAY)
+    # Whoever never applied one by one has no later consent than the table's withdrawal.
+    nobody = {"county": "A", "farmer_id": "Fcat"}
+    applied.refuse_withdrawn_now(store, nobody)
+    with pytest.raises(ConsentError):
+        applied.refuse_withdrawn_now(store, nobody, DAY)
+
+
+def test_consents_to_hand_over_are_told_with_their_days(store: sa.Engine) -> None:
+    given = replace(sent(), consent_recipient="Rural Bank", consent_data="identity; offer")
+    row, _ = applied.receive(store, given)
+    applied.receive(store, sent("k2", farmer="Fbob"))
+    told = Told("Fann", "credit_decision", "identity; offer", "Rural Bank", DAY)
+    assert applied.told_consents(store, "A") == [told]
+    assert applied.told_consents(store, "B") == []
+    applied.withdraw_consent(store, row["application_id"], DAY)
+    assert applied.told_consents(store, "A") == [replace(told, withdrawn_on=DAY)]
+    # The same key with another consent is another application.
+    with pytest.raises(KeyReusedError):
+        applied.receive(store, sent())
+
+
 def test_a_posting_of_one_farmer_touches_nobody_else(store: sa.Engine, case: Case) -> None:
     ann = case
     bob = case.model_copy(update={"farmer_id": "Fbob", "household_id": "Hbob"})
@@ -138,4 +173,8 @@ def test_the_countys_next_posting_leaves_who_applied_singly(store: sa.Engine, ca
     # Dan was posted without an application: a county's list without him withdraws his offer.
     assert posted.withdrawn == 1
     assert live(store).keys() == {case.farmer_id, "Fcat"}
+    # Nor does one whose consent was taken back stay where the county does not decide her.
+    applied.withdraw_consent(store, row["application_id"], DAY)
+    assert post_judged(store, SHELF, case).withdrawn == 1
+    assert live(store).keys() == {case.farmer_id}
     assert verify(store).problems == ()

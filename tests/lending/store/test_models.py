@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case, policy_hash
-from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.store.database import DOCUMENTS, open_database, reading
 from fieldline.lending.store.documents import crop_model_label, model_label
 from fieldline.lending.store.posting import Shelf, post

@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case, policy_hash
-from fieldline.lending.decision.decide import decision_row
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import PostingSettings
 from fieldline.lending.store.closing import expire
 from fieldline.lending.store.database import LIVE, OFFERS, open_database, reading

@@ -13,9 +13,10 @@ import numpy as np
 
 from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.scenes import run_scenes
-from fieldline.pipeline.imagery.settings import MaskSettings, PullSettings
+from fieldline.pipeline.imagery.settings import PullSettings
 from fieldline.pipeline.records.tables import read_table
 from tests.pipeline.imagery.tiny_archive import (
+    AS_DRAWN,
     EAGER,
     GRID,
     SEASON,
@@ -27,7 +28,7 @@ from tests.pipeline.imagery.tiny_archive import (
 
 #: Many attempts with next to no wait: the tests count them.
 QUICK = PullSettings(attempts=4, first_wait_s=0.001, longest_wait_s=2, timeout_s=2)
-SCENES = scene_settings("B02", "B04", mask=MaskSettings(kind="scl"))
+SCENES = scene_settings("B02", "B04", mask=AS_DRAWN)
 SIZE = 700
 """Pixels of a scene's edge: the county is a corner of it."""
 

@@ -12,16 +12,17 @@ import pytest
 from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.imagery import observe as stage
+from fieldline.pipeline.imagery.mosaic import Look
 from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.scenes import run_scenes
 from fieldline.pipeline.imagery.settings import (
     ClearSettings,
-    MaskSettings,
     ObserveSettings,
     SceneSettings,
 )
 from fieldline.pipeline.records.tables import iter_batches, read_table
 from tests.pipeline.imagery.tiny_archive import (
+    AS_DRAWN,
     EAGER,
     GRID,
     SEASON,
@@ -34,7 +35,7 @@ from tests.pipeline.imagery.tiny_archive import (
     write_parcels,
 )
 
-SCL = MaskSettings(kind="scl")
+SCL = AS_DRAWN
 FIELD = {"p": pixel_box(0, 0, 2, 2)}
 
 
@@ -226,9 +227,9 @@ def test_one_block_per_thread_is_in_memory(tmp_path: Path, monkeypatch: pytest.M
     alive: list[int] = []
 
     class Watched(stage.DayReader):
-        def read(self, window: object) -> np.ndarray:
+        def look(self, window: object) -> Look:
             alive.append(1)
-            return super().read(window)
+            return super().look(window)
 
     def watched_sums(weights: object, block: np.ndarray) -> np.ndarray:
         assert sum(alive) == 1
@@ -267,3 +268,21 @@ def test_no_parcels_and_no_scenes_are_empty_tables(tmp_path: Path) -> None:
 def test_corner_constants_are_those_of_the_fixture() -> None:
     """Guards the hand-computed coordinates above against a moved fixture."""
     assert pixel_box(0, 0, 1, 1).bounds == (X, Y - 10, X + 10, Y)
+
+
+def test_dates_of_snow_are_counted_apart_and_are_not_clear(tmp_path: Path) -> None:
+    """Three quarters of the parcel under snow on one date, a quarter on the other."""
+    bands = {"B04": [[100, 200], [300, 400]]}
+    scenes = [
+        TinyScene("deep", bands | {"SCL": [[11, 11], [11, 4]]}, day=dt.date(2021, 3, 2)),
+        TinyScene("rest", bands | {"SCL": [[4, 4], [4, 11]]}, day=dt.date(2021, 3, 9)),
+    ]
+    rows = observe(tmp_path, scenes, FIELD, scene_settings("B04", mask=SCL))
+    assert rows["snow_fraction"].to_numpy() == pytest.approx([0.75, 0.25], abs=1e-5)
+    assert rows["valid_fraction"].to_numpy() == pytest.approx([0.25, 0.75], abs=1e-5)
+    assert outcomes(tmp_path) == {"p": ("ok", "dates=2 clear=1 snow_dates=1")}
+
+
+def test_a_mask_that_knows_no_snow_says_nothing_of_it(tmp_path: Path) -> None:
+    rows = observe(tmp_path, series(1, B04=[[100, 200], [300, 400]]), FIELD, scene_settings("B04"))
+    assert rows["snow_fraction"].isna().all()

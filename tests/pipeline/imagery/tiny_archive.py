@@ -37,6 +37,8 @@ CRS = "EPSG:32632"
 X, Y = 600_000.0, 5_340_000.0
 SEASON = Season(start=dt.date(2021, 3, 1), end=dt.date(2021, 9, 30), as_of=dt.date(2021, 9, 30))
 NO_MASK = MaskSettings(kind="none")
+AS_DRAWN = MaskSettings(kind="scl", dilation_m=0)
+"""Scene classes whose clouds end where they are drawn."""
 GRID = GridSettings(crs=CRS, margin_m=0)
 EAGER = ObserveSettings(clear=ClearSettings(min_dates=1))
 RADIOMETRY: Mapping[str, Any] = {"nodata": 0, "scale": 1e-4, "offset": 0.0}

@@ -15,9 +15,11 @@ from fieldline.pipeline.vault.consents import (
     CONSENTS,
     Answer,
     Request,
+    Told,
     judge,
     kinds_of,
     new_consent,
+    withdrawals,
 )
 
 HEADER = "farmer_id,purpose,data,recipient,given_on,expires_on,withdrawn_on\n"
@@ -162,3 +164,48 @@ def test_a_new_consent_is_one_given_since_and_in_force(tmp_path: Path) -> None:
     assert newest("2024-06-03") == dt.date(2024, 6, 3)
     assert newest("2024-06-04") is None
     assert new_consent(read, "F-8", dt.date(2024, 1, 1), DAY, lambda ref: f"F-{ref}") is None
+
+
+def told(given_on: str = "2024-05-01", **days: str) -> Told:
+    return Told(
+        "F-7", "credit offer", "identity; offer", "Rural Bank", dt.date.fromisoformat(given_on),
+        **{name: dt.date.fromisoformat(day) for name, day in days.items()},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "further", "outcome", "day"),
+    [
+        ([], [told()], "ok", "2024-05-01"),
+        ([], [told(expires_on="2024-06-14")], "consent_expired", "2024-06-14"),
+        ([], [told(withdrawn_on="2024-06-15")], "consent_withdrawn", "2024-06-15"),
+        # A withdrawal on one way ends what was given on the other until then.
+        ([row(withdrawn="2024-06-01")], [told()], "consent_withdrawn", "2024-06-01"),
+        ([row()], [told(withdrawn_on="2024-06-01")], "consent_withdrawn", "2024-06-01"),
+        ([row(withdrawn="2024-06-01")], [told("2024-06-02")], "ok", "2024-06-02"),
+        ([row("soon")], [told()], "consent_unclear", None),
+    ],
+)
+def test_consents_of_applications_and_of_the_table_are_one_story(
+    tmp_path: Path, rows: list[str], further: list[Told], outcome: str, day: str | None
+) -> None:
+    request = Request("Credit Offer", "rural bank", BOTH, DAY)
+    held = table(tmp_path, *rows) if rows else None
+    answers = judge(held, request, lambda ref: f"F-{ref}", further)
+    expected = Answer(outcome, None if day is None else dt.date.fromisoformat(day))
+    assert answers == {"F-7": expected}
+
+
+def test_withdrawals_count_whoever_received_but_for_this_purpose_and_from_their_day_on(
+    tmp_path: Path,
+) -> None:
+    found = withdrawals(
+        table(
+            tmp_path, row(withdrawn="2024-06-01"), row(withdrawn="2024-06-10", recipient="Other"),
+            row(withdrawn="2024-06-16", given_on="2024-06-01"),
+            row(withdrawn="2024-06-12", purpose="marketing"),
+            "8,credit offer,offer,Rural Bank,2024-01-01,,", "9,credit offer,offer,Bank,soon,,",
+        ),
+        "credit offer", DAY, lambda ref: f"F-{ref}",
+    )  # fmt: skip
+    assert found == {"F-7": dt.date(2024, 6, 10), "F-9": DAY}

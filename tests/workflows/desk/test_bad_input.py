@@ -63,6 +63,8 @@ def test_a_county_with_parcels_half_a_world_apart_has_a_map(tmp_path: Path) -> N
     assert client.get(told["tiles"], headers={"Range": "bytes=0-6"}).content == b"PMTiles"
     assert told["coarse"][0] == 0
     hit = client.get(f"/api/{PLACE}/search", params={"q": "b"}).json()[0]
+    for sql in ("b' OR '1'='1", "b%", "'; DROP TABLE offers; --"):
+        assert client.get(f"/api/{PLACE}/search", params={"q": sql}).json() == []
     assert hit["bounds"] == pytest.approx([-70, -15, -69.999, -14.999])
 
 

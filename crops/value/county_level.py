@@ -1,0 +1,122 @@
+"""County level: what a county's yield of a crop will be in a year, and how far it may stray.
+
+Owns the two ways to say it. Alone, a county's own last years give a mean and Student's t, its
+spread drawn to what counties usually have: few years promise little. Among other counties the
+forecast of `crops.forecast` speaks, moved by the season where that paid in unseen years. Which rows
+were known is `priors`'s.
+
+Source: Gelman et al. (2013), Bayesian Data Analysis, 3.3 (normal data, scaled inverse chi-square).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from fieldline.crops.forecast.county_years import CountyYears
+from fieldline.crops.forecast.model import CountyForecast, fit_forecast, story
+from fieldline.crops.series import Floats
+from fieldline.crops.value.prices import Z80
+
+USUAL_YEARS = 3.0
+"""Years' worth of the usual spread in a county's own (chosen on CY-Bench's counties: after 2, 3 and
+5 known years 8 to 10 % of the next ones lie below the lower tenth)."""
+LEAST_YEARS = 8
+"""Fewer years of a table than this choose no forecast among counties."""
+MANY_YEARS = 15
+"""With fewer years a forecast that knows nothing of the season is no surer than the county's years
+alone."""
+_FURTHEST = 0.05
+"""Share of the forecast that its lower tenth is at least."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is expected of a county's yield in one year."""
+
+    t_ha: float
+    log_sd: float
+    """Log sd of the lognormal whose lower tenth is that of the prediction."""
+    told: dict[str, Any] = field(default_factory=dict)
+    """What a card says of it."""
+
+
+def alone(values: Floats, usual_sd: float) -> Outlook:
+    """Return the outlook of a county of which nothing but its own last years is known.
+
+    The spread is that of the years and `USUAL_YEARS` years of the usual spread; the interval is of
+    Student's t with as many degrees of freedom, because the spread itself is known no better, and
+    widened by the error of the mean.
+
+    Args:
+        values: Yields of the last known years, t/ha; one at least.
+        usual_sd: Log sd between the years of a usual county.
+    """
+    logs, count = np.log(values), len(values)
+    freedom = USUAL_YEARS + count - 1
+    squares = float(((logs - logs.mean()) ** 2).sum())
+    spread = np.sqrt((USUAL_YEARS * usual_sd**2 + squares) / freedom)
+    reach = float(stats.t.ppf(0.9, freedom)) * np.sqrt(1 + 1 / count)
+    mean = float(values.mean())  # above the median, from which the lower tenth is reckoned
+    return Outlook(
+        mean, float(spread * reach + np.log(mean) - logs.mean()) / Z80,
+        {"method": "mean of the county's last years", "years": count, "skill": False},
+    )  # fmt: skip
+
+
+def usual_spread(others: CountyYears, documented: float) -> float:
+    """Return the log sd between the years of other counties, drawn to the documented one."""
+    logs = np.log(others.target)
+    squares, freedom = USUAL_YEARS * documented**2, USUAL_YEARS
+    for county in np.unique(others.county):
+        own = logs[others.county == county]
+        squares += float(((own - own.mean()) ** 2).sum())
+        freedom += len(own) - 1
+    return float(np.sqrt(squares / freedom))
+
+
+def among(
+    past: CountyYears, county: str, year: int, own: Outlook, season: CountyYears | None
+) -> Outlook:
+    """Return the outlook of a county in a table of many.
+
+    Args:
+        past: County-years with yields that were known.
+        county: The county, which has known years.
+        year: The year that is asked for.
+        own: The outlook of its own years alone.
+        season: One row of that county and year with what was measured of the season; None where
+            nothing was.
+    """
+    row = _bare(county, year) if season is None else season
+    measured = [str(name) for name in row.covariates if np.isfinite(row.covariates[name].iloc[0])]
+    model = fit_forecast(past.with_covariates(measured))
+    said = model.predict(row.with_covariates(measured), past)
+    middle = max(float(said.q50[0]), _FURTHEST)
+    low = max(float(said.q10[0]), _FURTHEST * middle)
+    sd = float(np.log(middle / low)) / Z80 * _few_years(past, county)
+    if len(np.unique(past.year)) < MANY_YEARS and not model.skilled:
+        sd = max(sd, own.log_sd)
+    return Outlook(middle, sd, _told(model))
+
+
+def _few_years(past: CountyYears, county: str) -> float:
+    """Return what a level of fewer years than the table's adds to its error."""
+    own, all_years = int((past.county == county).sum()), len(np.unique(past.year))
+    return float(np.sqrt((1 + 1 / max(own, 1)) / (1 + 1 / all_years)))
+
+
+def _bare(county: str, year: int) -> CountyYears:
+    return CountyYears.of_columns([county], [year], [np.nan])
+
+
+def _told(model: CountyForecast) -> dict[str, Any]:
+    best = min(error for name, error in model.unseen_rmse.items() if name != "chosen")
+    return {
+        "method": "forecast among counties", **story(model),
+        "unseen_rmse_of_best_naive": best,
+        "skill_over_naive": 1 - (model.unseen_rmse["chosen"] / best) ** 2 if best else 0.0,
+    }  # fmt: skip
