@@ -1,8 +1,9 @@
-"""Evidence and reason codes as data: effect, English and Chinese text, remedy.
+"""Evidence, relation and reason codes as data: effect, English and Chinese text, remedy.
 
-Owns the loaders of `data/evidence_codes.csv`, `data/reason_codes.csv`, `data/reason_ways.csv` and
-`data/farmer_remedies.csv`; the texts belong to the people who answer for them. A code that is not
-in its table is a defect, not a new code; an outcome without a farmer's remedy is the lender's task.
+Owns the loaders of `data/evidence_codes.csv`, `data/relation_codes.csv`, `data/reason_codes.csv`,
+`data/reason_ways.csv` and `data/farmer_remedies.csv`; the texts belong to the people who answer for
+them. A code that is not in its table is a defect, not a new code; an outcome without a farmer's
+remedy is the lender's task.
 """
 
 from __future__ import annotations
@@ -81,6 +82,36 @@ def evidence_codes() -> dict[str, EvidenceCode]:
         row["code"]: EvidenceCode(conflict=row.pop("conflict") == "1", **row)  # type: ignore[arg-type]
         for row in rows
     }
+
+
+RelationEffect = Literal["none", "review"]
+
+RELATION_EFFECTS: tuple[RelationEffect, ...] = ("none", "review")
+"""What a relation may do: it is no proof of anything, so none declines and none lowers."""
+
+
+@dataclass(frozen=True)
+class RelationCode:
+    """One row of `data/relation_codes.csv`; its words for the farmer are the reason `review_`."""
+
+    code: str
+    effect: RelationEffect
+    """`none` noted for the officer, `review` a person decides."""
+    english: str
+    chinese: str
+
+
+@cache
+def relation_codes() -> dict[str, RelationCode]:
+    """Return the relation codes by name.
+
+    Raises:
+        UserError: A row gives an effect that a relation cannot have.
+    """
+    rows = table_rows("relation_codes.csv")
+    for row in rows:
+        known_effect("relation_codes.csv", row["code"], row["effect"], RELATION_EFFECTS)
+    return {row["code"]: RelationCode(**row) for row in rows}  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,36 @@ HARVESTS = TableSchema(
     key=("parcel_id", "crop"),
 )  # fmt: skip
 
+RELATIONS = TableSchema(
+    "relations",
+    (
+        Column("farmer_id", pa.string(), "Pseudonym"),
+        Column("code", pa.string(), "Code of data/relation_codes.csv"),
+        Column("effect", pa.string(), "`none` or `review`"),
+        Column("count", pa.int32(), "What the code counts: households, farmers, guarantors or parcels", minimum=1),
+        Column("extent_km", pa.float64(), "Diagonal of the box around the land of those who share a contact", "km", nullable=True, minimum=0),
+        Column("others", pa.list_(pa.string()), "The other farmers, at most twenty, pseudonyms"),
+        Column("parcels", pa.list_(pa.string()), "Parcels that it rests on"),
+        Column("seasons", pa.list_(pa.string()), "Earlier seasons that it rests on"),
+    ),
+    key=("farmer_id", "code"),
+)  # fmt: skip
+
+INDICATORS = TableSchema(
+    "indicators",
+    (
+        Column("farmer_id", pa.string(), "Pseudonym"),
+        Column("indicator", pa.string(), "Row of data/indicators.csv or of the county's layer"),
+        Column("family", pa.string(), "Family of the indicator"),
+        Column("value", pa.float64(), "Value; empty where `outcome` says why", nullable=True),
+        Column("unit", pa.string(), "Unit of the value"),
+        Column("sign", pa.int32(), "1 where more is worse for the lender, -1 where more is better, 0 where neither"),
+        Column("version", pa.string(), "Version of the indicator"),
+        Column("outcome", pa.string(), "`ok`, `indicator_unknown`, `indicator_implausible`, `indicator_no_input` or `indicator_failed`"),
+    ),
+    key=("farmer_id", "indicator"),
+)  # fmt: skip
+
 DECISIONS = TableSchema(
     "decisions",
     (

@@ -29,18 +29,25 @@ from fieldline.workflows.applicants import APPLICATION
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.tables import PLACE
 from fieldline.workflows.job import arguments
-from fieldline.workflows.overlay import lay_farmers, lay_outcomes, lay_parcels, lay_table
+from fieldline.workflows.overlay import (
+    lay_contacts,
+    lay_farmers,
+    lay_outcomes,
+    lay_parcels,
+    lay_table,
+)
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.stages import Stage, stage
 
 ALONE = ("intake", "observe", "fields")
 """Stages that see a parcel alone; each has a table that is laid over the county's."""
 TOGETHER = ("weather", "classify", "grow", "hazards", "yield", "history", "evidence", "profile",
-            "decide")  # fmt: skip
+            "relations", "decide")  # fmt: skip
 SEEN_FIELDS = "segment"
 """Draws the fields around new land; what it said of a ring that the county knows stands."""
 KEPT = ("parcels.parquet", "farmers.parquet", "observations.parquet", "fields.parquet",
-        "ring_fields.parquet", *(stage(name).outcomes for name in ALONE))  # fmt: skip
+        "ring_fields.parquet", "contacts.parquet",
+        *(stage(name).outcomes for name in ALONE))  # fmt: skip
 """Tables of an applicant's own land that stand for later applications and runs."""
 _AS_IS = ("scenes.parquet", "models/default/", "models/crops/", "models/fields/")
 """What is the county's alone: scenes that are archived, models that have learnt."""
@@ -246,6 +253,8 @@ def _lay(county: County, drawn: Drawn, own: Path, together: Path) -> None:
     lay_parcels(base / "parcels.parquet", parts("parcels.parquet"), collection,
                 together / "parcels.parquet")  # fmt: skip
     lay_farmers(base / "farmers.parquet", fresh, together / "farmers.parquet")
+    lay_contacts(base / "contacts.parquet", parts("contacts.parquet"),
+                 together / "contacts.parquet")  # fmt: skip
     for name in ("observations.parquet", "fields.parquet", "ring_fields.parquet"):
         lay_table(base / name, parts(name), together / name)
     for name in ALONE:

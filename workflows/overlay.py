@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fieldline.pipeline.parcels.applied import farmers_with, outcomes_with, parcels_with
 from fieldline.pipeline.parcels.fiboa import read_parcels, write_parcels
-from fieldline.pipeline.parcels.schemas import FARMERS
+from fieldline.pipeline.parcels.schemas import CONTACTS, FARMERS
 from fieldline.pipeline.records.outcomes import OUTCOMES
 from fieldline.pipeline.records.tables import atomic_path, read_table, write_table
 
@@ -37,6 +38,12 @@ def lay_farmers(base: Path, over: Sequence[Path], out: Path) -> None:
     """
     laid = farmers_with(read_table(base), [read_table(path) for path in over])
     write_table(laid, FARMERS, out)
+
+
+def lay_contacts(base: Path, over: Sequence[Path], out: Path) -> None:
+    """Write `contacts.parquet` of both: who gives another phone has not given up the old one."""
+    rows = pd.concat([read_table(path) for path in (base, *over)], ignore_index=True)
+    write_table(rows.drop_duplicates(), CONTACTS, out)
 
 
 def lay_table(base: Path, over: Sequence[Path], out: Path, column: str = "parcel_id") -> None:

@@ -105,7 +105,10 @@ STAGES: tuple[Stage, ...] = (
             "sources": Source("parcels"), "boundary": Source("boundary"),
             "applied": Applied("parcels.parquet"),
         },
-        makes={"parcels": "parcels.parquet", "farmers": "farmers.parquet"},
+        makes={
+            "parcels": "parcels.parquet", "farmers": "farmers.parquet",
+            "contacts": "contacts.parquet",
+        },
         settings={
             "county": "county_id", "season": "season_name", "settings": "intake",
             "columns": "county.inputs.parcel_columns", "crs": "county.inputs.parcel_crs",
@@ -397,6 +400,40 @@ STAGES: tuple[Stage, ...] = (
         about="farmer",
     ),
     Stage(
+        "relations",
+        "fieldline.lending.relations.stage:run_relations",
+        "Relations between applicants",
+        reads={
+            "farmers": Artifact("farmers.parquet"), "contacts": Artifact("contacts.parquet"),
+            "parcels": Artifact("parcels.parquet"), "evidence": Artifact("evidence.parquet"),
+            "profiles": Artifact("profiles.parquet"), "documents": Source("documents"),
+            "history": Artifact("history.parquet"),
+            "earlier_parcels": Artifact("parcels.parquet", earlier=True),
+        },
+        makes={"out": "relations.parquet"},
+        settings={
+            "as_of": "as_of", "currency": "county.currency", "settings": "lending.relations",
+            "evidence_settings": "lending.evidence", "privacy": "privacy",
+            "table_columns": "county.inputs.columns",
+        },
+        about="farmer",
+    ),
+    Stage(
+        "indicators",
+        "fieldline.lending.indicators.stage:run_indicators",
+        "Indicators of applicants",
+        reads={
+            name: Artifact(f"{name}.parquet")
+            for name in (
+                "parcels", "fields", "crops", "growth", "hazards", "yields", "history", "evidence",
+                "harvests", "crop_values", "profiles", "relations",
+            )
+        },
+        makes={"out": "indicators.parquet"},
+        settings={"county": "county_id", "settings": "lending.indicators"},
+        about="file",
+    ),
+    Stage(
         "risk_train",
         "fieldline.lending.risk.training:run_risk_train",
         "Default model",
@@ -420,6 +457,7 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
             "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
+            "relations": Artifact("relations.parquet"),
             "model": Artifact("models/default/manifest.json"),
             "crop_card": Artifact("models/crop_classifier.json"),
             "parts": Outcomes(of_scenes=False),
@@ -462,7 +500,7 @@ STAGES: tuple[Stage, ...] = (
                 "parcels.parquet", "farmers.parquet", "scenes.parquet", "observations.parquet",
                 "fields.parquet", "crops.parquet", "growth.parquet", "hazards.parquet",
                 "yields.parquet", "history.parquet", "evidence.parquet", "profiles.parquet",
-                "decisions.parquet", "offers.csv", "field_polygons.parquet",
+                "relations.parquet", "decisions.parquet", "offers.csv", "field_polygons.parquet",
                 "models/crop_classifier.json", "models/yield.json", "models/pd.json",
             )),
         },

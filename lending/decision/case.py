@@ -176,6 +176,21 @@ class GuarantorCase(_Record):
         return max(0, self.guaranteed_minor - self.most_minor)
 
 
+class RelationCase(_Record):
+    """What ties the farmer to other applicants, or to land on which nothing grows."""
+
+    code: str
+    """Code of `data/relation_codes.csv` whose effect was `review`."""
+    count: int
+    """What the code counts: households, farmers, guarantors or parcels."""
+    others: tuple[str, ...] = ()
+    """The other farmers, pseudonyms; some of them where there are many."""
+    parcels: tuple[str, ...] = ()
+    """Parcels that it rests on."""
+    seasons: tuple[str, ...] = ()
+    """Earlier seasons that it rests on."""
+
+
 class ReviewCase(_Record):
     """What a person decided on the case."""
 
@@ -224,6 +239,8 @@ class Case(_Record):
     """What counts of the farmer's statements in other counties and seasons."""
     guarantors: tuple[GuarantorCase, ...] = ()
     """Who of outside the county guarantees for the farmer."""
+    relations: tuple[RelationCase, ...] = ()
+    """Relations that ask for a person."""
     rules: int = RULES_TODAY
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,13 @@ from fieldline.lending.decision.case import (
     GuarantorCase,
     ParcelCase,
     PartyCase,
+    RelationCase,
     RiskCase,
     policy_hash,
 )
 from fieldline.lending.decision.decision import Decision, decide_case
 from fieldline.lending.decision.judge import Judge, read_judge
+from fieldline.lending.decision.related import read_relations
 from fieldline.lending.decision.row import decision_row
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
 from fieldline.lending.evidence.leases import counted_at_harvest
@@ -82,6 +84,8 @@ class Folder:
     by_farmer: Codes
     currency: str
     as_of: dt.date
+    relations: Mapping[str, tuple[RelationCase, ...]] = field(default_factory=dict)
+    """Relations that ask for a person, by farmer."""
 
 
 def open_folder(
@@ -93,8 +97,20 @@ def open_folder(
     parts: Sequence[Path],
     currency: str,
     as_of: dt.date,
+    relations: Path | None = None,
 ) -> Folder:
-    """Read and join the artifacts that decisions depend on."""
+    """Read and join the artifacts that decisions depend on.
+
+    Args:
+        farmers: farmers.parquet.
+        profiles: profiles.parquet.
+        evidence: evidence.parquet.
+        harvests: harvests.parquet.
+        parts: Outcome files of the earlier stages.
+        currency: The county's currency.
+        as_of: Knowledge date.
+        relations: relations.parquet; None where nobody looked for any.
+    """
     valued = read_table(
         harvests, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
                    "yield_q50_t_ha", "main", "harvest_by"],
@@ -110,6 +126,7 @@ def open_folder(
     return Folder(
         read_table(farmers).sort_values("farmer_id", kind="stable"),
         read_table(profiles), parcels, by_parcel, by_farmer, currency, as_of,
+        read_relations(relations),
     )  # fmt: skip
 
 
@@ -150,6 +167,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             policy=policy,
             joint_members=int(row["joint_members"]),
             guarantors=_guarantors(row),
+            relations=folder.relations.get(row["party_id"], ()),
         )
         for row, refusals, risk in zip(
             people.to_dict("records"), folder.farmers["refusals"], risks, strict=True
@@ -308,6 +326,7 @@ def run_decide(
     harvests: Path,
     model: Path,
     crop_card: Path | None = None,
+    relations: Path | None = None,
     parts: Sequence[Path],
     as_of: dt.date,
     currency: str,
@@ -325,6 +344,7 @@ def run_decide(
         harvests: harvests.parquet.
         model: `manifest.json` of the model folder that judges.
         crop_card: Card of the model that told the crops, for the trace.
+        relations: relations.parquet; None where nobody looked for any.
         parts: Outcome files of the earlier stages.
         as_of: Knowledge date.
         currency: The county's currency.
@@ -335,7 +355,7 @@ def run_decide(
     """
     folder = open_folder(
         farmers=farmers, profiles=profiles, evidence=evidence, harvests=harvests, parts=parts,
-        currency=currency, as_of=as_of,
+        currency=currency, as_of=as_of, relations=relations,
     )  # fmt: skip
     judge = read_judge(model)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]

@@ -15,6 +15,7 @@ from fieldline.lending.codes import evidence_codes, farmer_remedy, reason_codes
 from fieldline.lending.decision.case import Case, ParcelCase
 from fieldline.lending.decision.limit import Caps, smallest_line
 from fieldline.lending.decision.reasons import Finding, shown_feature
+from fieldline.lending.decision.related import relation_findings
 from fieldline.lending.decision.rules import RULES
 from fieldline.lending.decision.wording import Told, amount, apart, area, money, told
 from fieldline.lending.profile.applications import in_words
@@ -98,6 +99,7 @@ def reviews(case: Case, caps: Caps) -> Iterator[Finding]:
             if evidence_codes()[code].effect == "review":
                 yield _parcel_review(code, parcel)
     yield from _unvalued(case)
+    yield from relation_findings(case)
     if case.application == "no_application":
         yield Finding("review_no_application")
     if case.application == "bad_application":

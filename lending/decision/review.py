@@ -51,6 +51,8 @@ def evidence_hash(case: Case) -> str:
         "risk": {name: case.risk.features.get(name) for name in _OF_RISK},
         "finished_loans": case.risk.finished_loans,
     }
+    if case.relations:  # what was decided before anybody looked for them keeps its hash
+        found["relations"] = [one.model_dump() for one in case.relations]
     return content_hash(found)
 
 

@@ -116,7 +116,7 @@ def features_of(
     opened = open_folder(
         farmers=folder / "farmers.parquet", profiles=folder / "profiles.parquet",
         evidence=folder / "evidence.parquet", harvests=folder / "harvests.parquet",
-        parts=parts, currency=currency, as_of=as_of,
+        parts=parts, currency=currency, as_of=as_of, relations=folder / "relations.parquet",
     )  # fmt: skip
     judge = read_judge(folder / "models/default/manifest.json")
     return Features(opened, judge, policy, crop_model_of(folder / "models/crop_classifier.json"))

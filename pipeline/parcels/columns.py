@@ -34,6 +34,14 @@ PARCELS = InputSchema(
         InputColumn("name", "text", "Farmer's name; goes to the vault", personal=True),
         InputColumn("phone", "id", "Farmer's phone number; goes to the vault", personal=True),
         InputColumn("id_number", "id", "National id number; goes to the vault", personal=True),
+        InputColumn(
+            "bank_account", "id", "Account that a line is paid to; kept nowhere, only a keyed mark "
+            "tells whether farmers share it", personal=True,
+        ),
+        InputColumn(
+            "address", "text", "Farmer's address; kept nowhere, only a keyed mark tells whether "
+            "farmers share it", personal=True,
+        ),
         InputColumn("village", "text", "Village"),
         InputColumn("declared_crop", "text", "Crop that the farmer declares", named_as=("crop",)),
         InputColumn(

@@ -26,12 +26,13 @@ from fieldline.pipeline.parcels.applied import (
     outcomes_with,
     parcels_with,
 )
+from fieldline.pipeline.parcels.contacts import contact_marks
 from fieldline.pipeline.parcels.fiboa import read_parcels, write_parcels
 from fieldline.pipeline.parcels.layers import Layer
 from fieldline.pipeline.parcels.parcel_files import Choices
 from fieldline.pipeline.parcels.positions import projector
 from fieldline.pipeline.parcels.readers import read_layers, read_parcel_files
-from fieldline.pipeline.parcels.schemas import FARMERS
+from fieldline.pipeline.parcels.schemas import CONTACTS, FARMERS
 from fieldline.pipeline.parcels.screening import Screened, screen
 from fieldline.pipeline.parcels.settings import IntakeSettings
 from fieldline.pipeline.records.errors import UserError
@@ -39,7 +40,7 @@ from fieldline.pipeline.records.outcomes import OK, outcome_codes, write_outcome
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.reference import crop_named
 from fieldline.pipeline.records.settings import PrivacySettings
-from fieldline.pipeline.records.tables import write_table
+from fieldline.pipeline.records.tables import read_table, write_table
 from fieldline.pipeline.vault.erasure import erased_farmers
 from fieldline.pipeline.vault.opening import open_vault
 from fieldline.pipeline.vault.persons import Person, persons_of, store_persons
@@ -72,6 +73,7 @@ def run_intake(
     farmers: Path,
     vault: str | Path,
     outcomes: Path,
+    contacts: Path | None = None,
     boundary: Path | None = None,
     layers: Sequence[str] = (),
     prefixes: Mapping[str, str] | None = None,
@@ -91,6 +93,7 @@ def run_intake(
         farmers: Output, one row per farmer (`FARMERS`).
         vault: SQLite file or database URL that receives the personal data, sealed.
         outcomes: Output, one row per input row.
+        contacts: Output, keyed marks of what farmers gave as contacts (`CONTACTS`).
         boundary: County boundary; parcels outside are refused.
         layers: Layers of GeoPackages to read; all where empty.
         prefixes: Prefix of the parcel ids by file or layer name.
@@ -122,8 +125,25 @@ def run_intake(
     write_parcels(laid, collection, parcels)
     fresh = of_new_land(drawn_here["parcel_id"], drawn)
     write_table(farmers_with(_farmer_frame(screened), fresh), FARMERS, farmers)
+    if contacts is not None:
+        _write_contacts(frame, applied, erased, privacy, contacts)
     told = outcomes_with(pd.DataFrame(_outcomes(screened)), [one.outcomes for one in drawn])
     write_outcome_columns({str(name): told[name].tolist() for name in told}, outcomes)
+
+
+def _write_contacts(
+    frame: pd.DataFrame,
+    applied: Sequence[Path],
+    erased: Mapping[str, str],
+    privacy: PrivacySettings,
+    out: Path,
+) -> None:
+    """Write the marks of all contacts: a farmer who gives another has not given up the old one."""
+    there = [path.with_name("contacts.parquet") for path in applied]
+    parts = [read_table(path) for path in there if path.is_file()]
+    rows = pd.concat([contact_marks(frame, privacy), *parts], ignore_index=True)
+    kept = rows[~rows["farmer_id"].isin(list(erased))].drop_duplicates()
+    write_table(kept, CONTACTS, out)
 
 
 def _known_already(

@@ -26,7 +26,9 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.units import M2_PER_HA, M2_PER_MU
 
 REQUIRED = ("parcel_id", "farmer_id")
-TEXT = (*REQUIRED, "name", "phone", "id_number", "village", "declared_crop")
+TEXT = (
+    *REQUIRED, "name", "phone", "id_number", "bank_account", "address", "village", "declared_crop",
+)  # fmt: skip
 AREA_UNITS = {
     "declared_area_m2": 1.0,
     "declared_area_ha": float(M2_PER_HA),

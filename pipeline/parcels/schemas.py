@@ -1,4 +1,4 @@
-"""Schemas of parcels.parquet and farmers.parquet."""
+"""Schemas of parcels.parquet, farmers.parquet and contacts.parquet."""
 
 from __future__ import annotations
 
@@ -41,4 +41,14 @@ FARMERS = TableSchema(
         Column("refusals", pa.list_(pa.string()), "Outcome codes of the refused rows"),
     ),
     key=("farmer_id",),
+)
+
+CONTACTS = TableSchema(
+    "contacts",
+    (
+        Column("farmer_id", pa.string(), "Keyed pseudonym of the farmer"),
+        Column("kind", pa.string(), "`phone`, `bank_account`, `address` or `id_number`"),
+        Column("mark", pa.string(), "Keyed mark: equal for equal contacts, and nothing else"),
+    ),
+    key=("farmer_id", "kind", "mark"),
 )

@@ -14,11 +14,14 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.secrets import KeySource, read_secret
 from fieldline.pipeline.records.settings import PrivacySettings
 
-Kind = Literal["farmer", "household"]
+Kind = Literal["farmer", "household", "phone", "bank_account", "address", "id_number"]
 
 #: Published on purpose: simulated and already pseudonymous data give the same tables everywhere.
 DEMO_KEY = b"fieldline demonstration key: not a secret"
-_PREFIX: dict[Kind, str] = {"farmer": "F", "household": "H"}
+_PREFIX: dict[Kind, str] = {
+    "farmer": "F", "household": "H", "phone": "P", "bank_account": "B", "address": "A",
+    "id_number": "N",
+}  # fmt: skip
 _DIGITS = 16
 
 
@@ -52,7 +55,7 @@ def pseudonymiser(privacy: PrivacySettings, kind: Kind = "farmer") -> Callable[[
 
     Args:
         privacy: Where the key is.
-        kind: Farmers and households with equal references get unrelated pseudonyms.
+        kind: Farmers, households and contacts with equal references get unrelated pseudonyms.
 
     Raises:
         UserError: See `pseudonym_key`.

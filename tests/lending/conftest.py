@@ -39,12 +39,18 @@ from fieldline.lending.documents.table import DOCUMENTS
 from fieldline.lending.evidence.crosscheck import run_evidence
 from fieldline.lending.inputs import APPLICATIONS, LOANS, REGISTRY
 from fieldline.lending.profile.profiles import run_profile
+from fieldline.lending.relations.stage import run_relations
 from fieldline.lending.risk.features import NAMES
 from fieldline.lending.risk.training import run_risk_train
-from fieldline.lending.settings import EvidenceSettings, PolicySettings, RiskSettings
+from fieldline.lending.settings import (
+    EvidenceSettings,
+    PolicySettings,
+    RelationSettings,
+    RiskSettings,
+)
 from fieldline.lending.store.offers import run_offers
 from fieldline.lending.store.posting import Posted
-from fieldline.pipeline.parcels.schemas import FARMERS, PARCEL_COLUMNS
+from fieldline.pipeline.parcels.schemas import CONTACTS, FARMERS, PARCEL_COLUMNS
 from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.settings import PrivacySettings
@@ -86,6 +92,11 @@ class County:
     as_of: dt.date = AS_OF
     currency: str = "CNY"
     absent: dict[str, str] = field(default_factory=dict)
+    contacts: list[tuple[str, str, str]] = field(default_factory=list)
+    """Farmer, kind of contact and mark."""
+    before: list[tuple[str, str]] = field(default_factory=list)
+    """Parcel and its farmer of the season before; outlines are those of this season."""
+    relations: RelationSettings = field(default_factory=RelationSettings)
 
     def add(
         self,
@@ -230,7 +241,8 @@ class County:
         ], seen)  # fmt: skip
         self._table(HISTORY, [
             {
-                "seasons": 2, "idle_seasons": 0, "crops": [], "stability": p.get("stability", 0.9),
+                "seasons": 2, "idle_seasons": p.get("idle_seasons", 0), "crops": [],
+                "stability": p.get("stability", 0.9),
                 "regularity": 0.9, "thin_file": p.get("thin_file", False),
                 "grown_seasons": 2,
             }
@@ -306,9 +318,38 @@ class County:
         )  # fmt: skip
         return read_table(self.path("profiles.parquet")).set_index(["level", "party_id"])
 
+    def relate(self) -> pd.DataFrame:
+        """Run evidence to relations; return the relations."""
+        self.profile()
+        marks = [(pseudonym(farmer), kind, mark) for farmer, kind, mark in self.contacts]
+        contacts = pd.DataFrame(marks, columns=CONTACTS.names)
+        write_table(contacts.drop_duplicates(), CONTACTS, self.path("contacts.parquet"))
+        run_relations(
+            farmers=self.path("farmers.parquet"), contacts=self.path("contacts.parquet"),
+            parcels=self.path("parcels.parquet"), evidence=self.path("evidence.parquet"),
+            profiles=self.path("profiles.parquet"),
+            documents=self.path("documents.csv") if self.documents else None,
+            history=self.path("history.parquet"), earlier_parcels=self._season_before(),
+            as_of=self.as_of, currency=self.currency, settings=self.relations,
+            evidence_settings=self.evidence_settings, privacy=PRIVACY, table_columns={},
+            out=self.path("relations.parquet"), outcomes=self.path("outcomes_relations.parquet"),
+        )  # fmt: skip
+        return read_table(self.path("relations.parquet"))
+
+    def _season_before(self) -> list[Path]:
+        if not self.before:
+            return []
+        path = self.path("2023") / "T" / "parcels.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame = pd.DataFrame(self.before, columns=["parcel_id", "farmer_id"])
+        drawn = gpd.read_parquet(self.path("parcels.parquet")).set_index("parcel_id")
+        drawn = drawn.loc[frame["parcel_id"], ["geometry"]].reset_index()
+        drawn.assign(farmer_id=frame["farmer_id"].map(pseudonym)).to_parquet(path)
+        return [path]
+
     def decide(self) -> pd.DataFrame:
         """Run evidence to decide; return decisions by farmer."""
-        self.profile()
+        self.relate()
         run_risk_train(
             loan_history=None if self.loans is None else self.path("loans.csv"),
             as_of=self.as_of, currency=self.currency, risk=self.risk, policy=self.policy,
@@ -318,7 +359,7 @@ class County:
         run_decide(
             farmers=self.path("farmers.parquet"), profiles=self.path("profiles.parquet"),
             evidence=self.path("evidence.parquet"), harvests=self.path("harvests.parquet"),
-            model=self.path("manifest.json"),
+            relations=self.path("relations.parquet"), model=self.path("manifest.json"),
             parts=[self.path(f"outcomes_{s}.parquet") for s in ("observe", "evidence", "profile")],
             as_of=self.as_of, currency=self.currency, policy=self.policy,
             out=self.path("decisions.parquet"), card=self.path("pd.json"),

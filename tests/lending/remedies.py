@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from tests.lending.relation_remedies import RELATIONS
+
 County = Any
 NEXT = dt.date(2025, 8, 1)
 
@@ -233,6 +235,7 @@ def _two(build: Callable[[County], None]) -> Callable[[County], None]:
 
 
 REASONS: dict[str, Remedy] = {
+    **{code: Remedy(*steps) for code, steps in RELATIONS.items()},
     **{f"veto_{code}": EVIDENCE[code]
        for code in ("protected_overlap", "holder_conflict", "claim_refuted")},
     **{f"left_out_{code}": Remedy(_two(EVIDENCE[code].before), EVIDENCE[code].supply)

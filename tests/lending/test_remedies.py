@@ -76,10 +76,10 @@ def decided(
         county = county_kind(folder)
         for step in steps:
             step(county)
-        county.profile()
+        county.relate()
         artifacts = {
             name: county.path(f"{name}.parquet")
-            for name in ("farmers", "profiles", "evidence", "harvests")
+            for name in ("farmers", "profiles", "evidence", "harvests", "relations")
         }
         parts = [
             county.path(f"outcomes_{name}.parquet") for name in ("observe", "evidence", "profile")

@@ -145,6 +145,21 @@ class TenureSettings(Section):
     """Share of the papers that nobody has checked yet."""
 
 
+class RelationShares(Section):
+    """What people have in common, honestly or not; shares are assumptions."""
+
+    family: float = Field(default=0.05, ge=0, le=0.5)
+    """Share of the farmers who share a phone with a relative of another household."""
+    village_office: float = Field(default=0.3, ge=0, le=1)
+    """Share of the villages whose elderly give the number and address of the village office."""
+    vouching: float = Field(default=0.05, ge=0, le=0.5)
+    """About the share of farmers who vouch for one another in pairs or groups that apply
+    together."""
+    fraud: float = Field(default=0.0, ge=0, le=0.3)
+    """Share of the farmers in planted rings: shared phone or account, pairs that evade both,
+    guarantors in a circle, one person under two numbers."""
+
+
 class LoanSettings(Section):
     """Loan history."""
 

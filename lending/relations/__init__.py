@@ -1,0 +1,1 @@
+"""Relations between applicants: shared contacts, guarantors in a circle, idle land."""

@@ -1,0 +1,126 @@
+"""The relations stage: applicants of a county held against one another, one outcome each.
+
+Owns reading what other stages and the papers say and writing relations.parquet. It sees marks and
+pseudonyms only, and it accuses nobody: a relation asks for a person.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+
+from fieldline.lending.documents.facts import farmer_papers
+from fieldline.lending.documents.table import DOCUMENTS, read_documents
+from fieldline.lending.relations.judge import Known, relations_of
+from fieldline.lending.relations.land import Season, claimed_area, idle_parcels, moved_parcels
+from fieldline.lending.relations.people import people_of
+from fieldline.lending.schemas import RELATIONS
+from fieldline.lending.settings import EvidenceSettings, RelationSettings
+from fieldline.pipeline.inputs.read import Reading
+from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
+from fieldline.pipeline.records.settings import PrivacySettings
+from fieldline.pipeline.records.tables import read_table, write_table
+
+STAGE = "relations"
+
+
+def run_relations(
+    *,
+    farmers: Path,
+    contacts: Path,
+    parcels: Path,
+    evidence: Path,
+    profiles: Path,
+    documents: Path | None,
+    history: Path,
+    earlier_parcels: Sequence[Path],
+    as_of: dt.date,
+    currency: str,
+    settings: RelationSettings,
+    evidence_settings: EvidenceSettings,
+    privacy: PrivacySettings,
+    table_columns: Mapping[str, Mapping[str, str]],
+    out: Path,
+    outcomes: Path,
+) -> None:
+    """Write relations.parquet and one outcome for every farmer.
+
+    Args:
+        farmers: farmers.parquet.
+        contacts: contacts.parquet: keyed marks of what farmers gave.
+        parcels: parcels.parquet.
+        evidence: evidence.parquet.
+        profiles: profiles.parquet: who belongs to which household.
+        documents: Papers, or None (nobody then guarantees for anybody).
+        history: history.parquet: in how many seasons nothing grew.
+        earlier_parcels: parcels.parquet of earlier seasons, oldest first.
+        as_of: Knowledge date.
+        currency: The county's currency.
+        settings: From when a relation is one.
+        evidence_settings: From which overlap two outlines claim the same ground.
+        privacy: Pseudonym key of the people whom papers name.
+        table_columns: The lender's own column names by table.
+        out: relations.parquet.
+        outcomes: outcomes/relations.parquet.
+    """
+    reading = Reading(currency, table_columns.get(DOCUMENTS.name, {}), "inputs")
+    papers = None if documents is None else read_documents(
+        documents, as_of=as_of, privacy=privacy, reading=reading
+    )  # fmt: skip
+    everybody, drawn, told = read_table(farmers), gpd.read_parquet(parcels), read_table(evidence)
+    people = people_of(everybody, drawn, read_table(profiles))
+    seasons = [_season(path) for path in earlier_parcels]
+    households = dict(zip(people.farmer_id.tolist(), people.household.tolist(), strict=True))
+    known = Known(
+        contacts=read_table(contacts),
+        guarantees=guarantees_of(papers),
+        together=together_of(papers),
+        idle=idle_parcels(told, read_table(history, ["parcel_id", "idle_seasons"])),
+        moved=moved_parcels(drawn, told, seasons, households, evidence_settings),
+        claimed_m2=claimed_area(told).groupby(told["farmer_id"]).sum(),
+        villages=drawn.dropna(subset=["village"]).groupby("farmer_id")["village"].first(),
+    )
+    found = relations_of(people, known, settings)
+    write_table(found, RELATIONS, out)
+    write_outcomes(_outcomes(everybody["farmer_id"].tolist(), found), outcomes)
+
+
+def _season(parcels: Path) -> Season:
+    columns = ["parcel_id", "farmer_id", "geometry"]
+    return Season(parcels.parent.parent.name, gpd.read_parquet(parcels, columns=columns))
+
+
+def guarantees_of(papers: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the verified guarantees in force: `farmer_id`, for whom, and `guarantor_id`."""
+    pairs = [
+        (one.farmer, one.guarantor)
+        for found in farmer_papers(papers).values()
+        for one in found.guarantees
+    ]
+    return pd.DataFrame(pairs, columns=["farmer_id", "guarantor_id"], dtype="str")
+
+
+def together_of(papers: pd.DataFrame | None) -> tuple[frozenset[str], ...]:
+    """Return the groups of farmers who sign one joint application."""
+    groups: dict[str, set[str]] = defaultdict(set)
+    if papers is not None and not papers.empty:
+        joint = papers[papers["verified"] & (papers["kind"] == "joint_application")]
+        for paper, farmer in zip(joint["document_id"], joint["farmer_id"], strict=True):
+            groups[str(paper)].add(str(farmer))
+    return tuple(frozenset(group) for _, group in sorted(groups.items()))
+
+
+def _outcomes(farmers: list[str], found: pd.DataFrame) -> list[Outcome]:
+    asks = found[found["effect"] == "review"]
+    codes = asks.groupby("farmer_id")["code"].agg("+".join).to_dict()
+    return [
+        Outcome(STAGE, "", farmer, "related", detail(codes=codes[farmer]))
+        if farmer in codes
+        else Outcome(STAGE, "", farmer, OK)
+        for farmer in farmers
+    ]
