@@ -150,7 +150,7 @@ def simulated(name: str, folder: Path) -> dict[str, Any]:
     season = Season(start=span.start, end=span.end, as_of=span.end)
     scenes = SceneSettings(mask=MaskSettings())
     catalog = place / "stac" / "catalog.json"
-    drawn = gpd.read_file(place / "2023" / "parcels.geojson")
+    drawn = gpd.read_file(place / "parcels_2023.gpkg")
     truth = read_table(place / "truth" / "2023.parquet").set_index("parcel_id")
     honest = truth[(truth["land_use"] == "cropland") & ~truth["overdrawn"] & ~truth["same_parcel"]]
     drawn = drawn[drawn["parcel_id"].isin(honest.index)].reset_index(drop=True)
