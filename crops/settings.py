@@ -173,6 +173,9 @@ class ClassifySettings(Section):
     """... and from this many labels ..."""
     network_steps_many: int = Field(250, ge=1)
     """... this many."""
+    network_pretrain_steps: int = Field(0, ge=0)
+    """Steps of masked pre-training on the county's unlabelled series, tried beside a start from
+    chance and kept where held-out folds gain; 0 does not try it (it doubles the time to train)."""
     population: int = Field(6000, ge=0)
     """Unlabelled parcels of the county, drawn evenly, that class shares and the refusal of other
     land are learnt from."""

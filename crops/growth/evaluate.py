@@ -93,7 +93,10 @@ def watch(
         UserError: The file cannot be read.
     """
     batches = tuple(
-        (batch.parcel_ids, measure(clear_points(batch), clear_dates.min_dates, settings))
+        (
+            batch.parcel_ids,
+            measure(clear_points(batch, clear_dates.max_haze), clear_dates.min_dates, settings),
+        )
         for batch in iter_clear(observations, season, clear_dates.min_valid_fraction, frozenset())
     )
     return Watched(season, settings, batches)
