@@ -159,6 +159,7 @@ def simulated(name: str, folder: Path) -> dict[str, Any]:
     run_scenes(
         catalog=catalog, parcels=folder / "parcels.parquet", season=season, scenes=scenes,
         out=folder / "scenes.parquet", outcomes=folder / "scenes_outcomes.parquet",
+        simulated=True,
     )  # fmt: skip
     run_observe(
         scenes=folder / "scenes.parquet", parcels=folder / "parcels.parquet", grid=GridSettings(),
