@@ -173,6 +173,9 @@ class ClassifySettings(Section):
     """... and from this many labels ..."""
     network_steps_many: int = Field(250, ge=1)
     """... this many."""
+    network_pretrain_steps: int = Field(0, ge=0)
+    """Steps of masked pre-training on the county's unlabelled series, tried beside a start from
+    chance and kept where held-out folds gain; 0 does not try it (it doubles the time to train)."""
     population: int = Field(6000, ge=0)
     """Unlabelled parcels of the county, drawn evenly, that class shares and the refusal of other
     land are learnt from."""
@@ -276,6 +279,25 @@ class HazardSettings(Section):
     heat_loss_per_degree_day: float = Field(0.01, gt=0, le=1)
     """Yield share that a degree-day of harmful heat costs (Lobell et al. 2011: 1 % per degree day
     above 30 C for maize with enough water)."""
+    dry_wind_loss: float = Field(0.02, ge=0, le=1)
+    """Yield share that a day of dry hot wind costs a small grain that fills (expert setting) ..."""
+    heavy_dry_wind_loss: float = Field(0.04, ge=0, le=1)
+    """... and a heavy day."""
+    growth_weight: float = Field(0.4, ge=0)
+    """Weight of an unmet or hot day before flowering (FAO-33 table 24, maize by stage) ..."""
+    flowering_weight: float = Field(1.5, ge=0)
+    """... within `flowering_days` of the canopy's peak ..."""
+    filling_weight: float = Field(0.5, ge=0)
+    """... while grain fills ..."""
+    ripening_weight: float = Field(0.2, ge=0)
+    """... and while it ripens; all the same where the curve shows no whole season."""
+    flowering_days: int = Field(15, ge=0)
+    """Days on each side of the peak that count as flowering."""
+    ripening_share: float = Field(0.25, ge=0, le=1)
+    """Last share of the time from the peak to the end of season in which a crop ripens."""
+    climate_years: int = Field(10, ge=4)
+    """Earlier seasons of weather from which a place's usual season is known: then drought counts
+    beyond it, and the SPEI is given."""
     min_days: int = Field(30, ge=1)
     """Fewer weather days inside the growing season make no index."""
 

@@ -17,6 +17,7 @@ from fieldline.workflows import exits
 from fieldline.workflows.cli_access import accounts_app, clients_app, serve, work
 from fieldline.workflows.cli_crops import crops_app
 from fieldline.workflows.cli_fields import fields_app
+from fieldline.workflows.cli_growth import growth_app
 from fieldline.workflows.cli_lines import line_app
 from fieldline.workflows.cli_risk import risk_app
 from fieldline.workflows.cli_yields import yields_app
@@ -45,6 +46,7 @@ app.add_typer(risk_app, name="risk")
 app.add_typer(line_app, name="line")
 app.add_typer(crops_app, name="crops")
 app.add_typer(fields_app, name="fields")
+app.add_typer(growth_app, name="growth")
 app.add_typer(yields_app, name="yields")
 app.add_typer(offers_app, name="offers")
 app.add_typer(review_app, name="review")
@@ -118,6 +120,22 @@ def plan(
     from fieldline.workflows.imagery_plan import plan_imagery
 
     raise typer.Exit(plan_imagery(config or [], county, season, as_json=as_json))
+
+
+@app.command()
+def status(
+    county: Annotated[list[str] | None, typer.Option(help="County id; may be given again.")] = None,
+    season: Annotated[list[str] | None, typer.Option(help="Season; may be given again.")] = None,
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where every county stands: done, running, failed and why, waiting, what to type next.
+
+    Example: fieldline status --config province.yaml
+    """
+    from fieldline.workflows.status import tell
+
+    raise typer.Exit(tell(config or [], county or [], season or [], as_json=as_json))
 
 
 @app.command()

@@ -46,7 +46,7 @@ def _settings(config: list[Path] | None) -> ClassifySettings:
 def _points(
     file: Path, layout: str, fields: Path | None, codes: str, bands: str, label: str,
     settings: ClassifySettings, grid: Mapping[str, Any] | None = None, starts: str = "",
-    radar: bool = False,
+    radar: bool = False, survey: Path | None = None,
 ) -> Points:  # fmt: skip
     from fieldline.crops.recognise.label_tables import LabelledSeries
     from fieldline.crops.recognise.points import BANDS, read_points, read_polygons
@@ -57,7 +57,7 @@ def _points(
         names = tuple(name.strip() for name in bands.split(",")) if bands else BANDS
         return read_points(file, names, label)
     own = {"worldcereal": "codes_worldcereal.csv", "bavaria_halfmonth": "codes_bavaria_iacs.csv"}
-    source = LabelledSeries(file, layout, fields, codes or own.get(layout))
+    source = LabelledSeries(file, layout, fields, codes or own.get(layout), survey=survey)
     return read_polygons(source, settings.step_days, grid, starts, radar=radar)
 
 
@@ -79,6 +79,9 @@ def crops_evaluate(
     radar: Annotated[
         bool, typer.Option("--radar", help="Use the table's radar (VV, VH in decibels) too.")
     ] = False,
+    survey: Annotated[
+        Path | None, typer.Option(help="Survey that names the crops, for --layout observations.")
+    ] = None,
     layout: Layout = "long",
     fields: Fields = None,
     codes: Codes = "",
@@ -92,13 +95,16 @@ def crops_evaluate(
     Example: fieldline crops evaluate points.npz --protocol per-class:300 --seeds 3 --json out.json
     """
     from fieldline.crops.model_card import write_card
-    from fieldline.crops.recognise.evaluate import Protocol, evaluate
+    from fieldline.crops.recognise.evaluate import evaluate
+    from fieldline.crops.recognise.protocols import Protocol
 
     if not file.is_file():
         raise UserError(f"{file} does not exist", "check the path")
     asked = Protocol.of(protocol, holdout)
     settings = _settings(config)
-    points = _points(file, layout, fields, codes, bands, label, settings, radar=radar)
+    points = _points(
+        file, layout, fields, codes, bands, label, settings, radar=radar, survey=survey
+    )
     found: dict[str, Any] = {"file": file.name, "sha256": file_hash(file), "radar": radar}
 
     def say(text: str) -> None:
@@ -110,9 +116,10 @@ def crops_evaluate(
 
         found["left_out"] = leave_classes_out(points, asked, settings, seeds=seeds)
     if dates:
-        from fieldline.crops.recognise.early import by_date
+        from fieldline.crops.recognise.early import by_date, certain_from
 
         found["by_date"] = by_date(points, asked, settings, seeds=seeds, dates=dates, say=say)
+        found["certain_from"] = certain_from(found["by_date"])
     if json_to is not None:
         write_card(found, json_to)
     _show(found)
@@ -145,8 +152,9 @@ def crops_train(
     import numpy as np
 
     from fieldline.crops.recognise.crop_card import model_story
-    from fieldline.crops.recognise.evaluate import training_of, with_rare_joined
+    from fieldline.crops.recognise.evaluate import training_of
     from fieldline.crops.recognise.model_folder import write_crop_model
+    from fieldline.crops.recognise.protocols import with_rare_joined
     from fieldline.crops.recognise.recogniser import fit_recogniser
 
     if view not in ("full", "shape"):
@@ -242,6 +250,8 @@ def _show(found: dict[str, Any]) -> None:
         shown = ", ".join(f"{key} {value:.4f}" for key, value in measured.items()
                           if value is not None)  # fmt: skip
         print(f"after {row['steps']:>3} steps            {shown}")
+    for name, step in found.get("certain_from", {}).items():
+        print(f"certain   {name} {'at no date' if step is None else f'after {step} steps'}")
     for name, row in found.get("left_out", {}).get("by_class", {}).items():
         shown = "  ".join(f"{key} {value:.4f}" for key, value in row.items())
         print(f"without {name:<18} {shown}")

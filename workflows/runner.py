@@ -38,6 +38,8 @@ from fieldline.workflows.stages import STAGE_NAMES
 from fieldline.workflows.summary import Summary, summarise
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
+LOCK = ".fieldline.lock"
+"""File of the results folder that a run holds locked."""
 _ENGINE_LOG = Path("logs/snakemake.log")
 _TAIL_LINES = 200
 _ENDING = "Terminating processes on user request"
@@ -163,7 +165,7 @@ def _exclusive(results: Path) -> Iterator[None]:
     """Hold the results folder; a second run is told to wait."""
     try:
         (results / _ENGINE_LOG).parent.mkdir(parents=True, exist_ok=True)
-        handle = (results / ".fieldline.lock").open("w")
+        handle = (results / LOCK).open("w")
     except OSError as error:
         raise UserError(
             f"the results folder {results} cannot be written ({error.strerror})",

@@ -300,9 +300,10 @@ STAGES: tuple[Stage, ...] = (
             "weather": Artifact("weather.parquet"),
             "weather_cells": Artifact("weather_cells.parquet"),
             "growth": Artifact("growth.parquet"), "crops": Artifact("crops.parquet"),
+            "earlier_weather": Artifact("weather.parquet", earlier=True),
         },
         makes={"out": "hazards.parquet"},
-        settings={"season": "season", "settings": "crops.hazards"},
+        settings={"seasons": "seasons", "settings": "crops.hazards"},
         stops=("intake", "observe", "grow"),
     ),
     Stage(
@@ -343,7 +344,7 @@ STAGES: tuple[Stage, ...] = (
             "earlier_crops": Artifact("crops.parquet", earlier=True),
         },
         makes={"out": "history.parquet"},
-        settings={"seasons": "seasons"},
+        settings={"seasons": "seasons", "settings": "crops.grow"},
         stops=("intake", "observe"),
     ),
     Stage(

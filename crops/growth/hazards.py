@@ -1,30 +1,41 @@
 """The hazards stage: what the weather did to each parcel inside its own growing season.
 
 Owns `hazards.parquet`. Every index is one scale: the share of the crop that such weather usually
-costs, 0 while it is what any year costs and 100 where the crop is lost. The same dry fortnight is
-nothing to a fallow field and little to an irrigated one, so only days between the parcel's own
-start and end of season count, and usual irrigation is given before a day counts as dry. Before the
-season is over, what has not come up has not been harmed.
+costs, 0 while it is what any year costs and 100 where the crop is lost. Only days between the
+parcel's own start and end of season count. **What is not known is null and never 0**: an index is
+given where every day of its inputs is known, so that leaving weather out lowers none.
 
-Source: FAO-33 (Doorenbos & Kassam 1979) yield response to water; FAO-56 (Allen et al. 1998)
-depletion fractions; AquaCrop reference manual (Raes et al. 2018) temperatures; China's statistics
-of natural disasters count a crop as affected from 10 % loss and as lost from 80 %.
+Source: China's statistics of natural disasters count a crop as affected from 10 % loss and as lost
+from 80 %; those of the indices stand in `water` and `stress`.
 """
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fieldline.crops.growth.heading import heads
+from fieldline.crops.growth.stress import (
+    dry_wind_index,
+    frost_index,
+    growing_degree_days,
+    heat_index,
+    longest_run,
+)
+from fieldline.crops.growth.thresholds import CellWeather, Thresholds, known, thresholds
+from fieldline.crops.growth.water import (
+    drought_index,
+    flood_index,
+    spei,
+    stage_weights,
+    water_year,
+)
 from fieldline.crops.schemas import HAZARDS
 from fieldline.crops.series import Floats, stopped_parcels
 from fieldline.crops.settings import HazardSettings
@@ -33,152 +44,28 @@ from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import read_table, write_table
 
 STAGE = "hazards"
-_INDICES = ("drought", "flood", "frost", "heat")
+_JOINT = ("drought", "flood", "frost", "heat")
+_INPUTS = {"tmin": "tmin_c", "tmax": "tmax_c", "rain": "precip_mm", "et0": "et0_mm",
+           "wind": "wind_m_s"}  # fmt: skip
+_NEEDED = {"drought": ("rain", "et0"), "flood": ("rain", "et0"), "frost": ("tmin",),
+           "heat": ("tmin", "tmax"), "dry_wind": ("tmin", "tmax", "wind")}  # fmt: skip
 _NO_HARM: dict[str, Any] = {
-    "gdd": 0.0, "dry_spell_days": 0, "wet_spell_days": 0, "hazard_index": 0.0,
-    **dict.fromkeys(_INDICES, 0.0),
+    "gdd": 0.0, "dry_spell_days": 0, "wet_spell_days": 0, "hazard_index": 0.0, "dry_wind": 0.0,
+    "waterlogged_days": 0, "unknown_days": 0, **dict.fromkeys(_JOINT, 0.0),
 }  # fmt: skip
 """Land on which nothing has come up: the weather so far met no crop."""
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """One row of `data/hazard_thresholds.csv`."""
+def joint_index(parts: Sequence[float | None]) -> float | None:
+    """Combine indices as independent losses: 100 x (1 - product of (1 - index / 100)).
 
-    base_c: float
-    """Temperature below which the crop does not develop."""
-    upper_c: float
-    """Temperature above which it develops no faster."""
-    heat_c: float
-    """Daily maximum from which heat does harm."""
-    frost_c: float
-    """Daily minimum from which frost does harm."""
-    frost_lead_days: float
-    """Days before the curve's peak from which frost does harm: a winter cereal stands hard frost
-    until its stem grows; a number longer than any season means always."""
-    depletion_p: float
-    """Share of available soil water that may be used before stress."""
-    yield_response: float
-    """Relative yield loss per relative loss of evapotranspiration (Ky of FAO-33)."""
-    irrigation_mm: float
-    """Water that irrigation usually gives the crop in a season where there is irrigation."""
-    ponding_mm: float
-    """Standing water that the crop tolerates."""
-    wet_days: float
-    """Waterlogged days of a season that cost the whole crop (expert setting)."""
-
-
-@dataclass(frozen=True)
-class CellWeather:
-    """Daily weather of one cell from the season's start, one value per day."""
-
-    tmin: Floats
-    tmax: Floats
-    rain: Floats
-    et0: Floats
-
-
-@cache
-def thresholds() -> dict[str, Thresholds]:
-    """Return hazard thresholds by crop; `default` serves crops without a row."""
-    with (files("fieldline") / "data" / "hazard_thresholds.csv").open(encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    names = Thresholds.__dataclass_fields__
-    return {row["crop"]: Thresholds(**{n: float(row[n]) for n in names}) for row in rows}
-
-
-def growing_degree_days(weather: CellWeather, limits: Thresholds) -> float:
-    """Sum daily means above the base, with both extremes held within base and upper limit.
-
-    Source: McMaster & Wilhelm (1997) method 2; AquaCrop's growing degree day method 2.
+    Returns:
+        None where one of them is not known.
     """
-    high = np.clip(weather.tmax, limits.base_c, limits.upper_c)
-    low = np.clip(weather.tmin, limits.base_c, limits.upper_c)
-    return float(((high + low) / 2 - limits.base_c).sum())
-
-
-def longest_run(true: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
-    """Return the length of the longest run of true days."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], true.astype(np.int8), [0]))))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
-
-
-@dataclass(frozen=True)
-class WaterYear:
-    """What the soil did in one growing season."""
-
-    deficit: float
-    """Share of the crop's water demand that was not met (1 - ETa / ETm)."""
-    wet_days: int
-    """Days that ended with more water than the crop tolerates, beyond the first of each spell."""
-
-
-def water_year(weather: CellWeather, limits: Thresholds, settings: HazardSettings) -> WaterYear:
-    """Keep the books of a bucket of soil water, day by day.
-
-    The bucket of `soil_water_mm` starts full, gains rain and loses crop water use: the crop
-    coefficient x reference evapotranspiration, less under the readily available water (FAO-56
-    eq. 84).
-    Irrigation fills it in doses while the season's allowance lasts. What does not fit in stands on
-    the field and leaves at `drainage_mm` a day.
-    """
-    capacity = settings.soil_water_mm
-    free = (1.0 - limits.depletion_p) * capacity
-    allowance = limits.irrigation_mm * settings.irrigation_share
-    left, standing, met, wet, wet_days = capacity, 0.0, 0.0, 0, 0
-    for rain, et0 in zip(weather.rain, weather.et0, strict=True):
-        if left < free and allowance > 0:
-            dose = min(settings.irrigation_dose_mm, allowance, capacity - left)
-            left, allowance = left + dose, allowance - dose
-        use = settings.crop_coefficient * et0 * min(left / free, 1.0)
-        met += use
-        left += rain - use
-        standing = max(0.0, standing + max(0.0, left - capacity) - settings.drainage_mm)
-        left = min(max(left, 0.0), capacity)
-        wet = wet + 1 if standing > limits.ponding_mm else 0
-        wet_days += wet > settings.aeration_lag_days
-    demand = settings.crop_coefficient * float(weather.et0.sum())
-    return WaterYear(1.0 - met / demand if demand > 0 else 0.0, wet_days)
-
-
-def loss_index(loss: float, settings: HazardSettings) -> float:
-    """Turn a loss share into an index: 0 up to an ordinary year's loss, 100 for a lost crop.
-
-    Args:
-        loss: Share of the yield that such weather costs, 0 to 1.
-        settings: `ordinary_loss` and `failure_loss`.
-    """
-    span = settings.failure_loss - settings.ordinary_loss
-    return float(np.clip(100.0 * (loss - settings.ordinary_loss) / span, 0.0, 100.0))
-
-
-def drought_index(water: WaterYear, limits: Thresholds, settings: HazardSettings) -> float:
-    """Index of the loss Ky x (1 - ETa / ETm).
-
-    Source: FAO-33, equation 1.
-    """
-    return loss_index(limits.yield_response * water.deficit, settings)
-
-
-def flood_index(water: WaterYear, limits: Thresholds, settings: HazardSettings) -> float:
-    """Index of waterlogged days; `wet_days` of them cost the crop."""
-    return loss_index(settings.failure_loss * water.wet_days / limits.wet_days, settings)
-
-
-def degree_index(excess: Floats, loss_per_degree_day: float, settings: HazardSettings) -> float:
-    """Index of degree-days of harm.
-
-    Args:
-        excess: Degrees beyond the threshold by day; negative ones do no harm.
-        loss_per_degree_day: Yield share that one degree-day costs.
-        settings: Scale of the index.
-    """
-    return loss_index(loss_per_degree_day * float(np.maximum(excess, 0.0).sum()), settings)
-
-
-def joint_index(parts: Sequence[float]) -> float:
-    """Combine indices as independent losses: 100 x (1 - product of (1 - index / 100))."""
-    return float(100.0 * (1.0 - np.prod([1.0 - part / 100.0 for part in parts])))
+    sure = [part for part in parts if part is not None]
+    if len(sure) < len(parts):
+        return None
+    return float(100.0 * (1.0 - np.prod([1.0 - part / 100.0 for part in sure])))
 
 
 def run_hazards(
@@ -187,10 +74,11 @@ def run_hazards(
     weather_cells: Path,
     growth: Path,
     crops: Path,
-    season: Season,
+    seasons: Sequence[Season],
     settings: HazardSettings,
     out: Path,
     outcomes: Path,
+    earlier_weather: Sequence[Path] = (),
     previous: Sequence[Path] = (),
 ) -> None:
     """Write `hazards.parquet` and the stage's outcomes.
@@ -198,128 +86,270 @@ def run_hazards(
     Args:
         weather: `weather.parquet`, daily by cell.
         weather_cells: `weather_cells.parquet`, cell of each parcel.
-        growth: `growth.parquet`; its start and end bound the days that count, its peak the frosts.
+        growth: `growth.parquet`; its start and end bound the days that count, its peak the stages.
         crops: `crops.parquet`; its crop chooses the thresholds.
-        season: Season; nothing after its as-of date is read.
+        seasons: Seasons, oldest first; the last one is judged, and nothing after its as-of date is
+            read.
         settings: Settings of the stage.
         out: Where the hazards go.
         outcomes: Where outcomes go.
+        earlier_weather: `weather.parquet` of every earlier season, oldest first.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
-    cells = _cells(weather, season, settings)
-    table = read_table(growth, ["parcel_id", "sos", "pos", "eos"])
+    season = seasons[-1]
+    past = [_cells(path, then) for path, then in zip(earlier_weather, seasons[:-1], strict=True)]
+    place = Place(season, settings, _cells(weather, season), past)
+    columns = ["parcel_id", "sos", "pos", "eos", "curve_start", "cycles"]
+    table = read_table(growth, columns)
     table = table[~table["parcel_id"].isin(stopped_parcels(previous))]
     table = table.merge(read_table(weather_cells, ["parcel_id", "cell_id"]), how="left")
     table = table.merge(read_table(crops, ["parcel_id", "crop"]), how="left")
-    rows, results = [], []
-    for record in table.to_dict("records"):
-        row, outcome = _parcel(record, cells, season, settings)
-        rows.append(row)
-        results.append(outcome)
-    write_table(pd.DataFrame(rows, columns=HAZARDS.names), HAZARDS, out)
-    write_outcomes(results, outcomes)
+    judged = [_parcel(record, place) for record in table.to_dict("records")]
+    write_table(pd.DataFrame([row for row, _ in judged], columns=HAZARDS.names), HAZARDS, out)
+    write_outcomes([outcome for _, outcome in judged], outcomes)
 
 
-def _cells(path: Path, season: Season, settings: HazardSettings) -> dict[str, pd.DataFrame]:
-    columns = ["cell_id", "date", "tmin_c", "tmax_c", "precip_mm", "et0_mm"]
-    frame = read_table(path, columns)
-    known = (frame["date"] >= season.start) & (frame["date"] <= min(season.end, season.as_of))
-    parts = frame[known].sort_values(["cell_id", "date"]).groupby("cell_id")
-    return {str(name): _with_warmth(part.set_index("date"), settings) for name, part in parts}
+@dataclass(frozen=True)
+class Place:
+    """The weather of a county, and how it is judged."""
+
+    season: Season
+    settings: HazardSettings
+    cells: Mapping[str, pd.DataFrame]
+    """Every day from the season's start to its end or as-of date, by cell; NaN where unknown."""
+    past: Sequence[Mapping[str, pd.DataFrame]]
+    """The same of earlier seasons."""
 
 
-def _with_warmth(days: pd.DataFrame, settings: HazardSettings) -> pd.DataFrame:
-    """Add the mean temperature of the last days: what a plant has hardened to."""
-    mean = (days["tmin_c"] + days["tmax_c"]) / 2
-    return days.assign(warmth_c=mean.rolling(settings.hardening_days, min_periods=1).mean())
+def _cells(path: Path, season: Season) -> dict[str, pd.DataFrame]:
+    frame = read_table(path, ["cell_id", "date", *_INPUTS.values()])
+    frame["date"] = pd.to_datetime(frame["date"])
+    days = pd.date_range(season.start, min(season.end, season.as_of))
+    parts = frame.set_index("date").groupby("cell_id")
+    return {
+        str(name): part[list(_INPUTS.values())].astype(float).reindex(days) for name, part in parts
+    }
 
 
-def _window(record: dict[Any, Any], season: Season) -> tuple[dt.date, dt.date, bool]:
-    start, end = record["sos"], record["eos"]
-    seen = isinstance(start, dt.date) or isinstance(end, dt.date)
-    first = start if isinstance(start, dt.date) else season.start
-    last = end if isinstance(end, dt.date) else min(season.end, season.as_of)
-    return first, last, seen
+@dataclass(frozen=True)
+class Window:
+    """The days of the season in which a parcel's crop met the weather."""
+
+    first: dt.date
+    last: dt.date
+    peak: dt.date | None
+    end: dt.date | None
+    """End of the crop's season; None while it stands or was not seen."""
+    grown: bool
+    """Whether a growing season was seen at all."""
 
 
-def _parcel(
-    record: dict[Any, Any],
-    cells: dict[str, pd.DataFrame],
-    season: Season,
-    settings: HazardSettings,
-) -> tuple[dict[str, Any], Outcome]:
-    parcel_id = record["parcel_id"]
-    empty: dict[str, Any] = dict.fromkeys(HAZARDS.names) | {"parcel_id": parcel_id}
-    frame = cells.get(str(record["cell_id"]))
-    first, last, seen = _window(record, season)
-    crop = record["crop"] if isinstance(record["crop"], str) else None
-    waiting = not seen and crop is None and season.as_of < season.end
-    days = frame.loc[(frame.index >= first) & (frame.index <= last)] if frame is not None else None
-    count = 0 if days is None else len(days)
-    if days is None or count < settings.min_days:
-        numbers = detail(days=count, needed=settings.min_days)
-        return empty, Outcome(STAGE, parcel_id, "", "no_weather_index", numbers)
-    if waiting:
-        return {"parcel_id": parcel_id} | _NO_HARM, Outcome(STAGE, parcel_id, "", "not_yet_grown")
-    limits = thresholds().get(crop or "default", thresholds()["default"])
-    code = "ok" if seen else "no_growing_season"
-    peak = record["pos"]
-    if isinstance(peak, dt.date) and not isinstance(record["eos"], dt.date):
-        # Before the canopy has gone down again the highest day so far need not be the peak.
-        peak = peak if season.as_of >= season.end else season.end
-    row = {"parcel_id": parcel_id} | indices(
-        _weather(days), limits, settings, tender=_tender(days, peak, limits, settings)
+def _window(record: Mapping[Any, Any], place: Place, days: pd.DataFrame) -> Window:
+    """Return the window of a parcel.
+
+    Weather that is a few days behind ends the window of a season that is still running.
+    """
+    season = place.season
+    start, peak, end, seen = (
+        day if isinstance(day, dt.date) else None
+        for day in (record["sos"], record["pos"], record["eos"], record["curve_start"])
     )
-    return row, Outcome(STAGE, parcel_id, "", code, detail(days=count))
+    grown = record["cycles"] > 0
+    last = end or min(season.end, season.as_of)
+    measured = days.dropna(how="all").index
+    if end is None and season.as_of < season.end and len(measured):
+        last = min(last, measured[-1].date())
+    return Window(start or (seen if grown and seen else season.start), last, peak, end, grown)
+
+
+def _parcel(record: Mapping[Any, Any], place: Place) -> tuple[dict[str, Any], Outcome]:
+    parcel_id = record["parcel_id"]
+    empty: dict[str, Any] = dict.fromkeys(HAZARDS.names) | {
+        "parcel_id": parcel_id, "unknown_days": 0,
+    }  # fmt: skip
+    frame = place.cells.get(str(record["cell_id"]))
+    if frame is None:
+        numbers = detail(days=0, needed=place.settings.min_days)
+        return empty, Outcome(STAGE, parcel_id, "", "no_weather_index", numbers)
+    window = _window(record, place, frame)
+    days = frame.loc[pd.Timestamp(window.first) : pd.Timestamp(window.last)]
+    measured = int(days.notna().any(axis=1).sum())
+    if measured < place.settings.min_days:
+        numbers = detail(days=measured, needed=place.settings.min_days)
+        return empty, Outcome(STAGE, parcel_id, "", "no_weather_index", numbers)
+    crop = record["crop"] if isinstance(record["crop"], str) else None
+    if not window.grown and crop is None and place.season.as_of < place.season.end:
+        waiting = empty | _NO_HARM
+        return waiting, Outcome(STAGE, parcel_id, "", "not_yet_grown")
+    row = {"parcel_id": parcel_id} | _judged(frame, days, crop, window, place, record["cell_id"])
+    return row, _outcome(row, days, window)
+
+
+def _outcome(row: Mapping[str, Any], days: pd.DataFrame, window: Window) -> Outcome:
+    unknown = [name for name in (*_JOINT, "dry_wind") if row[name] is None]
+    numbers: dict[str, Any] = {"days": len(days)}
+    code = "ok" if window.grown else "no_growing_season"
+    if set(unknown) & set(_JOINT):
+        code = "hazard_unknown"
+        missing = {name for index in unknown for name in _NEEDED[index]}
+        lacking = [
+            f"{_INPUTS[n]}:{int(days[_INPUTS[n]].isna().sum())}"
+            for n in _INPUTS if n in missing and days[_INPUTS[n]].isna().any()
+        ]  # fmt: skip
+        numbers |= {"unknown": ",".join(unknown), "missing": ",".join(lacking) or "warmth"}
+    return Outcome(STAGE, str(row["parcel_id"]), "", code, detail(**numbers))
+
+
+def _judged(
+    frame: pd.DataFrame,
+    days: pd.DataFrame,
+    crop: str | None,
+    window: Window,
+    place: Place,
+    cell_id: str,
+) -> dict[str, Any]:
+    settings = place.settings
+    limits = thresholds().get(crop or "default", thresholds()["default"])
+    weather = _weather(days)
+    stage = _stage(window, len(days), settings)
+    earlier = _earlier(window, place, cell_id)
+    return indices(
+        weather, limits, settings, Stages(
+            stage,
+            _tender(frame, days, window, limits, place),
+            _filling(crop, window, days),
+        ), earlier,
+    )  # fmt: skip
+
+
+def _stage(window: Window, length: int, settings: HazardSettings) -> Floats:
+    if window.peak is None or window.end is None:
+        return stage_weights(length, None, None, settings)
+    peak, end = (window.peak - window.first).days, (window.end - window.first).days
+    return stage_weights(length, peak, end, settings)
 
 
 def _tender(
-    days: pd.DataFrame, peak: object, limits: Thresholds, settings: HazardSettings
-) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return the days on which frost does harm: warm weather before, and not long before the peak.
+    frame: pd.DataFrame, days: pd.DataFrame, window: Window, limits: Thresholds, place: Place
+) -> Floats:
+    """Return on which days frost does harm: warm weather before, and not long before the peak.
 
-    Where the peak was not seen, warmth alone tells.
+    Where the peak was not seen, warmth alone tells; before it was passed it may still be far.
     """
-    warm = (days["warmth_c"] >= settings.dehardened_c).to_numpy(np.bool_)
-    if not isinstance(peak, dt.date):
-        return warm
-    near = [(peak - day).days <= limits.frost_lead_days for day in days.index]
-    return warm & np.asarray(near, dtype=np.bool_)
+    settings, season = place.settings, place.season
+    mean = (frame["tmin_c"] + frame["tmax_c"]) / 2
+    span = settings.hardening_days
+    # The record's first days have fewer days before them, and no hole for it.
+    complete = mean.notna().rolling(span, min_periods=1).sum()
+    expected = np.minimum(np.arange(1, len(mean) + 1), span)
+    warmth = mean.rolling(span, min_periods=1).mean()[complete.to_numpy() == expected]
+    warm = warmth.reindex(days.index).to_numpy(dtype=float)
+    tender = np.where(np.isnan(warm), np.nan, warm >= settings.dehardened_c)
+    peak = window.peak
+    if peak is None and window.grown and window.end is None and season.as_of < season.end:
+        peak = season.end
+    if peak is not None:
+        near = pd.Timestamp(peak) - pd.Timedelta(days=limits.frost_lead_days)
+        tender[np.asarray(days.index < near)] = 0.0
+    return np.asarray(tender, dtype=float)
+
+
+def _filling(crop: str | None, window: Window, days: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Return the days on which a small grain fills: from its peak on."""
+    small_grain = bool(heads(np.array([crop], dtype=object))[0])
+    if not small_grain or window.peak is None:
+        return np.zeros(len(days), dtype=bool)
+    return np.asarray(days.index >= pd.Timestamp(window.peak))
 
 
 def _weather(days: pd.DataFrame) -> CellWeather:
-    values = {name: days[name].to_numpy(np.float64) for name in days.columns if name != "cell_id"}
-    et0 = np.where(np.isfinite(values["et0_mm"]), values["et0_mm"], np.nanmean(values["et0_mm"]))
-    return CellWeather(values["tmin_c"], values["tmax_c"], values["precip_mm"], np.nan_to_num(et0))
+    return CellWeather(**{name: days[column].to_numpy() for name, column in _INPUTS.items()})
+
+
+def _earlier(window: Window, place: Place, cell_id: str) -> list[CellWeather]:
+    """Return the weather of the same days in earlier seasons that knew all of them."""
+    found = []
+    for cells in place.past:
+        frame = cells.get(str(cell_id))
+        if frame is None or not len(frame):
+            continue
+        shift = frame.index[0] - pd.Timestamp(place.season.start)
+        first, last = (pd.Timestamp(day) + shift for day in (window.first, window.last))
+        weather = _weather(frame.loc[first:last])
+        whole = len(weather.rain) == (window.last - window.first).days + 1
+        if whole and known(weather.rain, weather.et0):
+            found.append(weather)
+    return found
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What a day means to the crop, one value per day of the growing season."""
+
+    weight: Floats
+    """How much an unmet or hot day weighs."""
+    tender: Floats
+    """1 where frost does harm, 0 where it does not, NaN where nobody knows."""
+    filling: np.ndarray[Any, np.dtype[np.bool_]]
+    """Whether a small grain fills."""
 
 
 def indices(
     weather: CellWeather,
     limits: Thresholds,
     settings: HazardSettings,
-    tender: np.ndarray[Any, np.dtype[np.bool_]],
-) -> dict[str, float | int]:
+    stages: Stages,
+    earlier: Sequence[CellWeather] = (),
+) -> dict[str, float | int | None]:
     """Return degree days, spells and the 0-100 indices of one growing season.
 
     Args:
         weather: Days of the growing season.
         limits: Thresholds of the crop.
         settings: Scale and soil.
-        tender: Days on which frost does harm, shape (days,).
+        stages: What each day means to the crop.
+        earlier: The same days of earlier seasons; fewer than `climate_years` say nothing.
+
+    Returns:
+        Columns of `HAZARDS` without the parcel; None where an input of a day is not known.
     """
+    water = water_year(weather, limits, settings, stages.weight)
+    past = list(earlier) if len(earlier) >= settings.climate_years else []
+    usual = _usual(past, limits, settings, stages.weight)
     dry = weather.rain < settings.dry_day_mm
-    water = water_year(weather, limits, settings)
-    cold, hot = limits.frost_c - weather.tmin[tender], weather.tmax - limits.heat_c
+    rain = known(weather.rain)
     parts = {
-        "drought": drought_index(water, limits, settings),
-        "flood": flood_index(water, limits, settings),
-        "frost": degree_index(cold, settings.frost_loss_per_degree_day, settings),
-        "heat": degree_index(hot, settings.heat_loss_per_degree_day, settings),
+        "drought": None if water is None else drought_index(water, usual or 0.0, limits, settings),
+        "flood": None if water is None else flood_index(water, limits, settings),
+        "frost": frost_index(weather, limits, settings, stages.tender),
+        "heat": heat_index(weather, limits, settings, stages.weight),
     }
+    inputs = np.vstack([weather.tmin, weather.tmax, weather.rain, weather.et0])
     return {
         "gdd": growing_degree_days(weather, limits),
-        "dry_spell_days": longest_run(dry),
-        "wet_spell_days": longest_run(~dry),
+        "dry_spell_days": longest_run(dry) if rain else None,
+        "wet_spell_days": longest_run(~dry) if rain else None,
         **parts,
-        "hazard_index": joint_index([parts[name] for name in _INDICES]),
+        "hazard_index": joint_index([parts[name] for name in _JOINT]),
+        "dry_wind": dry_wind_index(weather, settings, stages.filling),
+        "water_deficit": None if water is None else float(np.clip(water.deficit, 0.0, 1.0)),
+        "usual_deficit": usual,
+        "spei": None if water is None else _spei(weather, past),
+        "waterlogged_days": None if water is None else water.wet_days,
+        "unknown_days": int(np.isnan(inputs).any(axis=0).sum()),
     }
+
+
+def _usual(
+    past: Sequence[CellWeather], limits: Thresholds, settings: HazardSettings, weight: Floats
+) -> float | None:
+    years = [water_year(year, limits, settings, weight) for year in past]
+    deficits = [year.deficit for year in years if year is not None]
+    return float(np.clip(np.median(deficits), 0.0, 1.0)) if deficits else None
+
+
+def _spei(weather: CellWeather, past: Sequence[CellWeather]) -> float | None:
+    years = np.array([float((year.rain - year.et0).sum()) for year in past])
+    if len(years) < 1 or np.ptp(years) == 0:
+        return None
+    return spei(float((weather.rain - weather.et0).sum()), years)

@@ -23,9 +23,12 @@ from fieldline.crops.series import Floats, fill_gaps
 
 Single = NDArray[np.float32]
 Labels = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 KIND = "crop_series"
-_KERNELS, _WIDTH, _BLOCKS, _NECK, _DROPOUT = (1, 3, 7, 13), 128, 3, 32, 0.3
-EMBEDDING = 2 * _WIDTH
+WIDTH = 128
+"""Channels of a step in the encoder."""
+_KERNELS, _BLOCKS, _NECK, _DROPOUT = (1, 3, 7, 13), 3, 32, 0.3
+EMBEDDING = 2 * WIDTH
 """Numbers of a series' embedding."""
 _BATCH, _RATE, _DECAY = 64, 2e-3, 1e-2
 _SHIFT, _SCALE, _DROP, _MIXUP = 1, 0.03, 0.1, 0.4
@@ -69,7 +72,7 @@ class TrainedNetwork:
         """
         import torch
 
-        module = _module(len(self.mean), self.classes, self.steps)
+        module = build(len(self.mean), self.classes, self.steps)
         load_weights(module, self.weights, "the series network")
         module.to(machine.device).eval()
         inputs = scaled(series, self.mean, self.spread)
@@ -93,6 +96,12 @@ def _numbers(tensor: Any) -> Floats:
     return np.asarray(tensor.float().cpu().numpy(), dtype=np.float64)
 
 
+def scale_of(series: Series) -> tuple[Single, Single]:
+    """Return mean and spread of each channel."""
+    mean = np.nanmean(series.values, axis=(0, 1)).astype(np.float32)
+    return mean, (np.nanstd(series.values, axis=(0, 1)) + 1e-6).astype(np.float32)
+
+
 def scaled(series: Series, mean: Single, spread: Single) -> Single:
     """Return inputs (parcels, channels and the seen mask, steps)."""
     values = (np.nan_to_num(series.values) - mean) / spread
@@ -100,9 +109,20 @@ def scaled(series: Series, mean: Single, spread: Single) -> Single:
     return np.ascontiguousarray(told.transpose(0, 2, 1), dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a network begins with instead of chance: weights learnt without labels."""
+
+    mean: Single
+    spread: Single
+    weights: Mapping[str, NDArray[Any]]
+    """Those of the encoder alone; the rest of the network begins anew."""
+
+
 def train(
-    series: Series, labels: Labels, classes: int, *, steps: int, seed: int, machine: Machine
-) -> TrainedNetwork:
+    series: Series, labels: Labels, classes: int, *, steps: int, seed: int, machine: Machine,
+    start: Start | None = None,
+) -> TrainedNetwork:  # fmt: skip
     """Train on labelled series.
 
     Args:
@@ -112,15 +132,18 @@ def train(
         steps: Optimiser steps.
         seed: Random seed.
         machine: Where to train.
+        start: Encoder to begin with; chance without one.
     """
     import torch
 
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    mean = series.values.mean(axis=(0, 1)).astype(np.float32)
-    spread = (series.values.std(axis=(0, 1)) + 1e-6).astype(np.float32)
+    mean, spread = scale_of(series) if start is None else (start.mean, start.spread)
     length = series.values.shape[1]
-    module = _module(len(mean), classes, length).to(machine.device).train()
+    module = build(len(mean), classes, length)
+    if start is not None:
+        load_weights(module, weights_of(module) | dict(start.weights), "the pre-trained network")
+    module.to(machine.device).train()
     optimiser = torch.optim.AdamW(module.parameters(), lr=_RATE, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     target = np.eye(classes, dtype=np.float32)[labels]
@@ -157,7 +180,7 @@ def disturbed(series: Series, random: np.random.Generator) -> Series:
     return Series(values * gain, kept)
 
 
-def _module(channels: int, classes: int, steps: int) -> Any:
+def build(channels: int, classes: int, steps: int) -> Any:
     """Build the network: torch is imported here alone, so its classes are made here."""
     import torch
     from torch import nn
@@ -167,12 +190,12 @@ def _module(channels: int, classes: int, steps: int) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            part = _WIDTH // len(_KERNELS)
-            self.neck = nn.Conv1d(_WIDTH, _NECK, 1)
+            part = WIDTH // len(_KERNELS)
+            self.neck = nn.Conv1d(WIDTH, _NECK, 1)
             self.parts = nn.ModuleList(
                 nn.Conv1d(_NECK, part, size, padding=size // 2) for size in _KERNELS
             )
-            self.norm = nn.BatchNorm1d(_WIDTH)
+            self.norm = nn.BatchNorm1d(WIDTH)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             neck = self.neck(x)
@@ -184,15 +207,19 @@ def _module(channels: int, classes: int, steps: int) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.first = nn.Conv1d(channels + 1, _WIDTH, 1)
-            self.place = nn.Parameter(torch.zeros(_WIDTH, steps))
+            self.first = nn.Conv1d(channels + 1, WIDTH, 1)
+            self.place = nn.Parameter(torch.zeros(WIDTH, steps))
             self.blocks = nn.Sequential(*(Inception() for _ in range(_BLOCKS)))
-            self.attention = nn.Conv1d(_WIDTH, 1, 1)
+            self.attention = nn.Conv1d(WIDTH, 1, 1)
             self.drop = nn.Dropout(_DROPOUT)
             self.last = nn.Linear(EMBEDDING, classes)
 
+        def encoded(self, x: torch.Tensor) -> torch.Tensor:
+            steps: torch.Tensor = self.blocks(self.first(x) + self.place)
+            return steps
+
         def embedding(self, x: torch.Tensor) -> torch.Tensor:
-            x = self.blocks(self.first(x) + self.place)
+            x = self.encoded(x)
             weight = torch.softmax(self.attention(x), dim=2)
             return torch.cat([(x * weight).sum(dim=2), x.amax(dim=2)], dim=1)
 

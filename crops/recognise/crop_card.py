@@ -129,7 +129,8 @@ def served_card(
 def _network_said(fitted: Fitted, settings: ClassifySettings) -> str:
     """Say whether the series network answers, and why not."""
     if fitted.model.networks is not None:
-        return f"{len(fitted.model.networks.members)} networks, one per fold"
+        begun = ", pre-trained on unlabelled series" if fitted.pretrained else ""
+        return f"{len(fitted.model.networks.members)} networks, one per fold{begun}"
     if NETWORK in fitted.unseen.members:
         return "trained and given no weight by the folds"
     return "off by settings" if settings.network == "never" else "torch is not installed"

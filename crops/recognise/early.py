@@ -1,25 +1,29 @@
 """Early season: what is already certain by a date.
 
 Owns the same evaluation on series that end at one date after another, as a lender has them before
-the harvest. Everything is learnt anew for each date: a model of the whole season cannot be asked in
-May.
+the harvest, and from which date on each class is told rightly. Everything is learnt anew for each
+date: a model of the whole season cannot be asked in May.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fieldline.crops.recognise.evaluate import OURS, Protocol, evaluate
+from fieldline.crops.recognise.evaluate import OURS, evaluate
 from fieldline.crops.recognise.features import POLARISATIONS
 from fieldline.crops.recognise.points import Points
+from fieldline.crops.recognise.protocols import Protocol
 from fieldline.crops.settings import ClassifySettings
 
 _FEWEST = 3
 """Steps from which a season is long enough to learn from."""
+TOLD, RIGHT = 0.5, 0.9
+"""A class is certain from the date on from which at least so much of it is told, and so much of
+what is told as it is right, at that date and every later one; assumptions."""
 
 
 def until(points: Points, step: int) -> Points:
@@ -73,8 +77,8 @@ def by_date(
 
     Returns:
         By date: steps known, day of the season where the grid tells, series with enough dates,
-        accuracy and macro-F1 with intervals, share told, accuracy when told, and size and coverage
-        of the prediction sets.
+        accuracy and macro-F1 with intervals, share told, accuracy when told, size and coverage of
+        the prediction sets, and `told_by_class`.
     """
     whole = points.cube.seen.shape[1]
     found = []
@@ -86,6 +90,24 @@ def by_date(
         found.append({
             "steps": step, "day": None if days is None else step * int(days),
             "series": len(early.labels), "accuracy": ours["accuracy"],
-            "macro_f1": ours["macro_f1"], **run["told"],
+            "macro_f1": ours["macro_f1"], **run["told"], "by_class": run["told_by_class"],
         })  # fmt: skip
+    return found
+
+
+def certain_from(rows: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
+    """Return from which step on each class is certain; None where it is not even at the end.
+
+    Args:
+        rows: What `by_date` returned.
+    """
+    found: dict[str, int | None] = {}
+    for name in rows[-1]["by_class"]:
+        since: int | None = None
+        for row in rows:
+            told = row["by_class"].get(name, {"told": 0.0, "right_when_told": None})
+            right = told["right_when_told"]
+            sure = told["told"] >= TOLD and right is not None and right >= RIGHT
+            since = (row["steps"] if since is None else since) if sure else None
+        found[name] = since
     return found

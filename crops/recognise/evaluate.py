@@ -1,16 +1,15 @@
 """Evaluation: the chain's own recogniser on series that it has not seen, beside plain tools.
 
-Owns the protocols (how many labels, which series are held out) and the scores with their intervals.
-It calls the function that the crops_train stage calls; the series held out stand for the county's
-unlabelled parcels, as they do there.
+Owns the scores with their intervals; which series are held out is `protocols.py`'s. It calls the
+function that the crops_train stage calls; the series held out stand for the county's unlabelled
+parcels, as they do there.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,124 +18,18 @@ from numpy.typing import NDArray
 from fieldline.crops.model_card import calibration_error, f1_scores, macro_f1
 from fieldline.crops.recognise.features import View
 from fieldline.crops.recognise.forest import Labels
-from fieldline.crops.recognise.labels import OTHER
 from fieldline.crops.recognise.peers import peers
-from fieldline.crops.recognise.places import Places, blocks
+from fieldline.crops.recognise.places import Places
 from fieldline.crops.recognise.points import Points
-from fieldline.crops.recognise.recogniser import Answers, Training, fit_recogniser, fold_numbers
+from fieldline.crops.recognise.protocols import Protocol, Split, splits, with_rare_joined
+from fieldline.crops.recognise.recogniser import Answers, Training, fit_recogniser
 from fieldline.crops.recognise.sets import BANDS, area_band
 from fieldline.crops.series import Floats
 from fieldline.crops.settings import ClassifySettings
-from fieldline.pipeline.records.errors import UserError
 
 _DRAWS = 200
 _INTERVAL = (2.5, 97.5)
-_PROTOCOL = re.compile(r"(per-class|blocks):(\d+)")
 OURS, PLAIN = "fieldline", "fieldline_by_label_shares"
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How series are held out."""
-
-    kind: str
-    """`per-class`: so many labels of each class are learnt, all other series are the test.
-    `blocks`: spatial blocks of so many metres are held out in folds."""
-    size: int
-    """Labels per class, or metres."""
-    holdout: str = ""
-    """`zone`: each zone is tested on labels of the others alone."""
-
-    @classmethod
-    def of(cls, text: str, holdout: str = "") -> Protocol:
-        """Read a protocol as the command line writes it.
-
-        Raises:
-            UserError: It is none.
-        """
-        match = _PROTOCOL.fullmatch(text)
-        if match is None or int(match[2]) < 2:
-            raise UserError(
-                f"protocol {text!r} is unknown", "give per-class:300 or blocks:1000 (metres)"
-            )
-        if holdout not in ("", "zone"):
-            raise UserError(f"holdout {holdout!r} is unknown", "give zone or leave it out")
-        return cls(match[1], int(match[2]), holdout)
-
-
-@dataclass(frozen=True)
-class Split:
-    """One division of the series into learnt and held out."""
-
-    name: str
-    seed: int
-    train: NDArray[np.int64]
-    test: NDArray[np.int64]
-
-
-def with_rare_joined(points: Points, least: int) -> Points:
-    """Return the points with classes of fewer series than this taken together as `other`."""
-    counts = np.bincount(points.labels, minlength=len(points.classes))
-    rare = {name: int(c) for name, c in zip(points.classes, counts, strict=True)
-            if c < least and name != OTHER}  # fmt: skip
-    if not rare:
-        return points
-    names = np.asarray([OTHER if name in rare else name for name in points.classes])
-    classes, labels = np.unique(names[points.labels], return_inverse=True)
-    if len(classes) < 2:
-        raise UserError(
-            f"no two classes have {least} series or more", "give more series, or a smaller protocol"
-        )
-    said = f"classes with fewer than {least} series are taken for {OTHER}: {rare}"
-    return replace(points, labels=labels.astype(np.int64), classes=tuple(map(str, classes)),
-                   remarks=(*points.remarks, said))  # fmt: skip
-
-
-def splits(points: Points, protocol: Protocol, seeds: int, folds: int) -> Iterator[Split]:
-    """Yield the divisions of a protocol.
-
-    Raises:
-        UserError: The file has no zones, or no places, or too few of them.
-    """
-    everyone = np.arange(len(points.labels))
-    if protocol.kind == "blocks":
-        yield from _block_splits(points, protocol.size, seeds, folds)
-        return
-    parts = [("", everyone, everyone)]
-    if protocol.holdout:
-        zones = np.unique(points.zone) if points.zone is not None else np.zeros(0, dtype=str)
-        if len(zones) < 2:
-            raise UserError("the file has no two zones", "leave --holdout out")
-        parts = [(f"zone {z}", everyone[points.zone != z], everyone[points.zone == z])
-                 for z in zones.tolist()]  # fmt: skip
-    for name, source, target in parts:
-        for seed in range(seeds):
-            train = _draw(points.labels, source, protocol.size, seed)
-            yield Split(name, seed, train, np.setdiff1d(target, train))
-
-
-def _draw(labels: Labels, rows: NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64]:
-    """Draw so many rows of each class; of a class with fewer than twice as many, half of it."""
-    random = np.random.default_rng(seed)
-    chosen = []
-    for at in np.unique(labels[rows]):
-        mine = rows[labels[rows] == at]
-        chosen.append(random.choice(mine, min(size, len(mine) // 2), replace=False))
-    return np.sort(np.concatenate(chosen))
-
-
-def _block_splits(points: Points, edge_m: int, seeds: int, folds: int) -> Iterator[Split]:
-    if not np.isfinite(points.lonlat).all():
-        raise UserError("not every series has a place", "give lon and lat, or --fields")
-    where = np.asarray(blocks(points.lonlat, float(edge_m)))
-    if len(np.unique(where)) < 2:
-        raise UserError(f"all series lie in one block of {edge_m} m", "give smaller blocks")
-    for seed in range(seeds):
-        settings = ClassifySettings(folds=folds, seed=seed)
-        fold = fold_numbers(points.labels, where.tolist(), settings)
-        for number in np.unique(fold):
-            train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            yield Split(f"fold {number}", seed, train, test)
 
 
 @dataclass(frozen=True)
@@ -265,6 +158,7 @@ def evaluate(
         "by_class": _by_class(draws, points.classes),
         "confusion": _confusion(draws, len(points.classes)),
         "told": told(done, settings),
+        "told_by_class": told_by_class(done, points.classes, settings),
         "by_area": dict(_by_area(done)),
         "splits": [_of_split(one) for one in done],
         "settings": settings.model_dump(mode="json"),
@@ -360,14 +254,40 @@ def _by_area(done: list[Scored]) -> Iterator[tuple[str, dict[str, float | int]]]
         yield BANDS[number], {"series": len(mine), "set_coverage": float(mine.mean())}
 
 
-def told(done: list[Scored], settings: ClassifySettings) -> dict[str, float | None]:
-    """Return how much is answered, how often rightly, and why the rest is not."""
-    truth = np.concatenate([one.truth for one in done])
+def _answered(
+    done: list[Scored], settings: ClassifySettings
+) -> tuple[Labels, Labels, NDArray[np.bool_]]:
+    """Return true class, told class and whether it is told, of all series held out."""
     chances = np.concatenate([one.models[OURS] for one in done])
     refused = np.concatenate([one.answers.refused for one in done])
-    inside = np.concatenate([one.inside for one in done])
+    truth = np.concatenate([one.truth for one in done])
     answered = ~refused & (chances.max(axis=1) >= settings.cannot_tell_below)
-    right = chances.argmax(axis=1) == truth
+    return truth, chances.argmax(axis=1), answered
+
+
+def told_by_class(
+    done: list[Scored], classes: tuple[str, ...], settings: ClassifySettings
+) -> dict[str, dict[str, float | None]]:
+    """Return for each class the share of its series that is told, as whatever, and how much of what
+    is told as that class is right; None where nothing is told as it.
+    """
+    truth, guess, answered = _answered(done, settings)
+    found: dict[str, dict[str, float | None]] = {}
+    for at, name in enumerate(classes):
+        mine, so = truth == at, answered & (guess == at)
+        found[name] = {
+            "told": float(answered[mine].mean()) if mine.any() else None,
+            "right_when_told": float(mine[so].mean()) if so.any() else None,
+        }
+    return found
+
+
+def told(done: list[Scored], settings: ClassifySettings) -> dict[str, float | None]:
+    """Return how much is answered, how often rightly, and why the rest is not."""
+    truth, guess, answered = _answered(done, settings)
+    refused = np.concatenate([one.answers.refused for one in done])
+    inside = np.concatenate([one.inside for one in done])
+    right = guess == truth
     return {
         "told": float(answered.mean()),
         "accuracy_when_told": float(right[answered].mean()) if answered.any() else None,

@@ -55,6 +55,8 @@ class LabelledSeries:
     """Table of `data/` with columns code, crop that maps foreign codes."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """The table's own column names by Fieldline's (`long` alone)."""
+    survey: Path | None = None
+    """Survey that names the crops of a county's own observations."""
 
 
 class CodeMap(Mapping[str, str]):

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fieldline.crops.recognise.clock import Clock, model_clock
+from fieldline.crops.recognise.county_series import LAYOUT, county_frame
 from fieldline.crops.recognise.features import Cube, rows_of
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.label_tables import LabelledSeries, code_map, radar_bands, read_frame
@@ -218,7 +219,7 @@ def read_polygons(
     Raises:
         UserError: As the readers of tables, or `starts` is no day.
     """
-    frame, bands = read_frame(source)
+    frame, bands = (county_frame if source.layout == LAYOUT else read_frame)(source)
     if radar:
         _need_radar(frame, source)
     days = pd.to_datetime(frame["date"]).dt.tz_localize(None)

@@ -31,8 +31,9 @@ from fieldline.crops.recognise.novelty import (
 from fieldline.crops.recognise.series_member import (
     NETWORK,
     Networks,
+    OnFolds,
+    best_on_folds,
     network_machine,
-    train_on_folds,
 )
 from fieldline.crops.recognise.sets import PredictionSets, area_band, fit_sets
 from fieldline.crops.recognise.shares import population_shares, reweighted
@@ -176,6 +177,8 @@ class Fitted:
     unseen: Unseen
     copies: int
     """Jittered copies of each label that folds gained from."""
+    pretrained: bool = False
+    """Whether networks answer that began with what unlabelled series taught."""
 
 
 def fit_recogniser(
@@ -196,7 +199,9 @@ def fit_recogniser(
     """
     rows = features(training.cube, training.view)
     fold = fold_numbers(training.labels, training.groups, settings)
-    unseen, mix, copies, networks, embedded = _on_folds(training, rows, fold, settings)
+    unseen, mix, copies, network = _on_folds(training, rows, fold, population, settings)
+    networks = None if network is None else network.networks
+    embedded = None if network is None else network.embedded
     plain = mix.of(unseen.members)
     everything = np.arange(len(training.labels))
     inputs, targets = _expanded(training, rows, everything, copies, settings, 0)
@@ -218,7 +223,8 @@ def fit_recogniser(
         members, networks, training.classes, training.view, training.cube.bands, mix, learnt,
         learnt, 0, novelty, sets, held,
     )  # fmt: skip
-    return Fitted(_with_shares(model, told, settings), rows, unseen, copies)
+    taught = network is not None and network.pretrained
+    return Fitted(_with_shares(model, told, settings), rows, unseen, copies, taught)
 
 
 def _as_labelled(said: Floats, learnt: Floats, settings: ClassifySettings) -> Floats:
@@ -291,11 +297,10 @@ def fold_numbers(
 
 
 def _on_folds(
-    training: Training, rows: Matrix, fold: NDArray[np.int64], settings: ClassifySettings
-) -> tuple[Unseen, Mix, int, Networks | None, Floats | None]:
-    """Return held-out predictions, the mix they choose, copies and networks that they want, and the
-    labelled rows' embeddings by those networks.
-    """
+    training: Training, rows: Matrix, fold: NDArray[np.int64], population: Cube | None,
+    settings: ClassifySettings,
+) -> tuple[Unseen, Mix, int, OnFolds | None]:  # fmt: skip
+    """Return held-out predictions, the mix they choose, and copies and networks that they want."""
     unseen = cross_predict(training, rows, fold, 0, settings)
     copies = 0
     few = len(rows) < settings.augment_below * len(training.classes)
@@ -306,17 +311,16 @@ def _on_folds(
         if gain.mean() > gain.std() / np.sqrt(len(gain)):
             unseen, copies = tried, settings.augment
     machine = network_machine(settings)
-    networks, embedded = None, None
+    network = None
     if machine is not None:
-        said, embedded, networks = train_on_folds(
+        network = best_on_folds(
             training.cube, training.view, training.labels, len(training.classes), fold, settings,
-            machine,
+            machine, population,
         )  # fmt: skip
-        unseen = replace(unseen, members=unseen.members | {NETWORK: said})
+        unseen = replace(unseen, members=unseen.members | {NETWORK: network.said})
     mix = best_mix(unseen.members, training.labels, unseen.mixes)
-    if mix.weights.get(NETWORK, 0.0) <= 0:
-        networks, embedded = None, None
-    return unseen, mix, copies, networks, embedded
+    wanted = mix.weights.get(NETWORK, 0.0) > 0
+    return unseen, mix, copies, network if wanted else None
 
 
 def _mixed(unseen: Unseen, labels: Labels) -> Floats:

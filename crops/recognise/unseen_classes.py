@@ -14,15 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from fieldline.crops.recognise.evaluate import (
-    OURS,
-    Protocol,
-    Split,
-    run_split,
-    splits,
-    with_rare_joined,
-)
+from fieldline.crops.recognise.evaluate import OURS, run_split
 from fieldline.crops.recognise.points import Points
+from fieldline.crops.recognise.protocols import Protocol, Split, splits, with_rare_joined
 from fieldline.crops.series import Floats
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.errors import UserError

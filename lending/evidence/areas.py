@@ -59,16 +59,17 @@ class Areas:
 
     @property
     def seen(self) -> float | None:
-        """Least area that the images find, where a second kind of evidence says so, else None.
+        """Area that the images find, where two kinds of evidence say that there is less, else None.
 
-        Pixels give the ring its mixed edge and outlines run through hidden borders: both err on
-        the side of the ring, so the lesser is the nearer.
+        Pixels measure it where they saw the ring: outlines say that it reaches over a border, but
+        run through hidden ones and miss by three times as much (Magdeburg, 287 rings found 30 % too
+        large: mean error of the share .033 by pixels, .092 by outlines, .035 by the lesser).
         """
-        found = [
-            area for kind, area in ((PLANTED, self.planted), (FIELDS, self.fields))
-            if kind in self.against and area is not None
-        ]  # fmt: skip
-        return min(found) if found and len(self.against) > 1 else None
+        if len(self.against) < 2:
+            return None
+        if self.planted is not None:
+            return self.planted
+        return self.fields if FIELDS in self.against else None
 
 
 def areas_of(facts: ParcelFacts, settings: EvidenceSettings, *, registry_stale: bool) -> Areas:

@@ -6,10 +6,11 @@ value is stands in `series`, crops and hazards come later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
 
@@ -20,8 +21,11 @@ from fieldline.pipeline.records.tables import write_table
 from fieldline.pipeline.weather.cells import nearest_cells, refuse_exchanged
 from fieldline.pipeline.weather.schemas import WEATHER, WEATHER_CELLS
 from fieldline.pipeline.weather.series import (
+    NEEDED,
     VARIABLES,
+    Flags,
     Series,
+    any_of,
     check_values,
     complete,
     daily_series,
@@ -68,20 +72,27 @@ def run_weather(
     points = shapely.get_coordinates(shapely.centroid(frame.geometry.to_numpy()))
     places = pd.DataFrame(points, columns=["lon", "lat"], index=frame["parcel_id"].to_numpy())
     if source is None:
-        series, positions = empty_series(season), places.iloc[:0]
+        series, positions, service = empty_series(season), places.iloc[:0], ""
     else:
-        series, positions = load_weather(source, cells, places, season, table_columns)
+        series, positions, service = load_weather(source, cells, places, season, table_columns)
     if cells is not None:
         refuse_exchanged(cells, positions, places, settings.max_distance_km)
     check_values(series)
     fill_gaps(series, settings.max_gap_days)
     complete(series, positions["lat"].reindex(series.cells).to_numpy(dtype=float))
     positions = positions.reindex(series.cells)[has_values(series)]
-    mapping = nearest_cells(places, positions, settings.max_distance_km)
-    write_table(_table(series, set(mapping["cell_id"])), WEATHER, out)
+    nearest = nearest_cells(places, positions, np.inf)
+    near = nearest["distance_m"] <= settings.max_distance_km * 1000
+    mapping = nearest[near]
+    write_table(_table(series, set(mapping["cell_id"]), service), WEATHER, out)
     write_table(mapping, WEATHER_CELLS, out_cells)
     farmers = dict(zip(frame["parcel_id"], frame["farmer_id"], strict=True))
-    write_outcomes(_outcomes(series, mapping, farmers), outcomes)
+    far = nearest[~near].set_index("parcel_id")["distance_m"] / 1000
+    numbers = {
+        parcel: detail(nearest_km=round(distance, 1), limit_km=settings.max_distance_km)
+        for parcel, distance in far.items()
+    }
+    write_outcomes(_outcomes(series, mapping, farmers, numbers), outcomes)
 
 
 def load_weather(
@@ -90,8 +101,8 @@ def load_weather(
     places: pd.DataFrame,
     season: Season,
     columns: Mapping[str, Mapping[str, str]],
-) -> tuple[Series, pd.DataFrame]:
-    """Return the daily values of a season and the positions (lon, lat) of their cells.
+) -> tuple[Series, pd.DataFrame, str]:
+    """Return a season's daily values, the positions (lon, lat) of their cells, and their source.
 
     Raises:
         UserError: A file cannot be read, is in other units or by the hour, or its ids match none.
@@ -101,50 +112,93 @@ def load_weather(
     refuse_hours(source, series.rows_a_day)
     unread = rows.unread.reindex(series.cells, fill_value=0)
     series.bad += unread.to_numpy(dtype=np.int64)
-    return series, rows.positions.reindex(series.cells)
+    return series, rows.positions.reindex(series.cells), rows.source
 
 
-def _table(series: Series, used: set[str]) -> pd.DataFrame:
-    """Return days with a mean temperature, in long form, for the cells that a parcel uses."""
+def _table(series: Series, used: set[str], source: str) -> pd.DataFrame:
+    """Return every day of the cells that a parcel uses; what is not known of a day is null.
+
+    A day without a row would be a day without weather, and hazards would be read from the rest.
+    """
     keep = [i for i, cell in enumerate(series.cells) if cell in used]
-    day, column = np.nonzero(~np.isnan(series.values["tmean_c"][:, keep]))
-    cell = np.array(keep, dtype=int)[column]
+    day, place = np.divmod(np.arange(len(series.days) * len(keep)), max(len(keep), 1))
+    cell = np.array(keep, dtype=int)[place]
+    values = {name: series.values[name][day, cell] for name in VARIABLES}
+    known = ~np.logical_and.reduce([np.isnan(numbers) for numbers in values.values()])
+    filled = any_of(series.filled)[day, cell]
     frame = pd.DataFrame(
         {
             "cell_id": np.array(series.cells, dtype=object)[cell],
             "date": series.days[day],
-            **{name: series.values[name][day, cell].astype(np.float32) for name in VARIABLES},
-            "provenance": np.where(series.filled[day, cell], "filled", "observed"),
+            **{name: numbers.astype(np.float32) for name, numbers in values.items()},
+            "provenance": np.select([~known, filled], ["missing", "filled"], "observed"),
+            "filled": _names(series.filled, day, cell),
+            "derived": _names(series.derived, day, cell),
+            "source": source,
         }
     )
     return frame[WEATHER.names]
 
 
-def _outcomes(series: Series, mapping: pd.DataFrame, farmers: dict[str, str]) -> list[Outcome]:
+def _names(
+    marks: Mapping[str, Flags], day: npt.NDArray[np.int64], cell: npt.NDArray[np.int64]
+) -> npt.NDArray[np.object_]:
+    """Return the marked variables of each row, joined by commas."""
+    names = np.full(len(day), "", dtype=object)
+    for name, flags in marks.items():
+        marked = flags[day, cell]
+        names[marked] = [f"{before},{name}" if before else name for before in names[marked]]
+    return names
+
+
+def _outcomes(
+    series: Series, mapping: pd.DataFrame, farmers: dict[str, str], far: Mapping[Hashable, str]
+) -> list[Outcome]:
     verdicts = {cell: _verdict(series, i) for i, cell in enumerate(series.cells)}
     cell_of = dict(zip(mapping["parcel_id"], mapping["cell_id"], strict=True))
-    nothing = ("no_weather", "")
     return [
-        Outcome(STAGE, parcel, farmer, *verdicts.get(cell_of.get(parcel, ""), nothing))
+        Outcome(
+            STAGE,
+            parcel,
+            farmer,
+            *verdicts.get(cell_of.get(parcel, ""), ("no_weather", far.get(parcel, ""))),
+        )
         for parcel, farmer in farmers.items()
     ]
 
 
 def _verdict(series: Series, cell: int) -> tuple[str, str]:
-    """Return the outcome of a cell: holes inside its record weigh more than a short record."""
-    known = ~np.isnan(series.values["tmean_c"][:, cell]) & ~np.isnan(
-        series.values["precip_mm"][:, cell]
-    )
-    if not known.any():
+    """Return the outcome of a cell: what was never measured weighs most, a short record least."""
+    there = {name: ~np.isnan(series.values[name][:, cell]) for name in NEEDED}
+    lacking = [name for name, days in there.items() if not days.any()]
+    if len(lacking) == len(NEEDED):
         return "no_weather", detail(days=0)
-    first, last = np.flatnonzero(known)[[0, -1]]
-    inside = int((~known[first : last + 1]).sum())
-    numbers = {"days": int(known.sum()), "expected": len(known)}
-    extras = {"filled": int(series.filled[:, cell].sum()), "bad": int(series.bad[cell])}
+    known = np.logical_and.reduce([days for days in there.values() if days.any()])
+    numbers: dict[str, object] = {"days": int(known.sum()), "expected": len(known)}
+    extras = {
+        "filled": int(any_of(series.filled)[:, cell].sum()),
+        "bad": int(series.bad[cell]),
+        "tmin_above_tmax": int(series.crossed[cell]),
+    }
     numbers |= {name: count for name, count in extras.items() if count}
-    if inside:
-        longest = max(stop - start for start, stop in runs(~known[first : last + 1]))
-        return "weather_gap", detail(**numbers, missing=inside, longest=longest)
+    if lacking:
+        return "weather_incomplete", detail(**numbers, lacking=",".join(lacking))
+    return _complete(series, known, numbers, extras)
+
+
+def _complete(
+    series: Series, known: Flags, numbers: dict[str, object], extras: Mapping[str, int]
+) -> tuple[str, str]:
+    """Return the outcome of a cell by its days, all variables being there."""
+    if not known.any():
+        return "weather_gap", detail(**numbers, missing=len(known), longest=len(known))
+    first, last = np.flatnonzero(known)[[0, -1]]
+    inside = ~known[first : last + 1]
+    if inside.any():
+        start, stop = max(runs(inside), key=lambda run: run[1] - run[0])
+        since = series.days[first + start].date()
+        told = {"missing": int(inside.sum()), "longest": stop - start, "since": since}
+        return "weather_gap", detail(**numbers, **told)
     if not known.all():
         span = {"first": series.days[first].date(), "last": series.days[last].date()}
         return "weather_short", detail(**numbers, **span)

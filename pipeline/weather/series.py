@@ -20,6 +20,8 @@ from fieldline.pipeline.weather.evapotranspiration import extraterrestrial_radia
 
 TEMPERATURES = ("tmin_c", "tmax_c", "tmean_c")
 OPTIONAL = ("radiation_mj_m2", "et0_mm", "wind_m_s")
+NEEDED = (*TEMPERATURES, "precip_mm", "et0_mm")
+"""What hazards are read from: where one is never there, the outcome says so."""
 VARIABLES = (*TEMPERATURES, "precip_mm", *OPTIONAL)
 #: Physical limits of daily values: WMO records of temperature, rain, wind; FAO-56 for the rest.
 LIMITS = {
@@ -33,6 +35,9 @@ LIMITS = {
 }
 
 
+Flags = npt.NDArray[np.bool_]
+
+
 @dataclass
 class Series:
     """Daily values of all cells on one calendar."""
@@ -43,10 +48,14 @@ class Series:
     """Cell ids, sorted."""
     values: dict[str, Floats]
     """Array (day, cell) per variable, NaN where missing."""
-    filled: npt.NDArray[np.bool_]
-    """Whether a value of the day and cell was filled."""
+    filled: dict[str, Flags]
+    """Whether the value of a variable on a day and cell was filled."""
+    derived: dict[str, Flags]
+    """Whether it was computed from the others."""
     bad: npt.NDArray[np.int64]
     """Values per cell that broke a rule and count as missing."""
+    crossed: npt.NDArray[np.int64]
+    """Days per cell whose minimum lay above the maximum; they are among the bad ones."""
     rows_a_day: float = 1.0
     """Rows that the file holds for a cell and day, the median."""
 
@@ -55,7 +64,17 @@ def empty_series(season: Season) -> Series:
     """Return the calendar of a season, to its end or as-of date, without any cell."""
     days = pd.date_range(season.start, min(season.end, season.as_of), freq="D")
     empty = {name: np.empty((len(days), 0)) for name in VARIABLES}
-    return Series(days, [], empty, np.empty((len(days), 0), dtype=bool), np.empty(0, dtype=int))
+    none = np.empty(0, dtype=np.int64)
+    return Series(days, [], empty, _unmarked(len(days), 0), _unmarked(len(days), 0), none, none)
+
+
+def _unmarked(days: int, cells: int) -> dict[str, Flags]:
+    return {name: np.zeros((days, cells), dtype=bool) for name in VARIABLES}
+
+
+def any_of(marks: dict[str, Flags]) -> Flags:
+    """Return the days and cells on which any variable is marked."""
+    return np.asarray(np.logical_or.reduce([*marks.values()]))
 
 
 def daily_series(frame: pd.DataFrame, season: Season) -> Series:
@@ -91,7 +110,9 @@ def daily_series(frame: pd.DataFrame, season: Season) -> Series:
         series.values[name] = flat.reshape(len(series.days), len(names))
     clashing = doubled.loc[clash, "place"].to_numpy() % max(len(names), 1)
     series.bad = np.bincount(clashing, minlength=len(names)).astype(np.int64)
-    series.filled = np.zeros((len(series.days), len(names)), dtype=bool)
+    series.crossed = np.zeros(len(names), dtype=np.int64)
+    series.filled = _unmarked(len(series.days), len(names))
+    series.derived = _unmarked(len(series.days), len(names))
     return series
 
 
@@ -101,6 +122,7 @@ def check_values(series: Series) -> None:
         values = series.values[name]
         _drop(series, (name,), (values < low) | (values > high))
     lower, upper, mean = (series.values[name] for name in TEMPERATURES)
+    series.crossed = series.crossed + (lower > upper).sum(axis=0)
     _drop(series, ("tmin_c", "tmax_c"), lower > upper)
     _drop(series, ("tmean_c",), (mean < lower) | (mean > upper))
 
@@ -128,7 +150,7 @@ def fill_gaps(series: Series, max_gap_days: int) -> None:
         fill = _other_cells_mean(values) if name == "precip_mm" else _interpolated(values)
         use = short & ~np.isnan(fill)
         values[use] = fill[use]
-        series.filled |= use
+        series.filled[name] |= use
 
 
 def _short_gaps(missing: npt.NDArray[np.bool_], longest: int) -> npt.NDArray[np.bool_]:
@@ -173,14 +195,22 @@ def complete(series: Series, latitude: Floats) -> None:
 
     Source: FAO-56 eq. 9 (mean of the extremes) and eq. 52 (Hargreaves).
     """
-    lower, upper, mean = (series.values[name] for name in TEMPERATURES)
-    mean[:] = np.where(np.isnan(mean), (lower + upper) / 2, mean)
+    lower, upper, _ = (series.values[name] for name in TEMPERATURES)
+    _derive(series, "tmean_c", (lower + upper) / 2)
     day = series.days.day_of_year.to_numpy(dtype=float)[:, None]
     estimate = hargreaves(lower, upper, extraterrestrial_radiation(latitude[None, :], day))
-    et0 = series.values["et0_mm"]
-    et0[:] = np.where(np.isnan(et0), estimate, et0)
+    _derive(series, "et0_mm", estimate)
+
+
+def _derive(series: Series, name: str, estimate: Floats) -> None:
+    values = series.values[name]
+    use = np.isnan(values) & ~np.isnan(estimate)
+    values[use] = estimate[use]
+    series.derived[name] |= use
 
 
 def has_values(series: Series) -> npt.NDArray[np.bool_]:
-    """Return which cells have any day with a mean temperature."""
-    return np.asarray((~np.isnan(series.values["tmean_c"])).any(axis=0))
+    """Return which cells have any day with a mean temperature, or where none has, with anything."""
+    warm = (~np.isnan(series.values["tmean_c"])).any(axis=0)
+    known = np.logical_or.reduce([~np.isnan(series.values[name]) for name in NEEDED])
+    return np.asarray(warm if warm.any() else known.any(axis=0))

@@ -10,18 +10,20 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
+from fieldline.pipeline.inputs.read import InputTable, Reading, interpret, read_input
 from fieldline.pipeline.inputs.schema import Problem, counted, problems_of
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.weather.cells import cell_places
 from fieldline.pipeline.weather.inputs import CELLS, WEATHER
 from fieldline.pipeline.weather.series import LIMITS, TEMPERATURES, VARIABLES
+from fieldline.pipeline.weather.services.detect import read_service
+from fieldline.pipeline.weather.services.table import ServiceWeather
 
 #: Above this share of impossible values it is the unit that is wrong, not the values.
 _MOSTLY = 0.5
@@ -31,6 +33,7 @@ _ENOUGH = 10
 _KELVIN = (230.0, 325.0)
 #: More rows of one cell and day than a correction or two are hours.
 _HOURS = 4
+TABLE = "table"
 _LOG = logging.getLogger(__name__)
 
 
@@ -44,6 +47,8 @@ class DailyRows:
     """Cells of the file that could not be read, by cell_id: dates and values apart from blanks."""
     positions: pd.DataFrame
     """`lon`, `lat` by cell_id."""
+    source: str = TABLE
+    """The weather service, or `table` for a table of the lender's."""
 
 
 def weather_rows(
@@ -55,17 +60,20 @@ def weather_rows(
     """Read the weather of a county.
 
     Args:
-        source: Table `WEATHER`.
-        cells: Table `CELLS`; not needed where the weather is by parcel.
+        source: Table `WEATHER`, or a file of a weather service (`services`).
+        cells: Table `CELLS`; not needed where the weather is by parcel or of a service.
         places: `lon`, `lat` by parcel_id.
         columns: The lender's own column names by table and Fieldline name.
 
     Raises:
         UserError: A file cannot be read, is in other units or by the hour, or its ids match none.
     """
-    table = read_weather(source, columns.get(WEATHER.name, {}))
+    service = read_service(source)
+    table = _checked(_own_table(source, columns.get(WEATHER.name, {}), service))
     key = weather_key(table, cells)
-    if key == "parcel_id":
+    if service is not None:
+        positions, known_to = service.places, "its own places"
+    elif key == "parcel_id":
         positions, known_to = places, "the county's parcels"
     elif cells is None:
         raise UserError(
@@ -79,16 +87,32 @@ def weather_rows(
     frame = table.frame.drop(columns=["cell_id", "parcel_id"]).assign(cell_id=ids)
     rows = np.array([p.row - 1 for p in table.problems if p.column != key], dtype=int)
     unread = ids.iloc[rows].value_counts()
-    return DailyRows(frame[ids.isin(positions.index)], unread, positions)
+    kept = frame[ids.isin(positions.index)]
+    return DailyRows(kept, unread, positions, TABLE if service is None else service.service)
 
 
 def read_weather(source: Path, columns: Mapping[str, str]) -> InputTable:
-    """Read a weather table and refuse one that is not of daily values in the stated units.
+    """Read a weather table, the lender's or a service's, and refuse one of no daily values.
 
     Raises:
         UserError: It cannot be read, lacks its temperatures or ids, or is of another kind.
     """
-    table = read_input(source, WEATHER, Reading(columns=columns, place="inputs"))
+    return _checked(_own_table(source, columns, read_service(source)))
+
+
+def _own_table(
+    source: Path, columns: Mapping[str, str], service: ServiceWeather | None
+) -> InputTable:
+    """Return the table of a file, whoever wrote it; absent columns are absent in all rows."""
+    if service is None:
+        return read_input(source, WEATHER, Reading(columns=columns, place="inputs"))
+    optional = tuple(replace(column, required=False) for column in WEATHER.columns)
+    return interpret(service.cells, replace(WEATHER, columns=optional), Reading(place="inputs"))
+
+
+def _checked(table: InputTable) -> InputTable:
+    """Refuse a table that is not of daily values in the stated units."""
+    source = table.path
     if not {"cell_id", "parcel_id"} & set(table.headers) or not set(TEMPERATURES) & set(
         table.headers
     ):

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import xgboost as xgb
 
-from fieldline.crops.recognise.evaluate import Protocol, splits, training_of
+from fieldline.crops.recognise.evaluate import training_of
 from fieldline.crops.recognise.features import Cube, features
 from fieldline.crops.recognise.points import Points, read_points
+from fieldline.crops.recognise.protocols import Protocol, splits
 from fieldline.crops.recognise.recogniser import Recogniser, fit_recogniser
 from fieldline.crops.recognise.sets import area_band
 from fieldline.crops.settings import ClassifySettings

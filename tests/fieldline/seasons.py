@@ -8,8 +8,8 @@ from typing import Any
 
 from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.scenes import run_scenes
-from fieldline.pipeline.imagery.settings import MaskSettings
 from tests.pipeline.imagery.tiny_archive import (
+    AS_DRAWN,
     EAGER,
     GRID,
     SEASON,
@@ -21,7 +21,7 @@ from tests.pipeline.imagery.tiny_archive import (
 )
 
 BANDS = ("B04", "B08")
-SETTINGS = scene_settings(*BANDS, mask=MaskSettings(kind="scl"))
+SETTINGS = scene_settings(*BANDS, mask=AS_DRAWN)
 SHAPES = {"a": pixel_box(0.5, 0.5, 37.5, 80.2), "b": pixel_box(50.4, 20.1, 89.6, 89.5)}
 
 

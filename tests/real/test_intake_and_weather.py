@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from fieldline.pipeline.parcels.settings import IntakeSettings
 from fieldline.pipeline.records.outcomes import OK
 from fieldline.pipeline.records.settings import PrivacySettings, Season
 from fieldline.pipeline.records.tables import read_table
-from fieldline.pipeline.weather.daily import run_weather
+from fieldline.pipeline.weather.daily import load_weather, run_weather
 from fieldline.pipeline.weather.evapotranspiration import extraterrestrial_radiation, hargreaves
 from fieldline.pipeline.weather.settings import WeatherSettings
 
@@ -93,7 +94,8 @@ def test_hargreaves_tracks_the_bavarian_station_values(real_data: Path) -> None:
 def test_swiss_weather_has_means_only_and_two_filled_days(real_data: Path, tmp_path: Path) -> None:
     intake(real_data, "switzerland_2022", "parcels.geojson", tmp_path)
     outcomes = weather(real_data, "switzerland_2022", tmp_path, "2021-10-01", "2022-07-31")
-    assert set(outcomes["outcome"]) == {OK}
+    assert set(outcomes["outcome"]) == {"weather_incomplete"}
+    assert outcomes["detail"].str.endswith("lacking=tmin_c,tmax_c,et0_mm").all()
     table = read_table(tmp_path / "weather.parquet")
     assert (table["provenance"] == "filled").sum() == 2
     assert table["tmin_c"].isna().all()
@@ -104,3 +106,21 @@ def test_season_longer_than_the_record_is_told(real_data: Path, tmp_path: Path) 
     intake(real_data, "bavaria_2018", "parcels.geojson", tmp_path)
     outcomes = weather(real_data, "bavaria_2018", tmp_path, "2017-10-01", "2018-07-31")
     assert set(outcomes["outcome"]) == {"weather_short"}
+
+
+def test_poltavas_file_of_nasa_power_is_read_as_it_was_downloaded(
+    real_data: Path, tmp_path: Path
+) -> None:
+    """The frost of 1 January 2010, and nothing that was not measured."""
+    (file,) = (real_data / "weather_power_other").glob("POWER_Point_Daily_*.csv")
+    season = Season(
+        start=dt.date(2010, 1, 1), end=dt.date(2010, 12, 31), as_of=dt.date(2010, 12, 31)
+    )
+    places = pd.DataFrame({"lon": [34.55], "lat": [49.59]}, index=["p"])
+    series, positions, service = load_weather(file, None, places, season, {})
+    assert service == "power"
+    assert positions.iloc[0].tolist() == [34.551, 49.588]
+    assert series.values["tmin_c"][0, 0] == -12.49
+    assert series.values["precip_mm"][:3, 0].tolist() == [2.62, 8.67, 0.0]
+    assert np.isnan(series.values["et0_mm"]).all()
+    assert not np.isnan(series.values["tmax_c"]).any()

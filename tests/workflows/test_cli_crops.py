@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.cli import app, main
 from tests.crops.recognise.point_files import BANDS, arrays, write
 
@@ -91,3 +92,10 @@ def test_a_model_is_trained_gated_and_refused_where_it_learnt_nonsense(
     own = CliRunner().invoke(app, ["crops", "gate", str(tmp_path / "good"), "--on", str(learn)])
     assert own.exit_code == 3
     assert "learnt from" in own.output
+    weights = tmp_path / "good/arrays.npz"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 3] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(UserError, match=r"arrays\.npz is damaged"):
+        CliRunner().invoke(app, ["crops", "gate", str(tmp_path / "good"), "--on", str(test)],
+                           catch_exceptions=False)  # fmt: skip

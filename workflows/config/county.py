@@ -47,9 +47,11 @@ class CountyInputs(Section):
     boundary: Annotated[Path | None, Absence("parcels outside the county are not noticed")] = None
     """County boundary; parcels outside are refused."""
     weather: Annotated[Path | None, Absence("there are no hazard indices")] = None
-    """Daily weather CSV by cell_id or parcel_id."""
+    """Daily weather: a table by cell_id or parcel_id, or a file of NASA POWER, Open-Meteo, AgERA5
+    or ERA5-Land."""
     weather_cells: Annotated[Path | None, Absence("weather must be keyed by parcel_id")] = None
-    """cell_id, lon, lat of the weather cells (not needed where weather is by parcel)."""
+    """cell_id, lon, lat of the weather cells (not needed where weather is by parcel or of a
+    service)."""
     survey: Annotated[
         Path | None,
         Absence(

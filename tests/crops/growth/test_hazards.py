@@ -3,46 +3,22 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fieldline.crops.growth.hazards import (
-    CellWeather,
-    Thresholds,
-    degree_index,
-    drought_index,
-    flood_index,
-    growing_degree_days,
-    indices,
-    joint_index,
-    longest_run,
-    loss_index,
-    run_hazards,
-    thresholds,
-    water_year,
-)
+from fieldline.crops.growth.hazards import Stages, indices, joint_index, run_hazards
+from fieldline.crops.growth.thresholds import CellWeather, loss_index, thresholds
 from fieldline.crops.settings import HazardSettings
 from fieldline.pipeline.records.reference import crops
+from fieldline.pipeline.records.settings import Season
+from tests.crops.growth.test_water import LIMITS, weather
 
-LIMITS = Thresholds(8, 30, 35, 0, 400, 0.5, 1.0, 0, 0, 8)
-IRRIGATED = Thresholds(8, 30, 35, 0, 400, 0.5, 1.0, 240, 0, 8)
 SETTINGS = HazardSettings()
+INDICES = ("drought", "flood", "frost", "heat", "hazard_index", "dry_wind")
 
 
-def weather(days=10, tmin=10.0, tmax=20.0, rain=0.0, et0=5.0) -> CellWeather:
-    return CellWeather(*(np.full(days, float(v)) for v in (tmin, tmax, rain, et0)))
-
-
-def test_degree_days_hold_both_extremes_within_the_limits():
-    assert growing_degree_days(weather(), LIMITS) == pytest.approx(10 * (15 - 8))
-    assert growing_degree_days(weather(1, tmin=2, tmax=40), LIMITS) == pytest.approx(19 - 8)
-
-
-def test_longest_run():
-    assert longest_run(np.array([1, 1, 0, 1, 1, 1, 0], dtype=bool)) == 3
-    assert longest_run(np.array([], dtype=bool)) == 0
-
-
-def drought(days: CellWeather, limits: Thresholds = LIMITS) -> float:
-    return drought_index(water_year(days, limits, SETTINGS), limits, SETTINGS)
+def stages(length: int, filling: bool = False) -> Stages:
+    return Stages(np.ones(length), np.ones(length), np.full(length, filling))
 
 
 def test_the_scale_runs_from_an_ordinary_loss_to_a_lost_crop():
@@ -51,63 +27,141 @@ def test_the_scale_runs_from_an_ordinary_loss_to_a_lost_crop():
     assert loss_index(0.45, SETTINGS) == pytest.approx(50.0)
 
 
-def test_drought_is_zero_while_the_bucket_lasts_and_rises_after():
-    # 120 mm full, half of it free of stress, 4.5 mm used a day: 14 days without stress
-    assert water_year(weather(14), LIMITS, SETTINGS).deficit == pytest.approx(0.0, abs=1e-12)
-    assert drought(weather(60)) > 30
-    assert drought(weather(60, rain=5.0)) == 0.0
-
-
-def test_irrigation_carries_a_crop_through_a_dry_spring_but_not_through_any():
-    # 240 mm and the bucket's 120 mm serve 4.5 mm a day for more than 60 days
-    assert drought(weather(60), IRRIGATED) == 0.0
-    assert 0.0 < drought(weather(150), IRRIGATED) < drought(weather(150))
-    dry = HazardSettings(irrigation_share=0)
-    assert water_year(weather(60), IRRIGATED, dry) == water_year(weather(60), LIMITS, dry)
-
-
-def test_flood_counts_the_days_of_standing_water_after_the_first_three():
-    rain = np.zeros(30)
-    rain[5] = 240.0  # fills nothing (full bucket), stands 210 mm, falls 30 mm a day: 7 wet days
-    wet = CellWeather(np.zeros(30), np.zeros(30), rain, np.zeros(30))
-    water = water_year(wet, LIMITS, SETTINGS)
-    assert water.wet_days == 7 - SETTINGS.aeration_lag_days
-    # 4 of 8 days that cost the crop: half of the 80 % loss
-    assert flood_index(water, LIMITS, SETTINGS) == pytest.approx(loss_index(0.4, SETTINGS))
-    assert flood_index(water_year(weather(), LIMITS, SETTINGS), LIMITS, SETTINGS) == 0.0
-
-
-def test_paddy_rice_stands_in_water():
-    assert water_year(weather(60, rain=34.0), thresholds()["rice"], SETTINGS).wet_days == 0
-
-
-def test_frost_and_heat_are_degree_days_of_harm():
-    assert degree_index(np.array([2.0, -5.0, 43.0]), 0.01, SETTINGS) == pytest.approx(50.0)
-    assert degree_index(np.array([500.0]), 0.01, SETTINGS) == 100.0
-
-
 def test_an_ordinary_season_has_no_hazard():
     season = weather(120, tmin=14, tmax=29, rain=4.0, et0=4.0)
     for crop, limits in thresholds().items():
-        found = indices(season, limits, SETTINGS, np.ones(120, dtype=bool))
-        assert found["hazard_index"] == 0.0, crop
+        found = indices(season, limits, SETTINGS, stages(120, filling=True))
+        assert [found[name] for name in INDICES] == [0.0] * len(INDICES), crop
 
 
-def test_joint_index_combines_independent_losses():
+def test_joint_index_combines_independent_losses_and_knows_what_it_does_not_know():
     assert joint_index([50.0, 50.0, 0.0]) == pytest.approx(75.0)
     assert joint_index([0.0, 0.0]) == 0.0
+    assert joint_index([0.0, None]) is None
 
 
 def test_every_threshold_names_a_known_crop():
     assert set(thresholds()) - {"default"} <= set(crops())
 
 
+def stormy(seed: int) -> CellWeather:
+    """A season with frost, heat, dry spells, floods and dry wind."""
+    generator = np.random.default_rng(seed)
+    tmin = generator.uniform(-6, 25, 80)
+    rain = np.where(generator.random(80) < 0.1, generator.uniform(0, 250, 80), 0.0)
+    return CellWeather(tmin, tmin + generator.uniform(5, 20, 80), rain,
+                       generator.uniform(2, 8, 80), generator.uniform(0, 6, 80))  # fmt: skip
+
+
+@given(st.integers(0, 10_000), st.integers(0, 79),
+       st.sampled_from(["tmin", "tmax", "rain", "et0", "wind"]), st.booleans())  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_leaving_out_a_day_or_a_whole_column_lowers_no_index(seed, day, column, whole):
+    full = indices(stormy(seed), LIMITS, SETTINGS, stages(80, filling=True))
+    holed = stormy(seed)
+    getattr(holed, column)[slice(None) if whole else day] = np.nan
+    less = indices(holed, LIMITS, SETTINGS, stages(80, filling=True))
+    for name in INDICES:
+        assert less[name] is None or less[name] >= full[name], name
+    if column == "rain":
+        assert less["drought"] is less["flood"] is less["dry_spell_days"] is None
+        assert less["heat"] == full["heat"]
+    assert less["unknown_days"] == (column != "wind") * (80 if whole else 1)
+
+
+def test_drought_counts_beyond_the_usual_season_once_that_is_known():
+    dry = weather(90)
+    years = [weather(90, et0=4.0 + 0.1 * n) for n in range(SETTINGS.climate_years)]
+    alone = indices(dry, LIMITS, SETTINGS, stages(90), years[1:])
+    placed = indices(dry, LIMITS, SETTINGS, stages(90), years)
+    assert alone["spei"] is alone["usual_deficit"] is None
+    assert 0.0 < placed["usual_deficit"] < placed["water_deficit"]
+    assert placed["drought"] == pytest.approx(
+        loss_index(placed["water_deficit"] - placed["usual_deficit"], SETTINGS)
+    )
+    # drier than any of ten years
+    assert placed["spei"] < -1.3
+
+
+def write_days(folder, days, frame) -> None:
+    frame = pd.DataFrame(
+        {
+            "cell_id": "c",
+            "date": days,
+            "tmin_c": 10.0,
+            "tmax_c": 20.0,
+            "precip_mm": 3.0,
+            "et0_mm": 2.0,
+            "wind_m_s": 1.0,
+        }
+    ).assign(**frame)
+    frame.to_parquet(folder / "w.parquet")
+
+
+def hazards_of(folder, season: Season) -> tuple[pd.DataFrame, pd.DataFrame]:
+    run_hazards(
+        weather=folder / "w.parquet", weather_cells=folder / "cells.parquet",
+        growth=folder / "g.parquet", crops=folder / "c.parquet", seasons=[season],
+        settings=SETTINGS, out=folder / "h.parquet", outcomes=folder / "o.parquet",
+    )  # fmt: skip
+    rows = pd.read_parquet(folder / "h.parquet").set_index("parcel_id")
+    return rows, pd.read_parquet(folder / "o.parquet").set_index("parcel_id")
+
+
+def test_weather_without_extremes_is_unknown_and_not_harmless(tmp_path, season):
+    """Switzerland's stations: mean temperature and rain alone."""
+    days = [season.start + dt.timedelta(i) for i in range(365)]
+    write_days(tmp_path, days, {"tmin_c": np.nan, "tmax_c": np.nan, "et0_mm": np.nan})
+    pd.DataFrame({"parcel_id": ["p"], "cell_id": "c"}).to_parquet(tmp_path / "cells.parquet")
+    growth = pd.DataFrame({"parcel_id": ["p"], "sos": [days[100]], "pos": [days[150]],
+                           "eos": [days[200]], "curve_start": [days[90]], "cycles": 1})  # fmt: skip
+    growth.to_parquet(tmp_path / "g.parquet")
+    pd.DataFrame({"parcel_id": ["p"], "crop": "winter_wheat"}).to_parquet(tmp_path / "c.parquet")
+    rows, told = hazards_of(tmp_path, season)
+    assert rows.loc["p", list(INDICES)].isna().all()
+    assert rows.loc["p", "wet_spell_days"] == 101
+    assert told.loc["p", "outcome"] == "hazard_unknown"
+    assert "et0_mm:101" in told.loc["p", "detail"]
+    assert "drought,flood,frost,heat" in told.loc["p", "detail"]
+
+
+def test_a_lost_day_within_the_season_is_told_and_one_outside_does_not_matter(tmp_path, season):
+    days = [season.start + dt.timedelta(i) for i in range(365)]
+    pd.DataFrame({"parcel_id": ["p"], "cell_id": "c"}).to_parquet(tmp_path / "cells.parquet")
+    growth = pd.DataFrame({"parcel_id": ["p"], "sos": [days[100]], "pos": [days[150]],
+                           "eos": [days[200]], "curve_start": [days[90]], "cycles": 1})  # fmt: skip
+    growth.to_parquet(tmp_path / "g.parquet")
+    pd.DataFrame({"parcel_id": ["p"], "crop": "maize"}).to_parquet(tmp_path / "c.parquet")
+    for lost, unknown in ((201, 0), (200, 1), (150, 1), (100, 1), (99, 0)):
+        write_days(tmp_path, days, {})
+        kept = pd.read_parquet(tmp_path / "w.parquet").drop(index=lost)
+        kept.to_parquet(tmp_path / "w.parquet")
+        rows, told = hazards_of(tmp_path, season)
+        assert rows.loc["p", "unknown_days"] == unknown
+        assert pd.isna(rows.loc["p", "drought"]) == bool(unknown)
+        assert told.loc["p", "outcome"] == ("hazard_unknown" if unknown else "ok")
+
+
+def test_while_the_season_runs_weather_may_be_some_days_behind(tmp_path, season):
+    running = season.model_copy(update={"as_of": season.start + dt.timedelta(160)})
+    days = [season.start + dt.timedelta(i) for i in range(156)]
+    pd.DataFrame({"parcel_id": ["p"], "cell_id": "c"}).to_parquet(tmp_path / "cells.parquet")
+    growth = pd.DataFrame({"parcel_id": ["p"], "sos": [days[100]], "pos": [None],
+                           "eos": [None], "curve_start": [days[90]], "cycles": 1})  # fmt: skip
+    growth.to_parquet(tmp_path / "g.parquet")
+    pd.DataFrame({"parcel_id": ["p"], "crop": "maize"}).to_parquet(tmp_path / "c.parquet")
+    write_days(tmp_path, days, {})
+    rows, told = hazards_of(tmp_path, running)
+    assert rows.loc["p", "hazard_index"] == 0.0
+    assert told.loc["p", "detail"] == "days=56"
+
+
 def test_only_the_parcels_own_season_counts(tmp_path, season):
     days = [season.start + dt.timedelta(i) for i in range(365)]
-    frame = pd.DataFrame({"cell_id": "c", "date": days, "tmin_c": 10.0, "tmax_c": 20.0,
-                          "precip_mm": 3.0, "et0_mm": 2.0})  # fmt: skip
+    write_days(tmp_path, days, {})
+    frame = pd.read_parquet(tmp_path / "w.parquet")
     frame.loc[110:115, "tmin_c"] = -8.0
-    frame.loc[10:15, "tmin_c"] = -8.0
+    frame.loc[20:25, "tmin_c"] = -8.0
     frame.to_parquet(tmp_path / "w.parquet")
     ids = ["frosted", "safe", "early", "unseen", "far"]
     pd.DataFrame({"parcel_id": ids[:4], "cell_id": "c"}).to_parquet(tmp_path / "cells.parquet")
@@ -115,52 +169,42 @@ def test_only_the_parcels_own_season_counts(tmp_path, season):
     growth = pd.DataFrame({"parcel_id": ids, "sos": [after[5], after[120], after[5], None, None]})
     growth["pos"] = [after[150], after[180], after[190], None, None]
     growth["eos"] = [after[200], after[220], after[220], None, None]
+    growth["curve_start"], growth["cycles"] = days[0], growth["sos"].notna().astype(int)
     growth.to_parquet(tmp_path / "g.parquet")
     pd.DataFrame({"parcel_id": ids, "crop": "winter_wheat"}).to_parquet(tmp_path / "c.parquet")
-    run_hazards(
-        weather=tmp_path / "w.parquet", weather_cells=tmp_path / "cells.parquet",
-        growth=tmp_path / "g.parquet", crops=tmp_path / "c.parquet", season=season,
-        settings=SETTINGS, out=tmp_path / "h.parquet", outcomes=tmp_path / "o.parquet",
-    )  # fmt: skip
-    rows = pd.read_parquet(tmp_path / "h.parquet").set_index("parcel_id")
+    rows, told = hazards_of(tmp_path, season)
     # 6 days x 6 degrees under -2 within 60 days of the peak, at 4 % a degree-day: the crop is lost;
     # sown later, or 75 days from its peak, it is untouched
     assert rows["frost"].dropna().to_dict() == {
         "frosted": 100.0, "safe": 0.0, "early": 0.0, "unseen": 100.0,
     }  # fmt: skip
     assert rows.loc["safe", "gdd"] == pytest.approx(101 * 15)
-    codes = pd.read_parquet(tmp_path / "o.parquet").set_index("parcel_id")["outcome"].to_dict()
+    codes = told["outcome"].to_dict()
     assert codes == {"frosted": "ok", "safe": "ok", "early": "ok", "unseen": "no_growing_season",
                      "far": "no_weather_index"}  # fmt: skip
 
 
 def test_bare_land_is_not_harmed_before_its_crop_is_up_nor_wheat_before_its_peak(tmp_path, season):
-    days = [season.start + dt.timedelta(i) for i in range(165)]
-    frame = pd.DataFrame({"cell_id": "c", "date": days, "tmin_c": 10.0, "tmax_c": 20.0,
-                          "precip_mm": 3.0, "et0_mm": 2.0})  # fmt: skip
+    days = [season.start + dt.timedelta(i) for i in range(365)]
+    write_days(tmp_path, days, {})
+    frame = pd.read_parquet(tmp_path / "w.parquet")
     frame.loc[110:115, "tmin_c"] = -8.0
     frame.to_parquet(tmp_path / "w.parquet")
     ids = ["bare", "told", "rising", "ended"]
     pd.DataFrame({"parcel_id": ids, "cell_id": "c"}).to_parquet(tmp_path / "cells.parquet")
     growth = pd.DataFrame({"parcel_id": ids, "sos": [None, None, days[40], days[40]]})
-    growth["pos"] = [None, None, days[150], days[150]]
+    growth["pos"] = [None, None, None, days[150]]
     growth["eos"] = [None, None, None, days[160]]
+    growth["curve_start"], growth["cycles"] = days[0], growth["sos"].notna().astype(int)
     growth.to_parquet(tmp_path / "g.parquet")
     crop = [None, "maize", "winter_wheat", "winter_wheat"]
     pd.DataFrame({"parcel_id": ids, "crop": crop}).to_parquet(tmp_path / "c.parquet")
 
     def frost(as_of: dt.date) -> tuple[dict[str, float], dict[str, str]]:
-        run_hazards(
-            weather=tmp_path / "w.parquet", weather_cells=tmp_path / "cells.parquet",
-            growth=tmp_path / "g.parquet", crops=tmp_path / "c.parquet",
-            season=season.model_copy(update={"as_of": as_of}), settings=SETTINGS,
-            out=tmp_path / "h.parquet", outcomes=tmp_path / "o.parquet",
-        )  # fmt: skip
-        rows = pd.read_parquet(tmp_path / "h.parquet").set_index("parcel_id")
-        told = pd.read_parquet(tmp_path / "o.parquet").set_index("parcel_id")["outcome"]
-        return rows["frost"].to_dict(), told.to_dict()
+        rows, told = hazards_of(tmp_path, season.model_copy(update={"as_of": as_of}))
+        return rows["frost"].to_dict(), told["outcome"].to_dict()
 
-    early, codes = frost(days[-1])
+    early, codes = frost(days[164])
     assert early == {"bare": 0.0, "told": 100.0, "rising": 0.0, "ended": 100.0}
     assert (codes["bare"], codes["told"]) == ("not_yet_grown", "no_growing_season")
     late, codes = frost(season.end)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from fieldline.crops.recognise.early import by_date, until
-from fieldline.crops.recognise.evaluate import Protocol
+from fieldline.crops.recognise.early import by_date, certain_from, until
 from fieldline.crops.recognise.points import read_points
+from fieldline.crops.recognise.protocols import Protocol
 from fieldline.crops.settings import ClassifySettings
 from tests.crops.recognise.point_files import arrays, write
 
@@ -31,3 +31,19 @@ def test_what_is_known_early_is_told_less_and_in_wider_sets(tmp_path) -> None:
     assert 0.5 < early["accuracy"]["value"] < 0.9 < late["accuracy"]["value"]
     assert early["set_size"] > late["set_size"] + 0.3
     assert early["told"] < late["told"]
+    certain = certain_from(found)
+    assert certain["winter_wheat"] is not None
+    assert certain["winter_wheat"] < certain["soybean"]
+
+
+def test_certain_is_from_when_half_is_told_and_nine_in_ten_of_it_right_to_the_end() -> None:
+    def row(steps: int, **told: tuple[float, float | None]) -> dict[str, object]:
+        by = {name: {"told": t, "right_when_told": r} for name, (t, r) in told.items()}
+        return {"steps": steps, "by_class": by}
+
+    rows = [
+        row(4, early=(0.6, 0.95), lost=(0.9, 0.95), few=(0.2, 1.0), never=(0.0, None)),
+        row(8, early=(0.5, 0.90), lost=(0.9, 0.80), few=(0.49, 1.0), never=(0.9, 0.89)),
+        row(12, early=(0.9, 0.99), lost=(0.9, 0.95), few=(0.5, 1.0), never=(0.9, 0.89)),
+    ]
+    assert certain_from(rows) == {"early": 4, "lost": 12, "few": 12, "never": None}

@@ -2,15 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from fieldline.crops.recognise.evaluate import (
-    Protocol,
-    evaluate,
-    run_split,
-    scores,
-    splits,
-    with_rare_joined,
-)
+from fieldline.crops.recognise.evaluate import evaluate, run_split, scores
 from fieldline.crops.recognise.points import Points, read_points
+from fieldline.crops.recognise.protocols import Protocol, splits, with_rare_joined
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.errors import UserError
 from tests.crops.recognise.point_files import write

@@ -7,7 +7,7 @@ import pytest
 
 from fieldline.crops.networks.machine import choose_machine
 from fieldline.crops.recognise.calibration import Mix
-from fieldline.crops.recognise.evaluate import Protocol, splits, training_of
+from fieldline.crops.recognise.evaluate import training_of
 from fieldline.crops.recognise.features import features
 from fieldline.crops.recognise.model_folder import (
     approve_crop_model,
@@ -17,6 +17,7 @@ from fieldline.crops.recognise.model_folder import (
 )
 from fieldline.crops.recognise.novelty import LabelledRows, fit_novelty
 from fieldline.crops.recognise.points import read_points
+from fieldline.crops.recognise.protocols import Protocol, splits
 from fieldline.crops.recognise.recogniser import fit_recogniser
 from fieldline.crops.recognise.series_member import train_on_folds
 from fieldline.crops.settings import ClassifySettings
@@ -57,15 +58,13 @@ def test_networks_are_stored_with_it(fitted, tmp_path) -> None:
     more = FAST.model_copy(update={"network": "always", "network_steps": 8})
     machine = choose_machine("cpu")
     fold = np.arange(len(training.labels)) % 2
-    _, embedded, networks = train_on_folds(
-        training.cube, "full", training.labels, 3, fold, more, machine
-    )
+    folds = train_on_folds(training.cube, "full", training.labels, 3, fold, more, machine)
     weights = {"boosting": 1.0, "extra_trees": 1.0, "series_network": 2.0}
     mix = Mix(fitted[0].mix.temperatures | {"series_network": 0.8}, weights, 1.1)
     rows, plain = features(training.cube, "full"), fitted[0].held.plain
-    novelty = fit_novelty(LabelledRows(rows, training.labels, fold, plain, embedded), None,
+    novelty = fit_novelty(LabelledRows(rows, training.labels, fold, plain, folds.embedded), None,
                           refuse_known=0.05, seed=1, threads=1)  # fmt: skip
-    model = replace(fitted[0], networks=networks, mix=mix, novelty=novelty)
+    model = replace(fitted[0], networks=folds.networks, mix=mix, novelty=novelty)
     write_crop_model(tmp_path / "m", model, {"steps": 24}, {})
     again = read_crop_model(tmp_path / "m", FAST).model
     one, two = model.predict(others), again.predict(others)

@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 
 from fieldline.crops.recognise.early import until
-from fieldline.crops.recognise.evaluate import Protocol, run_split, splits
+from fieldline.crops.recognise.evaluate import run_split
 from fieldline.crops.recognise.features import channels, features
 from fieldline.crops.recognise.label_tables import LabelledSeries
 from fieldline.crops.recognise.points import Points, read_polygons
+from fieldline.crops.recognise.protocols import Protocol, splits
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.errors import UserError
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fieldline.crops.recognise.evaluate import Protocol
 from fieldline.crops.recognise.points import read_points
+from fieldline.crops.recognise.protocols import Protocol
 from fieldline.crops.recognise.unseen_classes import auroc, leave_classes_out
 from fieldline.crops.settings import ClassifySettings
 from tests.crops.recognise.point_files import write

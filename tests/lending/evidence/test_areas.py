@@ -54,13 +54,32 @@ def test_what_the_images_find_alone_is_noted_and_takes_nothing(kind: str) -> Non
     [
         (("planted", "fields"), 7_000.0),
         (("planted", "registry"), 7_000.0),
-        (("fields", "registry"), 7_500.0),
+        (("fields", "registry"), 8_000.0),
         (("planted", "fields", "registry"), 7_000.0),
     ],
 )
-def test_two_kinds_take_what_the_images_find(kinds: tuple[str, ...], counted: float) -> None:
+def test_two_kinds_take_what_pixels_find_and_the_register_bounds_it(
+    kinds: tuple[str, ...], counted: float
+) -> None:
     changed = {name: value for kind in kinds for name, value in LESS[kind].items()}
     assert judge(replace(HONEST, **changed), RULES, AS_OF).evidence_area_m2 == counted
+
+
+def test_outlines_measure_only_where_pixels_saw_nothing() -> None:
+    # Outlines find 7,500 m2 of the hectare and an old register 8,000.
+    found = {**LESS["fields"], **LESS["registry"]}
+    unseen = replace(HONEST, **found, seen_area_m2=None, planted_fraction=None)
+    assert judge(unseen, RULES, AS_OF).evidence_area_m2 == 7_500
+
+
+def test_less_planted_area_never_counts_for_more() -> None:
+    for kinds in ((), ("fields",), ("registry",), ("fields", "registry")):
+        changed = {name: value for kind in kinds for name, value in LESS[kind].items()}
+        counted = [
+            judge(replace(HONEST, **changed, seen_area_m2=area), RULES, AS_OF).evidence_area_m2
+            for area in range(1_500, 10_001, 100)
+        ]
+        assert counted == sorted(counted), kinds
 
 
 def test_a_recent_registry_alone_bounds_the_claim_and_an_old_one_needs_the_images() -> None:

@@ -18,9 +18,10 @@ from rasterio.windows import Window
 from fieldline.pipeline.imagery.bands import spellings
 from fieldline.pipeline.imagery.mosaic import read_day
 from fieldline.pipeline.imagery.scenes import read_scene_days, run_scenes
-from fieldline.pipeline.imagery.settings import MaskSettings, SceneSettings
+from fieldline.pipeline.imagery.settings import SceneSettings
 from tests.pipeline.imagery.choosing import told
 from tests.pipeline.imagery.tiny_archive import (
+    AS_DRAWN,
     SEASON,
     TinyScene,
     pixel_box,
@@ -146,7 +147,7 @@ def numbers(band: int, scale: float, offset: float) -> Any:
 
 def choose(folder: Path, layout: Layout, bands: tuple[str, ...] = BANDS) -> Path:
     parcels = write_parcels(folder / "parcels.parquet", {"p": pixel_box(1, 1, 38, 38)})
-    scenes = SceneSettings(collection="tiny", bands=bands, mask=MaskSettings(kind="scl"))
+    scenes = SceneSettings(collection="tiny", bands=bands, mask=AS_DRAWN)
     run_scenes(
         catalog=write_item(folder, layout), parcels=parcels, season=SEASON, scenes=scenes,
         out=folder / "results" / "scenes.parquet",
@@ -159,7 +160,7 @@ def choose(folder: Path, layout: Layout, bands: tuple[str, ...] = BANDS) -> Path
 def test_every_layout_gives_the_ground(tmp_path: Path, layout: Callable[[], Layout]) -> None:
     (day,) = read_scene_days(choose(tmp_path, layout()))
     whole = Window(0, 0, EDGE, EDGE)
-    seen = read_day(day, tiny_grid(EDGE, EDGE), whole, BANDS, MaskSettings(kind="scl"))
+    seen = read_day(day, tiny_grid(EDGE, EDGE), whole, BANDS, AS_DRAWN)
     np.testing.assert_allclose(seen, GROUND, atol=2e-7)
 
 
@@ -208,9 +209,7 @@ def test_a_configured_default_against_the_products_own_baseline_asks_the_pixels(
         scene = TinyScene("x", {})
         write_band(tmp_path / "in" / f"{band}.tif", np.full((EDGE, EDGE), 1500), scene, 10)
     parcels = write_parcels(tmp_path / "parcels.parquet", {"p": pixel_box(1, 1, 38, 38)})
-    scenes = SceneSettings(
-        collection="tiny", bands=BANDS, mask=MaskSettings(kind="scl"), default_offset=0.0
-    )
+    scenes = SceneSettings(collection="tiny", bands=BANDS, mask=AS_DRAWN, default_offset=0.0)
     run_scenes(
         catalog=document, parcels=parcels, season=SEASON, scenes=scenes,
         out=tmp_path / "results" / "scenes.parquet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fieldline.pipeline.parcels.fiboa import write_parcels
 from fieldline.pipeline.records.errors import UserError
@@ -19,7 +22,7 @@ from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import read_table
 from fieldline.pipeline.weather.daily import run_weather
 from fieldline.pipeline.weather.evapotranspiration import extraterrestrial_radiation, hargreaves
-from fieldline.pipeline.weather.series import empty_series
+from fieldline.pipeline.weather.series import NEEDED, VARIABLES, empty_series
 from fieldline.pipeline.weather.settings import WeatherSettings
 
 START = dt.date(2023, 5, 1)
@@ -156,14 +159,17 @@ def test_rain_that_nobody_measured_stays_missing(tmp_path: Path) -> None:
 def test_long_gaps_are_an_outcome_not_a_line(tmp_path: Path) -> None:
     frame = daily("c1").drop(index=range(3, 9))
     run = Run(tmp_path, frame)
-    assert len(run.weather) == DAYS - 6
-    assert run.outcomes.loc["p1", "outcome"] == "weather_gap"
-    assert "longest=6" in run.outcomes.loc["p1", "detail"]
+    lost = run.weather[run.weather["provenance"] == "missing"]
+    assert lost.index.tolist() == [3, 4, 5, 6, 7, 8]
+    assert lost[list(VARIABLES)].isna().all().all()
+    assert run.outcomes.loc["p1", ["outcome", "detail"]].tolist() == [
+        "weather_gap", "days=9 expected=15 missing=6 longest=6 since=2023-05-04",
+    ]  # fmt: skip
 
 
 def test_a_record_that_starts_late_is_short_and_not_extrapolated(tmp_path: Path) -> None:
     run = Run(tmp_path, daily("c1").iloc[2:])
-    assert len(run.weather) == DAYS - 2
+    assert (run.weather["provenance"] == "missing").tolist() == [True] * 2 + [False] * (DAYS - 2)
     assert run.outcomes.loc["p1", "outcome"] == "weather_short"
     assert "first=2023-05-03" in run.outcomes.loc["p1", "detail"]
 
@@ -180,7 +186,9 @@ def test_impossible_values_count_as_missing(tmp_path: Path, change: dict[str, fl
     run = Run(tmp_path, pd.concat([frame, other]), cells={"c1": (11, 48.01), "c2": (11.1, 48)})
     assert run.weather.loc[6, ["tmin_c", "tmax_c", "precip_mm"]].tolist() == [10, 20, 1]
     assert run.weather.loc[6, "provenance"] == "filled"
-    assert "bad=" in run.outcomes.loc["p1", "detail"]
+    assert "bad=1" in run.outcomes.loc["p1", "detail"]
+    crossed = "tmin_above_tmax=1" in run.outcomes.loc["p1", "detail"]
+    assert crossed == (change.get("tmin_c", 0) > 20)
 
 
 def test_equal_duplicates_count_once_and_contradictions_not_at_all(tmp_path: Path) -> None:
@@ -200,7 +208,9 @@ def test_equal_duplicates_count_once_and_contradictions_not_at_all(tmp_path: Pat
 def test_mean_temperature_alone_leaves_extremes_and_et0_missing(tmp_path: Path) -> None:
     frame = daily("c1").drop(columns=["tmin_c", "tmax_c"]).assign(tmean_c=12.0)
     run = Run(tmp_path, frame)
-    assert run.outcomes.loc["p1", "outcome"] == OK
+    assert run.outcomes.loc["p1", ["outcome", "detail"]].tolist() == [
+        "weather_incomplete", "days=15 expected=15 lacking=tmin_c,tmax_c,et0_mm",
+    ]  # fmt: skip
     assert run.weather[["tmin_c", "tmax_c", "et0_mm"]].isna().all().all()
 
 
@@ -253,7 +263,69 @@ def test_a_county_without_weather_has_days_and_no_cell() -> None:
     assert series.days[[0, -1]].tolist() == [pd.Timestamp(START), pd.Timestamp("2023-05-15")]
     assert series.cells == []
     assert {values.shape for values in series.values.values()} == {(DAYS, 0)}
-    assert series.filled.shape == (DAYS, 0)
+    assert {marks.shape for marks in series.filled.values()} == {(DAYS, 0)}
     assert series.bad.shape == (0,)
     late = Season(start=START, end=SEASON.end, as_of=dt.date(2023, 6, 30))
     assert len(empty_series(late).days) == 20
+
+
+def test_each_value_says_whether_it_was_measured_filled_or_computed(tmp_path: Path) -> None:
+    frame = daily("c1", et0_mm=3.0)
+    frame.loc[4, ["tmax_c", "et0_mm"]] = np.nan
+    run = Run(tmp_path, frame)
+    told = run.weather[["filled", "derived", "source"]].apply(tuple, axis=1).tolist()
+    assert told[4] == ("tmax_c,et0_mm", "tmean_c", "table")
+    assert set(told) - {told[4]} == {("", "tmean_c", "table")}
+
+
+def test_a_cell_far_away_is_told_with_its_distance(tmp_path: Path) -> None:
+    """One degree of latitude is 111.2 km at 48 degrees."""
+    run = Run(tmp_path, daily("c1"), cells={"c1": (11.0, 49.0)})
+    assert run.outcomes.loc["p1", ["outcome", "detail"]].tolist() == [
+        "no_weather", "nearest_km=111.2 limit_km=50",
+    ]  # fmt: skip
+    assert run.weather.empty
+
+
+def test_a_missing_month_is_told_with_its_first_day(tmp_path: Path) -> None:
+    whole = pd.concat([daily("c1", days=15)])
+    run = Run(tmp_path, whole.drop(index=range(2, 13)))
+    assert "missing=11 longest=11 since=2023-05-03" in run.outcomes.loc["p1", "detail"]
+
+
+@given(
+    columns=st.sets(st.sampled_from(["tmin_c", "tmax_c", "tmean_c", "et0_mm"])),
+    lost=st.sets(st.integers(0, DAYS - 1)),
+    rain_lost=st.sets(st.integers(0, DAYS - 1)),
+)
+@settings(max_examples=40, deadline=None)
+def test_what_is_deleted_is_told_and_never_becomes_a_calm_value(
+    columns: set[str], lost: set[int], rain_lost: set[int]
+) -> None:
+    """Any column and any days: what remains equals the whole record's, is marked, or is null.
+
+    Temperatures rise by a degree a day and rain by a millimetre, so that a wrong day is seen.
+    """
+    rising = np.arange(25.0)
+    whole = daily("c1", tmin_c=rising, tmax_c=rising + 10, tmean_c=rising + 5, et0_mm=4.0,
+                  precip_mm=rising + 1)  # fmt: skip
+    less = whole.drop(columns=[*columns]).drop(index=[*lost])
+    less.loc[[day for day in rain_lost if day not in lost], "precip_mm"] = np.nan
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder), less)
+    found, outcome = run.weather, run.outcomes.loc["p1", "outcome"]
+    untouched = not (columns & {"tmin_c", "tmax_c", "et0_mm"} or lost or rain_lost)
+    assert found.empty or len(found) == DAYS
+    marks = found["filled"].str.cat(found["derived"], sep=",").str.split(",")
+    for name in NEEDED:
+        marked = np.array([name in words for words in marks], dtype=bool)
+        given_ = found[name].notna().to_numpy() & ~marked
+        assert np.array_equal(found.loc[given_, name], whole[name].to_numpy("f4")[:DAYS][given_])
+        if found[name].isna().any() or found.empty:
+            assert outcome != OK
+    assert not found.loc[found["precip_mm"].isna() | (found["precip_mm"] > 0)].empty or found.empty
+    assert (found["precip_mm"].dropna() >= 1).all()
+    if untouched:
+        assert (outcome, marks.explode().replace("", np.nan).dropna().unique().tolist()) == (
+            OK, ["tmean_c"] if columns else [],
+        )  # fmt: skip

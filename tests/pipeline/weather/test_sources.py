@@ -124,7 +124,7 @@ def test_weather_by_parcel_counts_where_no_cells_are_given(tmp_path: Path) -> No
     (tmp_path / "w.csv").write_text(
         "station,parcel_id,date,tmin_c,tmax_c,precip_mm\n" + "\n".join(lines)
     )
-    series, positions = load_weather(tmp_path / "w.csv", None, PLACES, SEASON, {})
+    series, positions, _ = load_weather(tmp_path / "w.csv", None, PLACES, SEASON, {})
     assert (series.cells, positions.loc["p1", "lon"]) == (["p1"], 115.9)
 
 
@@ -135,7 +135,7 @@ def test_own_column_names_are_mapped(tmp_path: Path) -> None:
         "weather": {"cell_id": "c", "date": "d", "tmin_c": "lo", "tmax_c": "hi", "precip_mm": "r"},
         "weather_cells": {"cell_id": "c", "lon": "o", "lat": "n"},
     }
-    series, positions = load_weather(
+    series, positions, _ = load_weather(
         tmp_path / "w.csv", tmp_path / "cells.csv", PLACES, SEASON, own
     )
     assert series.values["tmin_c"][0, 0] == 5.5

@@ -15,17 +15,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.tables import read_table
 from tests.pipeline.imagery.pulling import QUICK, observe, told
 from tests.pipeline.imagery.pulling import choose as choose_scenes
-from tests.pipeline.imagery.tiny_archive import TinyScene, scene_settings, write_archive
+from tests.pipeline.imagery.tiny_archive import AS_DRAWN, TinyScene, scene_settings, write_archive
 from tests.pipeline.imagery.tiny_safe import SIZES, TinyProduct, write_safe, zipped
 from tests.services.stac_api import StacApi, serving
 
 COLLECTION = "sentinel-2-l2a"
 EDGE = 60
-SCENES = scene_settings("B02", "B04", collection=COLLECTION, mask=MaskSettings(kind="scl"))
+SCENES = scene_settings("B02", "B04", collection=COLLECTION, mask=AS_DRAWN)
 DATES = ((dt.date(2021, 5, 10), "03.01"), (dt.date(2021, 6, 10), "04.00"),
          (dt.date(2021, 7, 10), "05.10"))  # fmt: skip
 

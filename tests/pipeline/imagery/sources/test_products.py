@@ -22,12 +22,13 @@ from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.safe.files import ProductFiles
 from fieldline.pipeline.imagery.safe.product import product_items
 from fieldline.pipeline.imagery.scenes import plan_scenes, read_scene_days, run_scenes
-from fieldline.pipeline.imagery.settings import MaskSettings, PullSettings, SceneSettings
+from fieldline.pipeline.imagery.settings import PullSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.archive import archive_items
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
 from tests.pipeline.imagery.pulling import told
 from tests.pipeline.imagery.tiny_archive import (
+    AS_DRAWN,
     EAGER,
     GRID,
     SEASON,
@@ -44,9 +45,7 @@ from tests.pipeline.imagery.tiny_archive import (
 from tests.pipeline.imagery.tiny_safe import TinyProduct, write_safe, zipped
 
 EDGE = 60
-SCENES = scene_settings(
-    "B02", "B04", "B8A", collection="sentinel-2-l2a", mask=MaskSettings(kind="scl")
-)
+SCENES = scene_settings("B02", "B04", "B8A", collection="sentinel-2-l2a", mask=AS_DRAWN)
 
 
 def numbers(seed: int, shift: int = 0) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+import datetime as dt
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from fieldline.crops.growth.evaluate import (
+    harvest_days_seen,
+    heading_days_seen,
+    judge_harvest,
+    judge_heading,
+    watch,
+)
+from fieldline.crops.settings import GrowSettings
+from fieldline.pipeline.imagery.settings import ClearSettings
+from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.cli import app
+from tests.crops.conftest import double_logistic, observation_frame
+
+MIDDLES = {"a": 190.0, "b": 195.0, "c": 203.0, "d": 210.0}
+SETTINGS = GrowSettings()
+
+
+@pytest.fixture(scope="module")
+def observations(tmp_path_factory, season, write_observations):
+    """Four fields whose plateau is symmetric about the day of `MIDDLES`, cut 60 days later."""
+    days = np.arange(2, 364, 4)
+    curves = {
+        name: (days, double_logistic(days, middle - 50, middle + 50))
+        for name, middle in MIDDLES.items()
+    }
+    path = tmp_path_factory.mktemp("watched") / "observations.parquet"
+    return write_observations(observation_frame(curves, season.start), path)
+
+
+@pytest.fixture(scope="module")
+def watched(observations, season):
+    return watch(observations, season, ClearSettings(min_dates=5), SETTINGS)
+
+
+def write_ratings(folder, season, rows):
+    table = pd.DataFrame(rows, columns=["parcel_id", "day", "bbch"])
+    table["date"] = [season.start + dt.timedelta(days=d) for d in table["day"]]
+    table.drop(columns="day").to_csv(folder / "bbch.csv", index=False)
+    return folder / "bbch.csv"
+
+
+def test_heading_lies_between_two_ratings_and_needs_both_sides(tmp_path, season):
+    path = write_ratings(tmp_path, season, [
+        ("a", 100, 31), ("a", 110, 49), ("a", 110, 53), ("a", 120, 59), ("a", 125, 57),
+        ("late", 100, 31), ("late", 110, 51), ("early", 100, 61), ("early", 110, 71),
+    ])  # fmt: skip
+    seen, left_out = heading_days_seen(path, season)
+    # 51 on day 110 by two raters, 59 on day 120
+    assert seen.to_dict() == {"a": pytest.approx(115.0)}
+    assert set(left_out) == {"late", "early"}
+    assert "55 not passed" in left_out["late"]
+
+
+def test_an_offset_is_judged_on_fields_that_did_not_set_it(watched):
+    offsets = {"a": 10.0, "b": 10.0, "c": 10.0, "d": 18.0}
+    seen = pd.Series({name: MIDDLES[name] + off for name, off in offsets.items()})
+    found = judge_heading(watched, seen, {})
+    assert found["fields"] == 4
+    # told with the shipped offset of 7: off by 3, 3, 3 and 11
+    assert found["as_shipped"]["mae_days"]["value"] == pytest.approx(5.0, abs=0.6)
+    # the others' mean offset is 38 / 3 for three fields and 10 for the last
+    assert found["offset_of_the_others"]["mae_days"]["value"] == pytest.approx(4.0, abs=0.3)
+    # mean of the others: dates 200, 205, 213 and 228
+    dates = np.array([200.0, 205, 213, 228])
+    naive = np.abs((dates.sum() - dates) / 3 - dates).mean()
+    assert found["mean_date_of_the_others"]["mae_days"]["value"] == pytest.approx(naive, abs=0.01)
+    low, high = (found["as_shipped"]["mae_days"][name] for name in ("low", "high"))
+    assert low < 5.0 < high
+
+
+def test_the_harvest_is_judged_by_its_interval_and_its_date(watched):
+    seen = (watched.by_parcel("standing") + watched.by_parcel("bare")) / 2
+    seen["other"] = 100.0
+    found = judge_harvest(watched, seen)
+    assert found["confirmed"]["fields"] == 4
+    # images lie four days apart
+    assert found["confirmed"]["mae_days"]["value"] <= 2
+    assert found["confirmed_inside_interval"] == 4
+    far = judge_harvest(watched, seen + 20)
+    assert far["confirmed_inside_interval"] == 0
+    assert far["confirmed"]["bias_days"]["value"] < -15
+
+
+def test_too_few_fields_and_a_parcel_named_twice_are_refused(watched, tmp_path, season):
+    with pytest.raises(UserError, match="2 fields have both a curve with a heading"):
+        judge_heading(watched, pd.Series({"a": 200.0, "b": 200.0, "x": 200.0}), {})
+    file = tmp_path / "h.csv"
+    file.write_text("parcel_id,harvest_date\na,2023-06-01\na,2023-06-02\n")
+    with pytest.raises(UserError, match="names parcel a twice"):
+        harvest_days_seen(file, season)
+
+
+def test_the_command_writes_its_figures_and_refuses_in_a_sentence(observations, tmp_path, season):
+    ratings = [(name, int(m) + step, stage) for name, m in MIDDLES.items()
+               for step, stage in ((-3, 45), (17, 65))]  # fmt: skip
+    bbch = write_ratings(tmp_path, season, ratings)
+    words = ["growth", "evaluate", str(observations), "--start", str(season.start),
+             "--end", str(season.end)]  # fmt: skip
+    out = tmp_path / "found.json"
+    said = CliRunner().invoke(app, [*words, "--heading", str(bbch), "--json", str(out)])
+    assert said.exit_code == 0, said.output
+    found = json.loads(out.read_text())
+    # half-way between the two ratings, seven days after the middle
+    assert found["heading"]["as_shipped"]["mae_days"]["value"] < 1.5
+    assert "heading: 4 fields" in said.output
+    for wrong in ([*words], [*words[:3], "--start", "June", "--end", "2023-09-30",
+                             "--heading", str(bbch)]):  # fmt: skip
+        refused = CliRunner().invoke(app, wrong)
+        assert isinstance(refused.exception, UserError)

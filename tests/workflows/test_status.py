@@ -1,0 +1,129 @@
+"""Where counties stand, told from a results folder that nobody has to run."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from fieldline.workflows.cli import app
+from fieldline.workflows.config.load import load_config
+from fieldline.workflows.stages import STAGE_NAMES
+from fieldline.workflows.status import PlaceState, places
+
+SEASON = {"start": "2023-10-01", "end": "2024-09-30", "as_of": "2024-09-30"}
+COUNTIES = ("A", "B", "C", "D", "E")
+SENTENCE = "ERROR root user error: survey.csv has no column crop: add it"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Five counties: done, at work on blocks, failed, killed, not begun."""
+    inputs = {"parcels": "parcels.geojson", "catalog": "catalog.json"}
+    county = {"title": "X", "inputs": inputs, "seasons": {"2024": SEASON}}
+    document = {
+        "results": str(tmp_path / "results"), "counties": list(COUNTIES), "seasons": ["2024"],
+        "county": {name: county | {"blocks": 4 if name == "B" else 1} for name in COUNTIES},
+    }  # fmt: skip
+    path = tmp_path / "province.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    results = tmp_path / "results"
+    for name in STAGE_NAMES:
+        write(results / "2024/A/outcomes" / f"{name}.parquet")
+    before = STAGE_NAMES[: STAGE_NAMES.index("observe")]
+    for name in before:
+        for place in ("B", "C", "D"):
+            write(results / "2024" / place / "outcomes" / f"{name}.parquet")
+    for block in (1, 3):
+        write(results / f"2024/B/blocks/{block}/outcomes/observe.parquet")
+        write(results / f"logs/2024/B/blocks/{block}/observe.log", "INFO root done")
+    write(results / "logs/2024/C/observe.log", f"INFO root begins\n{SENTENCE}")
+    write(results / "logs/2024/D/observe.log", "WARNING root slow")
+    write(results / ".fieldline.lock")
+    return path
+
+
+def write(path: Path, text: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def found(config: Path) -> dict[str, PlaceState]:
+    return {place.county: place for place in places(load_config([config]))}
+
+
+def ask(config: Path, *more: str) -> tuple[int, str]:
+    said = CliRunner().invoke(app, ["status", "--config", str(config), *more])
+    return said.exit_code, said.output
+
+
+def test_without_a_run_what_has_begun_and_not_ended_has_stopped(config: Path) -> None:
+    by_county = found(config)
+    assert {name: place.state for name, place in by_county.items()} == {
+        "A": "done", "B": "stopped", "C": "failed", "D": "stopped", "E": "waiting",
+    }  # fmt: skip
+    assert by_county["A"].done == len(STAGE_NAMES)
+    assert by_county["E"].done == 0
+
+
+def test_while_a_run_holds_the_folder_it_is_running_and_blocks_are_counted(config: Path) -> None:
+    with (config.parent / "results/.fieldline.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        by_county = found(config)
+    assert by_county["B"].state == by_county["D"].state == "running"
+    assert by_county["C"].state == "failed"
+    stage = by_county["B"].first
+    assert stage is not None
+    assert (stage.stage, stage.says) == ("observe", "2 of 4 blocks done")
+
+
+def test_the_page_has_the_sentence_and_what_to_type_next(config: Path) -> None:
+    code, page = ask(config)
+    assert code == 3
+    lines = page.splitlines()
+    assert lines[0] == "1 done, 1 failed, 2 stopped, 1 waiting"
+    assert lines[1].endswith("failed at observe: survey.csv has no column crop: add it")
+    assert lines[-1] == f"put right what the sentences say, then: fieldline run --config {config}"
+    code, page = ask(config, "--county", "A")
+    assert (code, page) == (0, "1 done\n")
+
+
+def test_json_names_every_stage(config: Path) -> None:
+    code, text = ask(config, "--json")
+    document = json.loads(text)
+    assert code == 3
+    assert document["counts"] == {"done": 1, "failed": 1, "stopped": 2, "waiting": 1}
+    assert [place["state"] for place in document["places"]] == [
+        "done", "stopped", "failed", "stopped", "waiting",
+    ]  # fmt: skip
+    assert [stage["stage"] for stage in document["places"][0]["stages"]] == list(STAGE_NAMES)
+
+
+def test_before_the_first_run_all_wait_and_nothing_is_written(tmp_path: Path, config: Path) -> None:
+    document = yaml.safe_load(config.read_text(encoding="utf-8"))
+    document["results"] = str(tmp_path / "none")
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    code, page = ask(config)
+    assert code == 0
+    assert page.splitlines()[0] == "5 waiting"
+    assert page.splitlines()[-1] == f"next: fieldline run --config {config}"
+    assert not (tmp_path / "none").exists()
+
+
+def test_of_many_counties_the_page_shows_the_first_forty_failures_before_all(
+    tmp_path: Path, config: Path
+) -> None:
+    document = yaml.safe_load(config.read_text(encoding="utf-8"))
+    county = document["county"]["E"]
+    document["county"] |= {f"N{n:04d}": county for n in range(200)}
+    document["counties"] = list(document["county"])
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    _, page = ask(config)
+    lines = page.splitlines()
+    assert len(lines) == 43
+    assert lines[1].startswith("C 2024")
+    assert lines[-2] == "and 164 more; --json names all of them"

@@ -1,0 +1,187 @@
+"""Where every county and season of a configuration stands: done, running, failed, stopped, waiting.
+
+Owns what can be read from the results folder alone, so that it answers beside a run, on another
+machine of a cluster and after a crash; it opens no table and asks no engine. A stage is done when
+its outcomes lie there (a job that fails loses them), else its log says how far it came.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fieldline.workflows.config.load import load_config
+from fieldline.workflows.config.model import Config
+from fieldline.workflows.exits import FOUND, OK
+from fieldline.workflows.job import SENTENCE
+from fieldline.workflows.runner import LOCK
+from fieldline.workflows.stages import STAGES, Stage
+
+State = Literal["done", "running", "failed", "stopped", "waiting"]
+_SHOWN = 40
+"""Counties that are not done and have a line of their own on the page for people."""
+
+
+@dataclass(frozen=True)
+class StageState:
+    """One stage of one county and season."""
+
+    stage: str
+    state: State
+    says: str = ""
+    """Why it failed, in its own sentence, or how far its blocks are."""
+
+
+@dataclass(frozen=True)
+class PlaceState:
+    """One county and season."""
+
+    county: str
+    season: str
+    stages: tuple[StageState, ...]
+
+    @property
+    def state(self) -> State:
+        """What a person must know first of it."""
+        found = {stage.state for stage in self.stages}
+        worst: tuple[State, ...] = ("failed", "running", "stopped")
+        for state in worst:
+            if state in found:
+                return state
+        return "done" if found == {"done"} else "waiting"
+
+    @property
+    def done(self) -> int:
+        """Stages that are done."""
+        return sum(stage.state == "done" for stage in self.stages)
+
+    @property
+    def first(self) -> StageState | None:
+        """The stage that the county stands at."""
+        open_stages = [stage for stage in self.stages if stage.state == self.state != "done"]
+        return open_stages[0] if open_stages else None
+
+
+def places(config: Config) -> list[PlaceState]:
+    """Return where every selected county and season stands, and those before that have failed.
+
+    Args:
+        config: The run.
+    """
+    running = in_work(config.results)
+    found = []
+    for county, season in config.runs():
+        for earlier in config.earlier_seasons(county, season):
+            place = _place(config, county, earlier, running=running)
+            if earlier not in config.seasons and place.state in ("failed", "running", "stopped"):
+                found.append(place)
+        found.append(_place(config, county, season, running=running))
+    return found
+
+
+def in_work(results: Path) -> bool:
+    """Whether a run holds the results folder now."""
+    try:
+        with (results / LOCK).open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _place(config: Config, county: str, season: str, *, running: bool) -> PlaceState:
+    folder = config.results / season / county
+    logs = config.results / "logs" / season / county
+    blocks = config.county[county].blocks
+    stages = (_stage(stage, folder, logs, blocks, running=running) for stage in STAGES)
+    return PlaceState(county, season, tuple(stages))
+
+
+def _stage(stage: Stage, folder: Path, logs: Path, blocks: int, *, running: bool) -> StageState:
+    if (folder / stage.outcomes).exists():
+        return StageState(stage.name, "done")
+    said = list(_last_words(stage, logs, blocks))
+    for words in said:
+        if "ERROR" in words:
+            return StageState(stage.name, "failed", words.split(SENTENCE, 1)[-1])
+    if not said:
+        return StageState(stage.name, "waiting")
+    parts = len(list(folder.glob(f"blocks/*/{stage.outcomes}"))) if blocks > 1 else 0
+    progress = f"{parts} of {blocks} blocks done" if stage.in_blocks and blocks > 1 else ""
+    return StageState(stage.name, "running" if running else "stopped", progress)
+
+
+def _last_words(stage: Stage, logs: Path, blocks: int) -> Iterator[str]:
+    """Yield the last line of each log that the stage's jobs have begun; empty for a silent one."""
+    files = [logs / f"{stage.name}.log"]
+    if stage.in_blocks and blocks > 1:
+        files += sorted(logs.glob(f"blocks/*/{stage.name}.log"))
+    for file in files:
+        if file.exists():
+            lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            yield lines[-1] if lines else ""
+
+
+def tell(files: Sequence[Path], counties: list[str], seasons: list[str], *, as_json: bool) -> int:
+    """Print where a configuration's counties stand; return the exit code.
+
+    Args:
+        files: Configuration files.
+        counties: Only these; all of the configuration where empty.
+        seasons: The same of seasons.
+        as_json: Whether to print JSON.
+
+    Returns:
+        3 where a stage has failed, else 0.
+    """
+    chosen: dict[str, Any] = {"counties": counties} if counties else {}
+    chosen |= {"seasons": seasons} if seasons else {}
+    found = places(load_config(files, chosen))
+    counts = Counter(place.state for place in found)
+    if as_json:
+        document = [{**asdict(place), "state": place.state, "done": place.done} for place in found]
+        print(json.dumps({"counts": counts, "places": document}, ensure_ascii=False, indent=1))
+    else:
+        print("\n".join(_page(found, counts, files)))
+    return FOUND if counts["failed"] else OK
+
+
+def _page(
+    found: Sequence[PlaceState], counts: Counter[State], files: Sequence[Path]
+) -> Iterator[str]:
+    states: tuple[State, ...] = ("done", "running", "failed", "stopped", "waiting")
+    yield ", ".join(f"{counts[state]:,} {state}" for state in states if counts[state])
+    order = {state: place for place, state in enumerate(("failed", "stopped", "running"))}
+    unfinished = [place for place in found if place.state != "done"]
+    unfinished.sort(key=lambda place: order.get(place.state, len(order)))
+    for place in unfinished[:_SHOWN]:
+        yield _line(place)
+    if len(unfinished) > _SHOWN:
+        yield f"and {len(unfinished) - _SHOWN:,} more; --json names all of them"
+    yield from _advice(counts, files)
+
+
+def _line(place: PlaceState) -> str:
+    head = f"{place.county} {place.season}  {place.done}/{len(place.stages)}  {place.state}"
+    if place.state == "waiting" or place.first is None:
+        return head
+    said = f": {place.first.says}" if place.first.says else ""
+    return f"{head} at {place.first.stage}{said}"
+
+
+def _advice(counts: Counter[State], files: Sequence[Path]) -> Iterator[str]:
+    """Yield what to type next."""
+    command = "fieldline run" + "".join(f" --config {file}" for file in files)
+    if counts["running"]:
+        yield "a run holds the results folder; ask again, or stop it with Ctrl-C where it runs"
+    elif counts["failed"]:
+        yield f"put right what the sentences say, then: {command}"
+    elif counts["stopped"] or counts["waiting"]:
+        yield f"next: {command}"
