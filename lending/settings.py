@@ -81,7 +81,7 @@ class RelationSettings(Section):
     idle_parcels: int = Field(2, ge=2)
     """Parcels of one farmer on which nothing grows ..."""
     idle_seasons: int = Field(2, ge=2)
-    """... in this many seasons, this one included ..."""
+    """... in this many finished seasons, watched throughout (this one once it is over) ..."""
     idle_share: float = Field(0.3, gt=0, le=1)
     """... and on this share of the land that he claims; assumption."""
     moved_share: float = Field(0.5, gt=0, le=1)

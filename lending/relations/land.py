@@ -41,8 +41,8 @@ def idle_parcels(evidence: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         evidence: EVIDENCE rows of this season.
-        history: HISTORY rows: `idle_seasons` counts the seasons without a growth cycle, this one
-            included.
+        history: HISTORY rows: `idle_seasons` counts the finished seasons in which the land was
+            watched and stayed bare, this one once it is over.
 
     Returns:
         Frame `farmer_id`, `parcel_id`, `area_m2` (as claimed) and `seasons`.
