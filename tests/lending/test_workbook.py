@@ -143,7 +143,9 @@ def test_a_text_longer_than_a_cell_is_cut_and_says_where_the_rest_is() -> None:
 
 
 def test_more_offers_than_a_sheet_holds_are_one_sentence() -> None:
-    with pytest.raises(UserError, match=r"3 offers do not fit on a sheet of 2 rows: export them as CSV"):
+    with pytest.raises(
+        UserError, match=r"3 offers do not fit on a sheet of 2 rows: export them as CSV"
+    ):
         workbook([{}] * 3, ("limit",), most_rows=2)
 
 
