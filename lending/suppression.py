@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 def hidden_groups(counts: Mapping[str, int], least: int) -> frozenset[str]:
     """Return the groups that must stay hidden where the total over all groups is known.
 
-    A group below the least is hidden; as long as the hidden ones are a single group, whose count is
-    the total less the rest, or are too few people together, the next smallest joins them.
+    A group below the least is hidden. The total less the rest tells how many the hidden ones are
+    together: as long as these are too few people, as one group alone is, the next smallest joins.
 
     Args:
         counts: People by group.
@@ -25,7 +25,7 @@ def hidden_groups(counts: Mapping[str, int], least: int) -> frozenset[str]:
     )
     hidden = [name for name in by_size if counts[name] < least]
     rest = by_size[len(hidden) :]
-    while hidden and rest and (len(hidden) < 2 or _people(counts, hidden) < least):
+    while hidden and rest and _people(counts, hidden) < least:
         hidden.append(rest.pop(0))
     return frozenset(hidden)
 
@@ -52,7 +52,7 @@ def _closed(counts: Mapping[str, int], side: set[str], hidden: frozenset[str], l
     if 0 < _people(counts, side) < least:
         return False
     own = side & hidden
-    return not own or (len(own) > 1 and _people(counts, own) >= least)
+    return not own or _people(counts, own) >= least
 
 
 def _people(counts: Mapping[str, int], names: Iterable[str]) -> int:
