@@ -22,7 +22,7 @@ from fieldline.crops.recognise.labels import crop_cuts
 from fieldline.crops.schemas import CROP_VALUES, YIELDS
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import YieldSettings
-from fieldline.crops.value.costs import CropCost, cash_costs
+from fieldline.crops.value.costs import CropCost, cash_costs, of_county
 from fieldline.crops.value.crop_values import crop_values
 from fieldline.crops.value.pooling import CURVE_FEATURES
 from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, read_prices
@@ -87,6 +87,7 @@ def run_yields(
     seasons: Sequence[Season],
     currency: str,
     county_names: Sequence[str] = (),
+    simulated: bool = False,
     prices_format: str = "long",
     table_columns: Mapping[str, Mapping[str, str]] = {},
     settings: YieldSettings,
@@ -113,7 +114,8 @@ def run_yields(
         seasons: All of these seasons, oldest first; the last is valued, and nothing after its
             as-of date is used.
         currency: The county's currency.
-        county_names: What the county may be called in a table of several.
+        county_names: What the county may be called in a table of several, and in the cost file.
+        simulated: Whether the county is simulated: then the simulator's costs stand in for none.
         prices_format: Layout of the price table.
         table_columns: The lender's own column names by table and Fieldline name.
         settings: Settings of the stage.
@@ -124,6 +126,7 @@ def run_yields(
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
     *past, season = seasons
+    settings = of_county(settings, county_names, currency, simulated=simulated)
     tables = zip_longest(past, earlier_crops, earlier_growth, earlier_hazards, earlier_surveys)
     earlier = [SeasonTables(*part) for part in tables]
     statistics = YieldSources(county_yields, table_columns, county_names, settings)

@@ -57,7 +57,7 @@ def test_a_season_without_cuts_keeps_the_spread_of_the_years():
     assert rice.shared >= 0.4
 
 
-def write_county(folder, season, survey=None):
+def write_county(folder, season, survey=None, settings=SETTINGS, **county):
     ids = ["told", "doubt", "hopeless", "odd"]
     crops = pd.DataFrame({"parcel_id": ids, "crop": ["maize", None, None, "orchard"]})
     crops["prediction_set"] = [["maize"], ["rice", "maize"], ["maize", "grassland"], ["orchard"]]
@@ -77,8 +77,9 @@ def write_county(folder, season, survey=None):
         crops=folder / "c.parquet", growth=folder / "g.parquet", hazards=folder / "h.parquet",
         county_yields=folder / "y.csv",
         prices=folder / "p.csv", survey=survey, seasons=[season], currency="CNY",
-        settings=SETTINGS, out=folder / "out.parquet", out_crops=folder / "values.parquet",
-        card=folder / "card.json", outcomes=folder / "o.parquet",
+        settings=settings, **({"simulated": True} | county), out=folder / "out.parquet",
+        out_crops=folder / "values.parquet", card=folder / "card.json",
+        outcomes=folder / "o.parquet",
     )  # fmt: skip
     codes = pd.read_parquet(folder / "o.parquet").set_index("parcel_id")["outcome"].to_dict()
     return pd.read_parquet(folder / "out.parquet").set_index("parcel_id"), codes
@@ -131,3 +132,35 @@ def test_cuts_measured_after_the_as_of_date_are_not_learnt(tmp_path, season):
     )
     write_county(tmp_path, season, survey)
     assert json.loads((tmp_path / "card.json").read_text())["crop_cuts"] == 0
+
+
+def own_costs(folder, *regions):
+    path = folder / "costs.csv"
+    rows = "".join(f"maize,{region},{cost},CNY,own\n" for region, cost in regions)
+    path.write_text("crop,region,cash_cost_per_ha,currency,basis\n" + rows)
+    return SETTINGS.model_copy(update={"cost_file": str(path)})
+
+
+def test_a_real_county_never_takes_the_simulator_s_costs(tmp_path, season):
+    rows, codes = write_county(tmp_path, season, simulated=False)
+    told = rows.loc["told"]
+    assert told["value_q50_per_ha_minor"] == 2_000_000
+    assert pd.isna(told["cost_per_ha_minor"])
+    assert codes["told"] == codes["doubt"] == "no_cost"
+    values = pd.read_parquet(tmp_path / "values.parquet").set_index("crop")
+    assert values.loc["maize", "price_q50_minor"] == 250_000
+    assert values["cost_per_ha_minor"].isna().all()
+    assert values["harvest_from"].isna().all()  # nor its calendar
+
+
+def test_the_county_s_own_rows_come_before_the_region_that_is_set(tmp_path, season):
+    settings = own_costs(tmp_path, ("Some County", 5000), ("north", 4000))
+    named = {"county_names": ["SC1", "some county"], "simulated": False}
+    rows, _ = write_county(tmp_path, season, settings=settings, **named)
+    assert rows.loc["told", "cost_per_ha_minor"] == 500_000
+    north = settings.model_copy(update={"cost_region": "north"})
+    rows, _ = write_county(tmp_path, season, settings=north, **named)
+    assert rows.loc["told", "cost_per_ha_minor"] == 500_000
+    rows, codes = write_county(tmp_path, season, settings=north, simulated=False)
+    assert rows.loc["told", "cost_per_ha_minor"] == 400_000
+    assert codes["doubt"] == "no_cost"  # rice has no row in the region: not another's cost
