@@ -24,6 +24,7 @@ from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.costs import CropCost, cash_costs, of_county
 from fieldline.crops.value.crop_values import crop_values
+from fieldline.crops.value.per_hectare import gross_value, net_income
 from fieldline.crops.value.pooling import CURVE_FEATURES
 from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, read_prices
 from fieldline.crops.value.priors import Prior, YieldSources, own_error
@@ -323,17 +324,12 @@ def _priced(price: CropPrice, currency: str) -> dict[str, Any]:
 
 
 def _value(row: dict[str, Any]) -> dict[str, int]:
-    """Gross value per hectare: yield and price errors are independent, so log variances add."""
+    """Return gross value and net income of a hectare of a parcel whose crop can be valued."""
     middle = row["yield_q50_t_ha"]
-    value = middle * row["price_q50_minor"]
-    price_move = Z80 * row["price_log_sd"]
-    down = float(np.hypot(np.log(middle / row["yield_q10_t_ha"]), price_move))
-    up = float(np.hypot(np.log(row["yield_q90_t_ha"] / middle), price_move))
-    return {
-        "value_q10_per_ha_minor": round(value * float(np.exp(-down))),
-        "value_q50_per_ha_minor": round(value),
-        "value_q90_per_ha_minor": round(value * float(np.exp(up))),
-    }
+    down = float(np.log(middle / row["yield_q10_t_ha"]))
+    up = float(np.log(row["yield_q90_t_ha"] / middle))
+    gross = gross_value(middle, row["price_q50_minor"], row["price_log_sd"], down, up)
+    return gross | net_income(gross, row["cost_per_ha_minor"])
 
 
 def _card(

@@ -94,6 +94,14 @@ def test_value_by_hand_and_the_cheapest_crop_where_in_doubt(tmp_path, season):
     assert told["value_q10_per_ha_minor"] < told["value_q50_per_ha_minor"] * 0.8
     assert told["shock_group"] == "maize|2023"
     assert told["cost_per_ha_minor"] == 620_000
+    for part in ("q10", "q50", "q90"):
+        value = told[f"value_{part}_per_ha_minor"]
+        assert told[f"net_{part}_per_ha_minor"] == value - 620_000
+    maize = pd.read_parquet(tmp_path / "values.parquet").set_index("crop").loc["maize"]
+    assert maize["net_q50_per_ha_minor"] == 8 * 250_000 - 620_000
+    spread = np.hypot(np.hypot(maize["years_log_sd"], maize["own_log_sd"]), maize["price_log_sd"])
+    lower = 2_000_000 * np.exp(-1.2815515655446004 * spread) - 620_000
+    assert maize["net_q10_per_ha_minor"] == pytest.approx(lower, abs=1)
     # rice: 6 t x 3000 = 18,000 against maize 8 t x 2500 = 20,000
     assert rows.loc["doubt", "crop"] == "rice"
     assert rows.loc["doubt", "crop_basis"] == "cheapest_of_set"
@@ -146,6 +154,7 @@ def test_a_real_county_never_takes_the_simulator_s_costs(tmp_path, season):
     told = rows.loc["told"]
     assert told["value_q50_per_ha_minor"] == 2_000_000
     assert pd.isna(told["cost_per_ha_minor"])
+    assert pd.isna(told["net_q50_per_ha_minor"])
     assert codes["told"] == codes["doubt"] == "no_cost"
     values = pd.read_parquet(tmp_path / "values.parquet").set_index("crop")
     assert values.loc["maize", "price_q50_minor"] == 250_000
