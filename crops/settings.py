@@ -340,6 +340,12 @@ class YieldSettings(Section):
     """Region of the cost file that applies, its costs in the county's currency; rows of a region
     that is called as the county come first. Empty: `sim` in a simulated county, and no cost in a
     real one: its crops keep a gross value, and have no net income to lend against."""
+    area_value_file: Annotated[str | None, TableName] = None
+    """Gross value a year of a hectare of permanent crops and greenhouses (crop, region as of the
+    costs, gross_per_ha, currency, log_sd between parcels, published_on, source), a path of your
+    own; empty: they are not valued."""
+    area_value_days: int = Field(730, ge=1)
+    """A value by area that was published longer ago than this values nothing."""
     calendar_file: Annotated[str, TableName] = "crop_calendars.csv"
     """Days of sowing and harvest by crop and region (crop, region, sow_start, sow_end,
     harvest_start, harvest_end as MM-DD): a table of data/, or a path of your own."""

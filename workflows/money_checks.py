@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.area_values import area_values
 from fieldline.crops.value.calendars import calendar_regions, crop_days
 from fieldline.crops.value.costs import ASSUMED, SIMULATED, cash_costs, of_county
 from fieldline.lending.decision.tariffs import SCALES, ceiling_on, scale_bases
@@ -68,8 +69,9 @@ def _look(config: Config, name: str, day: dt.date) -> None:
     county, policy = config.county[name], config.lending.policy
     ceiling_on(policy.rate_ceiling_file, county.currency, day)
     scale_bases(policy.scale_file, county.currency)
+    yields = _yields(config, name)
+    area_values(yields, county.currency, day)
     if county.inputs.prices is not None:
-        yields = _yields(config, name)
         cash_costs(yields.cost_file, yields.cost_region, county.currency)
         crop_days(yields)
 

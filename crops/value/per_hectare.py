@@ -7,6 +7,7 @@ them. Sums over parcels share errors and are lending's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from fieldline.crops.value.prices import Z80
 
 GROSS = ("value_q10_per_ha_minor", "value_q50_per_ha_minor", "value_q90_per_ha_minor")
+AREA, YIELD_AND_PRICE = "area", "yield_and_price"
+"""Bases of a value."""
 NET = ("net_q10_per_ha_minor", "net_q50_per_ha_minor", "net_q90_per_ha_minor")
 
 
@@ -42,3 +45,16 @@ def net_income(gross: dict[str, int], cost_minor: int | None) -> dict[str, Any]:
     if not gross or cost_minor is None:
         return {}
     return {net: gross[name] - cost_minor for net, name in zip(NET, GROSS, strict=True)}
+
+
+def value_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return gross value and net income of a hectare of a parcel with a yield and a price.
+
+    Args:
+        row: Yield quantiles, price and cost by the columns of `YIELDS`.
+    """
+    middle = row["yield_q50_t_ha"]
+    down = float(np.log(middle / row["yield_q10_t_ha"]))
+    up = float(np.log(row["yield_q90_t_ha"] / middle))
+    gross = gross_value(middle, row["price_q50_minor"], row["price_log_sd"], down, up)
+    return gross | net_income(gross, row["cost_per_ha_minor"]) | {"value_basis": YIELD_AND_PRICE}

@@ -173,3 +173,25 @@ def test_the_county_s_own_rows_come_before_the_region_that_is_set(tmp_path, seas
     rows, codes = write_county(tmp_path, season, settings=north, simulated=False)
     assert rows.loc["told", "cost_per_ha_minor"] == 400_000
     assert codes["doubt"] == "no_cost"  # rice has no row in the region: not another's cost
+
+
+def test_an_orchard_is_valued_by_area_and_says_so(tmp_path, season):
+    rows, codes = write_county(tmp_path, season)
+    assert codes["odd"] == "no_price_and_prior"
+    assert pd.isna(rows.loc["odd", "value_basis"])
+    assert rows.loc["told", "value_basis"] == "yield_and_price"
+    areas = tmp_path / "areas.csv"
+    day = season.as_of - dt.timedelta(30)
+    areas.write_text(
+        "crop,region,gross_per_ha,currency,log_sd,published_on,source\n"
+        f"orchard,sim,100000,CNY,0.4,{day},survey\n"
+    )
+    settings = SETTINGS.model_copy(update={"area_value_file": str(areas)})
+    rows, codes = write_county(tmp_path, season, settings=settings)
+    odd = rows.loc["odd"]
+    assert codes["odd"] == "valued_by_area"
+    assert (odd["value_basis"], odd["value_base_source"]) == ("area", "survey")
+    assert odd["value_q50_per_ha_minor"] == 10_000_000
+    assert pd.isna(odd["yield_q50_t_ha"])
+    assert pd.isna(odd["price_q50_minor"])  # so that no income is drawn from it
+    assert pd.isna(odd["net_q50_per_ha_minor"])  # its cost is not known
