@@ -18,12 +18,19 @@ _MOST_T_HA = 3000.0
 _FIRST_YEAR, _LAST_YEAR = 1900.0, 2100.0
 
 
+_UNIT = InputColumn(
+    "unit", "text", "Unit of the row's yield, a mass on an area (t/ha, kg/mu, bu/ac), where the "
+    "header or the cell does not state it; bushels weigh by crop: see data/price_units.csv",
+)  # fmt: skip
+
+
 def _yield_column(description: str, *, needed: bool) -> InputColumn:
     return InputColumn(
         "yield_t_ha", "number", description, unit="t/ha", required=needed, needed=needed,
         minimum=0.0, maximum=_MOST_T_HA, quantity="yield",
         units={"yield_kg_ha": 0.001, "yield_kg_mu": 0.015, "yield_jin_mu": 0.0075,
                "yield_dt_ha": 0.1},
+        row_unit="unit", crop_units={"yield_bu_ac": "bu/ac"},
     )  # fmt: skip
 
 
@@ -106,8 +113,9 @@ COUNTY_YIELDS = InputSchema(
                     required=True, needed=True),
         InputColumn("year", "year", "Harvest year", required=True, needed=True,
                     minimum=_FIRST_YEAR, maximum=_LAST_YEAR, quantity="year"),
+        _UNIT,
         _yield_column("County mean yield in market mass, within the crop's range of "
-                      "data/crops.csv; the header or the cell must state its unit; blank "
+                      "data/crops.csv; the header, the cell or `unit` must state its unit; blank "
                       "where it is not told yet and something was measured of the season",
                       needed=True),
         InputColumn("county", "text", "County of the row, where the table tells several; the run's "
@@ -130,6 +138,7 @@ SURVEY = InputSchema(
         InputColumn("crop", "crop", "Crop that stood there, by code or name of data/crops.csv or "
                     "crop_names.csv", required=True, needed=True),
         InputColumn("surveyed_on", "date", "Day of the visit", required=True, needed=True),
+        _UNIT,
         _yield_column("Crop cut in market mass, where one was taken, above zero and not above "
                       "the crop's range of data/crops.csv; else the cut is left out, the crop kept",
                       needed=False),

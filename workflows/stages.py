@@ -345,7 +345,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "prices_format": "county.inputs.prices_format", "currency": "county.currency",
             "table_columns": "county.inputs.columns", "county_names": "county_names",
-            "seasons": "seasons", "settings": "crops.yields",
+            "simulated": "county.simulated", "seasons": "seasons", "settings": "crops.yields",
         },
         stops=("intake", "observe"),
         mem_mb=3000,
