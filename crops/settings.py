@@ -360,7 +360,7 @@ class PhotoSettings(Section):
     """A larger file is not opened, MB ..."""
     most_megapixels: float = Field(110.0, gt=0)
     """... nor one of more pixels (millions) decoded: the largest of today's phones are just below,
-    and their memory, three bytes a pixel, is what a small file may claim."""
+    and their memory, four bytes a pixel, is what a small file may claim."""
 
 
 class CropsSettings(Section):

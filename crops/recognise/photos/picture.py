@@ -21,7 +21,7 @@ from fieldline.crops.settings import PhotoSettings
 from fieldline.pipeline.records.outcomes import detail
 
 KINDS = ("JPEG", "PNG")
-#: Longest edge that is handed on, pixels; a JPEG is decoded at no more than twice of it.
+#: Longest edge that is handed on, pixels; a JPEG is decoded at a fraction of its own size.
 EDGE = 512
 
 Pixels = NDArray[np.uint8]
@@ -97,8 +97,8 @@ def _read(picture: Image.Image, settings: PhotoSettings) -> FieldPhoto | Refused
         return Refused("photo_too_large", detail(megapixels=millions, most_megapixels=limit))
     place, clock = read_exif(picture)
     picture.draft("RGB", (EDGE, EDGE))
+    picture.thumbnail((EDGE, EDGE))  # first: no copy of the whole is ever made
     upright = ImageOps.exif_transpose(picture).convert("RGB")
-    upright.thumbnail((EDGE, EDGE))
     pixels = np.asarray(upright, dtype=np.uint8)
     digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     return FieldPhoto(pixels, digest, place, clock)

@@ -155,8 +155,9 @@ def test_a_changed_table_redoes_no_imagery(tiny_run: ChainRun, tmp_path: Path) -
 
 
 def test_the_page_of_inputs_is_the_one_that_the_declarations_give() -> None:
-    assert INPUTS_PAGE.read_text(encoding="utf-8") == inputs_page()
+    page = inputs_page()
+    assert INPUTS_PAGE.read_text(encoding="utf-8") == page
     for schema in SCHEMAS:
-        assert f"## `{schema.name}`" in inputs_page()
+        assert f"## `{schema.name}`" in page
         for column in schema.columns:
-            assert f"| `{column.name}`" in inputs_page()
+            assert f"| `{column.name}`" in page
