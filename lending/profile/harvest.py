@@ -204,11 +204,20 @@ def _valued(value: CropValue, shift: float, year: str) -> dict[str, Any]:
 
 def _stands(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon) -> bool:
     """Whether the crop of this season is still on the field."""
-    cut, begun = date_of(row["harvest_date"]), date_of(row["sos"])
+    cut = date_of(row["harvest_date"])
     if cut is not None:
         return cut > horizon.as_of
     over = value is not None and value.harvest_by is not None and value.harvest_by < horizon.as_of
-    return begun is not None and not over
+    # A winter crop that was green when the images began has no start, and stands all the same.
+    stands = not pd.isna(row["standing"]) and bool(row["standing"])
+    return (stands or date_of(row["sos"]) is not None) and not over
+
+
+def _to_come(begun: dt.date | None, by: dt.date, as_of: dt.date) -> float:
+    """Return the share of a crop's season that nobody has seen yet; all of it where it is unknown
+    since when the crop stands."""
+    days = max(0, (by - as_of).days)
+    return min(1.0, days / max(1, (by - begun).days)) if begun is not None else float(days > 0)
 
 
 def _standing(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon) -> dict[str, Any]:
@@ -217,10 +226,8 @@ def _standing(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon)
     by = None if value is None else value.harvest_by
     by = date_of(row["harvest_date"]) or by
     shared = row["shared_log_sd"]
-    begun = date_of(row["sos"])
-    if value is not None and by is not None and begun is not None and not pd.isna(shared):
-        length = max(1, (by - begun).days)
-        left = min(1.0, max(0, (by - horizon.as_of).days) / length)
+    if value is not None and by is not None and not pd.isna(shared):
+        left = _to_come(date_of(row["sos"]), by, horizon.as_of)
         unseen = max(0.0, value.years_log_sd**2 - float(shared) ** 2)
         shared = float(np.sqrt(float(shared) ** 2 + left * unseen))
     return _row(row, 1.0, "standing", by, {**row, "shared_log_sd": shared})

@@ -103,7 +103,7 @@ def join_parcels(
     return (
         evidence[_OF_EVIDENCE]
         .merge(yields.drop(columns=["currency", "model"]), on="parcel_id", how="left")
-        .merge(growth[["parcel_id", "sos", "harvest_date"]], on="parcel_id", how="left")
+        .merge(growth[["parcel_id", "sos", "harvest_date", "standing"]], on="parcel_id", how="left")
         .merge(hazards[["parcel_id", "hazard_index"]], on="parcel_id", how="left")
         .merge(history[["parcel_id", "stability", "thin_file"]], on="parcel_id", how="left")
         .sort_values("parcel_id", kind="stable")

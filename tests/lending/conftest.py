@@ -241,7 +241,7 @@ class County:
         ], seen)  # fmt: skip
         self._table(HISTORY, [
             {
-                "seasons": 2, "grown_seasons": 2, "idle_seasons": p.get("idle_seasons", 0), "crops": [],
+                "seasons": 2, "idle_seasons": p.get("idle_seasons", 0), "crops": [],
                 "stability": p.get("stability", 0.9),
                 "regularity": 0.9, "thin_file": p.get("thin_file", False),
                 "grown_seasons": 2,

@@ -39,7 +39,7 @@ def parcel(**more: Any) -> dict[str, Any]:
         "crop": "maize", "crop_basis": "classified", "yield_q50_t_ha": 6.0, "prior_t_ha": 6.0,
         "shared_log_sd": 0.05, "own_log_sd": 0.2, "shock_group": "maize|W01",
         "price_q50_minor": 240_000, "price_log_sd": 0.1, "cost_per_ha_minor": 600_000,
-        "sos": dt.date(2024, 5, 20), "harvest_date": None,
+        "sos": dt.date(2024, 5, 20), "harvest_date": None, "standing": None,
     }  # fmt: skip
     return {**row, **more}
 
@@ -64,6 +64,17 @@ def test_the_crop_on_the_field_is_the_repayment_harvest_with_what_its_season_sti
     # 31 of the 92 days from 20 May to 20 August are still to come and may bring any year
     assert row["shared_log_sd"] == pytest.approx(np.sqrt(61 / 92 * 0.05**2 + 31 / 92 * 0.1**2))
     assert row["yield_q50_t_ha"] == 6.0
+
+
+def test_a_crop_seen_from_its_middle_stands_and_holds_any_years_rest() -> None:
+    """Winter wheat is green when the images begin: it has no start and is no crop to come."""
+    row = harvests(parcel(sos=None, standing=True), as_of=dt.date(2024, 7, 20))
+    row = row.loc[("a", "maize")]
+    assert (row["harvest"], row["harvest_by"]) == ("standing", dt.date(2024, 8, 20))
+    # since when it stands nobody knows: what is still to come may bring any year
+    assert row["shared_log_sd"] == pytest.approx(0.1)
+    gone = harvests(parcel(sos=None, standing=False), as_of=dt.date(2024, 7, 20))
+    assert "standing" not in set(gone["harvest"])
 
 
 def test_a_harvest_that_is_in_is_followed_by_next_years() -> None:
