@@ -493,6 +493,23 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=1000,
     ),
     Stage(
+        "fairness",
+        "fieldline.lending.fairness:run_fairness",
+        "Decisions by group of farmers",
+        reads={
+            "decisions": Artifact("decisions.parquet"), "evidence": Artifact("evidence.parquet"),
+            "profiles": Artifact("profiles.parquet"), "applications": Source("applications"),
+        },
+        makes={"out": "fairness.json"},
+        settings={
+            "county": "county_id", "as_of": "as_of", "currency": "county.currency",
+            "settings": "lending.fairness", "privacy": "privacy",
+            "table_columns": "county.inputs.columns",
+        },
+        about="county",
+        mem_mb=1000,
+    ),
+    Stage(
         "report",
         "fieldline.desk.report.render:run_report",
         "County report",
@@ -504,6 +521,7 @@ STAGES: tuple[Stage, ...] = (
                 "yields.parquet", "history.parquet", "evidence.parquet", "profiles.parquet",
                 "relations.parquet", "decisions.parquet", "offers.csv", "field_polygons.parquet",
                 "models/crop_classifier.json", "models/yield.json", "models/pd.json",
+                "fairness.json",
             )),
         },
         makes={"joined": "outcomes.parquet", "report": "report.html"},
