@@ -1,4 +1,4 @@
-"""Tables of agronomy that a lender hands over: prices, county yields, survey, labelled series.
+"""Tables of agronomy that a lender hands over: prices, yields, survey, labelled series, photos.
 
 Owns their declarations and the ranges by crop; `pipeline.inputs` reads them, the modules that use
 them decide which rows count.
@@ -18,12 +18,19 @@ _MOST_T_HA = 3000.0
 _FIRST_YEAR, _LAST_YEAR = 1900.0, 2100.0
 
 
+_UNIT = InputColumn(
+    "unit", "text", "Unit of the row's yield, a mass on an area (t/ha, kg/mu, bu/ac), where the "
+    "header or the cell does not state it; bushels weigh by crop: see data/price_units.csv",
+)  # fmt: skip
+
+
 def _yield_column(description: str, *, needed: bool) -> InputColumn:
     return InputColumn(
         "yield_t_ha", "number", description, unit="t/ha", required=needed, needed=needed,
         minimum=0.0, maximum=_MOST_T_HA, quantity="yield",
         units={"yield_kg_ha": 0.001, "yield_kg_mu": 0.015, "yield_jin_mu": 0.0075,
                "yield_dt_ha": 0.1},
+        row_unit="unit", crop_units={"yield_bu_ac": "bu/ac"},
     )  # fmt: skip
 
 
@@ -67,6 +74,15 @@ def _undated_cuts(table: pd.DataFrame) -> list[Problem]:
     return [Problem(int(row) + 1, "measured_on", "input_missing") for row in rows]
 
 
+def _half_places(table: pd.DataFrame) -> list[Problem]:
+    """Return the places of which one coordinate is blank."""
+    return [
+        Problem(int(row) + 1, blank, "input_missing")
+        for blank, given in (("lon", "lat"), ("lat", "lon"))
+        for row in np.flatnonzero((table[blank].isna() & table[given].notna()).to_numpy(bool))
+    ]
+
+
 def _not_above_zero(table: pd.DataFrame) -> list[Problem]:
     rows = np.flatnonzero((table["price"] == 0).to_numpy(dtype=bool))
     return [Problem(int(row) + 1, "price", "input_out_of_range", "0") for row in rows]
@@ -106,8 +122,9 @@ COUNTY_YIELDS = InputSchema(
                     required=True, needed=True),
         InputColumn("year", "year", "Harvest year", required=True, needed=True,
                     minimum=_FIRST_YEAR, maximum=_LAST_YEAR, quantity="year"),
+        _UNIT,
         _yield_column("County mean yield in market mass, within the crop's range of "
-                      "data/crops.csv; the header or the cell must state its unit; blank "
+                      "data/crops.csv; the header, the cell or `unit` must state its unit; blank "
                       "where it is not told yet and something was measured of the season",
                       needed=True),
         InputColumn("county", "text", "County of the row, where the table tells several; the run's "
@@ -130,6 +147,7 @@ SURVEY = InputSchema(
         InputColumn("crop", "crop", "Crop that stood there, by code or name of data/crops.csv or "
                     "crop_names.csv", required=True, needed=True),
         InputColumn("surveyed_on", "date", "Day of the visit", required=True, needed=True),
+        _UNIT,
         _yield_column("Crop cut in market mass, where one was taken, above zero and not above "
                       "the crop's range of data/crops.csv; else the cut is left out, the crop kept",
                       needed=False),
@@ -159,3 +177,22 @@ LABELLED = InputSchema(
     open_ended=True,
 )  # fmt: skip
 """Every further column of numbers is a band, under its own name."""
+
+PHOTOS = InputSchema(
+    "photos",
+    "the photographs of fields",
+    (
+        InputColumn("parcel_id", "id", "Parcel that it shows, as in the outlines", required=True,
+                    needed=True),
+        InputColumn("file", "text", "File, JPEG or PNG, in the folder of this table or below it",
+                    required=True, needed=True, personal=True, named_as=("photo_file",)),
+        InputColumn("taken_on", "date", "Day on which it was taken, where its file does not say so "
+                    "(messengers drop what the camera wrote); where both do they must agree"),
+        InputColumn("lon", "number", "Longitude of where it was taken, as `taken_on`",
+                    minimum=-180.0, maximum=180.0, unit="degree"),
+        InputColumn("lat", "number", "Latitude", minimum=-90.0, maximum=90.0, unit="degree"),
+    ),
+    joins="parcel_id",
+    rules=(_half_places,),
+)  # fmt: skip
+"""Its rows name no key: a parcel may have many photographs."""

@@ -336,9 +336,16 @@ class YieldSettings(Section):
     cost_file: Annotated[str, TableName] = "crop_calendars.csv"
     """Cash costs by crop and region (crop, region, cash_cost_per_ha, currency, basis): a table of
     data/, or a path of your own."""
-    cost_region: str | None = "sim"
-    """Region of the cost file that applies, its costs in the county's currency; `sim` is simulated.
-    Empty: no cost is known, and nothing can be valued."""
+    cost_region: str | None = None
+    """Region of the cost file that applies, its costs in the county's currency; rows of a region
+    that is called as the county come first. Empty: `sim` in a simulated county, and no cost in a
+    real one: its crops keep a gross value, and have no net income to lend against."""
+    area_value_file: Annotated[str | None, TableName] = None
+    """Gross value a year of a hectare of permanent crops and greenhouses (crop, region as of the
+    costs, gross_per_ha, currency, log_sd between parcels, published_on, source), a path of your
+    own; empty: they are not valued."""
+    area_value_days: int = Field(730, ge=1)
+    """A value by area that was published longer ago than this values nothing."""
     calendar_file: Annotated[str, TableName] = "crop_calendars.csv"
     """Days of sowing and harvest by crop and region (crop, region, sow_start, sow_end,
     harvest_start, harvest_end as MM-DD): a table of data/, or a path of your own."""
@@ -348,6 +355,19 @@ class YieldSettings(Section):
     """Joint draws where a quantile of a sum is needed."""
     seed: int = 29
     """Random seed."""
+
+
+class PhotoSettings(Section):
+    """Photographs of fields that are handed in (`inputs.photos`)."""
+
+    within_m: float = Field(100.0, gt=0)
+    """A photograph is of a parcel where it was taken no further than this from its outline, metres:
+    who stands on the road beside a field is near enough, and a phone errs by ten. Assumption."""
+    most_mb: float = Field(25.0, gt=0)
+    """A larger file is not opened, MB ..."""
+    most_megapixels: float = Field(110.0, gt=0)
+    """... nor one of more pixels (millions) decoded: the largest of today's phones are just below,
+    and their memory, four bytes a pixel, is what a small file may claim."""
 
 
 class CropsSettings(Section):
@@ -365,3 +385,5 @@ class CropsSettings(Section):
     """Weather hazards."""
     yields: YieldSettings = YieldSettings()
     """Yield and value."""
+    photos: PhotoSettings = PhotoSettings()
+    """Photographs of fields."""

@@ -22,15 +22,20 @@ yields_app = typer.Typer(help="Forecast county yields, and hold forecasts agains
 Train = Annotated[Path, typer.Option(help="County-years with yields: CSV, workbook, Parquet.")]
 County = Annotated[str, typer.Option("--county-column", help="Column of the county.")]
 Year = Annotated[str, typer.Option("--year-column", help="Column of the harvest year.")]
-Target = Annotated[str, typer.Option("--yield-column", help="Column of the yield, in any unit.")]
+Target = Annotated[str, typer.Option("--yield-column", help="Column of the yield.")]
+Unit = Annotated[str, typer.Option(help="Unit of the yields, where the table states none.")]
+Crop = Annotated[str, typer.Option(help="Crop, which tells what a bushel weighs.")]
 Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; may be given again.")]
 Json = Annotated[Path | None, typer.Option("--json", help="File for all figures.")]
 
 
-def _columns(county: str, year: str, target: str, drop: list[str] | None) -> Columns:
+def _columns(
+    county: str, year: str, target: str, drop: list[str] | None, unit: str, crop: str
+) -> Columns:
     from fieldline.crops.forecast.county_years import Columns
+    from fieldline.crops.forecast.yield_units import checked_unit
 
-    return Columns(county, year, target, drop or ())
+    return Columns(county, year, target, drop or (), *checked_unit(unit, crop))
 
 
 @yields_app.command("evaluate")
@@ -42,6 +47,8 @@ def yields_evaluate(
     county: County = "",
     year: Year = "",
     target: Target = "",
+    unit: Unit = "",
+    crop: Crop = "",
     drop: Drop = None,
     json_to: Json = None,
 ) -> None:
@@ -63,7 +70,7 @@ def yields_evaluate(
     if leave_out not in ("", "year", "county"):
         raise UserError(f"--leave-out {leave_out!r} is unknown", "say year or county")
     names = checked_baselines(baseline)
-    columns = _columns(county, year, target, drop)
+    columns = _columns(county, year, target, drop, unit, crop)
     table = read_county_years(train, columns)
     if test is not None:
         found = evaluate_later(table, read_county_years(test, columns), names)
@@ -80,7 +87,8 @@ def _show(found: dict[str, Any]) -> None:
     for remark in found["remarks"]:
         print(f"note      {remark}")
     first, last = found["years"]
-    print(f"{found['rows']} rows, {found['counties']} counties, {first}-{last}")
+    unit = f", yields in {found['unit']}" if found["unit"] else ""
+    print(f"{found['rows']} rows, {found['counties']} counties, {first}-{last}{unit}")
     for name, figures in found["figures"].items():
         rmse = figures["rmse"]
         against = found["skill_over"].get(name)
@@ -107,6 +115,8 @@ def yields_seal(
     county: County = "",
     year: Year = "",
     target: Target = "",
+    unit: Unit = "",
+    crop: Crop = "",
     drop: Drop = None,
 ) -> None:
     """Write a forecast with a seal, before the truth is in.
@@ -123,7 +133,7 @@ def yields_seal(
         day = dt.date.fromisoformat(as_of) if as_of else dt.datetime.now(dt.UTC).date()
     except ValueError as error:
         raise UserError(f"--as-of {as_of!r} is no day", "write it as YYYY-MM-DD") from error
-    columns = _columns(county, year, target, drop)
+    columns = _columns(county, year, target, drop, unit, crop)
     past = read_county_years(train, columns)
     both = joined(past, read_county_years(rows, columns, known=False))
     learnt = both.part(np.arange(len(past)))
@@ -141,6 +151,8 @@ def yields_score(
     county: County = "",
     year: Year = "",
     target: Target = "",
+    unit: Unit = "",
+    crop: Crop = "",
     json_to: Json = None,
 ) -> None:
     """Hold a sealed forecast against the truth; a changed forecast is refused.
@@ -153,7 +165,8 @@ def yields_score(
     from fieldline.pipeline.records.tables import write_text
 
     said, seal = read_sealed(forecast, checksum)
-    found = score_sealed(said, read_county_years(truth, _columns(county, year, target, None)))
+    columns = _columns(county, year, target, None, unit, crop)
+    found = score_sealed(said, read_county_years(truth, columns), seal.get("unit", ""))
     found |= {"as_of": seal["as_of"], "sha256": seal["sha256"]}
     print(
         f"sealed on {found['as_of']}: {found['rows']} rows, {found['not_yet_known']} not yet known"

@@ -10,11 +10,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
+from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.area_values import area_values
 from fieldline.crops.value.calendars import calendar_regions, crop_days
-from fieldline.crops.value.costs import ASSUMED, SIMULATED, cash_costs
+from fieldline.crops.value.costs import ASSUMED, SIMULATED, cash_costs, of_county
 from fieldline.lending.decision.tariffs import SCALES, ceiling_on, scale_bases
 from fieldline.pipeline.records.errors import UserError
-from fieldline.workflows.config.county import County
 from fieldline.workflows.config.model import Config
 
 _ASSUMPTION = "assumption"
@@ -44,22 +45,32 @@ def tariff_problems(config: Config) -> Iterator[UserError]:
     told: set[tuple[str, str]] = set()
     for name, season in config.runs():
         try:
-            _look(config, config.county[name], config.county[name].seasons[season].as_of)
+            _look(config, name, config.county[name].seasons[season].as_of)
         except UserError as error:
             if (name, error.problem) not in told:
                 told.add((name, error.problem))
                 yield UserError(f"county {name}: {error.problem}", error.remedy)
 
 
-def _look(config: Config, county: County, day: dt.date) -> None:
+def _yields(config: Config, name: str) -> YieldSettings:
+    """Return the yield settings with the region whose costs hold in a county."""
+    county = config.county[name]
+    return of_county(
+        config.crops.yields, county.names(name), county.currency, simulated=county.simulated
+    )
+
+
+def _look(config: Config, name: str, day: dt.date) -> None:
     """Read every tariff that a county needs on a day.
 
     Raises:
         UserError: One of them is not there, or not in the county's currency.
     """
-    yields, policy = config.crops.yields, config.lending.policy
+    county, policy = config.county[name], config.lending.policy
     ceiling_on(policy.rate_ceiling_file, county.currency, day)
     scale_bases(policy.scale_file, county.currency)
+    yields = _yields(config, name)
+    area_values(yields, county.currency, day)
     if county.inputs.prices is not None:
         cash_costs(yields.cost_file, yields.cost_region, county.currency)
         crop_days(yields)
@@ -82,11 +93,16 @@ def assumptions(config: Config, name: str) -> list[str]:
 
 
 def _costs(config: Config, name: str) -> Iterator[str]:
-    yields, county = config.crops.yields, config.county[name]
+    yields, county = _yields(config, name), config.county[name]
     if county.inputs.prices is None:
         return
     if yields.cost_region is None:
-        yield "no costs are stated (crops.yields.cost_region is empty): nothing is valued"
+        yield (
+            "no costs per hectare are stated (crops.yields.cost_region is empty and "
+            f"{yields.cost_file} has no region {name}): crops have a gross value and no net "
+            "income (no_cost), so no limit rests on a harvest: add the county's costs to a table "
+            f"of your own, region {name}, and name it in crops.yields.cost_file"
+        )
         return
     costs = cash_costs(yields.cost_file, yields.cost_region, county.currency)
     bases = {cost.basis for cost in costs.values()} & set(ASSUMED)
@@ -99,15 +115,15 @@ def _costs(config: Config, name: str) -> Iterator[str]:
 
 
 def _calendar(config: Config, name: str) -> Iterator[str]:
-    yields = config.crops.yields
+    yields = _yields(config, name)
     region = yields.calendar_region or yields.cost_region
-    if region is None or config.county[name].inputs.prices is None or crop_days(yields):
+    if config.county[name].inputs.prices is None or crop_days(yields):
         return
     known = ", ".join(calendar_regions(yields))
     yield (
-        f"the calendar of region {region} is not in {yields.calendar_file}, so when the harvest "
-        f"that repays comes is not known: set crops.yields.calendar_region to one of {known}, or "
-        "calendar_file to your own"
+        f"the calendar of region {region or name} is not in {yields.calendar_file}, so when the "
+        f"harvest that repays comes is not known: set crops.yields.calendar_region to one of "
+        f"{known}, or calendar_file to your own"
     )
 
 

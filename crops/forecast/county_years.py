@@ -1,7 +1,7 @@
 """County-years: yields of many counties and years, with what was measured of each season.
 
 Owns which columns are what (county, year, yield, earlier yields, covariates), which rows count and
-why a column is no covariate. Figures stay in the table's own unit; nothing here knows a model.
+why a column is no covariate. Units are `yield_units`'s; nothing here knows a model.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fieldline.crops.forecast.yield_units import one_unit, read_yields_of
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.cells import Cells, read_cells
 from fieldline.pipeline.inputs.names import folded
@@ -48,6 +49,10 @@ class Columns:
     year: str = ""
     target: str = ""
     drop: Collection[str] = ()
+    unit: str = ""
+    """Unit of the yields, where the table does not state it."""
+    crop: str = ""
+    """Code of the crop, where bushels are converted and the table does not say it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class CountyYears:
     county: npt.NDArray[np.str_]
     year: npt.NDArray[np.int64]
     target: Floats
-    """Yield in the table's own unit; NaN where it is not known yet."""
+    """Yield in `unit`; NaN where it is not known yet."""
     lags: Floats
     """(rows, earlier years) yields of one, two, ... years before; no columns where none is told."""
     covariates: pd.DataFrame
@@ -65,6 +70,8 @@ class CountyYears:
     left_out: dict[str, str] = field(default_factory=dict)
     """Columns that are no covariates, and why."""
     remarks: tuple[str, ...] = ()
+    unit: str = ""
+    """What yields are in; empty where the table states nothing."""
 
     def __len__(self) -> int:
         return len(self.year)
@@ -131,21 +138,22 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     lags = _lag_columns(cells, target)
     names = pd.Series(as_text(cells.column(county)).to_pylist(), dtype="object")
     years = _numbers(cells, year, facts)
-    yields = np.full(len(cells), np.nan) if target is None else _numbers(cells, target, facts)
+    yields = read_yields_of(cells, target, lags, facts, columns.unit, columns.crop)
     skipped = {county, year, target, *lags, *columns.drop}
     covariates, left_out = _covariates(cells, skipped, facts)
     left_out |= dict.fromkeys(columns.drop, "dropped as asked")
-    rows, remarks = _counting(names, years, yields, known=known)
+    rows, remarks = _counting(names, years, yields.target, known=known)
+    rows &= ~yields.bad_unit
+    remarks = [*yields.remarks, *remarks]
     if not rows.any():
         raise UserError(
             f"{path} has no row that counts ({'; '.join(remarks) or 'it is empty'})",
             "name its columns with --county-column, --year-column and --yield-column",
         )
-    earlier = [_numbers(cells, name, facts) for name in lags]
     table = CountyYears(
-        names.to_numpy(dtype=str), np.nan_to_num(years).astype(np.int64), yields,
-        np.column_stack(earlier) if earlier else np.empty((len(cells), 0)),
-        pd.DataFrame(covariates, index=range(len(cells))), left_out, tuple(remarks),
+        names.to_numpy(dtype=str), np.nan_to_num(years).astype(np.int64), yields.target,
+        yields.lags, pd.DataFrame(covariates, index=range(len(cells))), left_out, tuple(remarks),
+        yields.unit,
     )  # fmt: skip
     return _informative(table.part(rows))
 
@@ -154,8 +162,9 @@ def joined(first: CountyYears, second: CountyYears) -> CountyYears:
     """Return the rows of two tables, with the covariates and earlier years that both have.
 
     Raises:
-        UserError: One has covariates and they share none.
+        UserError: One has covariates and they share none, or they state different units.
     """
+    one_unit(first.unit, second.unit)
     shared = [name for name in first.covariates if name in second.covariates]
     if not shared and len(first.covariates.columns) and len(second.covariates.columns):
         raise UserError(
@@ -167,6 +176,7 @@ def joined(first: CountyYears, second: CountyYears) -> CountyYears:
         first,
         county=np.concatenate([first.county, second.county]),
         year=np.concatenate([first.year, second.year]),
+        unit=first.unit or second.unit,
         target=np.concatenate([first.target, second.target]),
         lags=np.concatenate([first.lags[:, :lags], second.lags[:, :lags]]),
         covariates=pd.concat([first.covariates[shared], second.covariates[shared]]),

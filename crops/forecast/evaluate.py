@@ -119,7 +119,7 @@ def _figures(
     return {
         "rows": len(rows), "counties": len(np.unique(rows.county)),
         "years": [int(rows.year.min()), int(rows.year.max())],
-        "left_out": rows.left_out, "remarks": list(rows.remarks),
+        "left_out": rows.left_out, "remarks": list(rows.remarks), "unit": rows.unit,
         "figures": models, "skill_over": skill, "interval_80": _tails(
             rows.target, said["q10"], said["q90"]
         ),

@@ -16,6 +16,7 @@ import pandas as pd
 
 from fieldline.crops.forecast.county_years import CountyYears
 from fieldline.crops.forecast.model import CountyForecast, story
+from fieldline.crops.forecast.yield_units import one_unit
 from fieldline.pipeline.records.canonical import canonical, file_hash
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import atomic_path, write_text
@@ -67,6 +68,7 @@ def write_sealed(
     seal = {
         "forecast": path.name, "sha256": checksum, "as_of": as_of.isoformat(),
         "sources": {source.name: file_hash(source) for source in sources}, "model": story(model),
+        "unit": rows.unit or model.past.unit,
     }  # fmt: skip
     write_text(seal_of(path), canonical(seal) + "\n")
     return checksum
@@ -97,12 +99,18 @@ def read_sealed(path: Path, checksum: str = "") -> tuple[pd.DataFrame, dict[str,
     return pd.read_csv(path, dtype={"county": str}), seal
 
 
-def score_sealed(forecast: pd.DataFrame, truth: CountyYears) -> dict[str, Any]:
+def score_sealed(forecast: pd.DataFrame, truth: CountyYears, unit: str = "") -> dict[str, Any]:
     """Return how a forecast did, on the rows whose truth is in.
 
+    Args:
+        forecast: Its rows.
+        truth: County-years with yields.
+        unit: What the forecast is in, by its seal; empty where that does not say.
+
     Raises:
-        UserError: No row of the truth was forecast.
+        UserError: No row of the truth was forecast, or it is in another unit.
     """
+    one_unit(unit, truth.unit)
     told = pd.DataFrame({"county": truth.county, "year": truth.year, "truth": truth.target})
     both = forecast.merge(told, on=["county", "year"])
     if both.empty:

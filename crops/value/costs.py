@@ -6,8 +6,11 @@ never converted and never taken from a neighbour. What costs are for belongs to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fieldline.crops.settings import YieldSettings
+from fieldline.pipeline.inputs.names import folded
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import Money, currency_of
 from fieldline.pipeline.records.reference import TableRow, checked_rows
@@ -16,6 +19,8 @@ _COLUMNS = ("crop", "region", "cash_cost_per_ha", "currency")
 SIMULATED = "simulated"
 """Basis of costs that no farmer ever paid."""
 ASSUMED = (SIMULATED, "assumption")
+SIMULATED_REGION = "sim"
+"""Region of the simulator's own costs and calendar."""
 """Bases of costs that a lender replaces before lending."""
 
 
@@ -26,6 +31,31 @@ class CropCost:
     per_ha: Money
     basis: str
     """What the figure rests on; empty where an own table does not say."""
+
+
+def of_county(
+    settings: YieldSettings, names: Sequence[str], currency: str, *, simulated: bool
+) -> YieldSettings:
+    """Return the settings with the region whose costs hold in a county.
+
+    The county's own rows come before the region that is set, and only a simulated county falls
+    back on the simulator's.
+
+    Args:
+        settings: Cost file and region.
+        names: What the county may be called in the file.
+        currency: Currency that it reckons in.
+        simulated: Whether the county is simulated.
+
+    Raises:
+        UserError: The cost file cannot be read.
+    """
+    rows = checked_rows(settings.cost_file, _COLUMNS)
+    regions = {row.text("region") for row in rows if row.text("currency") == currency}
+    by_fold = {folded(region): region for region in sorted(regions)}
+    own = next((by_fold[folded(n)] for n in names if n and folded(n) in by_fold), None)
+    fallen_back = SIMULATED_REGION if simulated else None
+    return settings.model_copy(update={"cost_region": own or settings.cost_region or fallen_back})
 
 
 def cash_costs(table: str, region: str | None, currency: str) -> dict[str, CropCost]:
@@ -66,8 +96,8 @@ def _one_currency(row: TableRow, currency: str) -> None:
             f"the county reckons in {currency} and region {row.text('region')!r} of {row.table} "
             f"states its costs in {stated}",
             f"add rows in {currency} to a table of your own, name it in crops.yields.cost_file and "
-            "its region in crops.yields.cost_region, or leave cost_region empty (nothing is then "
-            "valued); no exchange rate is assumed",
+            "its region in crops.yields.cost_region, or leave cost_region empty (no crop has then "
+            "a net income); no exchange rate is assumed",
         )
 
 

@@ -10,12 +10,14 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from fieldline.crops.schemas import CROP_VALUES
 from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.calendars import CropDays, crop_days
-from fieldline.crops.value.prices import crop_prices
+from fieldline.crops.value.per_hectare import gross_value, net_income
+from fieldline.crops.value.prices import Z80, crop_prices
 from fieldline.crops.value.priors import own_error
 from fieldline.pipeline.records.settings import Season
 
@@ -43,6 +45,7 @@ def crop_values(
     rows = []
     for crop in sorted({*priors, *prices, *calendar}):
         prior, price, cost = priors.get(crop), prices.get(crop), costs.get(crop)
+        minor = None if cost is None else cost.per_ha.minor_in(valuation.currency)
         rows.append({
             "crop": crop,
             "prior_t_ha": None if prior is None else prior.next_t_ha,
@@ -52,11 +55,23 @@ def crop_values(
             "price_log_sd": None if price is None else price.log_sd,
             "price_log_sd_year": far[crop].log_sd if crop in far else None,
             "price_days": settings.price_horizon_days,
-            "cost_per_ha_minor": None if cost is None else cost.per_ha.minor_in(valuation.currency),
+            "cost_per_ha_minor": minor,
+            **_per_hectare(valuation, crop, minor),
             **_laid(calendar.get(crop), season.start),
             "currency": valuation.currency,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=CROP_VALUES.names)
+
+
+def _per_hectare(valuation: Valuation, crop: str, cost_minor: int | None) -> dict[str, int]:
+    """Return gross value and net income of a hectare of which no curve is known."""
+    if not valuation.can_value(crop):
+        return {}
+    prior, price = valuation.priors[crop], valuation.prices[crop]
+    span = Z80 * float(np.hypot(prior.next_log_sd, own_error(crop).own))
+    minor = price.minor(valuation.currency)
+    gross = gross_value(prior.next_t_ha, minor, price.log_sd, span, span)
+    return gross | net_income(gross, cost_minor)
 
 
 def _laid(template: CropDays | None, start: dt.date) -> dict[str, dt.date | None]:

@@ -7,20 +7,16 @@ kilogram called one per tonne is a thousand times off); they are no rates and co
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 
 from fieldline.pipeline.inputs.amounts import currency_and_factor
 from fieldline.pipeline.inputs.numbers import folded_text
+from fieldline.pipeline.inputs.units import KG_PER_TONNE, PER, kilograms
 from fieldline.pipeline.inputs.values import BadCellError
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import exponent
 from fieldline.pipeline.records.reference import table_rows
-
-_KG_PER_TONNE = 1000.0
-_PER = re.compile(r"\s*(?:/|每|(?<=\s)per(?=\s))\s*")
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)?\s*([^\W\d_]+(?:\s[^\W\d_]+)*)")
 
 
 @dataclass(frozen=True)
@@ -31,15 +27,6 @@ class PriceUnit:
     """Currency that the unit names; empty where it names none."""
     per_tonne: float
     """Factor to currency units per tonne."""
-
-
-@cache
-def unit_kilograms() -> dict[tuple[str, str], float]:
-    """Return kilograms by (unit, crop), unit casefolded; crop is empty where it holds for all."""
-    return {
-        (row["unit"].casefold(), row["crop"]): float(row["kilograms"])
-        for row in table_rows("price_units.csv")
-    }
 
 
 @cache
@@ -54,24 +41,14 @@ def price_unit(unit: str, crop: str, currency: str) -> PriceUnit:
     Raises:
         BadCellError: `input_unknown_unit`.
     """
-    parts = _PER.split(folded_text(unit))
-    kilograms = _kilograms(parts[-1], crop)
-    if kilograms is None or len(parts) > 2:
+    parts = PER.split(folded_text(unit))
+    mass = kilograms(parts[-1], crop)
+    if mass is None or len(parts) > 2:
         raise BadCellError("input_unknown_unit")
     named, factor = ("", 1) if len(parts) == 1 else currency_and_factor(parts[0], currency)
     if named and not _is_currency(named):
         raise BadCellError("input_unknown_unit")
-    return PriceUnit(named, factor * _KG_PER_TONNE / kilograms)
-
-
-def _kilograms(text: str, crop: str) -> float | None:
-    found = _AMOUNT.fullmatch(text.strip())
-    if found is None:
-        return None
-    name = found[2].replace(" ", "").casefold()
-    mass = unit_kilograms().get((name, crop), unit_kilograms().get((name, "")))
-    count = float(found[1] or 1)
-    return mass * count if mass is not None and count > 0 else None
+    return PriceUnit(named, factor * KG_PER_TONNE / mass)
 
 
 def _is_currency(code: str) -> bool:

@@ -8,7 +8,7 @@ Shared and own errors stand apart, so that lending can draw parcels jointly.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from fieldline.crops.recognise.labels import crop_cuts
 from fieldline.crops.schemas import CROP_VALUES, YIELDS
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import YieldSettings
-from fieldline.crops.value.costs import CropCost, cash_costs
+from fieldline.crops.value.area_values import AreaValue, area_values, by_area
+from fieldline.crops.value.costs import CropCost, cash_costs, of_county
 from fieldline.crops.value.crop_values import crop_values
+from fieldline.crops.value.per_hectare import AREA, value_of
 from fieldline.crops.value.pooling import CURVE_FEATURES
 from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, read_prices
 from fieldline.crops.value.priors import Prior, YieldSources, own_error
@@ -61,6 +63,8 @@ class Valuation:
     model: YieldModel | None
     model_name: str
     currency: str
+    areas: Mapping[str, AreaValue] = field(default_factory=dict)
+    """Value by area of the crops that have one."""
 
     def can_value(self, crop: str) -> bool:
         """Whether both yield and price of a crop are known."""
@@ -87,6 +91,7 @@ def run_yields(
     seasons: Sequence[Season],
     currency: str,
     county_names: Sequence[str] = (),
+    simulated: bool = False,
     prices_format: str = "long",
     table_columns: Mapping[str, Mapping[str, str]] = {},
     settings: YieldSettings,
@@ -113,7 +118,8 @@ def run_yields(
         seasons: All of these seasons, oldest first; the last is valued, and nothing after its
             as-of date is used.
         currency: The county's currency.
-        county_names: What the county may be called in a table of several.
+        county_names: What the county may be called in a table of several, and in the cost file.
+        simulated: Whether the county is simulated: then the simulator's costs stand in for none.
         prices_format: Layout of the price table.
         table_columns: The lender's own column names by table and Fieldline name.
         settings: Settings of the stage.
@@ -124,6 +130,7 @@ def run_yields(
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
     *past, season = seasons
+    settings = of_county(settings, county_names, currency, simulated=simulated)
     tables = zip_longest(past, earlier_crops, earlier_growth, earlier_hazards, earlier_surveys)
     earlier = [SeasonTables(*part) for part in tables]
     statistics = YieldSources(county_yields, table_columns, county_names, settings)
@@ -142,8 +149,10 @@ def run_yields(
         prices, prices_format, currency, season.as_of, table_columns.get(PRICES.name, {})
     )  # fmt: skip
     known = {} if series is None else crop_prices(series, season.as_of, settings)
-    costs = cash_costs(settings.cost_file, settings.cost_region, currency) if known else {}
-    valuation = Valuation(priors, known, costs, model, name, currency)
+    areas = area_values(settings, currency, season.as_of)
+    paid = bool(known or areas)
+    costs = cash_costs(settings.cost_file, settings.cost_region, currency) if paid else {}
+    valuation = Valuation(priors, known, costs, model, name, currency, areas)
     rows = _rows(table, season.end.year, valuation)
     write_table(pd.DataFrame(rows, columns=YIELDS.names), YIELDS, out)
     per_crop = crop_values(valuation, season, settings, series)
@@ -260,7 +269,11 @@ def _row(
         row |= yield_interval(valuation.priors[crop], error)
     if crop in valuation.prices:
         row |= _priced(valuation.prices[crop], valuation.currency)
-    return row | (_value(row) if valuation.can_value(crop) else {})
+    if valuation.can_value(crop):
+        return row | value_of(row)
+    if crop in valuation.areas:
+        row |= by_area(valuation.areas[crop], valuation.currency, row["cost_per_ha_minor"])
+    return row
 
 
 @dataclass(frozen=True)
@@ -319,20 +332,6 @@ def _priced(price: CropPrice, currency: str) -> dict[str, Any]:
     }
 
 
-def _value(row: dict[str, Any]) -> dict[str, int]:
-    """Gross value per hectare: yield and price errors are independent, so log variances add."""
-    middle = row["yield_q50_t_ha"]
-    value = middle * row["price_q50_minor"]
-    price_move = Z80 * row["price_log_sd"]
-    down = float(np.hypot(np.log(middle / row["yield_q10_t_ha"]), price_move))
-    up = float(np.hypot(np.log(row["yield_q90_t_ha"] / middle), price_move))
-    return {
-        "value_q10_per_ha_minor": round(value * float(np.exp(-down))),
-        "value_q50_per_ha_minor": round(value),
-        "value_q90_per_ha_minor": round(value * float(np.exp(up))),
-    }
-
-
 def _card(
     valuation: Valuation, learnt: pd.DataFrame, settings: YieldSettings, season: Season
 ) -> dict[str, Any]:
@@ -381,6 +380,9 @@ def _outcome(row: dict[str, Any]) -> Outcome:
     parcel, crop = row["parcel_id"], row["crop"]
     if crop is None:
         return Outcome(STAGE, parcel, "", "no_crop")
+    if row["value_basis"] == AREA:
+        told = detail(crop=crop, published_on=row["value_base_date"])
+        return Outcome(STAGE, parcel, "", "valued_by_area", told)
     lacks_yield, lacks_price = row["yield_q50_t_ha"] is None, row["price_q50_minor"] is None
     if lacks_yield or lacks_price:
         both = lacks_yield and lacks_price

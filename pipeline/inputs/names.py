@@ -17,6 +17,7 @@ from pathlib import Path
 from fieldline.pipeline.inputs.amounts import meanings
 from fieldline.pipeline.inputs.numbers import cell_units
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema
+from fieldline.pipeline.inputs.units import yield_unit_known
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.reference import table_rows
 
@@ -114,7 +115,7 @@ def score(schema: InputSchema, mapping: Mapping[str, str], row: Sequence[str]) -
 def _refuse_wrong_mapping(
     headers: Sequence[str], schema: InputSchema, mapping: Mapping[str, str], path: Path, place: str
 ) -> None:
-    known = {name for c in schema.columns for name in (c.name, *c.units)}
+    known = {name for c in schema.columns for name in c.own_names}
     wrong = sorted(set(mapping) - known)
     if wrong:
         raise UserError(
@@ -134,11 +135,14 @@ def _mapped(column: InputColumn, mapping: Mapping[str, str]) -> Found | None:
     for key, factor in {column.name: 1.0, **column.units}.items():
         if key in mapping:
             return Found(mapping[key], factor, _stated(column, mapping[key])[1])
+    for key, unit in column.crop_units.items():
+        if key in mapping:
+            return Found(mapping[key], None, unit)
     return None
 
 
 def _own_names(column: InputColumn) -> set[str]:
-    return {folded(name) for name in (column.name, *column.units)}
+    return {folded(name) for name in column.own_names}
 
 
 def _shared(schema: InputSchema, headers: Sequence[str]) -> set[str]:
@@ -176,8 +180,28 @@ def _stated(column: InputColumn, header: str) -> tuple[str, str]:
     if column.kind == "money":
         found = _CURRENCY_BEHIND.fullmatch(plain)
         return (found[1], found[2]) if found and meanings(found[2]) else (header, "")
-    found = _UNIT_BEHIND.fullmatch(plain) if column.unit_column else None
-    return (found[1], (found[2] or found[3]).strip()) if found else (header, "")
+    for name, unit in column.crop_units.items():
+        if folded(name) == folded(plain):
+            return name, unit
+    keeps = column.unit_column or column.row_unit
+    found = _UNIT_BEHIND.fullmatch(plain) if keeps else None
+    unit = (found[2] or found[3]).strip() if found else ""
+    if not found or (column.row_unit and not yield_unit_known(unit)):
+        return header, ""
+    return found[1], unit
+
+
+def unit_in_header(header: str) -> str:
+    """Return the unit of yields that a header states: `yield_bu_ac`, `Yield (kg/ha)`; else empty.
+
+    Its last two words are a mass and an area, or brackets or a blank part the unit off.
+    """
+    *_, mass, area = ("", "", *words(header))
+    if mass and yield_unit_known(f"{mass}/{area}"):
+        return f"{mass}/{area}"
+    found = _UNIT_BEHIND.fullmatch(unicodedata.normalize("NFKC", header).strip())
+    unit = (found[2] or found[3]).strip() if found else ""
+    return unit if yield_unit_known(unit) else ""
 
 
 class _No:
@@ -195,11 +219,13 @@ def _factor(column: InputColumn, header: str) -> float | _No | None:
             return factor
     if not key:
         return _NO
+    if any(key == folded(name) for name in column.crop_units):
+        return None
     if any(key in known_names(role) for role in column.roles):
         return None if column.needs_unit else 1.0
     name, stated = _stated(column, header)
     if stated and any(folded(name) in known_names(role) for role in column.roles):
-        return 1.0
+        return None if column.row_unit else 1.0
     for unit, factor in _units(column.quantity):
         base = key.removesuffix(unit)
         if base != key and any(base in known_names(role) for role in column.roles):
@@ -215,7 +241,7 @@ def _units(quantity: str) -> tuple[tuple[str, float], ...]:
 
 def _named(column: InputColumn, headers: Sequence[str], path: Path, place: str) -> Found | None:
     claims = {h: f for h in headers if not isinstance(f := _factor(column, h), _No)}
-    for name in (column.name, *column.units):
+    for name in column.own_names:
         exact = {h: f for h, f in claims.items() if folded(h) == folded(name)}
         if exact:
             claims = exact

@@ -20,6 +20,7 @@ from fieldline.pipeline.inputs.amounts import currency_code, read_amounts
 from fieldline.pipeline.inputs.cells import Cells, read_cells
 from fieldline.pipeline.inputs.names import Found, find_columns, score
 from fieldline.pipeline.inputs.numbers import Mark, settle
+from fieldline.pipeline.inputs.row_units import read_by_unit
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
 from fieldline.pipeline.inputs.stated import bare_numbers, stated_units
 from fieldline.pipeline.inputs.values import FileFacts, Values, any_unit, number_cells, read_column
@@ -114,7 +115,7 @@ def interpret(cells: Cells, schema: InputSchema, how: Reading) -> InputTable:
     """
     place = how.mapped_at or f"{how.place}.columns.{schema.name}"
     claims = find_columns(cells.names, schema, how.columns, cells.path, place)
-    found, without_unit = _with_units(claims, schema, cells)
+    found, said = _with_units(claims, schema, cells)
     facts = FileFacts(_mark(cells, schema, found), cells.encoding)
     frame: dict[str, Any] = {}
     problems = [Problem(row + 1, "", "input_extra_cells") for row in cells.wide]
@@ -122,6 +123,7 @@ def interpret(cells: Cells, schema: InputSchema, how: Reading) -> InputTable:
         read = _column(cells, column, found.get(column.name), facts, frame, how)
         frame[column.name] = read.values
         problems += read.problems
+        said += read.remarks
     for column in schema.columns:
         if column.unit_column and column.name in found:
             claim = found[column.name]
@@ -136,9 +138,7 @@ def interpret(cells: Cells, schema: InputSchema, how: Reading) -> InputTable:
     problems.sort(key=lambda problem: problem.row)
     headers = {name: claim.header for name, claim in found.items()}
     remarks = _remarks(table, problems, found, cells)
-    return InputTable(
-        schema, cells.path, table, problems, headers, cells, (*without_unit, *remarks)
-    )
+    return InputTable(schema, cells.path, table, problems, headers, cells, (*said, *remarks))
 
 
 def _with_units(
@@ -150,11 +150,13 @@ def _with_units(
         claim = found.get(column.name)
         if claim is None or claim.factor is not None or column.required:
             continue
+        if claim.unit or column.row_unit in found:
+            continue
         if not any_unit(cells.column(claim.header), column.quantity):
             del found[column.name]
             said.append(
                 f"column {claim.header!r} states no unit and is not read: map it as "
-                f"{' or '.join((column.name, *column.units))}"
+                f"{' or '.join(column.own_names)}"
             )
     return found, said
 
@@ -189,6 +191,8 @@ def _column(
         read = read_column(given, column, None, facts)
         codes = {v: currency_code(v, how.currency) for v in read.values.dropna().unique()}
         return _of_county(Values(read.values.map(codes), read.problems), column, how.currency)
+    if column.row_unit:
+        return read_by_unit(given, column, found, facts, frame[column.row_unit], frame["crop"])
     return read_column(given, column, found.factor, facts)
 
 

@@ -64,6 +64,11 @@ class InputColumn:
     """Numbers that say that nothing was measured, as the file writes them."""
     unit_column: str = ""
     """Text column that takes the unit where the header or a cell states it (`价格(元/公斤)`)."""
+    row_unit: str = ""
+    """Text column whose unit holds for its row's yield, declared before it as is `crop`; a unit
+    may then be one of the crop (bu/ac)."""
+    crop_units: Mapping[str, str] = field(default_factory=dict)
+    """Other names of the column that state a unit which weighs by crop, with that unit."""
     rounded: bool = False
     """Whether an amount is an estimate: decimals beyond its currency's are rounded, not refused."""
     personal: bool = False
@@ -73,6 +78,11 @@ class InputColumn:
     def roles(self) -> tuple[str, ...]:
         """Roles of `data/column_names.csv` whose names it may carry."""
         return (self.name, *self.named_as)
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Its own names, each with the unit that it states."""
+        return (self.name, *self.units, *self.crop_units)
 
     @property
     def needs_unit(self) -> bool:

@@ -19,7 +19,7 @@ def bare_numbers(cells: pa.Array) -> pa.Array:
     if not pa.types.is_string(cells.type):
         return cells
     encoded = cells.dictionary_encode()
-    bare = [_bare(cell) for cell in encoded.dictionary.to_pylist()]
+    bare = [bare_number(cell) for cell in encoded.dictionary.to_pylist()]
     return pa.array(bare, pa.string()).take(encoded.indices)
 
 
@@ -35,7 +35,7 @@ def stated_units(cells: pa.Array, header: str, units: pd.Series[Any]) -> pd.Seri
     given: list[Any] = [None] * len(units)
     if pa.types.is_string(cells.type):
         given = cells.to_pylist()
-        beside = {cell: _unit(cell) for cell in set(given) if cell is not None}
+        beside = {cell: unit_beside(cell) for cell in set(given) if cell is not None}
     rows = zip(given, units, strict=True)
     told = [_joined(beside.get(cell, ""), _joined(_text(unit), header)) for cell, unit in rows]
     return pd.Series([unit or None for unit in told], dtype=object)
@@ -61,7 +61,8 @@ def _parted(cell: str) -> Written | None:
     return None if number is None or number.after[-1:].isdigit() else number
 
 
-def _bare(cell: str) -> str:
+def bare_number(cell: str) -> str:
+    """Return a cell without what stands beside its number; as it is where that is no number."""
     number = _parted(cell)
     if number is None or not (number.before or number.after):
         return cell
@@ -69,6 +70,7 @@ def _bare(cell: str) -> str:
     return f"{number.sign}{number.digits}{power}"
 
 
-def _unit(cell: str) -> str:
+def unit_beside(cell: str) -> str:
+    """Return what stands beside a cell's number; empty where nothing does."""
     number = _parted(cell)
     return "" if number is None else f"{number.before}{number.after}"

@@ -81,6 +81,8 @@ class Values:
     values: pd.Series[Any]
     """Float (NaN where missing), `datetime64` (NaT), text (None) or boolean (None)."""
     problems: list[Problem]
+    remarks: tuple[str, ...] = ()
+    """What became of the whole column, such as a conversion."""
 
 
 def read_column(

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from fieldline.crops.settings import YieldSettings
-from fieldline.crops.value.costs import cash_costs
+from fieldline.crops.value.costs import SIMULATED_REGION, cash_costs
 from fieldline.crops.value.crop_values import crop_values
 from fieldline.crops.value.prices import crop_prices, read_prices
 from fieldline.crops.value.priors import YieldSources
@@ -42,7 +42,7 @@ from fieldline.workflows.simulate.weather import generate_weather
 CROPS = ("winter_wheat", "maize", "soybean", "rice")
 _SOIL_SD, _LUCK_SD = 0.25, 0.08
 _DRAWS = 2000
-POLICY, YIELDS = PolicySettings(), YieldSettings()
+POLICY, YIELDS = PolicySettings(), YieldSettings(cost_region=SIMULATED_REGION)
 MODEL = IncomeModel(
     POLICY.draws, POLICY.seed, float(POLICY.harvest_loss_share), 1.0, 0.0,
     POLICY.crops_yield_correlation, POLICY.crops_price_correlation,

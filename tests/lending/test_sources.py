@@ -196,6 +196,31 @@ def test_one_area_of_a_thousand_that_is_none_stops_nobody(tmp_path: Path) -> Non
     assert not found["unclear"].any()
 
 
+@pytest.mark.parametrize("day", ["2024-10-01", "2031-01-01"])
+def test_what_the_registry_records_after_the_as_of_date_changes_nothing(
+    tmp_path: Path, day: str
+) -> None:
+    known = "P1,2600,F1,maize,2023-05-01\nP2,3000,F2,rice,2024-09-30\n"
+    planted = (
+        f"P1,99999,F9,rice,{day}\n"  # another area, holder and crop
+        f"P2,broken,F2,rice,{day}\n"  # a later row that cannot be read
+        f"P3,2600,F3,maize,{day}\n"  # land that nobody knew of
+    )
+    before = registry(saved(tmp_path, LAND + known))
+    after = registry(saved(tmp_path, LAND + planted + known))
+    pd.testing.assert_frame_equal(before, after)
+    assert after.index.tolist() == ["P1", "P2"]
+    assert after["area_m2"].tolist() == [2600, 3000]
+    assert after.loc["P1", "holder_id"] == pseudonym("F1")
+
+
+def test_the_registry_of_the_as_of_date_itself_counts(tmp_path: Path) -> None:
+    rows = "P1,2600,F1,maize,2023-05-01\nP1,3000,F2,rice,2024-09-30\n"
+    found = registry(saved(tmp_path, LAND + rows))
+    assert found.loc["P1", "area_m2"] == 3000
+    assert found.loc["P1", "holder_id"] == pseudonym("F2")
+
+
 def test_a_registry_from_an_office_in_china(tmp_path: Path) -> None:
     text = "地块编码,面积（亩）,承包方编码,作物,登记日期\n" + (
         " P1 ,3.9,F1,玉米,2023/5/1\n"

@@ -127,7 +127,7 @@ def test_a_missing_ceiling_is_said_before_the_run(tmp_path: Path) -> None:
 
 
 def test_costs_in_another_currency_are_refused_and_own_ones_taken(tmp_path: Path) -> None:
-    (problem,) = tariff_problems(dinars(tmp_path))
+    (problem,) = tariff_problems(dinars(tmp_path, cost_region="sim"))
     assert "the county reckons in KWD and region 'sim' of crop_calendars.csv" in str(problem)
     assert "states its costs in CNY: add rows in KWD to a table of your own" in str(problem)
     costs = own(tmp_path, "costs.csv", COSTS)
@@ -159,7 +159,7 @@ def test_an_own_table_without_a_column_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_assumed_of_a_real_county_is_named_and_own_tables_are_not(tmp_path: Path) -> None:
-    yuan = assumptions(real(tmp_path, "CNY"), "X")
+    yuan = assumptions(real(tmp_path, "CNY", cost_region="sim"), "X")
     assert yuan[0].startswith("costs per hectare are SIMULATED (region sim of crop_calendars.csv)")
     assert yuan[1].startswith("scales of finance are an order of magnitude (scale_of_finance.csv)")
     assert len(yuan) == 2  # the ceiling in CNY is law
@@ -167,6 +167,18 @@ def test_what_is_assumed_of_a_real_county_is_named_and_own_tables_are_not(tmp_pa
     north = {"cost_file": costs, "cost_region": "north"}
     assert assumptions(dinars(tmp_path, **north, calendar_file=calendar), "X") == []
     assert assumptions(load_config(), "SIM001") == []
+
+
+def test_a_real_county_is_told_that_it_has_no_costs_until_its_own_are_there(
+    tmp_path: Path,
+) -> None:
+    costs, calendar, _ = assumptions(real(tmp_path, "CNY"), "X")
+    assert "crops have a gross value and no net income (no_cost)" in costs
+    assert "add the county's costs to a table of your own, region X, and name it in" in costs
+    assert "set crops.yields.calendar_region to one of bavaria, sim" in calendar
+    table = own(tmp_path, "costs.csv", COSTS.replace("north", "x"))
+    config = dinars(tmp_path, cost_file=table, calendar_region="sim")  # no cost_region: by name
+    assert assumptions(config, "X") == []
 
 
 def test_a_lender_s_own_costs_need_a_calendar_to_know_when_the_harvest_comes(
@@ -200,8 +212,9 @@ def test_a_bad_day_of_an_own_calendar_names_its_row(
 def test_the_day_of_the_ceiling_is_each_season_s_own(tmp_path: Path) -> None:
     config = dinars(tmp_path, "KWD,2024-09-30,assumption,0.3,1,0,s\n", cost_region=None)
     assert list(tariff_problems(config)) == []
-    costs, said = assumptions(config, "X")
-    assert costs.startswith("no costs are stated (crops.yields.cost_region is empty)")
+    costs, calendar, said = assumptions(config, "X")
+    assert costs.startswith("no costs per hectare are stated (crops.yields.cost_region is empty")
+    assert calendar.startswith("the calendar of region X is not in crop_calendars.csv")
     assert said.startswith("the ceiling of rates in KWD is an assumption")
     assert config.county["X"].seasons["2024"].as_of == dt.date(2024, 9, 30)
 
@@ -218,9 +231,9 @@ def test_config_check_names_assumptions_and_absences(
         "X: loan_history is not given: an expert scorecard judges instead of a model, with a "
         "lower cap.\n" in said
     )
-    assert "X: costs per hectare are SIMULATED (region sim of crop_calendars.csv)" in said
+    assert "X: no costs per hectare are stated (crops.yields.cost_region is empty and" in said
     assert check_config(tmp_path / "county.yaml", as_json=True) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["absent"]["X"]["loan_history"] == ABSENT_COSTS["loan_history"]
     assert "prices" not in document["absent"]["X"]
-    assert len(document["assumed"]["X"]) == 2
+    assert len(document["assumed"]["X"]) == 3

@@ -21,9 +21,9 @@ _WIDTH = 98
 DEFAULT_CURRENCY: str = PolicySettings.model_fields["currency"].default
 """Currency of the default policy: what a county lends in where nobody says another."""
 ASSUMED = (
-    "Costs per hectare are SIMULATED (region sim of data/crop_calendars.csv), and the amounts of "
-    "the policy and the scales of finance are orders of magnitude: none of them is yours, so set "
-    "them before lending."
+    "Costs per hectare are not known: without a table of your own no crop has a net income "
+    "(no_cost) and no limit rests on a harvest. The amounts of the policy and the scales of "
+    "finance are orders of magnitude: none of them is yours, so set them before lending."
 )
 """What a person must hear before the first offer."""
 _EXAMPLES: Mapping[str, str] = {

@@ -63,7 +63,7 @@ def _table(schema: InputSchema) -> Iterator[str]:
 
 
 def _row(column: InputColumn) -> str:
-    names = ", ".join(f"`{name}`" for name in (column.name, *column.units))
+    names = ", ".join(f"`{name}`" for name in column.own_names)
     needed = "column and value" if column.required and column.needed else ""
     needed = needed or ("column" if column.required else "value" if column.needed else "")
     cells = [names, _KINDS[column.kind], column.unit or "", needed, _range(column)]

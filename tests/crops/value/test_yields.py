@@ -57,7 +57,7 @@ def test_a_season_without_cuts_keeps_the_spread_of_the_years():
     assert rice.shared >= 0.4
 
 
-def write_county(folder, season, survey=None):
+def write_county(folder, season, survey=None, settings=SETTINGS, **county):
     ids = ["told", "doubt", "hopeless", "odd"]
     crops = pd.DataFrame({"parcel_id": ids, "crop": ["maize", None, None, "orchard"]})
     crops["prediction_set"] = [["maize"], ["rice", "maize"], ["maize", "grassland"], ["orchard"]]
@@ -77,8 +77,9 @@ def write_county(folder, season, survey=None):
         crops=folder / "c.parquet", growth=folder / "g.parquet", hazards=folder / "h.parquet",
         county_yields=folder / "y.csv",
         prices=folder / "p.csv", survey=survey, seasons=[season], currency="CNY",
-        settings=SETTINGS, out=folder / "out.parquet", out_crops=folder / "values.parquet",
-        card=folder / "card.json", outcomes=folder / "o.parquet",
+        settings=settings, **({"simulated": True} | county), out=folder / "out.parquet",
+        out_crops=folder / "values.parquet", card=folder / "card.json",
+        outcomes=folder / "o.parquet",
     )  # fmt: skip
     codes = pd.read_parquet(folder / "o.parquet").set_index("parcel_id")["outcome"].to_dict()
     return pd.read_parquet(folder / "out.parquet").set_index("parcel_id"), codes
@@ -93,6 +94,14 @@ def test_value_by_hand_and_the_cheapest_crop_where_in_doubt(tmp_path, season):
     assert told["value_q10_per_ha_minor"] < told["value_q50_per_ha_minor"] * 0.8
     assert told["shock_group"] == "maize|2023"
     assert told["cost_per_ha_minor"] == 620_000
+    for part in ("q10", "q50", "q90"):
+        value = told[f"value_{part}_per_ha_minor"]
+        assert told[f"net_{part}_per_ha_minor"] == value - 620_000
+    maize = pd.read_parquet(tmp_path / "values.parquet").set_index("crop").loc["maize"]
+    assert maize["net_q50_per_ha_minor"] == 8 * 250_000 - 620_000
+    spread = np.hypot(np.hypot(maize["years_log_sd"], maize["own_log_sd"]), maize["price_log_sd"])
+    lower = 2_000_000 * np.exp(-1.2815515655446004 * spread) - 620_000
+    assert maize["net_q10_per_ha_minor"] == pytest.approx(lower, abs=1)
     # rice: 6 t x 3000 = 18,000 against maize 8 t x 2500 = 20,000
     assert rows.loc["doubt", "crop"] == "rice"
     assert rows.loc["doubt", "crop_basis"] == "cheapest_of_set"
@@ -131,3 +140,58 @@ def test_cuts_measured_after_the_as_of_date_are_not_learnt(tmp_path, season):
     )
     write_county(tmp_path, season, survey)
     assert json.loads((tmp_path / "card.json").read_text())["crop_cuts"] == 0
+
+
+def own_costs(folder, *regions):
+    path = folder / "costs.csv"
+    rows = "".join(f"maize,{region},{cost},CNY,own\n" for region, cost in regions)
+    path.write_text("crop,region,cash_cost_per_ha,currency,basis\n" + rows)
+    return SETTINGS.model_copy(update={"cost_file": str(path)})
+
+
+def test_a_real_county_never_takes_the_simulator_s_costs(tmp_path, season):
+    rows, codes = write_county(tmp_path, season, simulated=False)
+    told = rows.loc["told"]
+    assert told["value_q50_per_ha_minor"] == 2_000_000
+    assert pd.isna(told["cost_per_ha_minor"])
+    assert pd.isna(told["net_q50_per_ha_minor"])
+    assert codes["told"] == codes["doubt"] == "no_cost"
+    values = pd.read_parquet(tmp_path / "values.parquet").set_index("crop")
+    assert values.loc["maize", "price_q50_minor"] == 250_000
+    assert values["cost_per_ha_minor"].isna().all()
+    assert values["harvest_from"].isna().all()  # nor its calendar
+
+
+def test_the_county_s_own_rows_come_before_the_region_that_is_set(tmp_path, season):
+    settings = own_costs(tmp_path, ("Some County", 5000), ("north", 4000))
+    named = {"county_names": ["SC1", "some county"], "simulated": False}
+    rows, _ = write_county(tmp_path, season, settings=settings, **named)
+    assert rows.loc["told", "cost_per_ha_minor"] == 500_000
+    north = settings.model_copy(update={"cost_region": "north"})
+    rows, _ = write_county(tmp_path, season, settings=north, **named)
+    assert rows.loc["told", "cost_per_ha_minor"] == 500_000
+    rows, codes = write_county(tmp_path, season, settings=north, simulated=False)
+    assert rows.loc["told", "cost_per_ha_minor"] == 400_000
+    assert codes["doubt"] == "no_cost"  # rice has no row in the region: not another's cost
+
+
+def test_an_orchard_is_valued_by_area_and_says_so(tmp_path, season):
+    rows, codes = write_county(tmp_path, season)
+    assert codes["odd"] == "no_price_and_prior"
+    assert pd.isna(rows.loc["odd", "value_basis"])
+    assert rows.loc["told", "value_basis"] == "yield_and_price"
+    areas = tmp_path / "areas.csv"
+    day = season.as_of - dt.timedelta(30)
+    areas.write_text(
+        "crop,region,gross_per_ha,currency,log_sd,published_on,source\n"
+        f"orchard,sim,100000,CNY,0.4,{day},survey\n"
+    )
+    settings = SETTINGS.model_copy(update={"area_value_file": str(areas)})
+    rows, codes = write_county(tmp_path, season, settings=settings)
+    odd = rows.loc["odd"]
+    assert codes["odd"] == "valued_by_area"
+    assert (odd["value_basis"], odd["value_base_source"]) == ("area", "survey")
+    assert odd["value_q50_per_ha_minor"] == 10_000_000
+    assert pd.isna(odd["yield_q50_t_ha"])
+    assert pd.isna(odd["price_q50_minor"])  # so that no income is drawn from it
+    assert pd.isna(odd["net_q50_per_ha_minor"])  # its cost is not known

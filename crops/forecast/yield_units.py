@@ -1,0 +1,193 @@
+"""Units of county-years: yields and earlier yields of a table as tonnes per hectare.
+
+Owns what says the unit (a cell, a unit column, the option, the column's name) and the crop that a
+bushel needs. A table that states no unit keeps its figures; two tables in different units are never
+compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from fieldline.crops.series import Floats
+from fieldline.pipeline.inputs.cells import Cells
+from fieldline.pipeline.inputs.names import Found, folded, known_names, unit_in_header
+from fieldline.pipeline.inputs.row_units import read_by_unit
+from fieldline.pipeline.inputs.schema import InputColumn, Problem
+from fieldline.pipeline.inputs.stated import unit_beside
+from fieldline.pipeline.inputs.units import yield_factor, yield_unit_known
+from fieldline.pipeline.inputs.values import FileFacts, as_text
+from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.reference import crop_named
+
+TONNES = "t/ha"
+_KNOWN = "t/ha, kg/ha, dt/ha, kg/mu, lb/ac or bu/ac (data/price_units.csv lists the masses)"
+
+
+@dataclass(frozen=True)
+class Yields:
+    """Yields of a table's rows and what they are in."""
+
+    target: Floats
+    lags: Floats
+    """(rows, earlier years)."""
+    unit: str
+    """`t/ha`, the table's own where it cannot be converted, or empty where none is stated."""
+    bad_unit: npt.NDArray[np.bool_]
+    """Rows whose unit is not known."""
+    remarks: tuple[str, ...] = ()
+
+
+def checked_unit(unit: str, crop: str) -> tuple[str, str]:
+    """Return the unit and crop that the options name, the crop by its code.
+
+    Raises:
+        UserError: One of them is unknown, or bushels are named without a crop that has them.
+    """
+    code = (crop_named(crop) or crop_named(f"winter {crop}")) if crop else ""
+    if code is None:
+        raise UserError(f"--crop {crop!r} is no known crop", "use a code or name of data/crops.csv")
+    if unit and not yield_unit_known(unit):
+        raise UserError(f"--unit {unit!r} is no known unit of yields", f"say {_KNOWN}")
+    if unit and code and yield_factor(unit, code) is None:
+        raise UserError(f"nothing says what {unit!r} is of {code}", "convert the table to t/ha")
+    return unit, code
+
+
+def one_unit(first: str, second: str) -> None:
+    """Refuse tables that state different units; one that states none is taken for the other's.
+
+    Raises:
+        UserError: Both state a unit, and not the same.
+    """
+    if first and second and first != second:
+        raise UserError(
+            f"one table's yields are in {first} and the other's in {second}",
+            "name the crop with --crop, so that both become t/ha",
+        )
+
+
+def read_yields_of(
+    cells: Cells, target: str | None, lags: Sequence[str], facts: FileFacts, unit: str, crop: str
+) -> Yields:
+    """Read the yields of a table of county-years.
+
+    Args:
+        cells: The table.
+        target: Column of the yield; None where it has none.
+        lags: Columns of earlier yields, in the yield's unit.
+        facts: Decimal mark and kind of file.
+        unit: Unit of the rows that do not say it; empty where the column's name is to say it.
+        crop: Crop code of the rows that do not say it; empty where none is known.
+
+    Raises:
+        UserError: Bushels of no known crop.
+    """
+    units, crops = _texts(cells, "unit"), _crops(cells, crop)
+    named = "" if target is None else unit_in_header(target)
+    told = bool(units.notna().any()) or _beside(cells, target)
+    header = unit or ("" if told else named)
+    if header and not unit and yield_factor(header, "") is None and not crops.notna().all():
+        return _unconverted(cells, target, lags, facts, header)
+    _refuse_crops_lacking(cells, units, crops, header)
+    found = Found(target or "", None if told and not header else 1.0, header)
+    given = pa.nulls(len(cells), pa.string()) if target is None else cells.column(target)
+    column = InputColumn("yield", "number", "Yield", quantity="yield")
+    read = read_by_unit(given, column, found, facts, units, crops)
+    earlier = [
+        _values(read_by_unit(cells.column(name), column, found, facts, units, crops).values)
+        for name in lags
+    ]
+    bad = _unknown(read.problems, len(cells))
+    return Yields(
+        _values(read.values), _stacked(earlier, len(cells)), TONNES if header or told else "", bad,
+        (*read.remarks, *_told(read.problems)),
+    )  # fmt: skip
+
+
+def _unconverted(
+    cells: Cells, target: str | None, lags: Sequence[str], facts: FileFacts, unit: str
+) -> Yields:
+    none = pd.Series([None] * len(cells), dtype=object)
+    column, found = InputColumn("yield", "number", "Yield"), Found(target or "", 1.0)
+    names = [name for name in (target, *lags) if name is not None]
+    read = [
+        _values(read_by_unit(cells.column(name), column, found, facts, none, none).values)
+        for name in names
+    ]
+    remark = f"figures stay in {unit}: name the crop with --crop to have them in {TONNES}"
+    return Yields(
+        read[0], _stacked(read[1:], len(cells)), unit, np.zeros(len(cells), dtype=bool), (remark,)
+    )
+
+
+def _refuse_crops_lacking(
+    cells: Cells, units: pd.Series[Any], crops: pd.Series[Any], header: str
+) -> None:
+    """Refuse units that weigh by crop where nothing says the crop."""
+    for unit, crop in zip(units, crops, strict=True):
+        stated = unit if isinstance(unit, str) else header
+        if isinstance(crop, str) or not stated or not yield_unit_known(stated):
+            continue
+        if yield_factor(stated, "") is None:
+            raise UserError(
+                f"{cells.path} has yields in {stated}, which weighs by crop, and says no crop",
+                "name it with --crop, or add a column `crop`",
+            )
+
+
+def _texts(cells: Cells, role: str) -> pd.Series[Any]:
+    name = next((n for n in cells.names if folded(n) in known_names(role)), None)
+    values = [None] * len(cells) if name is None else as_text(cells.column(name)).to_pylist()
+    return pd.Series(values, dtype=object)
+
+
+def _crops(cells: Cells, crop: str) -> pd.Series[Any]:
+    names = _texts(cells, "crop")
+    codes = {n: crop_named(n) or crop_named(f"winter {n}") for n in names.dropna().unique()}
+    told = [codes.get(name) or crop or None for name in names]
+    return pd.Series(told, dtype=object)
+
+
+def _values(values: pd.Series[Any]) -> Floats:
+    floats = values.to_numpy(dtype=float)
+    return np.where(np.isfinite(floats), floats, np.nan)
+
+
+def _stacked(columns: list[Floats], count: int) -> Floats:
+    return np.column_stack(columns) if columns else np.empty((count, 0))
+
+
+def _beside(cells: Cells, target: str | None) -> bool:
+    """Whether a unit of yields stands beside any number."""
+    if target is None or not pa.types.is_string(cells.column(target).type):
+        return False
+    told = cells.column(target).unique().drop_null().to_pylist()
+    return any(yield_unit_known(unit) for unit in map(unit_beside, told) if unit)
+
+
+def _unknown(problems: Sequence[Problem], count: int) -> npt.NDArray[np.bool_]:
+    rows = np.zeros(count, dtype=bool)
+    rows[[p.row - 1 for p in problems if p.code == "input_unknown_unit"]] = True
+    return rows
+
+
+def _told(problems: Sequence[Problem]) -> list[str]:
+    """Return a sentence on the rows whose unit nobody knows."""
+    counts = Counter(p.value for p in problems if p.code == "input_unknown_unit")
+    return (
+        [
+            f"{counts.total()} rows of no known unit (such as {counts.most_common(1)[0][0]!r}) are "
+            f"left out: say {_KNOWN}"
+        ]
+        if counts
+        else []
+    )

@@ -1,0 +1,131 @@
+"""Tables of county-years in the units in which statistical offices write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from fieldline.crops.forecast.county_years import Columns, CountyYears, joined, read_county_years
+from fieldline.crops.forecast.yield_units import checked_unit
+from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.cli import app
+from tests.crops.forecast.made import made
+
+SOYBEAN = 60 * 0.45359237 / 0.40468564224 / 1000  # t/ha of a bushel an acre
+MAIZE = 56 * 0.45359237 / 0.40468564224 / 1000
+
+
+def write(path: Path, rows: CountyYears) -> Path:
+    frame = pd.DataFrame({"county": rows.county, "year": rows.year})
+    frame = pd.concat([frame, rows.covariates.reset_index(drop=True)], axis=1)
+    frame.assign(**{"yield": rows.target}).to_csv(path, index=False)
+    return path
+
+
+def read(folder: Path, text: str, columns: Columns | None = None) -> CountyYears:
+    path = folder / "t.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_county_years(path, columns or Columns())
+
+
+def test_the_columns_name_says_the_unit_of_the_yield_and_of_earlier_yields(tmp_path: Path) -> None:
+    text = (
+        "county,year,crop,rain,yield-1,yield_bu_ac\nA,2001,soybean,3,40,50\nA,2002,maize,4,,100\n"
+    )
+    table = read(tmp_path, text)
+    assert table.unit == "t/ha"
+    assert table.target.tolist() == pytest.approx([50 * SOYBEAN, 100 * MAIZE])
+    assert table.lags[0].tolist() == pytest.approx([40 * SOYBEAN])
+    assert np.isnan(table.lags[1]).all()
+    assert list(table.covariates) == ["rain"]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "cell", "t_ha"),
+    [("yield_kg_mu", "", "400", 6.0), ("yield_kg_ha", "", "6000", 6.0),
+     ("yield", "kg/mu", "400", 6.0),
+     ("yield_t_ha", "", "6", 6.0), ("yield", "", "6", 6.0), ("yield", "", "400 kg/mu", 6.0),
+     ("yield_kg_ha", "dt/ha", "60", 6.0)],
+)  # fmt: skip
+def test_a_unit_is_taken_from_the_cell_the_option_or_the_name(
+    tmp_path: Path, name: str, unit: str, cell: str, t_ha: float
+) -> None:
+    table = read(tmp_path, f"county,year,{name}\nA,2001,{cell}\nA,2002,{cell}\n",
+                 Columns(target=name, unit=unit))  # fmt: skip
+    assert table.target.tolist() == pytest.approx([t_ha, t_ha])
+    assert table.unit == ("" if (name, unit, cell) == ("yield", "", "6") else "t/ha")
+
+
+def test_rows_say_their_unit_and_those_of_none_that_is_known_are_left_out(tmp_path: Path) -> None:
+    rows = ["A,2001,6000,kg/ha", "A,2002,95,bu/ac", "B,2001,5,t/ha", "B,2002,70,boxes/ha",
+            "C,2001,5,", "C,2002,0,t/ha", "D,2001,-2,t/ha"]  # fmt: skip
+    table = read(tmp_path, "county,year,yield,unit\n" + "\n".join(rows), Columns(crop="maize"))
+    assert list(zip(table.county.tolist(), table.year.tolist(), strict=True)) == [
+        ("A", 2001), ("A", 2002), ("B", 2001),
+    ]  # fmt: skip
+    assert table.target.tolist() == pytest.approx([6, 95 * MAIZE, 5])
+    said = " | ".join(table.remarks)
+    assert "1 values of yield in bu/ac of maize are converted to t/ha (times 0.0627677)" in said
+    assert "1 values of yield in kg/ha are converted to t/ha (times 0.001)" in said
+    assert "2 rows of no known unit (such as 'boxes/ha') are left out: say t/ha, kg/ha" in said
+    assert "2 rows with a yield of zero or less are left out" in said
+
+
+def test_bushels_of_no_crop_stay_bushels_or_are_refused_and_never_meet_tonnes(
+    tmp_path: Path,
+) -> None:
+    bushels = read(tmp_path, "county,year,yield_bu_ac\nA,2001,50\nA,2002,60\n")
+    assert (bushels.unit, bushels.target.tolist()) == ("bu/ac", [50, 60])
+    assert bushels.remarks == (
+        "figures stay in bu/ac: name the crop with --crop to have them in t/ha",
+    )
+    tonnes = read(tmp_path, "county,year,yield_t_ha\nA,2003,3\nA,2004,4\n")
+    with pytest.raises(UserError, match=r"in bu/ac and the other's in t/ha: .*--crop"):
+        joined(bushels, tonnes)
+    with pytest.raises(UserError, match=r"in bu/ac, which weighs by crop, and says no crop"):
+        read(tmp_path, "county,year,yield,unit\nA,2001,50,bu/ac\nA,2002,60,bu/ac\n")
+
+
+def test_the_options_are_checked_before_any_table_is_read() -> None:
+    assert checked_unit("bu/ac", "wheat") == ("bu/ac", "winter_wheat")
+    with pytest.raises(UserError, match="'boxes' is no known unit of yields: say t/ha, kg/ha"):
+        checked_unit("boxes", "")
+    with pytest.raises(UserError, match="'unobtainium' is no known crop"):
+        checked_unit("", "unobtainium")
+    with pytest.raises(UserError, match="nothing says what 'bu/ac' is of cotton"):
+        checked_unit("bu/ac", "cotton")
+
+
+def test_a_forecast_is_evaluated_sealed_and_scored_in_tonnes_whatever_the_tables_unit(
+    tmp_path: Path,
+) -> None:
+    whole = made(12, 11, 4)
+    past, rows = whole.part(whole.year < 2010), whole.part(whole.year == 2010)
+    train = pd.read_csv(write(tmp_path / "t.csv", past))
+    truth = write(tmp_path / "truth.csv", rows)
+    in_bushels = tmp_path / "bushels.csv"
+    train.assign(yield_bu_ac=train["yield"] / MAIZE).drop(columns="yield").to_csv(
+        in_bushels, index=False
+    )
+    asked = tmp_path / "for.csv"
+    pd.read_csv(truth).drop(columns="yield").to_csv(asked, index=False)
+    told = {}
+    for name, table, options in (
+        ("tonnes", tmp_path / "t.csv", ["--unit", "t/ha"]),
+        ("bushels", in_bushels, ["--crop", "corn"]),
+    ):
+        out = tmp_path / f"{name}.forecast.csv"
+        sealing = ["yields", "seal", "--train", str(table), "--for", str(asked), "--out", str(out)]
+        assert CliRunner().invoke(app, [*sealing, *options]).exit_code == 0
+        told[name] = pd.read_csv(out)
+    pd.testing.assert_frame_equal(told["tonnes"], told["bushels"], rtol=1e-3)
+    scoring = ["yields", "score", str(tmp_path / "bushels.forecast.csv"), "--truth", str(truth)]
+    assert CliRunner().invoke(app, [*scoring, "--unit", "t/ha"]).exit_code == 0
+    wrong = tmp_path / "wrong.csv"
+    pd.read_csv(truth).rename(columns={"yield": "yield_bu_ac"}).to_csv(wrong, index=False)
+    refused = CliRunner().invoke(app, [*scoring[:-1], str(wrong)])
+    assert "in t/ha and the other's in bu/ac" in str(refused.exception)
