@@ -1,4 +1,4 @@
-"""Tables of agronomy that a lender hands over: prices, county yields, survey, labelled series.
+"""Tables of agronomy that a lender hands over: prices, yields, survey, labelled series, photos.
 
 Owns their declarations and the ranges by crop; `pipeline.inputs` reads them, the modules that use
 them decide which rows count.
@@ -72,6 +72,15 @@ def _undated_cuts(table: pd.DataFrame) -> list[Problem]:
     undated = table["yield_t_ha"].notna() & table["measured_on"].isna()
     rows = np.flatnonzero(undated.to_numpy(dtype=bool))
     return [Problem(int(row) + 1, "measured_on", "input_missing") for row in rows]
+
+
+def _half_places(table: pd.DataFrame) -> list[Problem]:
+    """Return the places of which one coordinate is blank."""
+    return [
+        Problem(int(row) + 1, blank, "input_missing")
+        for blank, given in (("lon", "lat"), ("lat", "lon"))
+        for row in np.flatnonzero((table[blank].isna() & table[given].notna()).to_numpy(bool))
+    ]
 
 
 def _not_above_zero(table: pd.DataFrame) -> list[Problem]:
@@ -168,3 +177,22 @@ LABELLED = InputSchema(
     open_ended=True,
 )  # fmt: skip
 """Every further column of numbers is a band, under its own name."""
+
+PHOTOS = InputSchema(
+    "photos",
+    "the photographs of fields",
+    (
+        InputColumn("parcel_id", "id", "Parcel that it shows, as in the outlines", required=True,
+                    needed=True),
+        InputColumn("file", "text", "File, JPEG or PNG, in the folder of this table or below it",
+                    required=True, needed=True, personal=True, named_as=("photo_file",)),
+        InputColumn("taken_on", "date", "Day on which it was taken, where its file does not say so "
+                    "(messengers drop what the camera wrote); where both do they must agree"),
+        InputColumn("lon", "number", "Longitude of where it was taken, as `taken_on`",
+                    minimum=-180.0, maximum=180.0, unit="degree"),
+        InputColumn("lat", "number", "Latitude", minimum=-90.0, maximum=90.0, unit="degree"),
+    ),
+    joins="parcel_id",
+    rules=(_half_places,),
+)  # fmt: skip
+"""Its rows name no key: a parcel may have many photographs."""

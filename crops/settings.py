@@ -357,6 +357,19 @@ class YieldSettings(Section):
     """Random seed."""
 
 
+class PhotoSettings(Section):
+    """Photographs of fields that are handed in (`inputs.photos`)."""
+
+    within_m: float = Field(100.0, gt=0)
+    """A photograph is of a parcel where it was taken no further than this from its outline, metres:
+    who stands on the road beside a field is near enough, and a phone errs by ten. Assumption."""
+    most_mb: float = Field(25.0, gt=0)
+    """A larger file is not opened, MB ..."""
+    most_megapixels: float = Field(110.0, gt=0)
+    """... nor one of more pixels (millions) decoded: the largest of today's phones are just below,
+    and their memory, four bytes a pixel, is what a small file may claim."""
+
+
 class CropsSettings(Section):
     """All stages of the crops room."""
 
@@ -372,3 +385,5 @@ class CropsSettings(Section):
     """Weather hazards."""
     yields: YieldSettings = YieldSettings()
     """Yield and value."""
+    photos: PhotoSettings = PhotoSettings()
+    """Photographs of fields."""

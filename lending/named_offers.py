@@ -18,8 +18,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fieldline.lending.store.database import LIVE, OFFERS, reading
-from fieldline.lending.store.offers import csv_text
+from fieldline.lending.store.offers import csv_text, live_offers
+from fieldline.lending.workbook import workbook
 from fieldline.pipeline.inputs.read import InputTable
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import written
@@ -36,7 +36,7 @@ COLUMNS = (
     "valid_from", "valid_to", "consent_given_on",
 )  # fmt: skip
 OUTCOME_COLUMNS = ("farmer_id", "outcome", "detail")
-_EXCEL_BOM = "\ufeff"
+_MARK = "\ufeff"
 _OWNER_ONLY = 0o600
 
 
@@ -77,14 +77,14 @@ def export_named_offers(
         consents: Table of consents, or None.
         order: County, season, purpose, recipient and day.
         pseudonym: From the lender's reference to the pseudonym.
-        out: CSV file for the recipient (UTF-8 with BOM, mode 600); beside it
-            `{out}.outcomes.csv`, one row per farmer, without names.
+        out: File for the recipient (mode 600): a workbook where it ends in `.xlsx`, else CSV in
+            UTF-8 with BOM; beside it `{out}.outcomes.csv`, one row per farmer, without names.
         told: Consents that came with applications.
 
     Raises:
         UserError: There are no offers, the vault was changed, or a file cannot be written.
     """
-    offers = _live(store, order)
+    offers = live_offers(store, order.county, order.season)
     answers = judge(consents, order.request, pseudonym, told)
     persons = {p.farmer_id: p for p in persons_of(vault, order.county, order.season)}
     erased = erased_farmers(vault)
@@ -95,26 +95,14 @@ def export_named_offers(
         for row in offers
         if found[row["farmer_id"]].outcome == OK
     ]
-    text = _EXCEL_BOM + csv_text(rows, COLUMNS)
+    book = out.suffix.lower() == ".xlsx"
+    content = workbook(rows, COLUMNS) if book else (_MARK + csv_text(rows, COLUMNS)).encode()
     account = csv_text((_account(f, a) for f, a in found.items()), OUTCOME_COLUMNS)
     with vault.writing() as connection:
-        record(connection, vault, _act(order, rows, text))
-    _write(out, text)
-    _write(out.with_name(f"{out.name}.outcomes.csv"), account)
+        record(connection, vault, _act(order, rows, content))
+    _write(out, content)
+    _write(out.with_name(f"{out.name}.outcomes.csv"), account.encode())
     return Handed(len(found), dict(sorted(Counter(a.outcome for a in found.values()).items())))
-
-
-def _live(store: sa.Engine, order: Order) -> list[dict[str, Any]]:
-    here = (OFFERS.c.county == order.county, OFFERS.c.season == order.season)
-    query = sa.select(OFFERS).where(OFFERS.c.status == LIVE, *here)
-    with reading(store) as connection:
-        rows = [row._asdict() for row in connection.execute(query)]
-    if not rows:
-        raise UserError(
-            f"county {order.county} has no live offer of season {order.season}",
-            "run the chain for them first",
-        )
-    return sorted(rows, key=lambda row: (row["farmer_id"], row["product"]))
 
 
 def _outcome(
@@ -141,7 +129,7 @@ def _account(farmer_id: str, answer: Answer) -> dict[str, str]:
     return {"farmer_id": farmer_id, "outcome": answer.outcome, "detail": told}
 
 
-def _act(order: Order, rows: Iterable[Mapping[str, Any]], text: str) -> Act:
+def _act(order: Order, rows: Iterable[Mapping[str, Any]], content: bytes) -> Act:
     request = order.request
     about = {
         "county": order.county,
@@ -150,18 +138,18 @@ def _act(order: Order, rows: Iterable[Mapping[str, Any]], text: str) -> Act:
         "consents_on": request.on.isoformat(),
         "data": sorted(request.data),
         "farmers": sorted(row["farmer_id"] for row in rows),
-        "file": hashlib.sha256(text.encode()).hexdigest(),
+        "file": hashlib.sha256(content).hexdigest(),
     }
     return Act("export", about, request.purpose)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     """Write a file that only its owner opens, as a whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     try:
         handle = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, _OWNER_ONLY)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

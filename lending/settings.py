@@ -11,6 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from fieldline.pipeline.records.money import exponent, from_minor, in_force, to_minor
 from fieldline.pipeline.records.settings import Section, TableName
 
+_DIMENSIONS = ("size", "crop", "tenure")
+"""What figures are told by in any county."""
+
 
 class EvidenceSettings(Section):
     """Declared x seen x registry."""
@@ -100,6 +103,24 @@ class IndicatorSettings(Section):
     """Own table over `data/indicators.csv`: its columns and `county`. A row overrides or adds an
     indicator for the county that it names, or for all where that is blank; `active` 0 leaves one
     out. Empty: the base alone."""
+
+
+class FairnessSettings(Section):
+    """Fairness and inclusion: figures by group of farmers."""
+
+    suppress_below: int = Field(10, ge=2)
+    """Groups of fewer farmers are not shown, nor what would let their count be reckoned."""
+    protected: tuple[str, ...] = ()
+    """Columns of the table of applications that no decision may rest on (`gender`): decisions are
+    told by them too, and nothing else reads them."""
+
+    @field_validator("protected")
+    @classmethod
+    def _new_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not name.strip() or name in _DIMENSIONS or names.count(name) > 1:
+                raise ValueError(f"{name!r} is blank, stands twice or is one of {_DIMENSIONS}")
+        return names
 
 
 class RiskSettings(Section):
@@ -331,6 +352,8 @@ class LendingSettings(Section):
     """Product and policy."""
     posting: PostingSettings = PostingSettings()
     """Posting of offers."""
+    fairness: FairnessSettings = FairnessSettings()
+    """Figures by group of farmers."""
 
     @field_validator("policy")
     @classmethod

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from fieldline.lending.rows import (
     standing_registry,
 )
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
+from fieldline.pipeline.inputs.schema import InputColumn
 from fieldline.pipeline.records.money import minor_units
 from fieldline.pipeline.records.privacy import Kind, pseudonymiser
 from fieldline.pipeline.records.reference import crop_named
@@ -83,6 +85,40 @@ def read_applications(
     for column, kind in _PEOPLE.items():
         rows[column] = _hidden(rows[column], kind, privacy)
     return rows.set_index("farmer_id")
+
+
+def read_stated(
+    path: Path,
+    names: Sequence[str],
+    *,
+    as_of: dt.date,
+    privacy: PrivacySettings,
+    reading: Reading,
+) -> pd.DataFrame:
+    """Read further columns of the application of each farmer that counts at the as-of date.
+
+    Args:
+        path: Applications.
+        names: Columns that are none of `APPLICATIONS`; no message repeats a cell of theirs.
+        as_of: Later applications are left out.
+        privacy: Key of the pseudonyms.
+        reading: The county's currency and the lender's own column names.
+
+    Returns:
+        Frame of texts indexed by farmer_id (pseudonym).
+
+    Raises:
+        UserError: The file lacks one of them.
+    """
+    more = tuple(
+        InputColumn(name, "text", "Stated by the applicant", required=True, personal=True)
+        for name in names
+    )
+    schema = replace(APPLICATIONS, columns=(*APPLICATIONS.columns, *more))
+    rows = standing_applications(read_input(path, schema, reading), as_of).counting
+    rows = rows.drop_duplicates("farmer_id", keep="last")
+    rows["farmer_id"] = _hidden(rows["farmer_id"], "farmer", privacy)
+    return rows.set_index("farmer_id")[list(names)]
 
 
 def keep_application(frame: pd.DataFrame, farmer_id: str, path: Path) -> None:

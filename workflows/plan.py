@@ -193,6 +193,7 @@ class Plan:
             "vault": _without_password(self.config.vault, VAULT),
             "database": _without_password(self.config.database, STORE),
             "acts": lambda _: self._acts,
+            "photo_files": self._photo_files,
         }
 
     @cached_property
@@ -207,6 +208,12 @@ class Plan:
             return acts_in(self.config.database_url())
         except UserError as error:
             return str(error)
+
+    def _photo_files(self, wildcards: Wildcards) -> list[str]:
+        """Return size and time of every photograph that a table names: another one is looked at."""
+        from fieldline.workflows.inputs.county_tables import photo_files
+
+        return photo_files(self.config, wildcards.county, wildcards.season)
 
     def _layouts(self, wildcards: Wildcards) -> dict[str, str]:
         inputs = self.config.county[wildcards.county].inputs

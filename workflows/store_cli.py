@@ -6,6 +6,7 @@ Owns arguments and their help; what they do is `workflows.store_checks`, importe
 from __future__ import annotations
 
 import datetime as dt
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,13 @@ ConfigFiles = Annotated[
     typer.Option("--config", "-c", help="YAML laid over the default; may be given again."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+class Form(StrEnum):
+    """Kinds of file that offers are exported as."""
+
+    XLSX = "xlsx"
+    CSV = "csv"
 
 
 @audit_app.command("verify")
@@ -117,6 +125,23 @@ def offers_release(
     from fieldline.workflows.store_checks import release_lines
 
     print(release_lines(config or [], offers, officer, reason, today=_today()))
+
+
+@offers_app.command("export")
+def offers_export(
+    county: Annotated[str, typer.Option(help="County id.")],
+    season: Annotated[str, typer.Option(help="Season.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    form: Annotated[Form, typer.Option("--format", help="What kind of file.")] = Form.XLSX,
+    config: ConfigFiles = None,
+) -> None:
+    """Write a county's live offers, without names, as a workbook or as offers.csv writes them.
+
+    Example: fieldline offers export --county C1 --season 2024 --out offers.xlsx
+    """
+    from fieldline.workflows.offers_export import export_offers
+
+    print(export_offers(config or [], (county, season), out, as_workbook=form is Form.XLSX))
 
 
 @review_app.command("list")

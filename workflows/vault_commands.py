@@ -112,7 +112,7 @@ def export(
     season: Annotated[str, typer.Option(help="Season.")],
     purpose: Purpose,
     recipient: Annotated[str, typer.Option(help="Who gets it, as in the consents.")],
-    out: Annotated[Path, typer.Option(help="CSV file to write.")],
+    out: Annotated[Path, typer.Option(help="File to write: CSV, or .xlsx.")],
     config: ConfigFiles = None,
     as_json: AsJson = False,
 ) -> None:

@@ -56,6 +56,7 @@ def crop_card(
         "survey_rows_refused": refused,
         "labels_of_unknown_crops": gathered.unknown,
         "labels_left_out_by_code_table": gathered.left_out,
+        "photographs": "not looked at: no photo model ships, no accuracy on any is claimed",
     }
     if training is None or fitted is None:
         return base | {"trained": False, "reason": gathered.reason, "counts": gathered.counts}

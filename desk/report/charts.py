@@ -15,7 +15,8 @@ from fieldline.crops.series import curve_dates
 from fieldline.desk.app.parcel_facts import crop_name
 from fieldline.desk.app.words import Words
 from fieldline.desk.colours import ACCESS_COLOURS, MORE_COLOURS, OKABE_ITO, crop_colours
-from fieldline.desk.report.collect import SIZE_BANDS, ReportData, size_band
+from fieldline.desk.report.collect import ReportData
+from fieldline.lending.fairness import SIZES
 
 _HEIGHT = 440
 _SMALL = {"l": 56, "r": 12, "t": 28, "b": 44}
@@ -86,17 +87,14 @@ def yield_against_prior(data: ReportData, told: Words) -> go.Figure:
     return figure
 
 
-def access_by_size(data: ReportData, suppress_below: int, told: Words) -> go.Figure:
-    """Return the share approved, reviewed and declined by holding size."""
-    bands = size_band(data.decisions["evidence_area_m2"].fillna(0))
-    table = pd.crosstab(bands, data.decisions["access"]).reindex(list(SIZE_BANDS), fill_value=0)
-    totals = table.sum(axis=1)
-    shown = table[totals >= suppress_below]
-    names = [told(f"report.band_{list(SIZE_BANDS).index(band)}") for band in shown.index]
+def access_by_size(data: ReportData, told: Words) -> go.Figure:
+    """Return the share approved, reviewed and declined by holding size, of groups large enough."""
+    groups = data.fairness["by"].get("size", {"groups": ()})["groups"]
+    names = [told(f"report.band_{SIZES.index(cell['group'])}") for cell in groups]
     figure = go.Figure()
     for access, colour in ACCESS_COLOURS.items():
-        if len(shown) and access in shown:
-            share = shown[access] / shown.sum(axis=1)
+        share = [cell[access] for cell in groups]
+        if any(share):
             text = [f"{s:.0%}" for s in share]
             figure.add_bar(
                 x=names, y=share, name=told(f"class.{access}"), marker_color=colour, text=text

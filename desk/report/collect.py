@@ -35,6 +35,8 @@ class ReportData:
     outcomes: pd.DataFrame
     scenes: pd.DataFrame
     cards: dict[str, dict[str, Any]]
+    fairness: dict[str, Any]
+    """fairness.json."""
     currency: str
 
 
@@ -54,6 +56,7 @@ def collect(folder: Path, outcomes: Path) -> ReportData:
         outcomes=read_table(outcomes),
         scenes=_scenes(folder / "scenes.parquet"),
         cards={name: _card(folder / "models" / f"{name}.json") for name in CARDS},
+        fairness=dict(json.loads((folder / "fairness.json").read_text(encoding="utf-8"))),
         currency=str(decisions["currency"].iloc[0]) if len(decisions) else "",
     )
 

@@ -26,6 +26,7 @@ from fieldline.desk.app.words import LANGUAGES, Words, words
 from fieldline.desk.report import charts
 from fieldline.desk.report.backdrop import backdrop
 from fieldline.desk.report.collect import ReportData, collect, sample_observations
+from fieldline.desk.report.inclusion import inclusion_tables, small_share
 from fieldline.desk.report.map import MOST_DRAWN, map_document
 from fieldline.desk.report.page import as_data, both, part, policy_of
 from fieldline.lending.codes import reason_codes
@@ -41,7 +42,6 @@ from fieldline.pipeline.records.outcomes import (
 )
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_text
-from fieldline.pipeline.records.units import M2_PER_MU
 
 STAGE = "report"
 _SAMPLES = 6
@@ -132,10 +132,11 @@ def _page(
         policy=policy_of(scripts),
         scripts=[Markup(script) for script in scripts],
         style=Markup(part("report.css")),
-        start=_start(data, folder, head, grid, scenes),
+        start=_start(data, folder, grid, scenes),
         figures=_headline(data, head.suppress_below),
         outcome_rows=_outcome_rows(data.outcomes, order),
         reasons=_reason_counts(data, head.suppress_below),
+        inclusion=inclusion_tables(data.fairness),
         simulated_costs=SIMULATED in data.cards["yield"].get("cost_bases", ()),
         cards={n: _card_rows(_key_figures(n, c)) for n, c in data.cards.items() if c},
         most_drawn=MOST_DRAWN,
@@ -146,7 +147,6 @@ def _page(
 def _start(
     data: ReportData,
     folder: Path,
-    head: ReportTitle,
     grid: GridSettings,
     scenes: SceneSettings,
 ) -> dict[str, Any]:
@@ -154,8 +154,7 @@ def _start(
     keys = [key for key in words("en").table if key.startswith(_SAID)]
     return {
         "words": {name: {key: words(name)(key) for key in keys} for name in LANGUAGES},
-        "charts": {name: _charts(data, folder, head.suppress_below, words(name))
-                   for name in LANGUAGES},
+        "charts": {name: _charts(data, folder, words(name)) for name in LANGUAGES},
         "map": _map(data, folder, grid, scenes) if len(data.parcels) <= MOST_DRAWN else None,
     }  # fmt: skip
 
@@ -169,16 +168,14 @@ def _map(
     return map_document(place, read_layer(place), pictures, grid.crs, data.decisions)
 
 
-def _charts(
-    data: ReportData, folder: Path, suppress_below: int, told: Words
-) -> dict[str, dict[str, Any] | None]:
+def _charts(data: ReportData, folder: Path, told: Words) -> dict[str, dict[str, Any] | None]:
     """Return the charts; None for one that would be empty."""
     observations = sample_observations(folder, _sample_parcels(data))
     figures = {
         "curves": charts.curves_by_crop(data, told),
         "samples": charts.sample_curves(data, observations, told),
         "yields": charts.yield_against_prior(data, told),
-        "access": charts.access_by_size(data, suppress_below, told),
+        "access": charts.access_by_size(data, told),
     }
     return {name: charts.chart_of(figure) for name, figure in figures.items()}
 
@@ -196,7 +193,7 @@ def _sample_parcels(data: ReportData) -> list[str]:
 def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str, str]]:
     """Return the county's figures: key of the words, value in English and in Chinese."""
     access = data.decisions["access"].value_counts()
-    small = data.decisions["evidence_area_m2"].fillna(0) < 10 * M2_PER_MU
+    small = small_share(data.fairness)
     total = int(data.decisions["limit_minor"].sum())
     rates = data.decisions.loc[data.decisions["access"] == "approve", "annual_rate"].astype(float)
     figures = {
@@ -206,8 +203,8 @@ def _headline(data: ReportData, suppress_below: int) -> list[tuple[str, str, str
         "report.reviewed": f"{access.get('review', 0):,}",
         "report.declined": f"{access.get('decline', 0):,}",
     }
-    if len(small):
-        figures["report.small"] = f"{small.mean():.0%}"
+    if small is not None:
+        figures["report.small"] = small
     if len(rates) >= suppress_below:
         figures["report.rate"] = f"{rates.median():.2%}"
     told = [(key, value, value) for key, value in figures.items()]

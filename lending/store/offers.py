@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ import sqlalchemy as sa
 
 from fieldline.lending.settings import AuditSettings, PolicySettings, PostingSettings
 from fieldline.lending.store.anchors import add_anchor, take_anchor
-from fieldline.lending.store.database import EXPIRED, open_database
+from fieldline.lending.store.database import EXPIRED, LIVE, OFFERS, open_database, reading
 from fieldline.lending.store.places import PLACE_COLUMNS, places_of
 from fieldline.lending.store.posting import BETWEEN, Posted, Shelf, post
 from fieldline.lending.store.signer import Signer, signer
+from fieldline.lending.workbook import FORMULA, workbook
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import plain, written
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
@@ -42,7 +43,6 @@ QUEUE_COLUMNS = (
 
 _MARK = "\ufeff"
 """Byte order mark: without it a spreadsheet reads Chinese as the code page of its machine."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
@@ -61,7 +61,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 
 
 Beside = Callable[[str], dict[str, str]]
@@ -74,11 +74,57 @@ def _nothing(_: str) -> dict[str, str]:
 
 def offers_csv(rows: Iterable[dict[str, Any]], beside: Beside = _nothing) -> str:
     """Return live offers as CSV; money as plain decimals."""
-    told = (
-        {**row, "limit": _money(row["limit_minor"], row["currency"]), **beside(row["farmer_id"])}
-        for row in rows
-    )
-    return csv_text(told, CSV_COLUMNS)
+    return csv_text(_told(rows, beside), CSV_COLUMNS)
+
+
+def offers_text(rows: Iterable[dict[str, Any]], beside: Beside) -> str:
+    """Return live offers as the content of `offers.csv`, its byte order mark included."""
+    return _MARK + offers_csv(rows, beside)
+
+
+def offers_workbook(rows: Iterable[dict[str, Any]], beside: Beside = _nothing) -> bytes:
+    """Return live offers as `.xlsx`: the rows, columns and values of the CSV.
+
+    Raises:
+        UserError: There are more than a sheet holds.
+    """
+    return workbook(list(_told(rows, beside)), CSV_COLUMNS)
+
+
+def _told(rows: Iterable[dict[str, Any]], beside: Beside) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        limit = _money(row["limit_minor"], row["currency"])
+        yield {**row, "limit": limit, **beside(row["farmer_id"])}
+
+
+def live_offers(store: sa.Engine, county: str, season: str) -> list[dict[str, Any]]:
+    """Return the live offers of a county and season, all its products, ordered by farmer.
+
+    Raises:
+        UserError: There are none.
+    """
+    here = (OFFERS.c.county == county, OFFERS.c.season == season)
+    query = sa.select(OFFERS).where(OFFERS.c.status == LIVE, *here)
+    with reading(store) as connection:
+        rows = [row._asdict() for row in connection.execute(query)]
+    if not rows:
+        raise UserError(
+            f"county {county} has no live offer of season {season}",
+            "run the chain for them first",
+        )
+    return sorted(rows, key=lambda row: (row["farmer_id"], row["product"]))
+
+
+def beside_offers(parcels: Path, evidence: Path, absent: Mapping[str, str]) -> Beside:
+    """Return what stands beside each farmer's offer: its places and what the county lacks.
+
+    Args:
+        parcels: parcels.parquet.
+        evidence: evidence.parquet.
+        absent: Files that the county does not give, with what each absence costs.
+    """
+    places, lacking = places_of(parcels, evidence), told_absent(absent)
+    return lambda farmer: {**places.get(farmer, {}), "absent_inputs": lacking}
 
 
 def _money(minor: int | None, currency: str) -> str | None:
@@ -178,12 +224,8 @@ def run_offers(
         _anchor(engine, audit, by)
     finally:
         engine.dispose()
-    places, lacking = places_of(parcels, evidence), told_absent(absent)
-
-    def beside(farmer: str) -> dict[str, str]:
-        return {**places.get(farmer, {}), "absent_inputs": lacking}
-
-    write_text(offers, _MARK + offers_csv(posted.live, beside))
+    beside = beside_offers(parcels, evidence, absent)
+    write_text(offers, offers_text(posted.live, beside))
     write_text(
         queue, _MARK + queue_csv(pd.DataFrame(posted.records, columns=frame.columns), beside)
     )

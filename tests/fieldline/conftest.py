@@ -87,6 +87,7 @@ def growth() -> pd.DataFrame:
     row: dict[str, Any] = dict.fromkeys(GROWTH.names)
     row |= {"parcel_id": "a", "clear_dates": 6, "cycles": 1, "pos": dt.date(2024, 5, 11)}
     row |= {"curve_start": dt.date(2024, 5, 1), "curve_step_days": 5, "curve": [0.25, 0.5, 0.75]}
+    row |= {name: [] for name in GROWTH.names if name.startswith("cycle_")}
     return pd.DataFrame([row])
 
 

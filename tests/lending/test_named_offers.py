@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import hashlib
+import io
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from python_calamine import CalamineWorkbook
 
-from fieldline.lending.named_offers import Handed, Order, export_named_offers
+from fieldline.lending.named_offers import COLUMNS, Handed, Order, export_named_offers
 from fieldline.lending.store.database import LIVE, OFFERS, SUPERSEDED, open_database, posting
 from fieldline.pipeline.inputs.read import read_input
 from fieldline.pipeline.records.errors import UserError
@@ -68,14 +70,20 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
         yield vault
 
 
-def exported(vault: Vault, store: sa.Engine, folder: Path, order: Order | None = None) -> Handed:
-    consents = folder / "consents.csv"
+def exported(
+    vault: Vault,
+    store: sa.Engine,
+    folder: Path,
+    order: Order | None = None,
+    name: str = "named.csv",
+) -> Handed:
+    consents, out = folder / "consents.csv", folder / name
     header = "farmer_id,purpose,data,recipient,given_on,expires_on,withdrawn_on\n"
     rows = [CONSENT.format(1, ""), CONSENT.format(2, "2024-06-01"), CONSENT.format(4, "")]
     consents.write_text(header + "".join(rows), encoding="utf-8")
     return export_named_offers(
         vault, store, read_input(consents, CONSENTS), order or Order("C1", "2024", REQUEST),
-        pseudonym=lambda ref: f"F-{ref}", out=folder / "named.csv",
+        pseudonym=lambda ref: f"F-{ref}", out=out,
     )  # fmt: skip
 
 
@@ -126,6 +134,25 @@ def test_spreadsheets_show_names_and_run_nothing_and_others_cannot_read_the_file
     assert rows_of(path)[0]["phone"] == "'+8613800138000"
     for file in (path, tmp_path / "named.csv.outcomes.csv"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_workbook_holds_the_same_values_and_is_logged_and_closed_like_the_csv(
+    vault: Vault, store: sa.Engine, tmp_path: Path
+) -> None:
+    exported(vault, store, tmp_path)
+    exported(vault, store, tmp_path, name="named.xlsx")
+    (row,) = rows_of(tmp_path / "named.csv")
+    content = (tmp_path / "named.xlsx").read_bytes()
+    book = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
+    found = dict(zip(COLUMNS, book[1], strict=True))
+    assert len(book) == 2
+    assert (found["phone"], "'+8613800138000") == ("+8613800138000", row["phone"])
+    assert (found["limit"], found["annual_rate"]) == (12345.0, 0.0735)
+    assert found["consent_given_on"] == dt.date(2024, 5, 1)
+    assert found["id_number"] == row["id_number"] == "340123199001011234"
+    assert stat.S_IMODE((tmp_path / "named.xlsx").stat().st_mode) == 0o600
+    assert access_log(vault)[-1]["file"] == hashlib.sha256(content).hexdigest()
+    assert (tmp_path / "named.xlsx.outcomes.csv").is_file()
 
 
 def test_the_log_says_who_took_which_file_for_whom(

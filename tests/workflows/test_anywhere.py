@@ -17,7 +17,9 @@ import yaml
 from tests.workflows.conftest import ChainRun, run_in, tiny_config
 
 STRICT = {"lending": {"policy": {"max_limit": 2000}}}
-AFTER_POLICY = ["profile", "risk_train", "decide", "offers", "report"]
+AFTER_POLICY = [
+    "profile", "relations", "indicators", "risk_train", "decide", "offers", "fairness", "report",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_a_changed_reference_table_or_release_redoes_what_reads_it(
     )
     assert planned(tmp_path, config) == []
     monkeypatch.setenv("OTHER_TABLE", "scale_of_finance.csv")
-    assert planned(tmp_path, config) == ["decide", "offers", "report"]
+    assert planned(tmp_path, config) == ["decide", "offers", "fairness", "report"]
     monkeypatch.delenv("OTHER_TABLE")
     monkeypatch.setenv("OTHER_RELEASE", "1")
     assert planned(tmp_path, config)[:3] == ["simulate_SIM001", "intake", "inputs"]

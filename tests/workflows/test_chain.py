@@ -130,6 +130,21 @@ def test_report_is_one_file_that_says_simulated(tiny_run: ChainRun) -> None:
     assert not re.search(r"""(src|href)=["'](https?:)?//""", markup)
 
 
+def test_report_tells_decisions_by_group_and_none_of_a_small_one(tiny_run: ChainRun) -> None:
+    told = json.loads((tiny_run.folder / "fairness.json").read_text(encoding="utf-8"))
+    decisions = read_table(tiny_run.folder / "decisions.parquet")
+    assert told["all"]["farmers"] == len(decisions)
+    assert told["all"]["approve"] == pytest.approx((decisions["access"] == "approve").mean(), 1e-4)
+    page = (tiny_run.folder / "report.html").read_text(encoding="utf-8")
+    tables = re.findall(r'<table class="groups">.*?</table>', page, flags=re.DOTALL)
+    shown = {name: part["groups"] for name, part in told["by"].items() if part["groups"]}
+    assert len(tables) == len(shown) > 0
+    for table, groups in zip(tables, shown.values(), strict=True):
+        counts = [int(n) for n in re.findall(r'</td><td class="n">(\d+)</td>', table)]
+        assert counts == [*(cell["farmers"] for cell in groups), len(decisions)]
+        assert min(counts) >= told["suppress_below"] == 10
+
+
 def test_report_opens_without_asking_the_network(tiny_run: ChainRun, chromium: str) -> None:
     from playwright.sync_api import sync_playwright
 
@@ -183,13 +198,19 @@ def test_a_changed_price_reruns_yield_and_later_only(tiny_run: ChainRun) -> None
     finally:
         prices.write_bytes(prices.read_bytes()[:-1])
         os.utime(prices, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert rules == {"inputs", "yield", "evidence", "profile", "decide", "offers", "report"}
+    assert rules == {
+        "inputs", "yield", "evidence", "profile", "relations", "indicators", "decide", "offers",
+        "fairness", "report",
+    }  # fmt: skip
 
 
 def test_a_changed_setting_reruns_the_stage_that_reads_it(tiny_run: ChainRun) -> None:
     said = tiny_run.snakemake("--dry-run", "--config", "lending={policy: {lgd: '0.6'}}")
     rules = planned_rules(said)
-    assert rules == {"profile", "risk_train", "decide", "offers", "report"}
+    assert rules == {
+        "profile", "relations", "indicators", "risk_train", "decide", "offers", "fairness",
+        "report",
+    }  # fmt: skip
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from fieldline.crops.value.yields import run_yields
 from fieldline.desk.report.render import run_report
 from fieldline.lending.decision.decide import run_decide
 from fieldline.lending.evidence.crosscheck import run_evidence
+from fieldline.lending.fairness import run_fairness
 from fieldline.lending.profile.profiles import run_profile
 from fieldline.lending.risk.training import run_risk_train
 from fieldline.lending.settings import PolicySettings
@@ -166,6 +167,14 @@ def _outcomes(run: ChainRun, folder: Path, name: str) -> Path:
 
 def report(run: ChainRun, config: Config, folder: Path, *, simulated: bool = True) -> str:
     """Write the report from the new artifacts and those that have no currency; return its text."""
+    run_fairness(
+        decisions=folder / "decisions.parquet", evidence=run.folder / "evidence.parquet",
+        profiles=folder / "profiles.parquet", applications=None, county="SIM001",
+        as_of=config.county["SIM001"].seasons["2024"].as_of,
+        currency=str(read_table(folder / "decisions.parquet")["currency"].iloc[0]),
+        settings=config.lending.fairness, privacy=config.privacy_of("SIM001"), table_columns={},
+        out=folder / "fairness.json", outcomes=folder / "outcomes" / "fairness.parquet",
+    )  # fmt: skip
     for artifact in run.folder.rglob("*"):
         here = folder / artifact.relative_to(run.folder)
         if artifact.is_file() and not here.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -49,6 +50,25 @@ def test_a_persons_act_is_posted_by_the_next_run_and_replays(own_run: ChainRun) 
     replayed = json.loads(own_run.fieldline("audit", "replay", "--all", "--json").stdout)
     assert (replayed["problems"], replayed["without_model"]) == ({}, 0)
     assert replayed["models"] > 0
+
+
+def test_the_exported_csv_is_offers_csv_and_a_mistake_is_one_sentence(
+    tiny_run: ChainRun, tmp_path: Path
+) -> None:
+    shelf = ("--county", "SIM001", "--season", "2024")
+    copy, book = tmp_path / "again.csv", tmp_path / "offers.xlsx"
+    told = tiny_run.fieldline("offers", "export", *shelf, "--out", str(copy), "--format", "csv")
+    assert told.returncode == 0, told.stderr
+    assert copy.read_bytes() == (tiny_run.folder / "offers.csv").read_bytes()
+    told = tiny_run.fieldline("offers", "export", *shelf, "--out", str(book))
+    assert told.returncode == 0, told.stderr
+    with zipfile.ZipFile(book) as parts:
+        assert "xl/worksheets/sheet1.xml" in parts.namelist()
+    elsewhere = ("--county", "NOWHERE", "--season", "2024", "--out", str(tmp_path / "no.xlsx"))
+    refused = tiny_run.fieldline("offers", "export", *elsewhere)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "county 'NOWHERE' is not defined" in refused.stderr
+    assert not (tmp_path / "no.xlsx").exists()
 
 
 def test_many_withdrawals_ask_first(own_run: ChainRun) -> None:

@@ -111,6 +111,9 @@ class CountyInputs(Section):
         ),
     ] = None
     """Papers that farmers and offices handed in: leases, permits, insurance, photos, records."""
+    photos: Path | None = None
+    """Photographs of fields beside this table: parcel_id, file, taken_on, lon, lat; each is checked
+    against parcel and season."""
     truth: Path | None = None
     """Truth of a simulated or surveyed county (Parquet or CSV), for `fieldline score` alone."""
     truth_columns: dict[str, str] = Field(default_factory=dict)

@@ -23,7 +23,8 @@ from fieldline.pipeline.records.outcomes import OK, outcome_codes
 Known = Callable[["pd.Series[str]"], npt.NDArray[np.bool_]]
 """Says of each value of a column whether the county knows it."""
 Policy = Callable[[InputTable], list[Problem]]
-"""Names the rows that are read and not used: later ones, repeated ones."""
+"""Names the rows that are read and not used (later ones, repeated ones); `ok` with numbers is a
+note on a used one."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class FileAccount:
     encoding: str
     headers: Mapping[str, str]
     """The file's column by Fieldline's."""
+    notes: tuple[Problem, ...] = ()
+    """Numbers worth telling of rows that are used, code `ok`."""
 
     def count(self, *codes: str) -> int:
         """Return how many rows have one of the codes."""
@@ -79,7 +82,8 @@ def account_of(table: InputTable, policy: Policy, known: Mapping[str, Known]) ->
         policy: The room's own rule of rows.
         known: By column name (`parcel_id`, `farmer_id`, `cell_id`), what the county knows.
     """
-    problems = [*table.problems, *policy(table), *_unmatched(table, known)]
+    told = policy(table)
+    problems = [*table.problems, *(p for p in told if p.code != OK), *_unmatched(table, known)]
     first: dict[int, Problem] = {}
     for problem in sorted(problems, key=lambda p: (p.row, not _stops(p))):
         first.setdefault(problem.row, problem)
@@ -91,6 +95,7 @@ def account_of(table: InputTable, policy: Policy, known: Mapping[str, Known]) ->
         remarks=table.remarks,
         encoding=table.cells.encoding,
         headers=table.headers,
+        notes=tuple(p for p in told if p.code == OK and p.row not in first),
     )
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from fieldline.crops.inputs import PHOTOS
+from fieldline.crops.recognise.photos.check import PhotoCheck
+from fieldline.crops.recognise.photos.picture import photo_path
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.account import Known
@@ -61,4 +64,27 @@ def circumstances(
     return Circumstances(
         days.as_of, days.end.year, defined.currency, defined.inputs.columns, layouts, known,
         defined.names(county), config.crops.yields.published_days,
+        PhotoCheck(days, config.crops.photos),
     )  # fmt: skip
+
+
+def photo_files(config: Config, county: str, season: str) -> list[str]:
+    """Return what tells one state of a county's photographs from another: size and time by row.
+
+    A table that cannot be read is the business of the check before the run.
+    """
+    paths = config.input_paths(county, season, PHOTOS.name)
+    if not paths or not paths[0].is_file():
+        return []
+    try:
+        table = read_as_declared(PHOTOS.name, paths[0], circumstances(config, county, season, {}))
+    except UserError as error:
+        return [str(error)]
+    names = [] if table is None else table.good["file"].tolist()
+    found = [photo_path(paths[0], str(name)) for name in names]
+    return ["" if path is None else _state(path) for path in found]
+
+
+def _state(path: Path) -> str:
+    facts = path.stat()
+    return f"{facts.st_size} {facts.st_mtime_ns}"

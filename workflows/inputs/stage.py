@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from fieldline.crops.recognise.photos.check import PhotoCheck
+from fieldline.crops.settings import PhotoSettings
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.settings import PrivacySettings, Season
@@ -67,8 +69,10 @@ def run_inputs(
     protected: Path | None,
     documents: Path | None,
     labelled_series: Path | None,
+    photos: Path | None,
     parcels: Path,
     farmers: Path,
+    outlines: Path,
     season: Season,
     currency: str,
     table_columns: Mapping[str, Mapping[str, str]],
@@ -76,6 +80,7 @@ def run_inputs(
     privacy: PrivacySettings,
     county_names: Sequence[str] = (),
     published_days: int = 0,
+    photo_settings: PhotoSettings,
     out: Path,
     out_rows: Path,
     outcomes: Path,
@@ -95,8 +100,10 @@ def run_inputs(
         protected: Protected areas.
         documents: Papers that were handed in.
         labelled_series: Labelled series of other parcels.
+        photos: Photographs of fields.
         parcels: Outcomes of intake: the parcels that the county drew.
         farmers: `farmers.parquet`: the farmers that it names.
+        outlines: `parcels.parquet`, where photographs should have been taken.
         season: Rows recorded after its as-of date are set aside.
         currency: Currency of the county.
         table_columns: Own column names by input and Fieldline name.
@@ -104,9 +111,10 @@ def run_inputs(
         privacy: Pseudonym key, to find the farmers.
         county_names: What the county may be called in yield statistics of several.
         published_days: Days after the end of a year until its yields are public.
+        photo_settings: Limits and tolerance of photographs.
         out: Output, `INPUTS`.
         out_rows: Output, `INPUT_ROWS`.
-        outcomes: Output, one row per file.
+        outcomes: Output, one row per file and one per photograph.
 
     Raises:
         UserError: A file cannot be read, or lacks a column.
@@ -116,12 +124,12 @@ def run_inputs(
         "consents": consents,
         "survey": survey, "prices": prices, "county_yields": county_yields, "weather": weather,
         "weather_cells": weather_cells, "protected": protected, "documents": documents,
-        "labelled_series": labelled_series,
+        "labelled_series": labelled_series, "photos": photos,
     }  # fmt: skip
     known = _known(parcels, farmers, privacy)
     around = Circumstances(
         season.as_of, season.end.year, currency, table_columns, layouts, known, county_names,
-        published_days,
+        published_days, PhotoCheck(season, photo_settings, outlines),
     )  # fmt: skip
     paths = {name: path for name, path in given.items() if path is not None}
     accounts = [account_for(name, path, paths, around) for name, path in paths.items()]
@@ -176,6 +184,17 @@ def _outcomes(accounts: Sequence[FileAccount], paths: Mapping[str, Path]) -> Ite
         }  # fmt: skip
         told = {name: n for name, n in numbers.items() if n or name in ("rows", "used")}
         yield Outcome(STAGE, f"{account.input}:{account.path.name}", "", code, detail(**told))
-    for name in TABLES:
-        if name not in paths:
+        yield from _by_row(account)
+    for name, table in TABLES.items():
+        if name not in paths and not table.optional:
             yield Outcome(STAGE, name, "", "input_absent")
+
+
+def _by_row(account: FileAccount) -> Iterator[Outcome]:
+    """Yield the outcome of each row of a table that has them, named by its row: a file's name may
+    name a person."""
+    if not TABLES[account.input].by_row:
+        return
+    for row in sorted((*account.problems, *account.notes), key=lambda p: p.row):
+        about = f"{account.input}:{account.path.name}:{row.row}"
+        yield Outcome(STAGE, about, "", row.code, row.value)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fieldline.crops.inputs import COUNTY_YIELDS, LABELLED, PRICES, SURVEY
+from fieldline.crops.inputs import COUNTY_YIELDS, LABELLED, PHOTOS, PRICES, SURVEY
 from fieldline.crops.recognise.labels import read_survey, survey_problems
+from fieldline.crops.recognise.photos.check import PhotoCheck, check_photos
 from fieldline.crops.value.pinksheet import is_pink_sheet
 from fieldline.crops.value.prices import month_ends, price_problems
 from fieldline.crops.value.priors import Knowing, own_county, read_yields, yield_problems
@@ -60,6 +61,8 @@ class Circumstances:
     """What the county may be called in statistics of several."""
     published_days: int = 0
     """Days after the end of a year until its yields are public."""
+    photos: PhotoCheck | None = None
+    """What decides about photographs; nothing is known of them without it."""
 
     @property
     def knowing(self) -> Knowing:
@@ -79,6 +82,10 @@ class TableInput:
     read: Callable[[Path, Reading], InputTable]
     rows: Callable[[InputTable, Circumstances], list[Problem]]
     """Why rows that can be read do not count."""
+    optional: bool = False
+    """Whether nothing is lost or said where a county has none ..."""
+    by_row: bool = False
+    """... and whether each row has an outcome of its own, besides that of the file."""
 
 
 def _by_declaration(schema: InputSchema) -> Callable[[Path, Reading], InputTable]:
@@ -88,6 +95,19 @@ def _by_declaration(schema: InputSchema) -> Callable[[Path, Reading], InputTable
 def _prices(table: InputTable, around: Circumstances) -> list[Problem]:
     dated = table.frame.assign(date=month_ends(table.frame))
     return price_problems(dated, table.problems, around.currency, around.as_of)
+
+
+def _photos(table: InputTable, around: Circumstances) -> list[Problem]:
+    if around.photos is None:
+        return []
+    found = check_photos(table, around.photos)
+    ids, knows = pd.Series([one.parcel_id for one in found], dtype="str"), around.known
+    drawn = knows["parcel_id"](ids) if "parcel_id" in knows else ids.notna()
+    return [
+        Problem(one.row, "file", one.code, one.detail)
+        for one, known in zip(found, drawn, strict=True)
+        if known or one.code != "photo_no_outline"  # of a strange parcel that says less
+    ]
 
 
 TABLES: dict[str, TableInput] = {
@@ -127,6 +147,7 @@ TABLES: dict[str, TableInput] = {
             lambda t, a: account_documents(t, a.as_of, a.known),
         ),
         TableInput(LABELLED, _by_declaration(LABELLED), lambda _t, _a: []),
+        TableInput(PHOTOS, _by_declaration(PHOTOS), _photos, optional=True, by_row=True),
     )
 }
 """By name of the input."""

@@ -32,7 +32,7 @@ from tests.pipeline.imagery.tiny_archive import (
 )
 
 SIZE, DATES = 300, 6
-SCENES = scene_settings("B04", "B08", mask=MaskSettings(kind="scl"))
+SCENES = scene_settings("B04", "B08", mask=MaskSettings(kind="scl", dilation_m=0))
 OBSERVE = ObserveSettings(block_pixels=64).model_copy(update={"batch_rows": 5 * DATES})
 FIELDS = FieldsSettings(min_bins=2, block_pixels=64)
 

@@ -15,7 +15,7 @@ from fieldline.lending.decision.review import evidence_hash
 
 def test_the_next_day_is_no_other_evidence_though_every_draw_is(county: Any) -> None:
     # The later the day, the less of the season may still go wrong: the draws are new every day.
-    county.templates["maize"] = {"harvest_by": dt.date(2024, 10, 20), "years_log_sd": 0.2}
+    county.templates["maize"] = {"harvest_by": dt.date(2024, 10, 20), "years_log_sd": 0.3}
     county.add("a", "ann", own_log_sd=0.3, shared_log_sd=0.2, price_log_sd=0.2)
     county.apply("ann", annual_debt_service="1000")
     found = []

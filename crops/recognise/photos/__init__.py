@@ -1,0 +1,1 @@
+"""Field photographs beside the satellite series: checked first, then one more witness."""
