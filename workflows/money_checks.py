@@ -101,8 +101,8 @@ def _costs(config: Config, name: str) -> Iterator[str]:
         yield (
             "no costs per hectare are stated (crops.yields.cost_region is empty and "
             f"{yields.cost_file} has no region {own} in {county.currency}): crops have a gross "
-            "value and no net income (no_cost), so no limit rests on a harvest: add the county's costs to a table "
-            f"of your own, region {own}, and name it in crops.yields.cost_file"
+            "value and no net income (no_cost), so no limit rests on a harvest: add the county's "
+            f"costs to a table of your own, region {own}, and name it in crops.yields.cost_file"
         )
         return
     costs = cash_costs(yields.cost_file, yields.cost_region, county.currency)
