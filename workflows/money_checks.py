@@ -96,12 +96,13 @@ def _costs(config: Config, name: str) -> Iterator[str]:
     yields, county = _yields(config, name), config.county[name]
     if county.inputs.prices is None:
         return
+    own = county.names(name)[0]
     if yields.cost_region is None:
         yield (
             "no costs per hectare are stated (crops.yields.cost_region is empty and "
-            f"{yields.cost_file} has no region {name}): crops have a gross value and no net "
-            "income (no_cost), so no limit rests on a harvest: add the county's costs to a table "
-            f"of your own, region {name}, and name it in crops.yields.cost_file"
+            f"{yields.cost_file} has no region {own} in {county.currency}): crops have a gross "
+            "value and no net income (no_cost), so no limit rests on a harvest: add the county's "
+            f"costs to a table of your own, region {own}, and name it in crops.yields.cost_file"
         )
         return
     costs = cash_costs(yields.cost_file, yields.cost_region, county.currency)
@@ -120,8 +121,9 @@ def _calendar(config: Config, name: str) -> Iterator[str]:
     if config.county[name].inputs.prices is None or crop_days(yields):
         return
     known = ", ".join(calendar_regions(yields))
+    own = config.county[name].names(name)[0]
     yield (
-        f"the calendar of region {region or name} is not in {yields.calendar_file}, so when the "
+        f"the calendar of region {region or own} is not in {yields.calendar_file}, so when the "
         f"harvest that repays comes is not known: set crops.yields.calendar_region to one of "
         f"{known}, or calendar_file to your own"
     )

@@ -237,3 +237,19 @@ def test_config_check_names_assumptions_and_absences(
     assert document["absent"]["X"]["loan_history"] == ABSENT_COSTS["loan_history"]
     assert "prices" not in document["absent"]["X"]
     assert len(document["assumed"]["X"]) == 3
+
+
+def test_the_remedy_for_costs_names_the_region_that_would_be_found(tmp_path: Path) -> None:
+    config = real(tmp_path, "CNY")
+    inputs = config.county["X"].inputs.model_copy(update={"yields_county": "Bavaria"})
+    county = config.county["X"].model_copy(update={"inputs": inputs})
+    known = config.model_copy(update={"county": {"X": county}})
+    costs, *_ = assumptions(known, "X")
+    assert "crop_calendars.csv has no region Bavaria in CNY" in costs  # its rows are in EUR
+    table = own(
+        tmp_path, "costs.csv", "crop,region,cash_cost_per_ha,currency\nmaize,bavaria,9,CNY\n"
+    )
+    yields = known.crops.yields.model_copy(update={"cost_file": table, "calendar_region": "sim"})
+    crops = known.crops.model_copy(update={"yields": yields})
+    told = assumptions(known.model_copy(update={"crops": crops}), "X")
+    assert not any("costs per hectare" in sentence for sentence in told)
