@@ -143,6 +143,7 @@ def decide(run: ChainRun, config: Config, folder: Path, policy: PolicySettings) 
     )  # fmt: skip
     run_decide(
         **made, harvests=folder / "harvests.parquet", profiles=folder / "profiles.parquet",
+        relations=run.folder / "relations.parquet",
         model=folder / "models/default/manifest.json", out=folder / "decisions.parquet",
         parts=[_outcomes(run, folder, name) for name in _before("decide")],
         card=folder / "models" / "pd.json", outcomes=folder / "outcomes" / "decide.parquet",
@@ -167,11 +168,12 @@ def _outcomes(run: ChainRun, folder: Path, name: str) -> Path:
 
 def report(run: ChainRun, config: Config, folder: Path, *, simulated: bool = True) -> str:
     """Write the report from the new artifacts and those that have no currency; return its text."""
+    own = folder if (folder / "decisions.parquet").exists() else run.folder
     run_fairness(
-        decisions=folder / "decisions.parquet", evidence=run.folder / "evidence.parquet",
-        profiles=folder / "profiles.parquet", applications=None, county="SIM001",
+        decisions=own / "decisions.parquet", evidence=run.folder / "evidence.parquet",
+        profiles=own / "profiles.parquet", applications=None, county="SIM001",
         as_of=config.county["SIM001"].seasons["2024"].as_of,
-        currency=str(read_table(folder / "decisions.parquet")["currency"].iloc[0]),
+        currency=str(read_table(own / "decisions.parquet")["currency"].iloc[0]),
         settings=config.lending.fairness, privacy=config.privacy_of("SIM001"), table_columns={},
         out=folder / "fairness.json", outcomes=folder / "outcomes" / "fairness.parquet",
     )  # fmt: skip

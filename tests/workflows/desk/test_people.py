@@ -127,7 +127,8 @@ def test_the_curve_is_the_stored_one_and_the_norm_is_reckoned_again(
     middle = next(p for p in series["norm"] if p["date"] == series["curve"][place]["date"])["mid"]
     below = sum(value <= middle + 1e-4 for value in values)
     above = sum(value >= middle - 1e-4 for value in values)
-    assert min(below, above) >= len(values) / 2
+    # The norm knows the curves with another first day too, a few of each crop's.
+    assert min(below, above) >= 0.45 * len(values)
 
 
 def test_observations_are_flagged_as_the_stored_clear_share_says(
