@@ -22,7 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,13 @@ class Server:
         return {"Authorization": f"Bearer {self.key}"}
 
     def answering(self) -> list[psutil.Process]:
-        """Return the processes that answer."""
-        children = psutil.Process(self.process.pid).children()
-        return [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+        """Return the processes that answer; one that was killed may not have been buried yet."""
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if "spawn_main" in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
 
     def memory_mb(self) -> float:
         """Return the memory of all its processes, MB."""
