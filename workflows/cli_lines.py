@@ -16,6 +16,7 @@ from fieldline.pipeline.records.errors import UserError
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
+    from decimal import Decimal
     from typing import Any
 
 line_app = typer.Typer(help="What a signed line costs by the day, and where it stands.")
@@ -41,14 +42,23 @@ def _day(text: str, option: str) -> dt.date:
         raise UserError(f"{option} {text!r} is no day", "write it as 2024-10-08") from None
 
 
+def _number(text: str, option: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite():
+        raise UserError(f"{option} {text!r} is no number", "write it as 1000 or 0.085")
+    return number
+
+
 def _told(
     offer: str, config: list[Path] | None, limit: str, rate: str, basis: str, currency: str,
     tenor: int, signed: dt.date,
 ) -> Mapping[str, Any]:  # fmt: skip
     """Return the row of an offer, or one of the terms given."""
-    import datetime as dt
-    from decimal import Decimal, InvalidOperation
-
     import sqlalchemy as sa
 
     from fieldline.lending.decision.account import BASES
@@ -71,19 +81,18 @@ def _told(
         return found._asdict()
     if basis not in BASES:
         raise UserError(f"{basis!r} is no day basis", f"use one of {', '.join(BASES)}")
-    try:
-        minor = Decimal(limit) * minor_units(currency)
-        share = Decimal(rate)
-    except InvalidOperation:
+    if not limit or not rate:
         raise UserError(
-            "neither an offer nor a limit and a rate as numbers are named",
+            "neither an offer nor a limit and a rate are named",
             "give --offer ID, or --limit 5000 --rate 0.085",
-        ) from None
-    if minor != minor.to_integral_value() or minor <= 0 or not minor.is_finite():
+        )
+    minor = _number(limit, "--limit") * minor_units(currency)
+    share = _number(rate, "--rate")
+    if minor != minor.to_integral_value() or minor <= 0:
         raise UserError(f"{limit} is no amount of {currency}", "give its decimals at most")
     return {"limit_minor": int(minor), "annual_rate": str(share), "currency": currency,
             "day_basis": basis, "tenor_days": tenor, "valid_from": signed,
-            "valid_to": signed + dt.timedelta(0)}  # fmt: skip
+            "valid_to": signed}  # fmt: skip
 
 
 @line_app.command("quote")
@@ -105,18 +114,13 @@ def line_quote(
     Example: fieldline line quote --limit 5000 --rate 0.09 --amount 1000 --drawn-on 2024-10-08
     --repaid-on 2024-12-01
     """
-    from decimal import Decimal, InvalidOperation
-
     from fieldline.lending.decision.account import quote, terms_of
     from fieldline.pipeline.records.money import plain
 
     first, last = _day(drawn_on, "--drawn-on"), _day(repaid_on, "--repaid-on")
     signed = _day(signed_on, "--signed-on") if signed_on else None
     row = _told(offer, config, limit, rate, basis, currency, tenor, signed or first)
-    try:
-        drawn = Decimal(amount)
-    except InvalidOperation:
-        raise UserError(f"--amount {amount!r} is no amount", "give a number") from None
+    drawn = _number(amount, "--amount")
     terms = terms_of(row, signed_on=signed)
     interest = quote(terms, drawn, first, last)
     print(f"interest  {plain(interest)} {terms.currency}: {(last - first).days} nights at "

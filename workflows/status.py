@@ -61,7 +61,7 @@ class PlaceState:
         return sum(stage.state == "done" for stage in self.stages)
 
     @property
-    def first(self) -> StageState | None:
+    def stands_at(self) -> StageState | None:
         """The stage that the county stands at."""
         open_stages = [stage for stage in self.stages if stage.state == self.state != "done"]
         return open_stages[0] if open_stages else None
@@ -170,10 +170,10 @@ def _page(
 
 def _line(place: PlaceState) -> str:
     head = f"{place.county} {place.season}  {place.done}/{len(place.stages)}  {place.state}"
-    if place.state == "waiting" or place.first is None:
+    if place.state == "waiting" or place.stands_at is None:
         return head
-    said = f": {place.first.says}" if place.first.says else ""
-    return f"{head} at {place.first.stage}{said}"
+    said = f": {place.stands_at.says}" if place.stands_at.says else ""
+    return f"{head} at {place.stands_at.stage}{said}"
 
 
 def _advice(counts: Counter[State], files: Sequence[Path]) -> Iterator[str]:

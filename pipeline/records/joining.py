@@ -8,10 +8,8 @@ that the joined file is that file, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -35,7 +33,7 @@ def join_parts(
         out: Where the table goes.
     """
     with ExitStack() as stack:
-        cursors = [stack.enter_context(_Cursor(part)) for part in parts]
+        cursors = [stack.enter_context(closing(_Cursor(part))) for part in parts]
         writer = stack.enter_context(BatchWriter(schema, out))
         for first in range(0, len(ids), step):
             last = str(ids[min(len(ids), first + step) - 1])
@@ -63,15 +61,7 @@ class _Cursor:
         self._group = 0
         self._held: pd.DataFrame | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
 
     def until(self, last: str) -> pd.DataFrame:

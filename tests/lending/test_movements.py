@@ -77,7 +77,10 @@ def test_a_quote_by_command_and_what_it_refuses() -> None:
     for changes, said in (
         (["--amount", "10001"], "10001 is above the limit of 10000: draw less"),
         (["--basis", "30/360"], "'30/360' is no day basis"),
-        (["--rate", "nine"], "neither an offer nor a limit and a rate as numbers"),
+        (["--rate", ""], "neither an offer nor a limit and a rate"),
+        (["--rate", "nine"], "--rate 'nine' is no number"),
+        (["--rate", "nan"], "--rate 'nan' is no number"),
+        (["--amount", "inf"], "--amount 'inf' is no number"),
         (["--limit", "1.005"], "1.005 is no amount of CNY"),
         (["--drawn-on", "tomorrow"], "--drawn-on 'tomorrow' is no day"),
     ):

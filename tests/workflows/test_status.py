@@ -76,7 +76,7 @@ def test_while_a_run_holds_the_folder_it_is_running_and_blocks_are_counted(confi
         by_county = found(config)
     assert by_county["B"].state == by_county["D"].state == "running"
     assert by_county["C"].state == "failed"
-    stage = by_county["B"].first
+    stage = by_county["B"].stands_at
     assert stage is not None
     assert (stage.stage, stage.says) == ("observe", "2 of 4 blocks done")
 
