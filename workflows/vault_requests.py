@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fieldline.lending.named_offers import Handed, Order, export_named_offers
 from fieldline.lending.store.applied import told_consents
-from fieldline.lending.store.database import open_existing
+from fieldline.lending.store.database import is_there, open_existing
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.privacy import pseudonymiser
@@ -80,11 +80,13 @@ def export_county(
     purpose, recipient, day = asked
     named = config.input_paths(county, config.seasons[0], CONSENTS.name)
     request = Request(purpose, recipient, frozenset(DATA), day)
-    store = open_existing(config.database_url())
+    address = config.database_url()
+    consents = consents_of(config, county) if named or not is_there(address) else None
+    store = open_existing(address)
     try:
         told = told_consents(store, county)
-        # Without any consent on either way the county's own sentence says what to do.
-        consents = consents_of(config, county) if named or not told else None
+        if consents is None and not told:
+            consents = consents_of(config, county)  # which says what to do without any
         return export_named_offers(
             vault, store, consents, Order(county, season, request),
             pseudonym=_hide(config, county), out=out, told=told,

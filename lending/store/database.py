@@ -199,15 +199,23 @@ def open_database(database: str | Path) -> sa.Engine:
     return engine
 
 
+def is_there(database: str | Path) -> bool:
+    """Whether a store can be there: an SQLite file that is absent is none."""
+    file = sqlite_file(database)
+    return file is None or file.exists()
+
+
 def open_existing(database: str | Path) -> sa.Engine:
     """Open a store that must be there already: looking at one never makes one.
 
     Raises:
         UserError: As `open_database`, and where an SQLite file is absent.
     """
-    file = sqlite_file(database)
-    if file is not None and not file.exists():
-        raise UserError(f"there is no offer store at {file}", "run the chain or correct `database`")
+    if not is_there(database):
+        raise UserError(
+            f"there is no offer store at {sqlite_file(database)}",
+            "run the chain or correct `database`",
+        )
     return open_database(database)
 
 
@@ -217,8 +225,7 @@ def acts_in(database: str | Path) -> int:
     Raises:
         UserError: It cannot be read.
     """
-    file = sqlite_file(database)
-    if file is not None and not file.exists():
+    if not is_there(database):
         return 0
     engine = engine_of(str(database))
     try:
@@ -237,12 +244,11 @@ def pending_migrations(database: str | Path) -> list[str]:
     Raises:
         UserError: It cannot be read, or a newer version wrote it.
     """
-    file = sqlite_file(database)
     engine = engine_of(str(database))
     try:
         with _migrations() as config:
             known = [s.revision for s in ScriptDirectory.from_config(config).walk_revisions()]
-            if file is not None and not file.exists():
+            if not is_there(database):
                 return sorted(known)
             with reading(engine) as connection:
                 _refuse_newer(connection, config)
