@@ -175,7 +175,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "observations_sentinel1.parquet", "out_scenes": "scenes_sentinel1.parquet"},
         settings={
             "season": "season", "radar": "county.radar", "grid": "county.grid",
-            "settings": "observe", "remote": "county.inputs.remote_catalog",
+            "settings": "observe", "remote": "county.inputs.remote_catalog", "pull": "pull",
             "simulated": "county.simulated",
         },
         about="scene",
