@@ -459,13 +459,14 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
             "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
-            "relations": Artifact("relations.parquet"),
+            "relations": Artifact("relations.parquet"), "crops": Artifact("crops.parquet"),
             "model": Artifact("models/default/manifest.json"),
             "crop_card": Artifact("models/crop_classifier.json"),
             "parts": Outcomes(of_scenes=False),
         },
         makes={"out": "decisions.parquet", "card": "models/pd.json"},
         settings={
+            "county": "county_id",
             "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
         },
         about="farmer",
