@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from fieldline.crops.settings import CropsSettings
+from fieldline.desk.letters.settings import LetterSettings
 from fieldline.lending.handover.settings import HandoverSettings
 from fieldline.lending.settings import AuditSettings, LendingSettings
 from fieldline.pipeline.imagery.settings import ObserveSettings, PullSettings
@@ -62,6 +63,8 @@ class Config(Section):
     """Audit chain of the offer store."""
     handover: HandoverSettings = HandoverSettings()
     """Handing over to the bank's core system."""
+    letters: LetterSettings = LetterSettings()
+    """Letters to farmers."""
     simulate: SimulateSettings = SimulateSettings()
     """Simulated counties."""
     county: dict[str, County]
