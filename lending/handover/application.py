@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from fieldline.lending.handover.product import decimals_of
 from fieldline.lending.handover.settings import FineractProduct
-from fieldline.pipeline.records.money import exponent, from_minor
+from fieldline.pipeline.records.money import from_minor
 from fieldline.pipeline.records.outcomes import detail
 
 LOCALE, DATE_FORMAT = "en", "yyyy-MM-dd"
@@ -86,10 +87,10 @@ def draft(
         return Held("day_basis_differs", detail(offer=offer["day_basis"]))
     if product.day_basis not in (None, offer["day_basis"]):
         return Held("day_basis_differs", detail(offer=offer["day_basis"], core=product.day_basis))
-    amount = _digits(from_minor(offer["limit_minor"], offer["currency"]), _decimals(product))
+    amount = _digits(from_minor(offer["limit_minor"], offer["currency"]), decimals_of(product))
     rate = _digits(Decimal(offer["annual_rate"]) * 100, _RATE_DECIMALS)
     if amount is None or rate is None:
-        return Held("amount_inexact", detail(digits=_decimals(product)))
+        return Held("amount_inexact", detail(digits=decimals_of(product)))
     return Draft(offer["farmer_id"], offer["offer_id"], product,
                  _body(offer, product, (amount, rate), on, simulated))  # fmt: skip
 
@@ -107,10 +108,6 @@ def _product_of(
 ) -> FineractProduct | None:
     key = (offer["product"], offer["currency"])
     return next((one for one in products if (one.product, one.currency) == key), None)
-
-
-def _decimals(product: FineractProduct) -> int:
-    return exponent(product.currency) if product.digits is None else product.digits
 
 
 def _digits(value: Decimal, decimals: int) -> str | None:

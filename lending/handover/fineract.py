@@ -74,6 +74,8 @@ class Loan:
     product_id: int | None
     principal: Decimal | None
     """As applied for."""
+    annual_rate: Decimal | None
+    """Percent, as the core system reckons with it."""
     status: int
 
     @property
@@ -269,12 +271,14 @@ def _code_of(document: Mapping[str, Any]) -> str:
 
 def _loan(found: Mapping[str, Any]) -> Loan:
     status = found.get("status")
-    asked = found.get("proposedPrincipal", found.get("principal"))
     return Loan(
-        _whole(found.get("id")) or 0, _whole(found.get("clientId")),
-        _whole(found.get("loanProductId")), _amount(asked),
-        (_whole(status.get("id")) if isinstance(status, dict) else None) or 0,
-    )  # fmt: skip
+        number=_whole(found.get("id")) or 0,
+        client_id=_whole(found.get("clientId")),
+        product_id=_whole(found.get("loanProductId")),
+        principal=_amount(found.get("proposedPrincipal", found.get("principal"))),
+        annual_rate=_amount(found.get("annualInterestRate")),
+        status=(_whole(status.get("id")) if isinstance(status, dict) else None) or 0,
+    )
 
 
 def _whole(value: Any) -> int | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,12 +21,12 @@ import sqlalchemy as sa
 
 from fieldline.lending.handover.application import Draft, Held, client_number, draft
 from fieldline.lending.handover.fineract import Fineract, Loan, UnansweredError
-from fieldline.lending.handover.settings import FineractProduct, FineractSettings
+from fieldline.lending.handover.product import refuse_unlike
+from fieldline.lending.handover.settings import FineractSettings
 from fieldline.lending.named_offers import Leaving, Order, log_export, write_closed
 from fieldline.lending.store.database import LIVE, OFFERS, reading
 from fieldline.lending.store.offers import csv_text
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.money import exponent
 from fieldline.pipeline.records.outcomes import OK, detail
 from fieldline.pipeline.vault.vault import Vault
 
@@ -88,8 +88,6 @@ def hand_over(
             or a file cannot be written. What was posted before stays, and is found again.
     """
     _refuse_unmapped(leaving.offers, settings)
-    if core is not None:
-        _refuse_other_products(core, leaving.offers, settings)
     found: dict[int, Held] = {}
     ready: dict[int, _Ready] = {}
     earlier = _earlier_offers(store, leaving.allowed)
@@ -100,6 +98,8 @@ def hand_over(
         else:
             who = (offer["product"], offer["farmer_id"])
             ready[place] = _Ready(*made, earlier.get(who, ()))
+    if core is not None:
+        _refuse_unlike_products(core, ready.values(), settings)
     content = "".join(_line(one.body) for one in ready.values()).encode()
     log_export(vault, order, {one.farmer_id for one in ready.values()}, content)
     write_closed(out, content)
@@ -125,14 +125,15 @@ def _refuse_unmapped(offers: Iterable[Row], settings: FineractSettings) -> None:
         )
 
 
-def _refuse_other_products(
-    core: Fineract, offers: Iterable[Row], settings: FineractSettings
+def _refuse_unlike_products(
+    core: Fineract, ready: Iterable[_Ready], settings: FineractSettings
 ) -> None:
-    """Refuse a number under which the core system keeps another product than the one meant: an
-    amount posted there would be lent in another currency."""
-    asked = {(offer["product"], offer["currency"]) for offer in offers}
+    """Refuse loan products that would lend on other terms than were offered."""
+    asked: dict[int, list[Row]] = defaultdict(list)
+    for application in ready:
+        asked[application.body["productId"]].append(application.body)
     for one in settings.products:
-        if (one.product, one.currency) not in asked:
+        if one.product_id not in asked:
             continue
         try:
             there = core.product(one.product_id)
@@ -141,24 +142,7 @@ def _refuse_other_products(
                 "the core system does not answer, nothing was posted",
                 "try again when it does; what was posted before is found again",
             ) from error
-        if there is None:
-            raise UserError(
-                f"Fineract has no loan product {one.product_id}",
-                "correct handover.fineract.products",
-            )
-        _refuse_other_money(one, there)
-
-
-def _refuse_other_money(one: FineractProduct, there: Row) -> None:
-    money = there.get("currency")
-    code, decimals = (money.get("code"), money.get("decimalPlaces")) if money else (None, None)
-    wanted = exponent(one.currency) if one.digits is None else one.digits
-    if (code, decimals) != (one.currency, wanted):
-        raise UserError(
-            f"loan product {one.product_id} of Fineract counts in {code} with {decimals} decimals, "
-            f"the configuration says {one.currency} with {wanted}",
-            "correct product_id, currency or digits in handover.fineract.products",
-        )
+        refuse_unlike(one, there, asked[one.product_id])
 
 
 def _made(
@@ -224,7 +208,7 @@ def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _posted(core: Fineract, one: _Ready, settings: FineractSettings) -> Held:
-    """Bring one application to the core system, looking before each try whether it is there."""
+    """Bring one application to the core system, looking before and after each try what is there."""
     last = ""
     try:
         for tried in range(1, settings.tries + 1):
@@ -234,10 +218,10 @@ def _posted(core: Fineract, one: _Ready, settings: FineractSettings) -> Held:
             if tried == 1 and _another_stands(core, one):
                 return Held("application_earlier")
             answer = core.submit(one.body)
-            if answer.kind == "taken":
-                return Held(OK)
             if answer.kind == "refused":
                 return Held("application_refused", detail(code=answer.code.replace(" ", ",")))
+            if answer.kind in ("taken", "duplicate"):
+                break
             last = answer.code
             if tried < settings.tries:
                 core.pause(tried)
@@ -256,11 +240,18 @@ def _another_stands(core: Fineract, one: _Ready) -> bool:
 
 def _there(loan: Loan, body: Mapping[str, Any], *, by_us: bool) -> Held:
     """Return what it means that a loan is held under the offer's id."""
-    same = (loan.client_id, loan.product_id, loan.principal) == (
-        body["clientId"], body["productId"], Decimal(body["principal"]),
-    )  # fmt: skip
-    if not same:
-        return Held("application_differs", detail(loan=loan.number))
+    unlike = [
+        name
+        for name, held, asked in (
+            ("clientId", loan.client_id, body["clientId"]),
+            ("productId", loan.product_id, body["productId"]),
+            ("principal", loan.principal, Decimal(body["principal"])),
+            ("annualInterestRate", loan.annual_rate, Decimal(body["interestRatePerPeriod"])),
+        )
+        if held != asked
+    ]
+    if unlike:
+        return Held("application_differs", detail(loan=loan.number, fields=",".join(unlike)))
     return Held(OK if by_us else "application_there", detail(loan=loan.number))
 
 

@@ -100,9 +100,19 @@ class CoreBank:
                           (external, status, json.dumps(body)))  # fmt: skip
 
 
-def product(currency: str = "CNY", decimals: int = 2, **limits: Any) -> dict[str, Any]:
-    """Return a loan product."""
-    return {"currency": {"code": currency, "decimalPlaces": decimals}, **limits}
+def product(currency: str = "CNY", decimals: int = 2, **others: Any) -> dict[str, Any]:
+    """Return a loan product: rates by year, declining balance, by the day, all overridable."""
+    return {
+        "currency": {"code": currency, "decimalPlaces": decimals},
+        "interestRateFrequencyType": {"id": 3, "value": "Per year"},
+        "interestType": {"id": 0}, "interestCalculationPeriodType": {"id": 0},
+        "daysInYearType": {"id": 360}, "repaymentEvery": 1,
+        "transactionProcessingStrategyCode": "mifos-standard-strategy",
+        "allowAttributeOverrides": {
+            "repaymentEvery": True, "interestType": True, "interestCalculationPeriodType": True,
+            "transactionProcessingStrategyCode": True,
+        }, **others,
+    }  # fmt: skip
 
 
 def wrong(code: str, name: str = "id") -> dict[str, str]:
@@ -308,7 +318,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._or_not_found(None, "error.msg.loan.external.id.invalid")
             return
         body = json.loads(row[2])
+        rate = Decimal(body["interestRatePerPeriod"])
+        period = self.server.bank.products[int(body["productId"])]["interestRateFrequencyType"]
+        # Whatever the application says, the product tells which period its rate is of.
+        yearly = rate * {0: 365, 1: 52, 2: 12, 3: 1}[period["id"]]
         self._answer(200, {
+            "annualInterestRate": float(yearly),
             "id": row[0], "externalId": external, "status": {"id": row[1]},
             "clientId": int(body["clientId"]), "loanProductId": int(body["productId"]),
             "principal": float(body["principal"]), "proposedPrincipal": float(body["principal"]),

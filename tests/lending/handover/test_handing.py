@@ -142,16 +142,26 @@ def test_a_duplicate_that_appears_between_look_and_post_is_the_same_application(
     assert place.hand_over().outcomes == {"application_there": 1, "ok": FARMERS - 1}
 
 
-def test_a_loan_of_another_amount_or_client_under_the_offers_id_is_for_a_person(
+def test_a_loan_of_another_amount_client_or_rate_under_the_offers_id_is_for_a_person(
     place: Place,
 ) -> None:
-    place.bank.put("offer-4", {"clientId": 504, "productId": 7, "principal": "14000.51"})
-    place.bank.put("offer-5", {"clientId": 500, "productId": 7, "principal": "15000.50"})
-    place.bank.put("offer-6", {"clientId": 506, "productId": 7, "principal": "16000.5"})
+    place.bank.put("offer-4", held(504, "14000.51"))
+    place.bank.put("offer-5", held(500, "15000.50"))
+    place.bank.put("offer-6", held(506, "16000.50", "7.36"))
+    place.bank.put("offer-7", held(507, "17000.5", "7.35"))
     assert place.hand_over().outcomes == {
-        "application_differs": 2, "application_there": 1, "ok": FARMERS - 3,
+        "application_differs": 3, "application_there": 1, "ok": FARMERS - 4,
     }  # fmt: skip
-    assert outcomes(place)["offer-5"] == ("application_differs", "loan=2")
+    assert [outcomes(place)[f"offer-{n}"][1] for n in (4, 5, 6, 7)] == [
+        "loan=1 fields=principal", "loan=2 fields=clientId", "loan=3 fields=annualInterestRate",
+        "loan=4",
+    ]  # fmt: skip
+
+
+def held(client: int, principal: str, rate: str = "7.35") -> dict[str, object]:
+    """Return a loan as the core system keeps it."""
+    return {"clientId": client, "productId": 7, "principal": principal,
+            "interestRatePerPeriod": rate}  # fmt: skip
 
 
 def test_an_application_of_an_earlier_offer_that_stands_keeps_the_new_one_back(
@@ -159,9 +169,8 @@ def test_an_application_of_an_earlier_offer_that_stands_keeps_the_new_one_back(
 ) -> None:
     statuses = {2: 100, 3: 200, 4: 300, 5: 400, 6: 500, 7: 600}
     for number, status in statuses.items():
-        loan = {"clientId": 500 + number, "productId": 7, "principal": f"{10 + number}000.50"}
         place.change(number, offer_id=f"new-{number}", limit_minor=99_900)
-        place.bank.put(f"offer-{number}", loan, status)
+        place.bank.put(f"offer-{number}", held(500 + number, f"{10 + number}000.50"), status)
     place.hand_over()
     found = {number: outcomes(place)[f"new-{number}"][0] for number in statuses}
     assert found == dict.fromkeys((2, 3, 4), "application_earlier") | dict.fromkeys((5, 6, 7), "ok")
@@ -205,7 +214,7 @@ def test_offers_that_are_none_ran_out_or_fit_no_product_say_so_and_the_rest_goes
     place.settings = place.settings.model_copy(update={"products": (
         *place.settings.products, FineractProduct(product="tea-line", product_id=8, day_basis=365),
     )})  # fmt: skip
-    place.bank.products[8] = product()
+    place.bank.products[8] = product(daysInYearType={"id": 365})
     place.hand_over()
     found = outcomes(place)
     assert [found[f"offer-{n}"] for n in range(5)] == [
@@ -226,15 +235,36 @@ def test_an_amount_that_the_product_cannot_hold_is_kept_back_never_rounded(place
     assert dict(place.bank.loans())["offer-2"]["principal"] == "12000"
 
 
-def test_a_product_that_counts_otherwise_takes_nothing_at_all(place: Place) -> None:
-    place.bank.products[7] = product("VND", 0)
-    with pytest.raises(UserError, match=r"counts in VND with 0 decimals, .* says CNY with 2"):
-        place.hand_over()
-    place.bank.products = {}
-    with pytest.raises(UserError, match="Fineract has no loan product 7"):
+FIXED = {"interestType": False, "repaymentEvery": False, "interestCalculationPeriodType": False,
+         "transactionProcessingStrategyCode": False}  # fmt: skip
+
+
+@pytest.mark.parametrize(("there", "said"), [
+    (product("VND", 0), r"counts in VND with 0 decimals, .* says CNY with 2"),
+    (None, "Fineract has no loan product 7"),
+    (product(interestRateFrequencyType={"id": 2}), "takes rates as of months"),
+    (product(interestType={"id": 1}, allowAttributeOverrides=FIXED, repaymentEvery=330),
+     "fixes interestType at 1, and the offers need 0"),
+    (product(allowAttributeOverrides=FIXED, repaymentEvery=30), "fixes repaymentEvery at 30"),
+    (product(allowAttributeOverrides=FIXED, repaymentEvery=330,
+             transactionProcessingStrategyCode="rbi-india-strategy"), "need mifos-standard-str"),
+    (product(daysInYearType={"id": 365}), "has daysInYearType 365, the configuration says"),
+])  # fmt: skip
+def test_a_product_that_would_lend_on_other_terms_takes_nothing_at_all(
+    place: Place, there: dict[str, object] | None, said: str
+) -> None:
+    fixed = place.settings.products[0].model_copy(update={"day_basis": 360})
+    place.settings = place.settings.model_copy(update={"products": (fixed,)})
+    place.bank.products = {} if there is None else {7: there}
+    with pytest.raises(UserError, match=said):
         place.hand_over()
     assert place.bank.posts == 0
     assert not place.out.exists()
+
+
+def test_a_product_that_fixes_just_these_terms_takes_all(place: Place) -> None:
+    place.bank.products[7] = product(allowAttributeOverrides=FIXED, repaymentEvery=330)
+    assert place.hand_over().outcomes == {"ok": FARMERS}
 
 
 def test_a_refusal_is_told_by_its_code_and_field_and_never_by_its_text(place: Place) -> None:
