@@ -18,6 +18,7 @@ from fieldline.workflows.cli_access import accounts_app, clients_app, serve, wor
 from fieldline.workflows.cli_crops import crops_app
 from fieldline.workflows.cli_fields import fields_app
 from fieldline.workflows.cli_growth import growth_app
+from fieldline.workflows.cli_letters import letters, line_letter
 from fieldline.workflows.cli_lines import line_app
 from fieldline.workflows.cli_risk import risk_app
 from fieldline.workflows.cli_yields import yields_app
@@ -54,6 +55,8 @@ app.add_typer(accounts_app, name="accounts")
 app.add_typer(clients_app, name="clients")
 app.command()(serve)
 app.command()(work)
+app.command()(letters)
+line_app.command("letter")(line_letter)
 
 ConfigFiles = Annotated[
     list[Path] | None,
