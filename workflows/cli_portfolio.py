@@ -80,3 +80,23 @@ def portfolio_stress(
     from fieldline.workflows.portfolio import tell_stress
 
     tell_stress(_asked(config, on, county, movements, out, as_json))
+
+
+@portfolio_app.command("watch")
+def portfolio_watch(
+    on: Day = "",
+    county: Counties = None,
+    movements: Movements = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of watchlist.csv; results/portfolio by default.")
+    ] = None,
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Warn of lines that the newest run speaks against; a warning leaves beyond a better level.
+
+    Example: fieldline portfolio watch --on 2024-10-15
+    """
+    from fieldline.workflows.portfolio import tell_watch
+
+    tell_watch(_asked(config, on, county, movements, out, as_json))

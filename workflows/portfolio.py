@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import glob
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ from fieldline.lending.portfolio.exposure import concentrations, exposures
 from fieldline.lending.portfolio.folders import RunFolder, read_folder
 from fieldline.lending.portfolio.lines import Line, lines_on, with_drawn
 from fieldline.lending.portfolio.stress import LEVELS, Losses, losses
+from fieldline.lending.portfolio.watch import ON, watch
+from fieldline.lending.portfolio.watchlist import read_watchlist, rows_of, write_watchlist
 from fieldline.lending.store.database import open_existing
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import written
 from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
+
+WATCHLIST = "watchlist.csv"
 
 Table = Sequence[Mapping[str, Any]]
 Tables = Mapping[str, Table]
@@ -127,6 +132,53 @@ def tell_stress(asked: Asked) -> None:
     })  # fmt: skip
 
 
+def tell_watch(asked: Asked) -> None:
+    """Say which lines the newest runs speak against, and go on from what was warned of before."""
+    opened = open_portfolio(asked)
+    path = (asked.out or opened.config.results / "portfolio") / WATCHLIST
+    before = read_watchlist(path)
+    newest = {
+        county: newest_run(opened.config.results, county, asked.day)
+        for county in {line.folder[0] for line in opened.lines}
+    }
+    found, outcomes = watch(opened.lines, newest, before, opened.config.lending.portfolio)
+    lines = {line.offer_id: line for line in opened.lines}
+    rows = rows_of(found, lines)
+    write_watchlist(path, [*rows, *_of_others(path, asked.counties)])
+    warned = [row for row in rows if row["state"] == ON]
+    tell(
+        replace(asked, out=None),
+        {"warnings": warned, "left": [row for row in rows if row["state"] != ON],
+         "outcomes": outcome_rows([*opened.outcomes, *outcomes])},
+        hidden=("season", "state", "enter", "leave", "chinese", "remedy"),
+    )  # fmt: skip
+    if not asked.as_json:
+        print(f"{len(warned)} warnings of {len(lines)} lines: {path}")
+
+
+def _of_others(path: Path, counties: Sequence[str]) -> list[dict[str, str]]:
+    """Return the list's rows of counties that were not asked about."""
+    if not counties or not path.exists():
+        return []
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        return [row for row in csv.DictReader(handle) if row["county"] not in counties]
+
+
+def newest_run(results: Path, county: str, day: dt.date) -> RunFolder | None:
+    """Return the run of a county, of whatever season, that knows most by a day."""
+    found = [read_folder(path) for path in sorted(results.glob(f"*/{glob.escape(county)}"))]
+    dated = [run for run in found if run is not None and run.as_of is not None]
+    return max((run for run in dated if _known_by(run, day)), key=_as_of, default=None)
+
+
+def _known_by(run: RunFolder, day: dt.date) -> bool:
+    return _as_of(run) <= day
+
+
+def _as_of(run: RunFolder) -> dt.date:
+    return run.as_of or dt.date.min
+
+
 def _expected(one: Losses) -> dict[str, Any]:
     return {
         "currency": one.currency, "lines": one.lines,
@@ -184,8 +236,13 @@ def outcome_rows(outcomes: Sequence[LineOutcome]) -> Table:
     ]  # fmt: skip
 
 
-def tell(asked: Asked, tables: Tables) -> None:
+def tell(asked: Asked, tables: Tables, hidden: Sequence[str] = ()) -> None:
     """Print tables as text or JSON, and write each as CSV where a folder is named.
+
+    Args:
+        asked: How and where.
+        tables: By name.
+        hidden: Columns that would make the text too wide.
 
     Raises:
         UserError: The folder cannot be written to.
@@ -198,7 +255,8 @@ def tell(asked: Asked, tables: Tables) -> None:
     for name, rows in tables.items():
         if rows:
             print(f"{name.replace('_', ' ')}, {asked.day}")
-            print(_text(_counted(rows) if name == "outcomes" else rows))
+            shown = [{n: v for n, v in row.items() if n not in hidden} for row in rows]
+            print(_text(_counted(rows) if name == "outcomes" else shown))
 
 
 def _counted(rows: Table) -> Table:
