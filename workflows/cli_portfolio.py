@@ -100,3 +100,41 @@ def portfolio_watch(
     from fieldline.workflows.portfolio import tell_watch
 
     tell_watch(_asked(config, on, county, movements, out, as_json))
+
+
+Of = Annotated[str, typer.Option(help="Run: COUNTY/SEASON.")]
+
+
+@portfolio_app.command("drift")
+def portfolio_drift(
+    of: Of,
+    against: Annotated[str, typer.Option(help="COUNTY/SEASON, or `loans`: the county's own.")],
+    on: Annotated[str, typer.Option("--on", help="Loans known by this day; today's.")] = "",
+    out: Out = None,
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which features, and whether the score, drifted by more than chance at these counts.
+
+    Example: fieldline portfolio drift --of SIM001/2024 --against loans
+    """
+    from fieldline.workflows.portfolio_models import tell_drift
+
+    tell_drift(_asked(config, on, None, None, out, as_json), of, against)
+
+
+@portfolio_app.command("models")
+def portfolio_models(
+    of: Of,
+    on: Annotated[str, typer.Option("--on", help="Loans known by this day; today's.")] = "",
+    out: Out = None,
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the stored boosting and scorecard against finished loans, season by season.
+
+    Example: fieldline portfolio models --of SIM001/2024
+    """
+    from fieldline.workflows.portfolio_models import tell_models
+
+    tell_models(_asked(config, on, None, None, out, as_json), of)

@@ -38,7 +38,7 @@ class PortfolioSettings(Section):
     """A hazard index from this on is warned of (the expert scorecard's highest step) ..."""
     hazard_leave: float = Field(35.0, ge=0, le=100)
     """... until it is this or less."""
-    permutations: int = Field(999, ge=199)
+    permutations: int = Field(4999, ge=199)
     """Random divisions of the farmers that tell what drift chance alone gives."""
     drift_chance: float = Field(0.01, gt=0, lt=0.5)
     """Chance, over all features together, that a steady county is called drifting."""
