@@ -521,7 +521,7 @@ STAGES: tuple[Stage, ...] = (
                 "yields.parquet", "history.parquet", "evidence.parquet", "profiles.parquet",
                 "relations.parquet", "decisions.parquet", "offers.csv", "field_polygons.parquet",
                 "models/crop_classifier.json", "models/yield.json", "models/pd.json",
-                "fairness.json",
+                "fairness.json", "indicators.parquet",
             )),
         },
         makes={"joined": "outcomes.parquet", "report": "report.html"},
