@@ -20,6 +20,7 @@ from fieldline.workflows.cli_fields import fields_app
 from fieldline.workflows.cli_growth import growth_app
 from fieldline.workflows.cli_letters import letters, line_letter
 from fieldline.workflows.cli_lines import line_app
+from fieldline.workflows.cli_portfolio import portfolio_app
 from fieldline.workflows.cli_risk import risk_app
 from fieldline.workflows.cli_yields import yields_app
 from fieldline.workflows.store_cli import audit_app, offers_app, review_app
@@ -45,6 +46,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(vault_app, name="vault")
 app.add_typer(risk_app, name="risk")
 app.add_typer(line_app, name="line")
+app.add_typer(portfolio_app, name="portfolio")
 app.add_typer(crops_app, name="crops")
 app.add_typer(fields_app, name="fields")
 app.add_typer(growth_app, name="growth")
