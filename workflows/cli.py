@@ -88,6 +88,10 @@ def run(
     ] = None,
     config: ConfigFiles = None,
     cores: Cores = 2,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Where jobs run instead: local, slurm, kubernetes or a profile folder."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Say which stages would run; run none.")
     ] = False,
@@ -101,13 +105,16 @@ def run(
 
     Example: fieldline run --county SIM001 --season 2024 --from yield
     """
+    from fieldline.workflows.engine_profile import profile_folder
     from fieldline.workflows.runner import plan_chain, run_chain
 
+    place = None if profile is None else profile_folder(profile)
+    chosen = (config or [], county, season)
     if dry_run:
-        planned = plan_chain(config or [], county, season, start=start, cores=cores)
+        planned = plan_chain(*chosen, start=start, cores=cores, profile=place)
         _print_plan(planned, as_json)
         return
-    summary = run_chain(config or [], county, season, start=start, cores=cores, confirm=confirm)
+    summary = run_chain(*chosen, start=start, cores=cores, confirm=confirm, profile=place)
     _finish(summary, as_json)
 
 
