@@ -52,7 +52,7 @@ def test_many_years_are_believed_and_few_are_not() -> None:
 
 def test_what_only_repeats_another_with_more_error_gets_no_weight() -> None:
     errors = [np.column_stack([e[:, 0], 2 * e[:, 0]]) for e in drawn(400, (1.0,))]
-    assert held_weights(errors, forward=forward) == pytest.approx([1.0, 0.0])
+    assert held_weights(errors, forward=True) == pytest.approx([1.0, 0.0])
 
 
 def test_forecasts_without_error_share() -> None:
