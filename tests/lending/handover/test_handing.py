@@ -195,6 +195,18 @@ def test_without_a_consent_in_force_nothing_leaves_and_each_farmer_has_a_code(
     ]  # fmt: skip
 
 
+def test_where_nobody_consents_nothing_is_asked_written_or_logged_but_why(place: Place) -> None:
+    place.consents = [told("F-0", purpose="research"), told("F-1", withdrawn_on=TODAY)]
+    said = r"none of the 12 farmers with an offer allows 'Rural Bank' .* for 'credit offer' on 2024"
+    with pytest.raises(UserError, match=said):
+        place.hand_over()
+    assert outcomes(place)["offer-1"] == ("consent_withdrawn", "day=2024-06-15")
+    assert len(outcomes(place)) == FARMERS
+    assert not place.out.exists()
+    assert place.bank.requests == []
+    assert [entry["act"] for entry in access_log(place.vault)] == ["store"]
+
+
 def test_an_earlier_day_of_the_applications_revives_no_consent(place: Place) -> None:
     place.consents = [told("F-0", withdrawn_on=TODAY), told("F-1")]
     place.hand_over(on=dt.date(2024, 6, 10))
