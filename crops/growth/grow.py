@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,17 @@ import pandas as pd
 from fieldline.crops.growth.harvest_share import harvest_share
 from fieldline.crops.growth.heading import heads
 from fieldline.crops.growth.norms import county_norms
-from fieldline.crops.growth.seasons import Seasons, clear_points, heading_rules, measure
+from fieldline.crops.growth.radar_windows import LevelSums, RadarLevels, with_radar
+from fieldline.crops.growth.seasons import (
+    Seasons,
+    clear_points,
+    harvest_rules,
+    heading_rules,
+    measure,
+)
+from fieldline.crops.radar_series import POLARISATIONS, RadarTable, iter_beside, radar_table
 from fieldline.crops.schemas import GROWTH, HARVEST_SHARE
-from fieldline.crops.series import Floats, Ints, iter_clear, known_until, stopped_parcels
+from fieldline.crops.series import ClearSeries, Floats, Ints, known_until, stopped_parcels
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
@@ -44,6 +53,7 @@ def run_grow(
     *,
     observations: Path,
     crops: Path,
+    radar: Path | None = None,
     season: Season,
     clear_dates: ClearSettings,
     settings: GrowSettings,
@@ -57,6 +67,7 @@ def run_grow(
     Args:
         observations: `observations.parquet`, whole parcels per row group.
         crops: `crops.parquet`; its crops group the county norms and say which parcels head.
+        radar: `observations_sentinel1.parquet`, for what fell into long gaps of the clear dates.
         season: Season; nothing after its as-of date is read.
         clear_dates: What a clear date is and how many make a curve.
         settings: Settings of the stage.
@@ -70,18 +81,17 @@ def run_grow(
     results: list[Outcome] = []
     amounts: dict[str, float] = {}
     shared: list[pd.DataFrame] = []
+    county = _county(observations, radar, season, clear_dates, settings, stopped)
     with scratch_path(out) as curves:
         with BatchWriter(GROWTH, curves) as writer:
-            for batch in iter_clear(observations, season, clear_dates.min_valid_fraction, stopped):
-                found = measure(
-                    clear_points(batch, clear_dates.max_haze), clear_dates.min_dates, settings
-                )
+            for batch in county.batches():
+                found, said = county.measured(batch)
                 crop = crop_of.reindex(list(batch.parcel_ids))
                 frame = growth_table(batch.parcel_ids, crop, found, season, settings)
                 writer.write(frame)
                 results.extend(
-                    _outcome(row, clear_dates.min_dates)
-                    for row in frame[_OF_OUTCOMES].to_dict("records")
+                    _outcome(row, clear_dates.min_dates, said.get(number, ""))
+                    for number, row in enumerate(frame[_OF_OUTCOMES].to_dict("records"))
                 )
                 amounts.update(zip(frame["parcel_id"], frame["integral"], strict=True))
                 last = found.curves.last * settings.step_days
@@ -94,6 +104,50 @@ def run_grow(
     if out_share is not None:
         _write_share(shared, season, out_share)
     write_outcomes(results, outcomes)
+
+
+@dataclass(frozen=True)
+class _County:
+    """Where the growth of a county comes from, batch by batch."""
+
+    observations: Path
+    season: Season
+    clear: ClearSettings
+    settings: GrowSettings
+    stopped: frozenset[str]
+    radar: RadarTable | None = None
+    levels: RadarLevels | None = None
+
+    def batches(self) -> Iterator[ClearSeries]:
+        """Yield clear series with their radar, if any."""
+        least = self.clear.min_valid_fraction
+        return iter_beside(self.observations, self.season, least, self.stopped, self.radar)
+
+    def measured(self, batch: ClearSeries) -> tuple[Seasons, dict[int, str]]:
+        """Return the growth of a batch, and what radar said of its gaps by parcel number."""
+        points = clear_points(batch, self.clear.max_haze)
+        found = measure(points, self.clear.min_dates, self.settings)
+        if self.levels is None or batch.radar is None:
+            return found, {}
+        until, gap = known_until(self.season), self.settings.gap_days
+        return with_radar(found, batch.radar, self.levels, until, gap)
+
+
+def _county(
+    observations: Path, radar: Path | None, season: Season, clear: ClearSettings,
+    settings: GrowSettings, stopped: frozenset[str],
+) -> _County:  # fmt: skip
+    """Return the county with what its own dates teach of its radar, where it has both
+    polarisations: one pass more over the observations."""
+    table = radar_table(radar, season)
+    if table is None or table.bands != POLARISATIONS:
+        return _County(observations, season, clear, settings, stopped)
+    found = _County(observations, season, clear, settings, stopped, table)
+    sums = LevelSums(harvest_rules(settings))
+    for batch in found.batches():
+        if batch.radar is not None:
+            sums.add(clear_points(batch, clear.max_haze), batch.radar)
+    return replace(found, levels=sums.levels())
 
 
 def _write_share(parts: list[pd.DataFrame], season: Season, out: Path) -> None:
@@ -153,7 +207,7 @@ def growth_table(
         "curve": [curves.of(row).astype(np.float32) for row in range(len(has))],
         "sos_sd_days": main(found.uncertainty(cycles.start)),
         "pos_sd_days": main(found.peak_uncertainty()),
-        "eos_sd_days": main(found.uncertainty(cycles.end)),
+        "eos_sd_days": main(found.end_uncertainty()),
         "heading_date": _dates(season, heading),
         "heading_sd_days": np.where(np.isnan(heading), np.nan, heading_sd),
         "harvest_after": _dates(season, main(harvests.last_standing)),
@@ -205,7 +259,7 @@ def _dates(season: Season, days: Floats) -> np.ndarray[Any, np.dtype[np.datetime
     return dates
 
 
-def _outcome(row: Mapping[Hashable, Any], min_dates: int) -> Outcome:
+def _outcome(row: Mapping[Hashable, Any], min_dates: int, radar: str) -> Outcome:
     parcel_id, dates = row["parcel_id"], row["clear_dates"]
     if pd.isna(row["curve_start"]):
         numbers = detail(clear_dates=dates, needed=min_dates)
@@ -213,4 +267,5 @@ def _outcome(row: Mapping[Hashable, Any], min_dates: int) -> Outcome:
     if row["cycles"] == 0:
         numbers = detail(peak=float(row["peak"]), amplitude=float(row["amplitude"]))
         return Outcome(STAGE, parcel_id, "", "no_crop_cycle", numbers)
-    return Outcome(STAGE, parcel_id, "", detail=detail(clear_dates=dates))
+    told = {"radar": radar} if radar else {}
+    return Outcome(STAGE, parcel_id, "", detail=detail(clear_dates=dates, **told))
