@@ -80,8 +80,12 @@ class Stage:
     not, so that the next run makes all of it again."""
     mem_mb: int = 2000
     """Memory that it claims from the scheduler."""
+    minutes: int = 120
+    """Run time that it claims: a cluster ends a job that takes longer."""
     priority: int = 0
     """Among stages that are ready, those of the highest priority run first."""
+    together: str = ""
+    """On a cluster the stages of one such name are one job of a county, a queue's wait for all."""
     threads: str = ""
     """Section whose `threads` setting it uses; one thread where empty."""
     in_blocks: bool = False
@@ -116,6 +120,7 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "vault": "vault",
         },
         mem_mb=4000,
+        together="inputs",
     ),
     Stage(
         "inputs",
@@ -141,6 +146,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="file",
         priority=10,
+        together="inputs",
     ),
     Stage(
         "scenes",
@@ -155,6 +161,8 @@ STAGES: tuple[Stage, ...] = (
             "remote": "county.inputs.remote_catalog", "simulated": "county.simulated",
         },
         about="scene",
+        minutes=720,
+        together="inputs",
     ),
     Stage(
         "observe",
@@ -166,6 +174,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=3000,
         threads="observe",
         in_blocks=True,
+        minutes=480,
     ),
     Stage(
         "radar",
@@ -175,12 +184,13 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "observations_sentinel1.parquet", "out_scenes": "scenes_sentinel1.parquet"},
         settings={
             "season": "season", "radar": "county.radar", "grid": "county.grid",
-            "settings": "observe", "remote": "county.inputs.remote_catalog",
+            "settings": "observe", "remote": "county.inputs.remote_catalog", "pull": "pull",
             "simulated": "county.simulated",
         },
         about="scene",
         mem_mb=3000,
         threads="observe",
+        minutes=480,
     ),
     Stage(
         "weather",
@@ -194,6 +204,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "season": "season", "settings": "weather", "table_columns": "county.inputs.columns",
         },
+        together="inputs",
     ),
     Stage(
         "fields_train",
@@ -215,6 +226,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=6000,
         threads="crops.segment",
         gpu="crops.segment",
+        minutes=720,
     ),
     Stage(
         "segment",
@@ -234,6 +246,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=4000,
         threads="crops.segment",
         gpu="crops.segment",
+        minutes=480,
     ),
     Stage(
         "fields",
@@ -248,6 +261,7 @@ STAGES: tuple[Stage, ...] = (
         stops=("intake", "observe"),
         mem_mb=3000,
         in_blocks=True,
+        minutes=480,
     ),
     Stage(
         "crops_train",
@@ -281,6 +295,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=4000,
         threads="crops.classify",
         gpu="crops.classify",
+        minutes=720,
     ),
     Stage(
         "classify",
@@ -303,6 +318,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=4000,
+        together="agronomy",
     ),
     Stage(
         "grow",
@@ -316,6 +332,7 @@ STAGES: tuple[Stage, ...] = (
         settings={"season": "season", "clear_dates": "observe.clear", "settings": "crops.grow"},
         stops=("intake", "observe"),
         mem_mb=3000,
+        together="agronomy",
     ),
     Stage(
         "hazards",
@@ -330,6 +347,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "hazards.parquet"},
         settings={"seasons": "seasons", "settings": "crops.hazards"},
         stops=("intake", "observe", "grow"),
+        together="agronomy",
     ),
     Stage(
         "yield",
@@ -356,6 +374,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=3000,
+        together="agronomy",
     ),
     Stage(
         "history",
@@ -369,6 +388,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "history.parquet"},
         settings={"seasons": "seasons", "settings": "crops.grow"},
         stops=("intake", "observe"),
+        together="agronomy",
     ),
     Stage(
         "evidence",
@@ -386,6 +406,7 @@ STAGES: tuple[Stage, ...] = (
             "as_of": "as_of", "currency": "county.currency", "settings": "lending.evidence",
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
+        together="credit",
     ),
     Stage(
         "profile",
@@ -405,6 +426,7 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "relations",
@@ -424,6 +446,7 @@ STAGES: tuple[Stage, ...] = (
             "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "indicators",
@@ -439,6 +462,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "indicators.parquet"},
         settings={"county": "county_id", "settings": "lending.indicators"},
         about="file",
+        together="credit",
     ),
     Stage(
         "risk_train",
@@ -456,6 +480,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="file",
         priority=5,
+        together="credit",
     ),
     Stage(
         "decide",
@@ -464,16 +489,18 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
             "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
-            "relations": Artifact("relations.parquet"),
+            "relations": Artifact("relations.parquet"), "crops": Artifact("crops.parquet"),
             "model": Artifact("models/default/manifest.json"),
             "crop_card": Artifact("models/crop_classifier.json"),
             "parts": Outcomes(of_scenes=False),
         },
         makes={"out": "decisions.parquet", "card": "models/pd.json"},
         settings={
+            "county": "county_id",
             "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "offers",
@@ -496,6 +523,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="farmer",
         mem_mb=1000,
+        together="credit",
     ),
     Stage(
         "fairness",
@@ -513,6 +541,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="county",
         mem_mb=1000,
+        together="credit",
     ),
     Stage(
         "report",
@@ -526,7 +555,7 @@ STAGES: tuple[Stage, ...] = (
                 "yields.parquet", "history.parquet", "evidence.parquet", "profiles.parquet",
                 "relations.parquet", "decisions.parquet", "offers.csv", "field_polygons.parquet",
                 "models/crop_classifier.json", "models/yield.json", "models/pd.json",
-                "fairness.json",
+                "fairness.json", "indicators.parquet",
             )),
         },
         makes={"joined": "outcomes.parquet", "report": "report.html"},
@@ -537,6 +566,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="county",
         mem_mb=3000,
+        together="credit",
     ),
 )  # fmt: skip
 """In the order in which a row passes them; a stage reads only what stages above it make."""
