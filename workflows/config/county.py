@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fieldline.pipeline.imagery.settings import GridSettings, RadarSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.providers import is_provider, provider_of
@@ -166,6 +166,17 @@ class County(Section):
     """Input files."""
     seasons: dict[str, Season]
     """Seasons by name; the order of their start dates is their history."""
+
+    @model_validator(mode="after")
+    def _clouds_within_the_grid(self) -> County:
+        """A cloud outside the grid is not seen, and the parcels at its edge would look clear."""
+        if self.grid.margin_m < self.scenes.mask.reach_m:
+            raise ValueError(
+                f"grid.margin_m {self.grid.margin_m:g} lies under scenes.mask.dilation_m "
+                f"{self.scenes.mask.reach_m:g}: a cloud beside the outermost parcels would not be "
+                "seen; widen the margin, or lower the dilation"
+            )
+        return self
 
     def names(self, county: str) -> list[str]:
         """Return what statistics may call the county, the surest name first.
