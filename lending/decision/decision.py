@@ -16,6 +16,7 @@ from typing import Any
 from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.excluded import exclusion_findings
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import (
     Caps,
@@ -222,10 +223,15 @@ def _judge(
     """Return access and its findings, most important first."""
     rules = RULES[case.rules]
     rows = fired(case)
-    stops = [*findings.vetoes(case), *rule_findings(rows, "decline")]
+    stops = [
+        *exclusion_findings(case, "decline"), *findings.vetoes(case),
+        *rule_findings(rows, "decline"),
+    ]  # fmt: skip
     if _price_may_stop(case):
         stops += _price_stops(case, price)
-    doubts = [*_doubts(case, caps), *rule_findings(rows, "review")]
+    doubts = [
+        *exclusion_findings(case, "review"), *_doubts(case, caps), *rule_findings(rows, "review"),
+    ]  # fmt: skip
     leases = [*findings.unproven_leases(case)]
     if stops:
         told_first, *causes = stops if rules.stops_alone else [*stops, *doubts]
