@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from fieldline.lending.portfolio.settings import PortfolioSettings
 from fieldline.pipeline.records.money import exponent, from_minor, in_force, to_minor
 from fieldline.pipeline.records.settings import Section, TableName
 
@@ -359,6 +360,8 @@ class LendingSettings(Section):
     """Posting of offers."""
     fairness: FairnessSettings = FairnessSettings()
     """Figures by group of farmers."""
+    portfolio: PortfolioSettings = PortfolioSettings()
+    """Lines after posting."""
 
     @field_validator("policy")
     @classmethod

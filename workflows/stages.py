@@ -80,8 +80,12 @@ class Stage:
     not, so that the next run makes all of it again."""
     mem_mb: int = 2000
     """Memory that it claims from the scheduler."""
+    minutes: int = 120
+    """Run time that it claims: a cluster ends a job that takes longer."""
     priority: int = 0
     """Among stages that are ready, those of the highest priority run first."""
+    together: str = ""
+    """On a cluster the stages of one such name are one job of a county, a queue's wait for all."""
     threads: str = ""
     """Section whose `threads` setting it uses; one thread where empty."""
     in_blocks: bool = False
@@ -116,6 +120,7 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "vault": "vault",
         },
         mem_mb=4000,
+        together="inputs",
     ),
     Stage(
         "inputs",
@@ -142,6 +147,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="file",
         priority=10,
+        together="inputs",
     ),
     Stage(
         "scenes",
@@ -156,6 +162,8 @@ STAGES: tuple[Stage, ...] = (
             "remote": "county.inputs.remote_catalog", "simulated": "county.simulated",
         },
         about="scene",
+        minutes=720,
+        together="inputs",
     ),
     Stage(
         "observe",
@@ -167,6 +175,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=3000,
         threads="observe",
         in_blocks=True,
+        minutes=480,
     ),
     Stage(
         "radar",
@@ -176,12 +185,13 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "observations_sentinel1.parquet", "out_scenes": "scenes_sentinel1.parquet"},
         settings={
             "season": "season", "radar": "county.radar", "grid": "county.grid",
-            "settings": "observe", "remote": "county.inputs.remote_catalog",
+            "settings": "observe", "remote": "county.inputs.remote_catalog", "pull": "pull",
             "simulated": "county.simulated",
         },
         about="scene",
         mem_mb=3000,
         threads="observe",
+        minutes=480,
     ),
     Stage(
         "weather",
@@ -195,6 +205,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "season": "season", "settings": "weather", "table_columns": "county.inputs.columns",
         },
+        together="inputs",
     ),
     Stage(
         "fields_train",
@@ -216,6 +227,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=6000,
         threads="crops.segment",
         gpu="crops.segment",
+        minutes=720,
     ),
     Stage(
         "segment",
@@ -235,6 +247,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=4000,
         threads="crops.segment",
         gpu="crops.segment",
+        minutes=480,
     ),
     Stage(
         "fields",
@@ -249,6 +262,7 @@ STAGES: tuple[Stage, ...] = (
         stops=("intake", "observe"),
         mem_mb=3000,
         in_blocks=True,
+        minutes=480,
     ),
     Stage(
         "crops_train",
@@ -279,6 +293,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=4000,
         threads="crops.classify",
         gpu="crops.classify",
+        minutes=720,
     ),
     Stage(
         "classify",
@@ -300,6 +315,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=4000,
+        together="agronomy",
     ),
     Stage(
         "grow",
@@ -307,11 +323,21 @@ STAGES: tuple[Stage, ...] = (
         "Growth curves",
         reads={
             "observations": Artifact("observations.parquet"), "crops": Artifact("crops.parquet"),
+            "weather": Artifact("weather.parquet"),
+            "weather_cells": Artifact("weather_cells.parquet"),
+            "earlier_growth": Artifact("growth.parquet", earlier=True),
+            "earlier_crops": Artifact("crops.parquet", earlier=True),
+            "earlier_weather": Artifact("weather.parquet", earlier=True),
+            "earlier_cells": Artifact("weather_cells.parquet", earlier=True),
         },
         makes={"out": "growth.parquet", "out_share": "harvest_share.parquet"},
-        settings={"season": "season", "clear_dates": "observe.clear", "settings": "crops.grow"},
+        settings={
+            "season": "season", "seasons": "seasons", "clear_dates": "observe.clear",
+            "settings": "crops.grow",
+        },
         stops=("intake", "observe"),
         mem_mb=3000,
+        together="agronomy",
     ),
     Stage(
         "hazards",
@@ -326,6 +352,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "hazards.parquet"},
         settings={"seasons": "seasons", "settings": "crops.hazards"},
         stops=("intake", "observe", "grow"),
+        together="agronomy",
     ),
     Stage(
         "yield",
@@ -352,6 +379,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=3000,
+        together="agronomy",
     ),
     Stage(
         "history",
@@ -365,6 +393,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "history.parquet"},
         settings={"seasons": "seasons", "settings": "crops.grow"},
         stops=("intake", "observe"),
+        together="agronomy",
     ),
     Stage(
         "evidence",
@@ -382,6 +411,7 @@ STAGES: tuple[Stage, ...] = (
             "as_of": "as_of", "currency": "county.currency", "settings": "lending.evidence",
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
+        together="credit",
     ),
     Stage(
         "profile",
@@ -401,6 +431,7 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "relations",
@@ -421,6 +452,7 @@ STAGES: tuple[Stage, ...] = (
             "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "indicators",
@@ -436,6 +468,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "indicators.parquet"},
         settings={"county": "county_id", "settings": "lending.indicators"},
         about="file",
+        together="credit",
     ),
     Stage(
         "risk_train",
@@ -453,6 +486,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="file",
         priority=5,
+        together="credit",
     ),
     Stage(
         "decide",
@@ -473,6 +507,7 @@ STAGES: tuple[Stage, ...] = (
             "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "offers",
@@ -495,6 +530,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="farmer",
         mem_mb=1000,
+        together="credit",
     ),
     Stage(
         "fairness",
@@ -512,6 +548,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="county",
         mem_mb=1000,
+        together="credit",
     ),
     Stage(
         "report",
@@ -525,7 +562,7 @@ STAGES: tuple[Stage, ...] = (
                 "yields.parquet", "history.parquet", "evidence.parquet", "profiles.parquet",
                 "relations.parquet", "decisions.parquet", "offers.csv", "field_polygons.parquet",
                 "models/crop_classifier.json", "models/yield.json", "models/pd.json",
-                "fairness.json",
+                "fairness.json", "indicators.parquet",
             )),
         },
         makes={"joined": "outcomes.parquet", "report": "report.html"},
@@ -536,6 +573,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="county",
         mem_mb=3000,
+        together="credit",
     ),
 )  # fmt: skip
 """In the order in which a row passes them; a stage reads only what stages above it make."""

@@ -29,7 +29,7 @@ from fieldline.lending.decision.limit import (
 from fieldline.lending.decision.pricing import Price, within_ceiling
 from fieldline.lending.decision.reasons import MOST, Finding, Reason, risk_findings, tell
 from fieldline.lending.decision.review import settled
-from fieldline.lending.decision.rule_choice import fired, named, rule_findings, ruled
+from fieldline.lending.decision.rule_choice import fired, named, rule_findings, under_tables
 from fieldline.lending.decision.rule_rows import SETS
 from fieldline.lending.decision.rules import RULES
 from fieldline.lending.decision.ways import Access, Verdict, Weigh, of_price, with_ways
@@ -67,18 +67,6 @@ def decide_case(case: Case) -> Decision:
     known = under_tables(case.counted())
     decision = replace(_by_rules(known, case.policy), decision_id=case.decision_id)
     return decision if case.review is None else _by_person(known, decision)
-
-
-def under_tables(case: Case, own: PolicySettings | None = None) -> Case:
-    """Return the case with the policy that its decision tables make of its own.
-
-    Args:
-        case: The case.
-        own: The policy before any table, where the case's has been through them.
-    """
-    if case.tables is None:
-        return case
-    return case.model_copy(update={"policy": ruled(own or case.policy, case)})
 
 
 def most_allowed(case: Case, decision: Decision) -> Decimal:

@@ -22,7 +22,7 @@ from fieldline.crops.value.priors import Knowing, own_county, read_yields, yield
 from fieldline.lending.documents.table import DOCUMENTS, account_documents
 from fieldline.lending.exclusions import account_exclusions
 from fieldline.lending.inputs import APPLICATIONS, EXCLUSIONS, LOANS, PROTECTED, REGISTRY
-from fieldline.lending.movements import MOVEMENTS
+from fieldline.lending.movements import LINE_MOVEMENTS, MOVEMENTS
 from fieldline.lending.protected import read_protected_areas
 from fieldline.lending.risk.loan_book import LOAN_BOOK
 from fieldline.lending.rows import (
@@ -160,7 +160,7 @@ TABLES: dict[str, TableInput] = {
 """By name of the input."""
 
 SCHEMAS: tuple[InputSchema, ...] = (
-    PARCELS, *(table.schema for table in TABLES.values()), LOAN_BOOK, MOVEMENTS
+    PARCELS, *(table.schema for table in TABLES.values()), LOAN_BOOK, MOVEMENTS, LINE_MOVEMENTS
 )  # fmt: skip
 """Every declaration, for the docs."""
 
