@@ -133,6 +133,7 @@ STAGES: tuple[Stage, ...] = (
             "prices": Source("prices"), "county_yields": Source("county_yields"),
             "weather": Source("weather"), "weather_cells": Source("weather_cells"),
             "protected": Source("protected"), "documents": Source("documents"),
+            "exclusions": Source("exclusions"),
             "labelled_series": Source("labelled_series"), "photos": Source("photos"),
             "parcels": Artifact("outcomes/intake.parquet"), "farmers": Artifact("farmers.parquet"),
             "outlines": Artifact("parcels.parquet"),
@@ -447,8 +448,9 @@ STAGES: tuple[Stage, ...] = (
             "profiles": Artifact("profiles.parquet"), "documents": Source("documents"),
             "history": Artifact("history.parquet"),
             "earlier_parcels": Artifact("parcels.parquet", earlier=True),
+            "exclusions": Source("exclusions"),
         },
-        makes={"out": "relations.parquet"},
+        makes={"out": "relations.parquet", "out_exclusions": "exclusions.parquet"},
         settings={
             "as_of": "as_of", "currency": "county.currency", "settings": "lending.relations",
             "evidence_settings": "lending.evidence", "privacy": "privacy",
@@ -498,7 +500,8 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
             "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
-            "relations": Artifact("relations.parquet"), "crops": Artifact("crops.parquet"),
+            "relations": Artifact("relations.parquet"),
+            "exclusions": Artifact("exclusions.parquet"), "crops": Artifact("crops.parquet"),
             "model": Artifact("models/default/manifest.json"),
             "crop_card": Artifact("models/crop_classifier.json"),
             "parts": Outcomes(of_scenes=False),
