@@ -84,8 +84,13 @@ def read_watchlist(path: Path) -> list[Warned]:
     """
     if not path.exists():
         return []
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        rows = list(csv.DictReader(handle))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"{path} cannot be read ({error})", "put the file back, or delete it"
+        ) from error
     found = []
     for number, row in enumerate(rows, start=1):
         try:
