@@ -2,13 +2,14 @@
 #   make wheel && docker build -t fieldline:0.2.0 .
 FROM python:3.11-slim
 
-# Versions as locked; the wheel itself brings no compiler and no GPU library.
+# Versions as locked; the wheel itself brings no compiler and no GPU library. Modules are compiled
+# here, because the user who runs them may not write beside them: imports cost half of a small job.
 COPY requirements.lock /tmp/requirements.lock
 COPY dist/fieldline-*.whl /tmp/
 RUN pip install --no-cache-dir uv \
  && grep -v '^ *--hash' /tmp/requirements.lock | sed 's/ \\$//' > /tmp/constraints.txt \
  && set -- /tmp/fieldline-*.whl \
- && uv pip install --system --no-cache --constraint /tmp/constraints.txt "$1[simulate,cluster]" \
+ && uv pip install --system --no-cache --compile-bytecode --constraint /tmp/constraints.txt "$1[simulate,cluster]" \
  && rm -rf /tmp/*
 
 # A run belongs to nobody's account: results are the owner's who mounts the volume.

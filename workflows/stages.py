@@ -80,8 +80,12 @@ class Stage:
     not, so that the next run makes all of it again."""
     mem_mb: int = 2000
     """Memory that it claims from the scheduler."""
+    minutes: int = 120
+    """Run time that it claims: a cluster ends a job that takes longer."""
     priority: int = 0
     """Among stages that are ready, those of the highest priority run first."""
+    together: str = ""
+    """On a cluster the stages of one such name are one job of a county, a queue's wait for all."""
     threads: str = ""
     """Section whose `threads` setting it uses; one thread where empty."""
     in_blocks: bool = False
@@ -116,6 +120,7 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "vault": "vault",
         },
         mem_mb=4000,
+        together="inputs",
     ),
     Stage(
         "inputs",
@@ -141,6 +146,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="file",
         priority=10,
+        together="inputs",
     ),
     Stage(
         "scenes",
@@ -155,6 +161,8 @@ STAGES: tuple[Stage, ...] = (
             "remote": "county.inputs.remote_catalog", "simulated": "county.simulated",
         },
         about="scene",
+        minutes=720,
+        together="inputs",
     ),
     Stage(
         "observe",
@@ -166,6 +174,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=3000,
         threads="observe",
         in_blocks=True,
+        minutes=480,
     ),
     Stage(
         "radar",
@@ -175,12 +184,13 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "observations_sentinel1.parquet", "out_scenes": "scenes_sentinel1.parquet"},
         settings={
             "season": "season", "radar": "county.radar", "grid": "county.grid",
-            "settings": "observe", "remote": "county.inputs.remote_catalog",
+            "settings": "observe", "remote": "county.inputs.remote_catalog", "pull": "pull",
             "simulated": "county.simulated",
         },
         about="scene",
         mem_mb=3000,
         threads="observe",
+        minutes=480,
     ),
     Stage(
         "weather",
@@ -197,6 +207,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "season": "season", "settings": "weather", "table_columns": "county.inputs.columns",
         },
+        together="inputs",
     ),
     Stage(
         "fields_train",
@@ -218,6 +229,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=6000,
         threads="crops.segment",
         gpu="crops.segment",
+        minutes=720,
     ),
     Stage(
         "segment",
@@ -237,6 +249,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=4000,
         threads="crops.segment",
         gpu="crops.segment",
+        minutes=480,
     ),
     Stage(
         "fields",
@@ -251,6 +264,7 @@ STAGES: tuple[Stage, ...] = (
         stops=("intake", "observe"),
         mem_mb=3000,
         in_blocks=True,
+        minutes=480,
     ),
     Stage(
         "crops_train",
@@ -281,6 +295,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=4000,
         threads="crops.classify",
         gpu="crops.classify",
+        minutes=720,
     ),
     Stage(
         "classify",
@@ -302,6 +317,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=4000,
+        together="agronomy",
     ),
     Stage(
         "grow",
@@ -323,6 +339,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=3000,
+        together="agronomy",
     ),
     Stage(
         "hazards",
@@ -338,6 +355,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "hazards.parquet"},
         settings={"seasons": "seasons", "settings": "crops.hazards"},
         stops=("intake", "observe", "grow"),
+        together="agronomy",
     ),
     Stage(
         "yield",
@@ -364,6 +382,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=3000,
+        together="agronomy",
     ),
     Stage(
         "history",
@@ -377,6 +396,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "history.parquet"},
         settings={"seasons": "seasons", "settings": "crops.grow"},
         stops=("intake", "observe"),
+        together="agronomy",
     ),
     Stage(
         "evidence",
@@ -394,6 +414,7 @@ STAGES: tuple[Stage, ...] = (
             "as_of": "as_of", "currency": "county.currency", "settings": "lending.evidence",
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
+        together="credit",
     ),
     Stage(
         "profile",
@@ -413,6 +434,7 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "relations",
@@ -432,6 +454,7 @@ STAGES: tuple[Stage, ...] = (
             "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "indicators",
@@ -447,6 +470,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "indicators.parquet"},
         settings={"county": "county_id", "settings": "lending.indicators"},
         about="file",
+        together="credit",
     ),
     Stage(
         "risk_train",
@@ -464,6 +488,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="file",
         priority=5,
+        together="credit",
     ),
     Stage(
         "decide",
@@ -472,16 +497,18 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
             "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
-            "relations": Artifact("relations.parquet"),
+            "relations": Artifact("relations.parquet"), "crops": Artifact("crops.parquet"),
             "model": Artifact("models/default/manifest.json"),
             "crop_card": Artifact("models/crop_classifier.json"),
             "parts": Outcomes(of_scenes=False),
         },
         makes={"out": "decisions.parquet", "card": "models/pd.json"},
         settings={
+            "county": "county_id",
             "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "offers",
@@ -504,6 +531,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="farmer",
         mem_mb=1000,
+        together="credit",
     ),
     Stage(
         "fairness",
@@ -521,6 +549,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="county",
         mem_mb=1000,
+        together="credit",
     ),
     Stage(
         "report",
@@ -534,7 +563,7 @@ STAGES: tuple[Stage, ...] = (
                 "yields.parquet", "history.parquet", "evidence.parquet", "profiles.parquet",
                 "relations.parquet", "decisions.parquet", "offers.csv", "field_polygons.parquet",
                 "models/crop_classifier.json", "models/yield.json", "models/pd.json",
-                "fairness.json",
+                "fairness.json", "indicators.parquet",
             )),
         },
         makes={"joined": "outcomes.parquet", "report": "report.html"},
@@ -545,6 +574,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="county",
         mem_mb=3000,
+        together="credit",
     ),
 )  # fmt: skip
 """In the order in which a row passes them; a stage reads only what stages above it make."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fieldline.desk.app.indicator_facts import TABLE as INDICATORS
+from fieldline.desk.app.indicator_facts import Spread, county_spread
 from fieldline.desk.app.layer import TABLES, Layer, read_layer
 from fieldline.desk.app.pictures import Scenes
 from fieldline.desk.app.places import Place, Shelf
@@ -76,6 +78,7 @@ class Desk:
     _layers: Kept = field(default_factory=lambda: Kept(_LAYERS))
     _scenes: Kept = field(default_factory=lambda: Kept(_LAYERS))
     _norms: Kept = field(default_factory=lambda: Kept(_NORMS))
+    _spreads: Kept = field(default_factory=lambda: Kept(_LAYERS))
     pictures: Kept = field(default_factory=lambda: Kept(_PICTURES))
     """Tiles and chips as PNG."""
 
@@ -107,6 +110,11 @@ class Desk:
         """Return the spread of a crop's curves in a county."""
         key = (place.key, place.version(["growth", "crops"]), crop)
         return self._norms.get(key, lambda: norm(place, crop))
+
+    def spread(self, place: Place) -> Spread:
+        """Return how the indicators lie in a county."""
+        key = (place.key, place.version([INDICATORS]))
+        return self._spreads.get(key, lambda: county_spread(place))
 
     def villages(self, place: Place) -> dict[str, str]:
         """Return the first village of each farmer."""

@@ -12,6 +12,7 @@ from fastapi import Response
 
 from fieldline.desk.app import series
 from fieldline.desk.app.downloads import download
+from fieldline.desk.app.indicator_facts import indicator_facts
 from fieldline.desk.app.pages import Asked, Call
 from fieldline.desk.app.parcel_facts import area, crop_name, known, yields
 from fieldline.desk.app.parcel_page import parcel_page
@@ -97,6 +98,7 @@ def _farmer(call: Call, season: str, county: str, farmer_id: str) -> dict[str, A
         "place": place, "farmer_id": farmer_id, "facts": facts,
         "parcels": [_parcel(row, call) for row in own],
         "offers": call.desk.offers_of(place, farmer_id),
+        "indicators": indicator_facts(place, farmer_id, call.desk.spread(place), call.words),
     }  # fmt: skip
 
 

@@ -37,6 +37,7 @@ class ReportData:
     cards: dict[str, dict[str, Any]]
     fairness: dict[str, Any]
     """fairness.json."""
+    indicators: pd.DataFrame
     currency: str
 
 
@@ -57,6 +58,7 @@ def collect(folder: Path, outcomes: Path) -> ReportData:
         scenes=_scenes(folder / "scenes.parquet"),
         cards={name: _card(folder / "models" / f"{name}.json") for name in CARDS},
         fairness=dict(json.loads((folder / "fairness.json").read_text(encoding="utf-8"))),
+        indicators=read_table(folder / "indicators.parquet"),
         currency=str(decisions["currency"].iloc[0]) if len(decisions) else "",
     )
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from fieldline.desk.app.parcel_facts import crop_name
 from fieldline.desk.app.words import LANGUAGES, words
-from fieldline.desk.report.page import both
+from fieldline.desk.report.page import both, in_both
 from fieldline.lending.fairness import NOT_STATED, SIZES, UNKNOWN
 from fieldline.pipeline.records.money import shown, shown_chinese, to_minor
 
@@ -67,7 +67,7 @@ def _money(amount: str, currency: str) -> Markup:
     told = dict(
         zip(LANGUAGES, (shown(minor, currency), shown_chinese(minor, currency)), strict=True)
     )
-    return _in_both(told)
+    return in_both(told)
 
 
 def _group(dimension: str, group: str) -> Markup | str:
@@ -78,13 +78,8 @@ def _group(dimension: str, group: str) -> Markup | str:
     if dimension == "tenure":
         return both(_TENURES[group])
     if dimension == "crop":
-        return _in_both({name: crop_name(group, words(name)) for name in LANGUAGES})
+        return in_both({name: crop_name(group, words(name)) for name in LANGUAGES})
     return group
-
-
-def _in_both(told: Mapping[str, str]) -> Markup:
-    spans = (Markup('<span lang="{}">{}</span>').format(name, text) for name, text in told.items())
-    return Markup("").join(spans)
 
 
 def _notes(dimension: Mapping[str, Any]) -> list[Markup]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -42,10 +42,13 @@ def policy_of(scripts: Sequence[str]) -> str:
 
 def both(key: str, **values: object) -> Markup:
     """Return words in both languages; the page shows the one that is chosen."""
-    return Markup("").join(
-        Markup('<span lang="{}">{}</span>').format(name, words(name)(key, **values))
-        for name in LANGUAGES
-    )
+    return in_both({name: words(name)(key, **values) for name in LANGUAGES})
+
+
+def in_both(told: Mapping[str, str]) -> Markup:
+    """Return a text in both languages, by language."""
+    spans = (Markup('<span lang="{}">{}</span>').format(name, text) for name, text in told.items())
+    return Markup("").join(spans)
 
 
 def as_data(value: Any) -> Markup:

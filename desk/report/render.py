@@ -27,6 +27,7 @@ from fieldline.desk.report import charts
 from fieldline.desk.report.backdrop import backdrop
 from fieldline.desk.report.collect import ReportData, collect, sample_observations
 from fieldline.desk.report.inclusion import inclusion_tables, small_share
+from fieldline.desk.report.indicators import indicator_tables
 from fieldline.desk.report.map import MOST_DRAWN, map_document
 from fieldline.desk.report.page import as_data, both, part, policy_of
 from fieldline.lending.codes import reason_codes
@@ -137,6 +138,7 @@ def _page(
         outcome_rows=_outcome_rows(data.outcomes, order),
         reasons=_reason_counts(data, head.suppress_below),
         inclusion=inclusion_tables(data.fairness),
+        indicators=indicator_tables(data.indicators, head.suppress_below),
         simulated_costs=SIMULATED in data.cards["yield"].get("cost_bases", ()),
         cards={n: _card_rows(_key_figures(n, c)) for n, c in data.cards.items() if c},
         most_drawn=MOST_DRAWN,

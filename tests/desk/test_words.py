@@ -15,7 +15,7 @@ KEY = r"[a-z]+\.[a-z_0-9]+"
 MADE = (
     "class.", "layer.", "map.unit_", "map.kind_", "desk.language_", "cap.", "income.", "hazard.",
     "stage.", "state.", "status.", "queue.", "parcel.model_", "parcel.by_", "time.alt_",
-    "report.band_", "visit.", "report.chart_", "report.none_",
+    "report.band_", "visit.", "report.chart_", "report.none_", "family.", "measure.",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from fieldline.crops.value.prices import month_ends, price_problems
 from fieldline.crops.value.priors import Knowing, own_county, read_yields, yield_problems
 from fieldline.lending.documents.table import DOCUMENTS, account_documents
 from fieldline.lending.inputs import APPLICATIONS, LOANS, PROTECTED, REGISTRY
-from fieldline.lending.movements import MOVEMENTS
+from fieldline.lending.movements import LINE_MOVEMENTS, MOVEMENTS
 from fieldline.lending.protected import read_protected_areas
 from fieldline.lending.risk.loan_book import LOAN_BOOK
 from fieldline.lending.rows import (
@@ -153,7 +153,7 @@ TABLES: dict[str, TableInput] = {
 """By name of the input."""
 
 SCHEMAS: tuple[InputSchema, ...] = (
-    PARCELS, *(table.schema for table in TABLES.values()), LOAN_BOOK, MOVEMENTS
+    PARCELS, *(table.schema for table in TABLES.values()), LOAN_BOOK, MOVEMENTS, LINE_MOVEMENTS
 )  # fmt: skip
 """Every declaration, for the docs."""
 
