@@ -201,7 +201,10 @@ STAGES: tuple[Stage, ...] = (
             "source": Source("weather"), "cells": Source("weather_cells"),
             "parcels": Artifact("parcels.parquet"),
         },
-        makes={"out": "weather.parquet", "out_cells": "weather_cells.parquet"},
+        makes={
+            "out": "weather.parquet", "out_cells": "weather_cells.parquet",
+            "out_climate": "climate.parquet",
+        },
         settings={
             "season": "season", "settings": "weather", "table_columns": "county.inputs.columns",
         },
@@ -352,6 +355,7 @@ STAGES: tuple[Stage, ...] = (
             "weather": Artifact("weather.parquet"),
             "weather_cells": Artifact("weather_cells.parquet"),
             "growth": Artifact("growth.parquet"), "crops": Artifact("crops.parquet"),
+            "climate": Artifact("climate.parquet"),
             "earlier_weather": Artifact("weather.parquet", earlier=True),
         },
         makes={"out": "hazards.parquet"},
