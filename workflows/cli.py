@@ -18,6 +18,7 @@ from fieldline.workflows.cli_access import accounts_app, clients_app, serve, wor
 from fieldline.workflows.cli_crops import crops_app
 from fieldline.workflows.cli_fields import fields_app
 from fieldline.workflows.cli_growth import growth_app
+from fieldline.workflows.cli_letters import letters, line_letter
 from fieldline.workflows.cli_lines import line_app
 from fieldline.workflows.cli_portfolio import portfolio_app
 from fieldline.workflows.cli_risk import risk_app
@@ -56,6 +57,8 @@ app.add_typer(accounts_app, name="accounts")
 app.add_typer(clients_app, name="clients")
 app.command()(serve)
 app.command()(work)
+app.command()(letters)
+line_app.command("letter")(line_letter)
 
 ConfigFiles = Annotated[
     list[Path] | None,
@@ -85,6 +88,10 @@ def run(
     ] = None,
     config: ConfigFiles = None,
     cores: Cores = 2,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Where jobs run instead: local, slurm, kubernetes or a profile folder."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Say which stages would run; run none.")
     ] = False,
@@ -98,13 +105,16 @@ def run(
 
     Example: fieldline run --county SIM001 --season 2024 --from yield
     """
+    from fieldline.workflows.engine_profile import profile_folder
     from fieldline.workflows.runner import plan_chain, run_chain
 
+    place = None if profile is None else profile_folder(profile)
+    chosen = (config or [], county, season)
     if dry_run:
-        planned = plan_chain(config or [], county, season, start=start, cores=cores)
+        planned = plan_chain(*chosen, start=start, cores=cores, profile=place)
         _print_plan(planned, as_json)
         return
-    summary = run_chain(config or [], county, season, start=start, cores=cores, confirm=confirm)
+    summary = run_chain(*chosen, start=start, cores=cores, confirm=confirm, profile=place)
     _finish(summary, as_json)
 
 

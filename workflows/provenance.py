@@ -8,13 +8,14 @@ list of tables that could fall behind the code.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from pydantic import BaseModel
@@ -55,9 +56,10 @@ def own_tables(section: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if TableName in field.metadata and isinstance(value, str) and Path(value).is_absolute():
-            path = Path(value)
-            found[value] = _file_hash(path)
+        if TableName in field.metadata:
+            names = value if isinstance(value, tuple) else (value,)
+            own = [name for name in names if isinstance(name, str) and Path(name).is_absolute()]
+            found |= {name: _file_hash(Path(name)) for name in own}
         if ModelFolder in field.metadata and isinstance(value, Path):
             found |= {str(value / part): _file_hash(value / part) for part in _OF_A_MODEL}
         found |= own_tables(value)
@@ -86,32 +88,56 @@ def _closure(module: str) -> set[str]:
 
 
 class _Module:
-    """Imports within the package and short texts of one module's source."""
+    """Imports within the package and texts of one module, read from its compiled code.
 
-    def __init__(self, path: Path) -> None:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        self.imports = frozenset(_imports(tree))
-        self.texts = frozenset(
-            node.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    Python keeps that beside the source; parsing every source costs half a second, and each job of a
+    cluster asks anew. What a name imports is guessed too widely rather than too narrowly.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        whole = SourceFileLoader(name, str(path)).get_code(name)
+        assert whole is not None, name
+        self.texts = frozenset(_texts(whole))
+        names = {word for code in _codes(whole) for word in code.co_names}
+        modules = {word for word in names if word.startswith(f"{_PACKAGE}.")}
+        self.imports = frozenset(
+            found
+            for module in modules
+            for found in (module, *(f"{module}.{part}" for part in names & _within(module)))
+            if _path(found)
         )
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_PACKAGE}."):
-            within = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name for name in (str(node.module), *within) if _path(name))
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _texts(constant: object) -> Iterator[str]:
+    if isinstance(constant, str):
+        yield constant
+    elif isinstance(constant, (CodeType, tuple, frozenset)):
+        for part in constant.co_consts if isinstance(constant, CodeType) else constant:
+            yield from _texts(part)
+
+
+@cache
+def _within(module: str) -> frozenset[str]:
+    """Return what lies in the folder of a package, by name."""
+    folder = _ROOT.joinpath(*module.split(".")[1:])
+    return frozenset(path.stem for path in folder.iterdir()) if folder.is_dir() else frozenset()
 
 
 @cache
 def _module(name: str) -> _Module:
     path = _path(name)
     assert path is not None, name
-    return _Module(path)
+    return _Module(name, path)
 
 
+@cache
 def _path(name: str) -> Path | None:
     below = _ROOT.joinpath(*name.split(".")[1:])
     for path in (below.with_suffix(".py"), below / "__init__.py"):

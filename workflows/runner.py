@@ -55,6 +55,7 @@ def run_chain(
     start: str | None,
     cores: int,
     confirm: bool = False,
+    profile: Path | None = None,
 ) -> Summary:
     """Run the workflow for the selected counties and seasons and summarise its outcomes.
 
@@ -65,13 +66,14 @@ def run_chain(
         start: Stage to redo with everything after it, `None` for what changed.
         cores: Processor cores.
         confirm: The offers of farmers who are gone may be withdrawn, however many.
+        profile: Folder of a Snakemake profile that says where jobs run, instead of `cores`.
 
     Raises:
         UserError: Wrong configuration or stage, a second run at once, or a failed stage.
     """
     config = _selected(config_files, counties, seasons, start)
     with _exclusive(config.results):
-        command = _command(config_files, config, start=start, cores=cores)
+        command = _command(config_files, config, start=start, cores=cores, profile=profile)
         _execute(command, config.results, {CONFIRM_VARIABLE: "1"} if confirm else {})
     return summarise(config)
 
@@ -112,6 +114,7 @@ def plan_chain(
     *,
     start: str | None,
     cores: int,
+    profile: Path | None = None,
 ) -> dict[str, int]:
     """Return the stages that `run_chain` would run now, in order, and how often each; run none.
 
@@ -119,7 +122,7 @@ def plan_chain(
         UserError: As `run_chain`.
     """
     config = _selected(config_files, counties, seasons, start)
-    command = _command(config_files, config, start=start, cores=cores)
+    command = _command(config_files, config, start=start, cores=cores, profile=profile)
     with _exclusive(config.results):
         planned = _execute([*command, "--dry-run"], config.results, {}).planned
     names = [*(name for name in planned if name not in STAGE_NAMES), *STAGE_NAMES]
@@ -146,10 +149,16 @@ def _selected(
 
 
 def _command(
-    config_files: Sequence[Path], config: Config, *, start: str | None, cores: int
+    config_files: Sequence[Path],
+    config: Config,
+    *,
+    start: str | None,
+    cores: int,
+    profile: Path | None = None,
 ) -> list[str]:
     command = [sys.executable, "-m", "fieldline.workflows.engine", "--snakefile", str(SNAKEFILE)]
-    command += ["--cores", str(cores), "--nolock", "--rerun-incomplete", "--keep-going"]
+    command += ["--cores", str(cores)] if profile is None else ["--profile", str(profile)]
+    command += ["--nolock", "--rerun-incomplete", "--keep-going"]
     if config_files:
         command += ["--configfile", *(str(file.absolute()) for file in config_files)]
     results = json.dumps(str(config.results), ensure_ascii=False)

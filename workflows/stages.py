@@ -80,8 +80,12 @@ class Stage:
     not, so that the next run makes all of it again."""
     mem_mb: int = 2000
     """Memory that it claims from the scheduler."""
+    minutes: int = 120
+    """Run time that it claims: a cluster ends a job that takes longer."""
     priority: int = 0
     """Among stages that are ready, those of the highest priority run first."""
+    together: str = ""
+    """On a cluster the stages of one such name are one job of a county, a queue's wait for all."""
     threads: str = ""
     """Section whose `threads` setting it uses; one thread where empty."""
     in_blocks: bool = False
@@ -116,6 +120,7 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "vault": "vault",
         },
         mem_mb=4000,
+        together="inputs",
     ),
     Stage(
         "inputs",
@@ -141,6 +146,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="file",
         priority=10,
+        together="inputs",
     ),
     Stage(
         "scenes",
@@ -155,6 +161,8 @@ STAGES: tuple[Stage, ...] = (
             "remote": "county.inputs.remote_catalog", "simulated": "county.simulated",
         },
         about="scene",
+        minutes=720,
+        together="inputs",
     ),
     Stage(
         "observe",
@@ -166,6 +174,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=3000,
         threads="observe",
         in_blocks=True,
+        minutes=480,
     ),
     Stage(
         "radar",
@@ -175,12 +184,13 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "observations_sentinel1.parquet", "out_scenes": "scenes_sentinel1.parquet"},
         settings={
             "season": "season", "radar": "county.radar", "grid": "county.grid",
-            "settings": "observe", "remote": "county.inputs.remote_catalog",
+            "settings": "observe", "remote": "county.inputs.remote_catalog", "pull": "pull",
             "simulated": "county.simulated",
         },
         about="scene",
         mem_mb=3000,
         threads="observe",
+        minutes=480,
     ),
     Stage(
         "weather",
@@ -194,6 +204,7 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "season": "season", "settings": "weather", "table_columns": "county.inputs.columns",
         },
+        together="inputs",
     ),
     Stage(
         "fields_train",
@@ -215,6 +226,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=6000,
         threads="crops.segment",
         gpu="crops.segment",
+        minutes=720,
     ),
     Stage(
         "segment",
@@ -234,6 +246,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=4000,
         threads="crops.segment",
         gpu="crops.segment",
+        minutes=480,
     ),
     Stage(
         "fields",
@@ -248,6 +261,7 @@ STAGES: tuple[Stage, ...] = (
         stops=("intake", "observe"),
         mem_mb=3000,
         in_blocks=True,
+        minutes=480,
     ),
     Stage(
         "crops_train",
@@ -278,6 +292,7 @@ STAGES: tuple[Stage, ...] = (
         mem_mb=4000,
         threads="crops.classify",
         gpu="crops.classify",
+        minutes=720,
     ),
     Stage(
         "classify",
@@ -299,6 +314,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=4000,
+        together="agronomy",
     ),
     Stage(
         "grow",
@@ -306,11 +322,21 @@ STAGES: tuple[Stage, ...] = (
         "Growth curves",
         reads={
             "observations": Artifact("observations.parquet"), "crops": Artifact("crops.parquet"),
+            "weather": Artifact("weather.parquet"),
+            "weather_cells": Artifact("weather_cells.parquet"),
+            "earlier_growth": Artifact("growth.parquet", earlier=True),
+            "earlier_crops": Artifact("crops.parquet", earlier=True),
+            "earlier_weather": Artifact("weather.parquet", earlier=True),
+            "earlier_cells": Artifact("weather_cells.parquet", earlier=True),
         },
         makes={"out": "growth.parquet", "out_share": "harvest_share.parquet"},
-        settings={"season": "season", "clear_dates": "observe.clear", "settings": "crops.grow"},
+        settings={
+            "season": "season", "seasons": "seasons", "clear_dates": "observe.clear",
+            "settings": "crops.grow",
+        },
         stops=("intake", "observe"),
         mem_mb=3000,
+        together="agronomy",
     ),
     Stage(
         "hazards",
@@ -325,6 +351,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "hazards.parquet"},
         settings={"seasons": "seasons", "settings": "crops.hazards"},
         stops=("intake", "observe", "grow"),
+        together="agronomy",
     ),
     Stage(
         "yield",
@@ -351,6 +378,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=3000,
+        together="agronomy",
     ),
     Stage(
         "history",
@@ -364,6 +392,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "history.parquet"},
         settings={"seasons": "seasons", "settings": "crops.grow"},
         stops=("intake", "observe"),
+        together="agronomy",
     ),
     Stage(
         "evidence",
@@ -381,6 +410,7 @@ STAGES: tuple[Stage, ...] = (
             "as_of": "as_of", "currency": "county.currency", "settings": "lending.evidence",
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
+        together="credit",
     ),
     Stage(
         "profile",
@@ -400,6 +430,7 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "relations",
@@ -419,6 +450,7 @@ STAGES: tuple[Stage, ...] = (
             "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "indicators",
@@ -434,6 +466,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "indicators.parquet"},
         settings={"county": "county_id", "settings": "lending.indicators"},
         about="file",
+        together="credit",
     ),
     Stage(
         "risk_train",
@@ -451,6 +484,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="file",
         priority=5,
+        together="credit",
     ),
     Stage(
         "decide",
@@ -459,16 +493,18 @@ STAGES: tuple[Stage, ...] = (
         reads={
             "profiles": Artifact("profiles.parquet"), "farmers": Artifact("farmers.parquet"),
             "evidence": Artifact("evidence.parquet"), "harvests": Artifact("harvests.parquet"),
-            "relations": Artifact("relations.parquet"),
+            "relations": Artifact("relations.parquet"), "crops": Artifact("crops.parquet"),
             "model": Artifact("models/default/manifest.json"),
             "crop_card": Artifact("models/crop_classifier.json"),
             "parts": Outcomes(of_scenes=False),
         },
         makes={"out": "decisions.parquet", "card": "models/pd.json"},
         settings={
+            "county": "county_id",
             "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
         },
         about="farmer",
+        together="credit",
     ),
     Stage(
         "offers",
@@ -491,6 +527,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="farmer",
         mem_mb=1000,
+        together="credit",
     ),
     Stage(
         "fairness",
@@ -508,6 +545,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="county",
         mem_mb=1000,
+        together="credit",
     ),
     Stage(
         "report",
@@ -532,6 +570,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="county",
         mem_mb=3000,
+        together="credit",
     ),
 )  # fmt: skip
 """In the order in which a row passes them; a stage reads only what stages above it make."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from fieldline.pipeline.imagery.sources.providers import provider_of
 from fieldline.pipeline.records.settings import Section
 
 S2_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -67,11 +68,14 @@ class SceneSettings(Section):
 
 
 class RadarSettings(Section):
-    """Sentinel-1 beside the optical scenes, from the same catalog on disk."""
+    """Sentinel-1 beside the optical scenes."""
 
     collection: str | None = None
     """Collection of radar scenes, terrain-corrected backscatter such as `sentinel-1-rtc`; empty: no
     radar."""
+    provider: str | None = None
+    """Provider that they are pulled from, such as `stac:planetary-computer`; empty: where the
+    optical scenes come from."""
     bands: tuple[str, ...] = ("vv", "vh")
     """Polarisations to observe."""
     quantity: Literal["item", "decibels", "power"] = "item"
@@ -83,6 +87,14 @@ class RadarSettings(Section):
     gap_days: int = Field(30, ge=5)
     """An optical series without a clear date for longer than this has a gap that radar tells of,
     days."""
+
+    @field_validator("provider")
+    @classmethod
+    def _gives_files(cls, value: str | None) -> str | None:
+        """A provider must be known and give files: services that render know reflectance only."""
+        if value is not None and provider_of(value).kind != "stac":
+            raise ValueError(f"{value} renders reflectance and no radar: name a STAC API")
+        return value
 
 
 class RadarScenes(SceneSettings):

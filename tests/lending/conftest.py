@@ -359,7 +359,8 @@ class County:
         run_decide(
             farmers=self.path("farmers.parquet"), profiles=self.path("profiles.parquet"),
             evidence=self.path("evidence.parquet"), harvests=self.path("harvests.parquet"),
-            relations=self.path("relations.parquet"), model=self.path("manifest.json"),
+            relations=self.path("relations.parquet"), crops=self.path("crops.parquet"),
+            county="T", model=self.path("manifest.json"),
             parts=[self.path(f"outcomes_{s}.parquet") for s in ("observe", "evidence", "profile")],
             as_of=self.as_of, currency=self.currency, policy=self.policy,
             out=self.path("decisions.parquet"), card=self.path("pd.json"),

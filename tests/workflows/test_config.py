@@ -149,7 +149,7 @@ def test_paths_are_relative_to_the_file_that_holds_them(tmp_path: Path) -> None:
         """
 results: ../out
 database: sqlite:///store.sqlite
-lending: {policy: {rate_ceiling_file: own/ceilings.csv}}
+lending: {policy: {rate_ceiling_file: own/ceilings.csv, rule_tables: [own/a.csv, /b.csv]}}
 county:
   SIM001:
     inputs: {parcels: [a.gpkg, /b.gpkg], boundary: "{results}/b.geojson", label_codes: codes.csv}
@@ -160,6 +160,7 @@ county:
     assert config.results == tmp_path / "out"
     assert config.database_url() == f"sqlite:///{tmp_path}/near/store.sqlite"
     assert config.lending.policy.rate_ceiling_file == f"{tmp_path}/near/own/ceilings.csv"
+    assert config.lending.policy.rule_tables == (f"{tmp_path}/near/own/a.csv", "/b.csv")
     assert inputs.parcels == (tmp_path / "near/a.gpkg", Path("/b.gpkg"))
     assert config.input_paths("SIM001", "2024", "boundary") == [tmp_path / "out/b.geojson"]
     assert inputs.label_codes == "codes.csv"  # a table of data/, not a file beside the YAML
@@ -241,8 +242,9 @@ def test_preflight_names_each_missing_input_once_and_days_to_come(
     said = [
         str(problem) for problem in preflight(load_config((), chosen | {"county": {"X": county}}))
     ]
-    assert len(said) == 2
+    assert len(said) == 3
     assert "input `catalog` of county X" in said[0]
+    assert "the rate ceiling for CNY was checked until" in said[2]
     assert "neither does its folder" in said[0]
     assert "`county.X.seasons.2099.as_of` is 2099-09-30, which is still to come" in said[1]
     assert not (tmp_path / "r").exists()

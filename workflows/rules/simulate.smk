@@ -14,6 +14,7 @@ for simulated_county in PLAN.simulated:
         threads: 2
         resources:
             mem_mb=4000,
+            runtime=120,
         params:
             **PLAN.simulation(simulated_county),
         message:

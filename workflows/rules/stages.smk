@@ -17,11 +17,14 @@ for stage in STAGES:
         benchmark:
             PLAN.benchmark(stage.name)
         priority: stage.priority
+        group:
+            stage.together or None
         container:
             IMAGE
         threads: PLAN.threads(stage)
         resources:
             mem_mb=stage.mem_mb,
+            runtime=stage.minutes,
             gpu=PLAN.gpus(stage),
         params:
             **PLAN.settings(stage),
@@ -54,6 +57,7 @@ for stage in (stage for stage in STAGES if stage.in_blocks):
         threads: PLAN.threads(stage)
         resources:
             mem_mb=stage.mem_mb,
+            runtime=stage.minutes,
             gpu=PLAN.gpus(stage),
         params:
             **PLAN.settings(stage),

@@ -34,6 +34,30 @@ def test_no_ceiling_no_loan() -> None:
         ceiling_on(TABLE, "KES", dt.date(2024, 1, 1))
 
 
+def test_a_ceiling_holds_to_the_last_day_for_which_it_was_checked_and_no_longer(
+    tmp_path: Path,
+) -> None:
+    head = "currency,valid_from,checked_until,rule,base_rate,multiple,add,source\n"
+    own = tmp_path / "own.csv"
+    own.write_text(f"{head}KES,2020-01-01,2020-12-31,x,.1,1,0,s\nKES,2021-06-01,,x,.2,1,0,s\n")
+    assert ceiling_on(str(own), "KES", dt.date(2020, 12, 31)).rate == Decimal("0.1")
+    assert ceiling_on(str(own), "KES", dt.date(2031, 1, 1)).rate == Decimal("0.2")
+    with pytest.raises(
+        UserError, match=r"own\.csv, row 1: the rate ceiling for KES was checked un"
+    ):
+        ceiling_on(str(own), "KES", dt.date(2021, 1, 1))
+    odd = tmp_path / "odd.csv"
+    odd.write_text(f"{head}KES,2020-01-01,2019-12-31,x,.1,1,0,s\n")
+    with pytest.raises(UserError, match="checked_until is '2019-12-31': the ceiling begins on"):
+        rate_ceilings(str(odd))
+
+
+def test_the_shipped_ceilings_in_yuan_stop_after_the_last_announcement_that_was_read() -> None:
+    assert ceiling_on(TABLE, "CNY", dt.date(2025, 10, 19)).rate == Decimal("0.12")
+    with pytest.raises(UserError, match="checked until 2025-10-19, and this is decided on 2025-10"):
+        ceiling_on(TABLE, "CNY", dt.date(2025, 10, 20))
+
+
 def test_two_ceilings_for_one_day_are_refused(tmp_path: Path) -> None:
     head = "currency,valid_from,rule,base_rate,multiple,add,source\n"
     row = "KES,2020-01-01,x,0.1,1,0,s\n"
