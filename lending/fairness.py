@@ -118,6 +118,11 @@ def joined(decisions: pd.DataFrame, evidence: pd.DataFrame, profiles: pd.DataFra
     return people
 
 
+def size_band(mu: float) -> str:
+    """Return the band of a holding of so many mu."""
+    return SIZES[int(np.searchsorted(_EDGES_MU[1:-1], mu, side="right"))]
+
+
 def _main_crop(evidence: pd.DataFrame) -> pd.Series[Any]:
     crop = evidence["proven_crop"].fillna(evidence["seen_crop"]).fillna(evidence["declared_crop"])
     areas = evidence.assign(crop=crop.fillna(UNKNOWN)).groupby(["farmer_id", "crop"])

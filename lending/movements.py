@@ -1,7 +1,8 @@
-"""Movements: a lender's table of draws, repayments and rate changes of one line.
+"""Movements: a lender's tables of draws, repayments and rate changes, of one line or of many.
 
-Owns its declaration and reading; what they come to is `decision.account`'s. A row that cannot be
-read stops the whole: a statement that lacks a movement is wrong.
+Owns their declarations and reading; what they come to is `decision.account`'s. A row that cannot be
+read stops the whole statement of its line, which is wrong without it; of a table of many lines the
+others go on.
 """
 
 from __future__ import annotations
@@ -49,6 +50,17 @@ MOVEMENTS = InputSchema(
     rules=(_one_each,),
 )  # fmt: skip
 
+LINE_MOVEMENTS = InputSchema(
+    "line_movements",
+    "the movements of many lines, for `fieldline portfolio`",
+    (
+        InputColumn("offer_id", "id", "Line: its offer", required=True, needed=True),
+        *MOVEMENTS.columns,
+    ),
+    rules=(_one_each,),
+)
+"""No input of a county: the command names the file."""
+
 Rates = tuple[tuple[dt.date, Decimal], ...]
 
 
@@ -72,7 +84,34 @@ def read_movements(path: Path, currency: str) -> tuple[list[Moved], Rates]:
             f"{path}, row {first.row}, {first.column}{said}: {code.english.rstrip('.')}",
             code.remedy,
         )
-    rows: list[dict[Any, Any]] = table.frame.to_dict("records")
+    return moved_of(table.frame, currency)
+
+
+def read_line_movements(
+    path: Path, currency: str
+) -> tuple[dict[str, pd.DataFrame], dict[str, Problem]]:
+    """Return the rows of each line, and of each line that cannot be reckoned its first problem.
+
+    Args:
+        path: Table of `LINE_MOVEMENTS`.
+        currency: That of the lines looked for: a row in another one is a problem of its line.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    table = read_input(path, LINE_MOVEMENTS, Reading(currency, {}, ""))
+    bad = table.problems_of_rows()
+    names = table.frame["offer_id"].fillna("").astype(str)
+    problems: dict[str, Problem] = {}
+    for row in sorted(bad):
+        problems.setdefault(names.iloc[row - 1], bad[row])
+    lines = {str(name): rows for name, rows in table.frame.groupby(names) if name not in problems}
+    return lines, problems
+
+
+def moved_of(frame: pd.DataFrame, currency: str) -> tuple[list[Moved], Rates]:
+    """Return the movements and rate changes of one line's rows, as they were read."""
+    rows: list[dict[Any, Any]] = frame.to_dict("records")
     rates = [(row["on"].date(), Decimal(str(row["annual_rate"])))
              for row in rows if not pd.isna(row["annual_rate"])]  # fmt: skip
     moved = [

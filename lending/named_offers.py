@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,25 +84,64 @@ def export_named_offers(
     Raises:
         UserError: There are no offers, the vault was changed, or a file cannot be written.
     """
+    leaving = consenting(vault, store, consents, order, pseudonym=pseudonym, told=told)
+    rows = [_row(offer, leaving.persons[offer["farmer_id"]], leaving.found[offer["farmer_id"]])
+            for offer in leaving.allowed]  # fmt: skip
+    book = out.suffix.lower() == ".xlsx"
+    content = workbook(rows, COLUMNS) if book else (_MARK + csv_text(rows, COLUMNS)).encode()
+    found = leaving.found
+    account = csv_text((_account(f, a) for f, a in found.items()), OUTCOME_COLUMNS)
+    log_export(vault, order, [row["farmer_id"] for row in rows], content)
+    write_closed(out, content)
+    write_closed(out.with_name(f"{out.name}.outcomes.csv"), account.encode())
+    return Handed(len(found), dict(sorted(Counter(a.outcome for a in found.values()).items())))
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """The live offers of a county and what each farmer's consents say to handing them over."""
+
+    offers: Sequence[Mapping[str, Any]]
+    """Rows of table `offers`."""
+    persons: Mapping[str, Person]
+    found: Mapping[str, Answer]
+    """By farmer; one for every farmer with an offer."""
+
+    @property
+    def allowed(self) -> list[Mapping[str, Any]]:
+        """The offers of farmers with a consent in force."""
+        return [row for row in self.offers if self.found[row["farmer_id"]].outcome == OK]
+
+
+def consenting(
+    vault: Vault,
+    store: sa.Engine,
+    consents: InputTable | None,
+    order: Order,
+    *,
+    pseudonym: Callable[[str], str],
+    told: Iterable[Told] = (),
+) -> Leaving:
+    """Return the live offers of a county beside what their farmers allow.
+
+    Args:
+        vault: Open vault.
+        store: Open offer store.
+        consents: Table of consents, or None.
+        order: County, season, purpose, recipient and day.
+        pseudonym: From the lender's reference to the pseudonym.
+        told: Consents that came with applications.
+
+    Raises:
+        UserError: There are no offers, or the vault was changed.
+    """
     offers = live_offers(store, order.county, order.season)
     answers = judge(consents, order.request, pseudonym, told)
     persons = {p.farmer_id: p for p in persons_of(vault, order.county, order.season)}
     erased = erased_farmers(vault)
     found = {row["farmer_id"]: _outcome(row["farmer_id"], answers, persons, erased)
              for row in offers}  # fmt: skip
-    rows = [
-        _row(row, persons[row["farmer_id"]], found[row["farmer_id"]])
-        for row in offers
-        if found[row["farmer_id"]].outcome == OK
-    ]
-    book = out.suffix.lower() == ".xlsx"
-    content = workbook(rows, COLUMNS) if book else (_MARK + csv_text(rows, COLUMNS)).encode()
-    account = csv_text((_account(f, a) for f, a in found.items()), OUTCOME_COLUMNS)
-    with vault.writing() as connection:
-        record(connection, vault, _act(order, rows, content))
-    _write(out, content)
-    _write(out.with_name(f"{out.name}.outcomes.csv"), account.encode())
-    return Handed(len(found), dict(sorted(Counter(a.outcome for a in found.values()).items())))
+    return Leaving(offers, persons, found)
 
 
 def _outcome(
@@ -129,7 +168,18 @@ def _account(farmer_id: str, answer: Answer) -> dict[str, str]:
     return {"farmer_id": farmer_id, "outcome": answer.outcome, "detail": told}
 
 
-def _act(order: Order, rows: Iterable[Mapping[str, Any]], content: bytes) -> Act:
+def log_export(vault: Vault, order: Order, farmers: Iterable[str], content: bytes) -> None:
+    """Enter in the access log who takes a file of whom, for whom and why.
+
+    Args:
+        vault: Open vault.
+        order: County, season, purpose, recipient and day.
+        farmers: Pseudonyms of who is in the file.
+        content: The file.
+
+    Raises:
+        UserError: The vault cannot be written.
+    """
     request = order.request
     about = {
         "county": order.county,
@@ -137,14 +187,19 @@ def _act(order: Order, rows: Iterable[Mapping[str, Any]], content: bytes) -> Act
         "recipient": request.recipient,
         "consents_on": request.on.isoformat(),
         "data": sorted(request.data),
-        "farmers": sorted(row["farmer_id"] for row in rows),
+        "farmers": sorted(farmers),
         "file": hashlib.sha256(content).hexdigest(),
     }
-    return Act("export", about, request.purpose)
+    with vault.writing() as connection:
+        record(connection, vault, Act("export", about, request.purpose))
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner opens, as a whole or not at all."""
+def write_closed(path: Path, content: bytes) -> None:
+    """Write a file that only its owner opens, as a whole or not at all.
+
+    Raises:
+        UserError: It cannot be written.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         handle = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, _OWNER_ONLY)

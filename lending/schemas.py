@@ -107,6 +107,7 @@ PROFILES = TableSchema(
         Column("household_need_minor", _MONEY, "Subsistence need that the land carries", "minor", minimum=0),
         Column("guaranteed_minor", _MONEY, "Guaranteed by others, as far as they can", "minor", minimum=0),
         Column("guaranteeing_minor", _MONEY, "Guaranteed for others", "minor", minimum=0),
+        Column("guarantors", pa.list_(pa.string()), "Who guarantees for the farmer, pseudonyms"),
         Column("outside_guarantors", pa.list_(pa.string()), "Guarantors who farm nothing in the county, pseudonyms"),
         Column("outside_amounts", pa.list_(_MONEY), "What each of them guarantees", "minor"),
         Column("household_size", pa.int32(), "People of the household, as stated or the policy's default", minimum=1),
@@ -141,6 +142,11 @@ HARVESTS = TableSchema(
         Column("price_q50_minor", pa.int64(), "Median price per tonne", "minor/t", nullable=True, minimum=0),
         Column("price_log_sd", pa.float64(), "Log sd of the price at that harvest, shared by crop", nullable=True, minimum=0),
         Column("cost_per_ha_minor", pa.int64(), "Cash cost of growing the crop", "minor/ha", nullable=True, minimum=0),
+        Column("area_ha", pa.float64(), "Area that the income is drawn of; null where none is, with what follows", "ha", nullable=True, minimum=0),
+        Column("rent_minor_ha", pa.float64(), "Rent of leased land", "minor/ha", nullable=True, minimum=0),
+        Column("crop_share", pa.float64(), "Landlord's share of the crop", nullable=True, minimum=0, maximum=1),
+        Column("premium_minor_ha", pa.float64(), "Insurance premium", "minor/ha", nullable=True, minimum=0),
+        Column("insured_minor_ha", pa.float64(), "Sum insured", "minor/ha", nullable=True, minimum=0),
     ),
     key=("parcel_id", "crop"),
 )  # fmt: skip
@@ -158,6 +164,19 @@ RELATIONS = TableSchema(
         Column("seasons", pa.list_(pa.string()), "Earlier seasons that it rests on"),
     ),
     key=("farmer_id", "code"),
+)  # fmt: skip
+
+EXCLUDED = TableSchema(
+    "exclusions",
+    (
+        Column("farmer_id", pa.string(), "Pseudonym"),
+        Column("effect", pa.string(), "`decline`, `review`, or `unclear`: the entry cannot be read in full"),
+        Column("reason", pa.string(), "Why, as the list says"),
+        Column("source", pa.string(), "Who keeps the list"),
+        Column("valid_from", pa.date32(), "First day in force", nullable=True),
+        Column("valid_to", pa.date32(), "Last day in force; null without end", nullable=True),
+    ),
+    key=("farmer_id", "effect", "reason", "source", "valid_from", "valid_to"),
 )  # fmt: skip
 
 INDICATORS = TableSchema(

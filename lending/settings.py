@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from fieldline.lending.portfolio.settings import PortfolioSettings
 from fieldline.pipeline.records.money import exponent, from_minor, in_force, to_minor
 from fieldline.pipeline.records.settings import Section, TableName
 
@@ -264,11 +265,16 @@ class PolicySettings(Section):
     """Loss given default; assumption."""
     capital_charge: Decimal = Field(Decimal("0.01"), ge=0, lt=1)
     """Yearly capital charge as a share of the limit; assumption, put your own."""
+    margin: Decimal = Field(Decimal("0"), ge=0, lt=1)
+    """Yearly margin over what the line costs, a share of the limit."""
     rate_ceiling_file: Annotated[str, TableName] = "rate_ceilings.csv"
     """Dated legal ceilings: a table of data/, or a path of your own."""
     scale_file: Annotated[str | None, TableName] = None
     """Dated scales of finance by crop and currency, a path of your own; empty means the table of
     data/. A crop without a row in the county's currency is financed at its cash cost."""
+    rule_tables: Annotated[tuple[str, ...], TableName] = ()
+    """Dated decision tables, CSV files of your own: rows by product, county, crop, amount, risk and
+    confidence that decline, ask a person or set numbers of this section from a day on."""
     pd_decline: float = Field(0.2, gt=0, le=1)
     """Default probability from which access is declined; assumption."""
     pd_review: float = Field(0.1, gt=0, le=1)
@@ -354,6 +360,8 @@ class LendingSettings(Section):
     """Posting of offers."""
     fairness: FairnessSettings = FairnessSettings()
     """Figures by group of farmers."""
+    portfolio: PortfolioSettings = PortfolioSettings()
+    """Lines after posting."""
 
     @field_validator("policy")
     @classmethod

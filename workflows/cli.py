@@ -18,7 +18,9 @@ from fieldline.workflows.cli_access import accounts_app, clients_app, serve, wor
 from fieldline.workflows.cli_crops import crops_app
 from fieldline.workflows.cli_fields import fields_app
 from fieldline.workflows.cli_growth import growth_app
+from fieldline.workflows.cli_letters import letters, line_letter
 from fieldline.workflows.cli_lines import line_app
+from fieldline.workflows.cli_portfolio import portfolio_app
 from fieldline.workflows.cli_risk import risk_app
 from fieldline.workflows.cli_yields import yields_app
 from fieldline.workflows.store_cli import audit_app, offers_app, review_app
@@ -44,6 +46,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(vault_app, name="vault")
 app.add_typer(risk_app, name="risk")
 app.add_typer(line_app, name="line")
+app.add_typer(portfolio_app, name="portfolio")
 app.add_typer(crops_app, name="crops")
 app.add_typer(fields_app, name="fields")
 app.add_typer(growth_app, name="growth")
@@ -54,6 +57,8 @@ app.add_typer(accounts_app, name="accounts")
 app.add_typer(clients_app, name="clients")
 app.command()(serve)
 app.command()(work)
+app.command()(letters)
+line_app.command("letter")(line_letter)
 
 ConfigFiles = Annotated[
     list[Path] | None,

@@ -15,7 +15,7 @@ from typing import Any
 
 from fieldline.pipeline.imagery.county_plan import CountyPlan
 from fieldline.pipeline.imagery.limits import BudgetError
-from fieldline.pipeline.imagery.settings import BudgetSettings
+from fieldline.pipeline.imagery.settings import BudgetSettings, RadarScenes, SceneSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows import exits
 from fieldline.workflows.checks import choices_of
@@ -41,20 +41,26 @@ def plan_imagery(config_files: Sequence[Path], county: str, season: str, *, as_j
     config = load_config(config_files, {"counties": [county], "seasons": [season]})
     for problem in season_problems(config):
         raise problem
-    plan = county_plan(config, county, season)
+    plan, radar = county_plans(config, county, season)
     refused = _refused(plan, config.pull.budget)
+    refused = refused or (_refused(radar, config.pull.budget) if radar else "")
     if as_json:
         told = {"county": county, "season": season, **document(plan), "refused": refused}
+        if radar is not None:
+            told["radar"] = document(radar)
         print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         _print(plan)
+        if radar is not None:
+            print("\nradar, a pull of its own:")
+            _print(radar)
         if refused:
             print(f"a run would stop: {refused}")
     return exits.FOUND if refused else exits.OK
 
 
-def county_plan(config: Config, county: str, season: str) -> CountyPlan:
-    """Return the plan of a county and season.
+def county_plans(config: Config, county: str, season: str) -> tuple[CountyPlan, CountyPlan | None]:
+    """Return the plan of a county and season, and that of its radar where it has any.
 
     Raises:
         UserError: Its parcels or catalog cannot be read.
@@ -75,11 +81,18 @@ def county_plan(config: Config, county: str, season: str) -> CountyPlan:
     unlimited = config.pull.model_copy(update={"budget": BudgetSettings()})
     own, catalog = config.county[county], config.input_paths(county, season, "catalog")
     remote = None if catalog else str(own.inputs.catalog)
-    return plan_scenes(
-        catalog=catalog[0] if catalog else None, outlines=outlines, season=own.seasons[season],
-        scenes=own.scenes, grid=own.grid, pull=unlimited, remote=remote,
-        folder=config.results / FOLDER.format(county=county, season=season),
-    )  # fmt: skip
+    folder = config.results / FOLDER.format(county=county, season=season)
+
+    def planned(scenes: SceneSettings, remote: str | None) -> CountyPlan:
+        return plan_scenes(
+            catalog=catalog[0] if catalog else None, outlines=outlines, scenes=scenes,
+            season=own.seasons[season], grid=own.grid, pull=unlimited, remote=remote, folder=folder,
+        )  # fmt: skip
+
+    optical = planned(own.scenes, remote)
+    if own.radar.collection is None:
+        return optical, None
+    return optical, planned(RadarScenes.of(own.radar), own.radar.provider or remote)
 
 
 def document(plan: CountyPlan) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.area_values import area_values
 from fieldline.crops.value.calendars import calendar_regions, crop_days
 from fieldline.crops.value.costs import ASSUMED, SIMULATED, cash_costs, of_county
+from fieldline.lending.decision.rule_checks import rule_tables
+from fieldline.lending.decision.rule_choice import in_force
 from fieldline.lending.decision.tariffs import SCALES, ceiling_on, scale_bases
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.config.model import Config
@@ -68,6 +70,8 @@ def _look(config: Config, name: str, day: dt.date) -> None:
     """
     county, policy = config.county[name], config.lending.policy
     ceiling_on(policy.rate_ceiling_file, county.currency, day)
+    rule_tables(policy, frozenset(config.county))
+    in_force(policy, day)
     scale_bases(policy.scale_file, county.currency)
     yields = _yields(config, name)
     area_values(yields, county.currency, day)

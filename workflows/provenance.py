@@ -56,9 +56,10 @@ def own_tables(section: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if TableName in field.metadata and isinstance(value, str) and Path(value).is_absolute():
-            path = Path(value)
-            found[value] = _file_hash(path)
+        if TableName in field.metadata:
+            names = value if isinstance(value, tuple) else (value,)
+            own = [name for name in names if isinstance(name, str) and Path(name).is_absolute()]
+            found |= {name: _file_hash(Path(name)) for name in own}
         if ModelFolder in field.metadata and isinstance(value, Path):
             found |= {str(value / part): _file_hash(value / part) for part in _OF_A_MODEL}
         found |= own_tables(value)

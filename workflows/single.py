@@ -29,4 +29,5 @@ def stored_features(config: Config, county: str, season: str) -> Features:
     return features_of(
         folder, parts=[folder / item.outcomes for item in outcome_parts("decide")],
         currency=here.currency, as_of=here.seasons[season].as_of, policy=config.lending.policy,
+        county=county,
     )  # fmt: skip

@@ -30,6 +30,7 @@ class Form(StrEnum):
 
     XLSX = "xlsx"
     CSV = "csv"
+    FINERACT = "fineract"
 
 
 @audit_app.command("verify")
@@ -133,14 +134,37 @@ def offers_export(
     season: Annotated[str, typer.Option(help="Season.")],
     out: Annotated[Path, typer.Option(help="File to write.")],
     form: Annotated[Form, typer.Option("--format", help="What kind of file.")] = Form.XLSX,
+    purpose: Annotated[
+        str | None, typer.Option(help="fineract: why, as in the consents; it is logged.")
+    ] = None,
+    recipient: Annotated[
+        str | None, typer.Option(help="fineract: who gets it, as in the consents.")
+    ] = None,
+    post: Annotated[
+        str | None, typer.Option(metavar="URL", help="fineract: post to the API at this root too.")
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option(help="fineract: day of the applications; today where none.")
+    ] = None,
     config: ConfigFiles = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write a county's live offers, without names, as a workbook or as offers.csv writes them.
+    """Write a county's live offers: as a workbook or like offers.csv, both without names, or as
+    loan applications of Apache Fineract, of farmers who consent to it.
 
     Example: fieldline offers export --county C1 --season 2024 --out offers.xlsx
     """
+    from fieldline.workflows.handover import Wanted, hand_over_county, tell
     from fieldline.workflows.offers_export import export_offers
 
+    if form is Form.FINERACT:
+        wanted = Wanted(county, season, purpose, recipient, on, post, out)
+        raise typer.Exit(tell(hand_over_county(config or [], wanted, _today()), as_json=as_json))
+    if purpose or recipient or post or on:
+        raise UserError(
+            "--purpose, --recipient, --post and --on belong to --format fineract",
+            "leave them out: a file without names goes to nobody in particular",
+        )
     print(export_offers(config or [], (county, season), out, as_workbook=form is Form.XLSX))
 
 

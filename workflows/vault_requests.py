@@ -6,8 +6,11 @@ Owns finding them by the configuration; how they are judged is the vault's and t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from fieldline.lending.named_offers import Handed, Order, export_named_offers
 from fieldline.lending.store.applied import told_consents
@@ -20,6 +23,7 @@ from fieldline.pipeline.vault.consents import (
     DATA,
     DECISION,
     Request,
+    Told,
     new_consent,
     withdrawals,
 )
@@ -58,7 +62,7 @@ def withdrawals_of(config: Config, county: str) -> dict[str, dt.date]:
         UserError: The file cannot be read.
     """
     today = dt.datetime.now(tz=dt.UTC).date()
-    return withdrawals(consents_of(config, county), DECISION, today, _hide(config, county))
+    return withdrawals(consents_of(config, county), DECISION, today, pseudonym_of(config, county))
 
 
 def export_county(
@@ -78,8 +82,28 @@ def export_county(
     """
     county, season = shelf
     purpose, recipient, day = asked
-    named = config.input_paths(county, config.seasons[0], CONSENTS.name)
     request = Request(purpose, recipient, frozenset(DATA), day)
+    with store_and_consents(config, county) as (store, consents, told):
+        return export_named_offers(
+            vault, store, consents, Order(county, season, request),
+            pseudonym=pseudonym_of(config, county), out=out, told=told,
+        )  # fmt: skip
+
+
+@contextmanager
+def store_and_consents(
+    config: Config, county: str
+) -> Iterator[tuple[sa.Engine, InputTable | None, Sequence[Told]]]:
+    """Yield the offer store and every consent of a county: its table's and its applications'.
+
+    Args:
+        config: The run.
+        county: County id.
+
+    Raises:
+        UserError: There is neither kind of consent, or no store.
+    """
+    named = config.input_paths(county, config.seasons[0], CONSENTS.name)
     address = config.database_url()
     consents = consents_of(config, county) if named or not is_there(address) else None
     store = open_existing(address)
@@ -87,10 +111,7 @@ def export_county(
         told = told_consents(store, county)
         if consents is None and not told:
             consents = consents_of(config, county)  # which says what to do without any
-        return export_named_offers(
-            vault, store, consents, Order(county, season, request),
-            pseudonym=_hide(config, county), out=out, told=told,
-        )  # fmt: skip
+        yield store, consents, told
     finally:
         store.dispose()
 
@@ -108,7 +129,7 @@ def admit_again(
         raise not_erased(vault, farmer_id)
     since = dt.datetime.fromisoformat(erased_at).date()
     table = consents_of(config, county)
-    given = new_consent(table, farmer_id, since, today, _hide(config, county))
+    given = new_consent(table, farmer_id, since, today, pseudonym_of(config, county))
     if given is None:
         raise UserError(
             f"farmer {farmer_id} gave no consent in force since the erasure of {since}",
@@ -118,5 +139,6 @@ def admit_again(
     return given
 
 
-def _hide(config: Config, county: str) -> Callable[[str], str]:
+def pseudonym_of(config: Config, county: str) -> Callable[[str], str]:
+    """Return what makes pseudonyms of a county's references."""
     return pseudonymiser(config.privacy_of(county))

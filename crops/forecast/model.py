@@ -1,9 +1,10 @@
 """The county forecast: a naive level, moved by the season as far as unseen years say that it pays.
 
-Owns the choice and the interval. The level is chosen on what the forecast is for (later years,
+Owns the choice and the interval. The level is learnt on what the forecast is for (later years,
 years between known ones, counties never seen), how far the season moves it on each year left out;
 where that does not beat the level alone by a margin, the level stands. The same unseen errors, each
 year with one voice, make the interval, whose ends leave a tenth of an unseen year outside each.
+How levels are weighed is `weights`'s.
 
 Source: Bergmeir & Benitez (2012) on forward validation; Barber et al. (2021) jackknife+.
 """
@@ -23,12 +24,14 @@ from scipy import stats
 from fieldline.crops.forecast.county_years import CountyYears
 from fieldline.crops.forecast.effects import Effects, fit_effects
 from fieldline.crops.forecast.levels import NAIVE, Levels
+from fieldline.crops.forecast.weights import held_weights
 from fieldline.crops.series import Floats
 from fieldline.pipeline.records.errors import UserError
 
 Unseen = Literal["later", "year", "county"]
 """What a forecast is for: a later year, a year between known ones, or a county never seen."""
 DOUBTS = (0.02, 0.06, 0.2, 0.6)
+_MEAN, _TREND = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 _FIRST_YEARS = 4
 """Years that the first forward fit has at least."""
 _LEAST_YEARS = 3
@@ -46,8 +49,8 @@ _LEVELS = np.linspace(0.5, 0.998, 250)
 class Choice:
     """A level and how the season moves it."""
 
-    levels: tuple[str, ...]
-    """Of `NAIVE`; several are averaged."""
+    weights: tuple[float, ...]
+    """How much each level of `NAIVE` counts; of sum one."""
     doubt: float | None = None
     """Ridge penalty as a share of the rows; None where the season moves nothing."""
     hinges: bool = False
@@ -93,7 +96,8 @@ class CountyForecast:
             history: Years known by then beyond those that the forecast learnt from.
         """
         levels = Levels.of(self.past, history)
-        middle = _moved(levels.naive(rows), self.choice.levels, self.effects, rows)
+        moved = _moved(levels.naive(rows), self.effects, rows)
+        middle = moved @ np.array(self.choice.weights)
         spread = pd.Series(rows.county).map(self.spread).fillna(self.usual_spread).to_numpy(float)
         half = self.reach * spread
         return Forecast(np.maximum(middle - half, 0.0), np.maximum(middle, 0.0), middle + half)
@@ -117,27 +121,24 @@ def fit_forecast(past: CountyYears, unseen: Unseen = "later") -> CountyForecast:
     if len(folds) < 2 or len(np.unique(past.year)) < _LEAST_YEARS:
         return _of_few(past)
     season, gain = _season(past, unseen)
-    said = {name: np.full(len(past), np.nan) for name in (*NAIVE, "chosen")}
+    moved, naive = (np.full((len(past), len(NAIVE)), np.nan) for _ in range(2))
     voices = np.full(len(past), -1)
-    naive_errors: dict[str, list[float]] = {name: [] for name in NAIVE}
-    parts = []
+    errors = []
     for place, (train, test) in enumerate(folds):
         learnt, rows = past.part(train), past.part(test)
-        naive = Levels.of(learnt).naive(rows)
-        parts.append((naive, _effects(learnt, season), rows, test))
+        levels = Levels.of(learnt).naive(rows)
+        naive[test] = np.column_stack([levels[name] for name in NAIVE])
+        moved[test] = _moved(levels, _effects(learnt, season), rows)
         voices[test] = place
-        for name in NAIVE:
-            said[name][test] = naive[name]
-            naive_errors[name].append(float(np.mean((naive[name] - rows.target) ** 2)))
-    levels = _near({name: np.asarray(errors) for name, errors in naive_errors.items()})
-    for naive, effects, rows, test in parts:
-        said["chosen"][test] = _moved(naive, levels, effects, rows)
+        errors.append(naive[test] - rows.target[:, None])
+    weights = held_weights(errors, forward=unseen == "later")
+    said = dict(zip(NAIVE, naive.T, strict=True)) | {"chosen": moved @ weights}
     seen = voices >= 0
     error, counties = (past.target - said["chosen"])[seen], past.county[seen]
     spread, usual = _spreads(error, counties)
     scaled = error / pd.Series(counties).map(spread).to_numpy(dtype=float)
     return CountyForecast(
-        replace(season, levels=levels), past, _effects(past, season),
+        replace(season, weights=tuple(weights.tolist())), past, _effects(past, season),
         {name: _by_voice((past.target - values)[seen], voices[seen])
          for name, values in said.items()},
         gain, _reach(scaled, voices[seen]), spread, usual,
@@ -155,7 +156,7 @@ def _season(past: CountyYears, unseen: Unseen) -> tuple[Choice, tuple[float, flo
     Of the choices whose error lies within a standard error of the least, the one in the middle by
     its doubt wins: more doubt forgets droughts, less of it learns one county's chance.
     """
-    alone = Choice(("trend",))
+    alone = Choice(_TREND)
     if not len(past.covariates.columns):
         return alone, (0.0, 0.0)
     squares: dict[Choice, list[float]] = {}
@@ -169,7 +170,7 @@ def _season(past: CountyYears, unseen: Unseen) -> tuple[Choice, tuple[float, flo
             fitted = fit_effects(learnt, unexplained, DOUBTS, hinges=hinges)
             for doubt, effects in zip(DOUBTS, fitted, strict=True):
                 error = float(np.mean((left - effects(rows)) ** 2))
-                squares.setdefault(Choice(("trend",), doubt, hinges), []).append(error)
+                squares.setdefault(Choice(_TREND, doubt, hinges), []).append(error)
     return _worth(squares, alone)
 
 
@@ -219,21 +220,10 @@ def _effects(past: CountyYears, season: Choice) -> Effects | None:
     return fit_effects(past, unexplained, [season.doubt], hinges=season.hinges)[0]
 
 
-def _near(errors: Mapping[str, Floats]) -> tuple[str, ...]:
-    """Return the levels whose error lies within a standard error of the least: what a few years
-    cannot tell apart is averaged."""
-    best = errors[min(errors, key=lambda name: float(errors[name].mean()))]
-    return tuple(
-        name for name, own in errors.items()
-        if float((own - best).mean()) <= _MARGIN * _unsure(own - best)
-    )  # fmt: skip
-
-
-def _moved(
-    naive: Mapping[str, Floats], levels: Sequence[str], effects: Effects | None, rows: CountyYears
-) -> Floats:
-    level = np.mean([naive[name] for name in levels], axis=0)
-    return np.asarray(level if effects is None else level + effects(rows))
+def _moved(naive: Mapping[str, Floats], effects: Effects | None, rows: CountyYears) -> Floats:
+    """Return (rows, levels), each level with what the season adds."""
+    levels = np.column_stack([naive[name] for name in NAIVE])
+    return levels if effects is None else levels + effects(rows)[:, None]
 
 
 def _spreads(error: Floats, counties: npt.NDArray[np.str_]) -> tuple[dict[str, float], float]:
@@ -278,7 +268,7 @@ def _of_few(past: CountyYears) -> CountyForecast:
     reach = float(stats.t.ppf(0.9, years - 1)) * float(np.sqrt((years + 1) / (years - 1)))
     rmse = float(np.sqrt(np.mean((past.target - mean) ** 2)))
     return CountyForecast(
-        Choice(("mean",)), past, None, {"chosen": rmse, "mean": rmse}, (0.0, 0.0), reach,
+        Choice(_MEAN), past, None, {"chosen": rmse, "mean": rmse}, (0.0, 0.0), reach,
         dict.fromkeys(spread, usual), usual,
     )  # fmt: skip
 
@@ -286,7 +276,8 @@ def _of_few(past: CountyYears) -> CountyForecast:
 def story(model: CountyForecast) -> dict[str, object]:
     """Return what a card says of a forecast."""
     return {
-        "choice": dataclasses.asdict(model.choice),
+        "choice": dataclasses.asdict(model.choice)
+        | {"weights": dict(zip(NAIVE, model.choice.weights, strict=True))},
         "skill": model.skilled,
         "unseen_rmse": model.unseen_rmse,
         "gain_of_season": {"value": model.gain[0], "standard_error": model.gain[1]},

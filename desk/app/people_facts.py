@@ -17,6 +17,7 @@ from fieldline.desk.app.places import NotHereError, Place
 from fieldline.desk.app.words import Words
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.rule_choice import under_tables
 from fieldline.lending.risk.features import FEATURES
 from fieldline.pipeline.records.money import shown, shown_chinese
 
@@ -109,14 +110,16 @@ class DecisionFacts:
 
     def price(self) -> Facts:
         """Return the yearly rate's parts; what the costs leave is the price of the risk."""
-        t, rate, policy = self.words, self.row["annual_rate"], self.case.policy
+        t, rate, policy = self.words, self.row["annual_rate"], under_tables(self.case).policy
         if rate is None:
             return []
-        costs = policy.funding_rate + policy.opex_rate + policy.capital_charge
+        costs = policy.funding_rate + policy.opex_rate + policy.capital_charge + policy.margin
+        margin = [(t("price.margin"), self.share(policy.margin))] if policy.margin else []
         return [
             (t("price.funding"), self.share(policy.funding_rate)),
             (t("price.opex"), self.share(policy.opex_rate)),
             (t("price.capital"), self.share(policy.capital_charge)),
+            *margin,
             (t("price.risk", pd=self.share(self.row["pd"], 1), lgd=self.share(policy.lgd, 0)),
              self.share(Decimal(rate) - costs)),
             (t("farmer.rate"), self.share(rate)),
@@ -148,12 +151,15 @@ class DecisionFacts:
 
     def provenance(self) -> Facts:
         """Return the versions that decided."""
-        t, versions = self.words, read_trace(self.row["trace"]).versions
+        t, stored = self.words, read_trace(self.row["trace"])
+        versions, rows = stored.versions, stored.result.get("rows_fired", [])
+        tables = [(t("farmer.rows_fired"), ", ".join(rows))] if rows else []
         return [
             (t("farmer.decision_id"), str(self.row["decision_id"])),
             (t("farmer.model"), str(self.row["pd_model"] or t("value.none"))),
             (t("farmer.policy"), str(self.row["policy"])),
             (t("farmer.rules"), str(self.case.rules)),
+            *tables,
             (t("farmer.code"), str(versions.get("code", t("value.none")))),
             (t("farmer.product"), self.case.policy.product),
         ]

@@ -191,6 +191,47 @@ class RelationCase(_Record):
     """Earlier seasons that it rests on."""
 
 
+class ExclusionCase(_Record):
+    """An entry of an exclusion list about the farmer, in force on the as-of date."""
+
+    effect: Literal["decline", "review", "unclear"]
+    """`unclear`: the entry cannot be read in full."""
+    reason: str
+    source: str
+    """Who keeps the list."""
+    valid_to: dt.date | None
+    """Last day in force; None for one without end."""
+
+
+class RuleCase(_Record):
+    """A row of a decision table that is in force for a farmer."""
+
+    table: str
+    """Name of the file."""
+    row: int
+    """Data row, the first is 1."""
+    crops: tuple[str, ...]
+    """Crops of the farmer that it is about; one without a name where none is known."""
+    bands: dict[str, tuple[Decimal, Decimal | None]] = {}
+    """Numbers from (included) and to (excluded; None without end) that it asks for, by name."""
+    otherwise: bool = False
+    """Whether it fires where no other row of the table does."""
+    access: Literal["", "review", "decline"] = ""
+    reason: tuple[str, str] = ("", "")
+    """Why access is not given, in English and Chinese."""
+    sets: dict[str, Decimal] = {}
+    """Numbers of the policy that it sets."""
+
+
+class TablesCase(_Record):
+    """The lender's decision tables as far as they are about a farmer."""
+
+    county: str
+    crops: tuple[str, ...]
+    """All crops of the farmer; one without a name where none is known."""
+    rows: tuple[RuleCase, ...]
+
+
 class ReviewCase(_Record):
     """What a person decided on the case."""
 
@@ -241,6 +282,13 @@ class Case(_Record):
     """Who of outside the county guarantees for the farmer."""
     relations: tuple[RelationCase, ...] = ()
     """Relations that ask for a person."""
+    exclusions: tuple[ExclusionCase, ...] = ()
+    """Entries of exclusion lists about the farmer."""
+    tables: TablesCase | None = None
+    """Rows of the lender's decision tables that are in force; None where there are none."""
+    confidence: Decimal | None = None
+    """Least probability of the crop told on any parcel, 0 where one could not be told; None where
+    no table asks for it."""
     rules: int = RULES_TODAY
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 

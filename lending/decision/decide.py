@@ -21,6 +21,7 @@ import pandas as pd
 from fieldline.lending.decision.case import (
     Case,
     CeilingCase,
+    ExclusionCase,
     GuarantorCase,
     ParcelCase,
     PartyCase,
@@ -28,10 +29,13 @@ from fieldline.lending.decision.case import (
     RiskCase,
     policy_hash,
 )
+from fieldline.lending.decision.confidence import least_confidence, read_confidence
 from fieldline.lending.decision.decision import Decision, decide_case
+from fieldline.lending.decision.excluded import read_excluded
 from fieldline.lending.decision.judge import Judge, read_judge
 from fieldline.lending.decision.related import read_relations
 from fieldline.lending.decision.row import decision_row
+from fieldline.lending.decision.rule_choice import tables_case
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
 from fieldline.lending.evidence.leases import counted_at_harvest
 from fieldline.lending.risk.features import of_profiles
@@ -86,6 +90,12 @@ class Folder:
     as_of: dt.date
     relations: Mapping[str, tuple[RelationCase, ...]] = field(default_factory=dict)
     """Relations that ask for a person, by farmer."""
+    exclusions: Mapping[str, tuple[ExclusionCase, ...]] = field(default_factory=dict)
+    """Entries of exclusion lists, by farmer."""
+    county: str = ""
+    """Id of the county."""
+    confidence: Mapping[str, Decimal] = field(default_factory=dict)
+    """Probability of the crop that was told, by parcel; none where none could be."""
 
 
 def open_folder(
@@ -98,6 +108,9 @@ def open_folder(
     currency: str,
     as_of: dt.date,
     relations: Path | None = None,
+    exclusions: Path | None = None,
+    crops: Path | None = None,
+    county: str = "",
 ) -> Folder:
     """Read and join the artifacts that decisions depend on.
 
@@ -110,6 +123,9 @@ def open_folder(
         currency: The county's currency.
         as_of: Knowledge date.
         relations: relations.parquet; None where nobody looked for any.
+        exclusions: exclusions.parquet; None where the lender keeps no list.
+        crops: crops.parquet; None where no crop was told.
+        county: Id of the county.
     """
     valued = read_table(
         harvests, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
@@ -126,7 +142,7 @@ def open_folder(
     return Folder(
         read_table(farmers).sort_values("farmer_id", kind="stable"),
         read_table(profiles), parcels, by_parcel, by_farmer, currency, as_of,
-        read_relations(relations),
+        read_relations(relations), read_excluded(exclusions), county, read_confidence(crops),
     )  # fmt: skip
 
 
@@ -145,6 +161,10 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
     found = ceiling_on(policy.rate_ceiling_file, folder.currency, folder.as_of)
     ceiling = CeilingCase(**{name: getattr(found, name) for name in CeilingCase.model_fields})
     risks = risk_cases(people, judge, policy.tenor_days)
+    parcels = [
+        tuple(_parcel(p, folder, policy.scale_file) for p in folder.parcels.get(name, []))
+        for name in people["party_id"]
+    ]
     return [
         Case(
             farmer_id=row["party_id"],
@@ -154,10 +174,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             parcels_declared=row["parcels"],
             refusals=tuple(sorted(refusals)),
             **_application(folder.by_farmer.get(row["party_id"], [])),
-            parcels=tuple(
-                _parcel(p, folder, policy.scale_file)
-                for p in folder.parcels.get(row["party_id"], [])
-            ),
+            parcels=own,
             farmer=_party(row),
             household=_party(homes.loc[row["household_id"]].to_dict()),
             household_free_minor=free[row["household_id"]],
@@ -168,9 +185,17 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             joint_members=int(row["joint_members"]),
             guarantors=_guarantors(row),
             relations=folder.relations.get(row["party_id"], ()),
+            exclusions=folder.exclusions.get(row["party_id"], ()),
+            tables=tables,
+            confidence=None if tables is None else least_confidence(own, folder.confidence),
         )
-        for row, refusals, risk in zip(
-            people.to_dict("records"), folder.farmers["refusals"], risks, strict=True
+        for row, refusals, risk, own, tables in zip(
+            people.to_dict("records"),
+            folder.farmers["refusals"],
+            risks,
+            parcels,
+            [tables_case(policy, folder.county, folder.as_of, own) for own in parcels],
+            strict=True,
         )
     ]
 
@@ -327,7 +352,10 @@ def run_decide(
     model: Path,
     crop_card: Path | None = None,
     relations: Path | None = None,
+    exclusions: Path | None = None,
+    crops: Path | None = None,
     parts: Sequence[Path],
+    county: str = "",
     as_of: dt.date,
     currency: str,
     policy: PolicySettings,
@@ -345,7 +373,10 @@ def run_decide(
         model: `manifest.json` of the model folder that judges.
         crop_card: Card of the model that told the crops, for the trace.
         relations: relations.parquet; None where nobody looked for any.
+        exclusions: exclusions.parquet; None where the lender keeps no list.
+        crops: crops.parquet; None where no crop was told.
         parts: Outcome files of the earlier stages.
+        county: Id of the county.
         as_of: Knowledge date.
         currency: The county's currency.
         policy: Product and policy.
@@ -355,13 +386,14 @@ def run_decide(
     """
     folder = open_folder(
         farmers=farmers, profiles=profiles, evidence=evidence, harvests=harvests, parts=parts,
-        currency=currency, as_of=as_of, relations=relations,
+        currency=currency, as_of=as_of, relations=relations, exclusions=exclusions,
+        crops=crops, county=county,
     )  # fmt: skip
     judge = read_judge(model)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
     label = policy_hash(policy)
-    crops = crop_model_of(crop_card)
-    rows = [decision_row(case, decision, label, crops) for case, decision in found]
+    crop_model = crop_model_of(crop_card)
+    rows = [decision_row(case, decision, label, crop_model) for case, decision in found]
     write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
     table = of_profiles(folder.profiles.query("level == 'farmer' and parcels_valued > 0"))
     write_text(card, canonical(judge.document(table)) + "\n")

@@ -16,6 +16,7 @@ from typing import Any
 from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.excluded import exclusion_findings
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import (
     Caps,
@@ -28,8 +29,10 @@ from fieldline.lending.decision.limit import (
 from fieldline.lending.decision.pricing import Price, within_ceiling
 from fieldline.lending.decision.reasons import MOST, Finding, Reason, risk_findings, tell
 from fieldline.lending.decision.review import settled
+from fieldline.lending.decision.rule_choice import fired, named, rule_findings, under_tables
+from fieldline.lending.decision.rule_rows import SETS
 from fieldline.lending.decision.rules import RULES
-from fieldline.lending.decision.ways import Access, Verdict, of_price, with_ways
+from fieldline.lending.decision.ways import Access, Verdict, Weigh, of_price, with_ways
 from fieldline.lending.decision.wording import amount, apart, told
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.money import floor_to_step, from_minor, to_minor
@@ -50,16 +53,19 @@ class Decision:
     limit_exposure_minor: int
     limit_minor: int
     reasons: tuple[Reason, ...]
+    rows_fired: tuple[str, ...] = ()
+    """Rows of decision tables that fired, such as `limits.csv#3`."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the decision as plain values."""
-        return {**vars(self), "reasons": [vars(reason) for reason in self.reasons]}
+        """Return the decision as plain values; without rows that fired where none did."""
+        told = {**vars(self), "reasons": [vars(reason) for reason in self.reasons]}
+        return told if self.rows_fired else {n: v for n, v in told.items() if n != "rows_fired"}
 
 
 def decide_case(case: Case) -> Decision:
     """Decide one case by the rules that it names, and by the person's decision that it holds."""
-    known = case.counted()
-    decision = replace(_by_rules(known), decision_id=case.decision_id)
+    known = under_tables(case.counted())
+    decision = replace(_by_rules(known, case.policy), decision_id=case.decision_id)
     return decision if case.review is None else _by_person(known, decision)
 
 
@@ -94,8 +100,13 @@ def _by_person(case: Case, decision: Decision) -> Decision:
     )
 
 
-def _by_rules(case: Case) -> Decision:
-    """Decide by the rules alone: price first, from the risk; then the caps."""
+def _by_rules(case: Case, own: PolicySettings) -> Decision:
+    """Decide by the rules alone: price first, from the risk; then the caps.
+
+    Args:
+        case: The case under its tables.
+        own: The policy before them.
+    """
     price, verdict = price_of(case), weigh(case)
     access, caps, limit = verdict.access, verdict.caps, verdict.limit
     return Decision(
@@ -109,8 +120,35 @@ def _by_rules(case: Case) -> Decision:
         limit_policy_minor=to_minor(caps.policy, case.currency),
         limit_exposure_minor=to_minor(caps.exposure, case.currency),
         limit_minor=to_minor(limit, case.currency) if access == "approve" else 0,
-        reasons=tuple(tell(with_ways(case, verdict, weigh))),
+        reasons=tuple(tell(with_ways(case, verdict, _weighing(case, own)))),
+        rows_fired=named(fired(case)),
     )
+
+
+def _weighing(case: Case, own: PolicySettings) -> Weigh:
+    """Return how a changed case is weighed: by the rows that fire then, and with what the change
+    itself made of the policy.
+
+    Args:
+        case: The case under its tables.
+        own: The policy before them.
+    """
+    if case.tables is None:
+        return weigh
+
+    def changed(other: Case) -> Verdict:
+        made = {
+            name: getattr(other.policy, name)
+            for name in SETS
+            if getattr(other.policy, name) != getattr(case.policy, name)
+        }
+        found = under_tables(other, own)
+        if made:
+            policy = found.policy.model_copy(update=made)
+            found = found.model_copy(update={"policy": policy})
+        return weigh(found)
+
+    return changed
 
 
 def weigh(case: Case) -> Verdict:
@@ -172,10 +210,17 @@ def _judge(
 ) -> tuple[Access, list[Finding]]:
     """Return access and its findings, most important first."""
     rules = RULES[case.rules]
-    stops = [*findings.vetoes(case)]
+    rows = fired(case)
+    stops = [
+        *exclusion_findings(case, "decline"), *findings.vetoes(case),
+        *rule_findings(rows, "decline"),
+    ]  # fmt: skip
     if _price_may_stop(case):
         stops += _price_stops(case, price)
-    doubts, leases = _doubts(case, caps), [*findings.unproven_leases(case)]
+    doubts = [
+        *exclusion_findings(case, "review"), *_doubts(case, caps), *rule_findings(rows, "review"),
+    ]  # fmt: skip
+    leases = [*findings.unproven_leases(case)]
     if stops:
         told_first, *causes = stops if rules.stops_alone else [*stops, *doubts]
         points = findings.points_judged(case, [told_first, *causes])

@@ -67,7 +67,11 @@ ABSENT: dict[str, dict[str, Any]] = {
         "elsewhere": (),
         "guarantors": (),
         "relations": (),
+        "exclusions": (),
+        "tables": None,
+        "confidence": None,
     },
+    "rows": {"bands": {}, "otherwise": False, "access": "", "reason": ("", ""), "sets": {}},
     "relations": {"others": (), "parcels": (), "seasons": ()},
     "farmer": dict(_LATER_OF_PARTY),
     "household": dict(_LATER_OF_PARTY),
@@ -93,6 +97,8 @@ ABSENT: dict[str, dict[str, Any]] = {
         "rotation_prior": 1.0,
         "rotation_least": 0.0,
         "line_cost": "0",
+        "margin": "0",
+        "rule_tables": (),
     },
 }
 """Fields that came later, by part, with the value that a record without them had. Add a field with
@@ -113,24 +119,30 @@ def text(record: BaseModel, part: str = CASE) -> str:
     """Return the canonical text of a record's stored form.
 
     That of the last case, policy and ceiling is kept: a decision needs its case's several times,
-    and the cases of a county share one policy and one ceiling.
+    and the cases of a county share one policy and one ceiling, and few decision tables.
 
     Args:
         record: As in `document`.
         part: As in `document`.
     """
-    last = _LAST.get(part)
+    place = (part, id(record) if part in _SHARED else 0)
+    last = _LAST.get(place)
     if last is not None and last[0] is record:
         return last[1]
     if part not in _KEPT:
         return canonical_document(document(record, part))
     found = joined({name: _text(value, name) for name, value in _told(record, part)})
-    _LAST[part] = (record, found)
+    if len(_LAST) > _MOST_KEPT:
+        _LAST.clear()
+    _LAST[place] = (record, found)
     return found
 
 
-_KEPT = (CASE, "policy", "ceiling")
-_LAST: dict[str, tuple[BaseModel, str]] = {}
+_KEPT = (CASE, "policy", "ceiling", "tables")
+_SHARED = ("tables",)
+"""Parts of which the cases of a county hold several in turn."""
+_MOST_KEPT = 256
+_LAST: dict[tuple[str, int], tuple[BaseModel, str]] = {}
 
 
 def _text(value: Any, name: str) -> str:
@@ -153,6 +165,8 @@ _SIMPLE = (str, int, bool, type(None))
 
 def _says_nothing(value: Any, kind: type[BaseModel], part: str, name: str) -> bool:
     known = ABSENT.get(part, {})
+    if name in known and known[name] is None:
+        return value is None
     if name in known and type(value) in _SIMPLE:  # equal texts, without writing them
         return type(value) is type(known[name]) and value == known[name]
     return canonical(_stored(value, name)) == _absent(kind, part, name)

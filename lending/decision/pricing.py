@@ -29,11 +29,11 @@ class Price:
     expected_loss: Decimal
     """PD x loss given default."""
     cost: Decimal
-    """Funding + operations + capital."""
+    """Funding + operations + capital + margin."""
 
 
 def annual_price(pd: Decimal, policy: PolicySettings) -> Price:
-    """Return ((funding + opex + capital) t + PD x LGD) / (t (1 - PD)), rounded up.
+    """Return ((funding + opex + capital + margin) t + PD x LGD) / (t (1 - PD)), rounded up.
 
     Args:
         pd: Probability of default within the tenor, in [0, 1).
@@ -49,7 +49,7 @@ def annual_price(pd: Decimal, policy: PolicySettings) -> Price:
         raise ValueError(f"PD {pd} is not in [0, 1)")
     days, basis = policy.tenor_days, policy.day_basis
     loss = pd * policy.lgd
-    yearly = policy.funding_rate + policy.opex_rate + policy.capital_charge
+    yearly = policy.funding_rate + policy.opex_rate + policy.capital_charge + policy.margin
     # Both sides times the basis: one division, exact where the rate falls on a step.
     rate = (yearly * days + loss * basis) / (days * (1 - pd))
     rate = ceil_to_step(rate, policy.rate_step)

@@ -29,7 +29,7 @@ FORMAT = 2
 
 _COMPARED = (
     "access", "pd", "pd_challenger", "annual_rate", "limit_need_minor", "limit_capacity_minor",
-    "limit_policy_minor", "limit_exposure_minor", "limit_minor", "reason_codes",
+    "limit_policy_minor", "limit_exposure_minor", "limit_minor", "reason_codes", "rows_fired",
 )  # fmt: skip
 """What a replay must give again. A result field of a later day is added to a later list."""
 
@@ -141,9 +141,9 @@ def replay(trace: str) -> Decision:
 def _differences(stored: Stored, decision: Decision) -> Iterator[str]:
     if content_hash(stored.case) != stored.decision_id:
         yield "its id is not the hash of its case"
-    again = {**vars(decision), "reason_codes": [reason.code for reason in decision.reasons]}
+    again = {**decision.to_dict(), "reason_codes": [reason.code for reason in decision.reasons]}
     for name in _COMPARED:
-        old, new = canonical(stored.result.get(name)), canonical(again[name])
+        old, new = canonical(stored.result.get(name)), canonical(again.get(name))
         if old != new:
             yield f"{name} is stored as {old} and comes out as {new}"
     if [reason.code for reason in stored.told] != stored.result.get("reason_codes"):

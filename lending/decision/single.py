@@ -99,8 +99,9 @@ class Features:
 
 
 def features_of(
-    folder: Path, *, parts: Sequence[Path], currency: str, as_of: dt.date, policy: PolicySettings
-) -> Features:
+    folder: Path, *, parts: Sequence[Path], currency: str, as_of: dt.date, policy: PolicySettings,
+    county: str = "",
+) -> Features:  # fmt: skip
     """Open the features that a county's folder of artifacts holds.
 
     Args:
@@ -109,14 +110,18 @@ def features_of(
         currency: The county's currency.
         as_of: Knowledge date.
         policy: Product and policy.
+        county: Id of the county.
 
     Raises:
         UserError: A table is absent, or the model folder is damaged.
     """
+    listed = folder / "exclusions.parquet"
     opened = open_folder(
         farmers=folder / "farmers.parquet", profiles=folder / "profiles.parquet",
         evidence=folder / "evidence.parquet", harvests=folder / "harvests.parquet",
         parts=parts, currency=currency, as_of=as_of, relations=folder / "relations.parquet",
+        exclusions=listed if listed.is_file() else None,
+        crops=folder / "crops.parquet", county=county,
     )  # fmt: skip
     judge = read_judge(folder / "models/default/manifest.json")
     return Features(opened, judge, policy, crop_model_of(folder / "models/crop_classifier.json"))

@@ -1,8 +1,8 @@
 """Dated tables of the lender: legal rate ceilings and scales of finance.
 
 Owns looking up the row in force on a day; the rows are data (`data/rate_ceilings.csv`,
-`data/scale_of_finance.csv`) with their sources. A missing ceiling stops the run: nobody lends
-without knowing the law of the day.
+`data/scale_of_finance.csv`) with their sources. A ceiling that is missing, or that nobody has
+looked up since before the day, stops the run: nobody lends without knowing the law of the day.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from fieldline.pipeline.records.units import MU_PER_HA
 SCALES = "scale_of_finance.csv"
 """Scales of finance where the policy names no file of its own."""
 _CEILING_COLUMNS = ("currency", "valid_from", "rule", "base_rate", "multiple", "add", "source")
+_CHECKED = "checked_until"
+"""Column that an own table may have besides."""
 _SCALE_COLUMNS = ("crop", "currency", "amount_per_mu", "valid_from")
 
 
@@ -33,12 +35,21 @@ class RateCeiling:
     rate: Decimal
     """Base rate x multiple + add."""
     source: str
+    checked_until: dt.date | None = None
+    """Last day for which somebody looked whether it still holds; None where nobody says so."""
+    row: int = 0
+    """Data row of the table."""
 
 
 def _ceiling(row: TableRow) -> RateCeiling:
     rate = row.decimal("base_rate") * row.decimal("multiple") + row.decimal("add")
+    first, checked = row.day("valid_from"), None
+    if (row.cells.get(_CHECKED) or "").strip():
+        checked = row.day(_CHECKED)
+        if checked < first:
+            raise row.wrong(_CHECKED, f"the ceiling begins on {first}: write that day or later")
     return RateCeiling(
-        currency_of(row), row.day("valid_from"), row.text("rule"), rate, row.text("source")
+        currency_of(row), first, row.text("rule"), rate, row.text("source"), checked, row.number
     )
 
 
@@ -62,14 +73,24 @@ def ceiling_on(name: str, currency: str, day: dt.date) -> RateCeiling:
     """Return the ceiling in force on a day.
 
     Raises:
-        UserError: The table has none for the currency and day.
+        UserError: The table has none for the currency and day, or nobody has looked since before
+            that day whether it still holds.
     """
     known = [c for c in rate_ceilings(name) if c.currency == currency and c.valid_from <= day]
     if not known:
         raise UserError(
             f"{name} has no rate ceiling for {currency} on {day}", "add the row, with its source"
         )
-    return known[-1]
+    found = known[-1]
+    if found.checked_until is not None and day > found.checked_until:
+        raise UserError(
+            f"{name}, row {found.row}: the rate ceiling for {currency} was checked until "
+            f"{found.checked_until}, and this is decided on {day}",
+            "look up the ceiling of that day: add its row with its source, or move checked_until "
+            "of this row where it still holds; an own table goes to lending.policy."
+            "rate_ceiling_file",
+        )
+    return found
 
 
 @dataclass(frozen=True)

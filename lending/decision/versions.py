@@ -19,7 +19,7 @@ _TABLES = (
     "application_texts.csv", "crops.csv", "evidence_codes.csv", "farmer_remedies.csv",
     "outcome_codes.csv", "reason_codes.csv", "reason_ways.csv",
 )  # fmt: skip
-"""Tables that every decision reads; the policy names those of rate ceilings and of scales."""
+"""Tables that every decision reads; the policy names those of rate ceilings, scales and rules."""
 
 
 def versions_of(case: Case, crop_model: str = "") -> dict[str, Any]:
@@ -50,5 +50,7 @@ def _release() -> str:
 def table_versions(case: Case) -> dict[str, str]:
     """Return the content hash of each reference table that the decision of a case reads."""
     policy = case.policy
-    names = (*_TABLES, policy.rate_ceiling_file, policy.scale_file or SCALES)
+    names = (
+        *_TABLES, policy.rate_ceiling_file, policy.scale_file or SCALES, *policy.rule_tables,
+    )  # fmt: skip
     return {name: table_hash(name) for name in names}

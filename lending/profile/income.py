@@ -2,7 +2,8 @@
 
 Owns the joint draws. Yields of one crop and harvest year move together over the county, those of
 its crops in one year and prices of all crops move partly together, and each parcel errs by itself,
-so the lower quantile of a sum is drawn, never added. Every stream is seeded by the name of what it
+so the lower quantile of a sum is drawn, never added. Where cells are named, only part of a year is
+the county's and the rest each weather cell's own. Every stream is seeded by the name of what it
 shakes: a farmer's income depends on no other farmer and no order.
 """
 
@@ -54,6 +55,8 @@ class ParcelValue:
     """Insurance premium."""
     insured_minor_ha: float = 0.0
     """Sum insured."""
+    cell: str = ""
+    """Weather cell; empty where the year is the county's."""
 
     @property
     def charges_minor(self) -> float:
@@ -78,6 +81,13 @@ class IncomeModel:
     """Correlation of the log yields of two crops in one harvest year."""
     crops_price_correlation: float = 0.0
     """Correlation of the log prices of two crops."""
+    cells_yield_correlation: float = 1.0
+    """Correlation of the log yields of one crop in two weather cells in one harvest year."""
+    year_quantile: float | None = None
+    """Quantile at which every crop's year stands in every cell, in place of draws; parcels still
+    err by themselves."""
+    price_factor: float = 1.0
+    """What every price is multiplied by."""
 
     def draw(self, parcel: ParcelValue) -> Draws:
         """Return draws of one parcel's income net of its charges, minor units.
@@ -86,19 +96,31 @@ class IncomeModel:
         cost - rent - premium), with lognormal yield and price; insurance makes good part of a lost
         yield, never of a price.
         """
-        year = parcel.shock_group.partition("|")[2]
-        yield_log = parcel.shared_log_sd * self._common(
-            f"year:{year}", f"yield:{parcel.shock_group}", self.crops_yield_correlation
-        )
-        own = self._stream(f"parcel:{parcel.parcel_id}")
+        yield_log = parcel.shared_log_sd * self._year(parcel)
+        own = _own_stream(self.seed, f"parcel:{parcel.parcel_id}", self.draws)
         price_log = parcel.price_log_sd * self._common(
             "market", f"price:{parcel.crop}", self.crops_price_correlation
         )
         grown = yield_log + parcel.own_log_sd * own
-        kept = (1 - self.loss_share) * (1 - parcel.crop_share)
+        kept = (1 - self.loss_share) * (1 - parcel.crop_share) * self.price_factor
         gross = parcel.yield_t_ha * parcel.price_minor_t * kept * np.exp(grown + price_log)
         paid = parcel.insured_minor_ha * self._insured(grown)
         return np.asarray(parcel.area_ha * (gross + paid) - parcel.charges_minor)
+
+    def _year(self, parcel: ParcelValue) -> Draws:
+        """Return standard normal draws of what a parcel shares with its crop, year and cell."""
+        if self.year_quantile is not None:
+            return np.full(self.draws, NormalDist().inv_cdf(self.year_quantile))
+        year, group = parcel.shock_group.partition("|")[2], parcel.shock_group
+        county = self._common(f"year:{year}", f"yield:{group}", self.crops_yield_correlation)
+        if not parcel.cell or self.cells_yield_correlation == 1:
+            return county
+        own = self._common(
+            f"year:{year}@{parcel.cell}", f"yield:{group}@{parcel.cell}",
+            self.crops_yield_correlation,
+        )  # fmt: skip
+        shared = self.cells_yield_correlation
+        return np.asarray(np.sqrt(shared) * county + np.sqrt(1 - shared) * own)
 
     def _insured(self, grown: Draws) -> Draws:
         """Return the share of the sum insured that is paid for each draw of the log yield."""
@@ -121,23 +143,30 @@ class IncomeModel:
             return self.draw(crops[0])
         bounds = [min(p, 1.0) for p in accumulate(value.chance for value in crops[:-1])]
         levels = [NormalDist().inv_cdf(p) if 0 < p < 1 else float("inf") for p in bounds]
-        chosen = np.searchsorted(np.array(levels), self._stream(f"crop:{parcel_id}"))
+        which = _own_stream(self.seed, f"crop:{parcel_id}", self.draws)
+        chosen = np.searchsorted(np.array(levels), which)
         return np.asarray(np.choose(chosen, [self.draw(value) for value in crops]))
 
     def _common(self, common: str, own: str, correlation: float) -> Draws:
         """Return standard normal draws that correlate with all others of the same common name."""
-        shared, apart = np.sqrt(correlation), np.sqrt(1 - correlation)
-        return np.asarray(shared * self._shared(common) + apart * self._shared(own))
+        return _common_stream(self.seed, common, own, correlation, self.draws)
 
-    def _shared(self, name: str) -> Draws:
-        return _shared_stream(self.seed, name, self.draws)
 
-    def _stream(self, name: str) -> Draws:
-        return _stream(self.seed, name, self.draws)
+@lru_cache(maxsize=512)
+def _common_stream(seed: int, common: str, own: str, correlation: float, draws: int) -> Draws:
+    shared, apart = np.sqrt(correlation), np.sqrt(1 - correlation)
+    both = shared * _shared_stream(seed, common, draws) + apart * _shared_stream(seed, own, draws)
+    return np.asarray(both)
 
 
 @lru_cache(maxsize=512)
 def _shared_stream(seed: int, name: str, draws: int) -> Draws:
+    return _stream(seed, name, draws)
+
+
+@lru_cache(maxsize=64)
+def _own_stream(seed: int, name: str, draws: int) -> Draws:
+    """Kept for the crops that one parcel may bear, and the scenarios of its farmer."""
     return _stream(seed, name, draws)
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 
 from fieldline.lending.codes import conflicting
 from fieldline.lending.documents.facts import (
+    NO_FARMER_PAPERS,
     FarmerPapers,
     Guarantee,
     farmer_papers,
@@ -47,7 +48,7 @@ from fieldline.lending.profile.proofs import (
 )
 from fieldline.lending.profile.rotation import Rotation, seen_or_declared
 from fieldline.lending.profile.weighted import mean_of, summed, weighted
-from fieldline.lending.profile.worth import COUNTS, join_parcels, parcel_values
+from fieldline.lending.profile.worth import COUNTS, join_parcels, parcel_values, with_drawn
 from fieldline.lending.schemas import HARVESTS, PROFILES
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.sources import read_applications, with_applied
@@ -90,8 +91,9 @@ class Party:
     """... and by the farmer for others."""
     outlooks: Outlooks = field(default_factory=Outlooks)
     """This season's harvest and the next one, whichever repays."""
+    guarantors: tuple[str, ...] = ()
     outside: tuple[Guarantee, ...] = ()
-    """Those for the farmer whose guarantor farms nothing in the county."""
+    """Guarantees for the farmer whose guarantor farms nothing in the county."""
 
     @property
     def free_minor(self) -> int:
@@ -249,6 +251,7 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "household_need_minor": party.need_minor,
         "guaranteed_minor": party.guaranteed_minor,
         "guaranteeing_minor": party.guaranteeing_minor,
+        "guarantors": list(party.guarantors),
         "outside_guarantors": [one.guarantor for one in party.outside],
         "outside_amounts": [one.amount_minor for one in party.outside],
         "household_size": party.application.household_size,
@@ -284,6 +287,8 @@ def profile_frame(
         party.guaranteed_minor = received.get(party.party_id, 0)
         party.guaranteeing_minor = given.get(party.party_id, 0)
         party.outside = outside.get(party.party_id, ())
+        own = papers.get(party.party_id, NO_FARMER_PAPERS)
+        party.guarantors = tuple(one.guarantor for one in own.guarantees)
     rows = []
     for members in households.values():
         rows.append(profile_row(household_party(members), "household", currency))
@@ -362,9 +367,8 @@ def run_profile(
         documents, as_of=as_of, privacy=privacy, reading=reading(DOCUMENTS.name)
     )  # fmt: skip
     known = read_table(history)
-    parcels = join_parcels(
-        read_table(evidence), read_table(yields), read_table(growth), read_table(hazards), known
-    )
+    made = [read_table(path) for path in (evidence, yields, growth, hazards)]
+    parcels = join_parcels(made[0], made[1], made[2], made[3], known)
     crops = seen_or_declared(dict(zip(known["parcel_id"], known["crops"], strict=True)), parcels)
     known_values, rotation = crop_values_of(read_table(crop_values)), Rotation(crops, policy)
     horizon = Horizon(as_of, policy.tenor_days)
@@ -391,6 +395,6 @@ def run_profile(
     )  # fmt: skip
     for party in parties:
         party.outlooks = both.get(party.party_id, party.outlooks)
-    write_table(harvests, HARVESTS, out_harvests)
+    write_table(with_drawn(harvests, values), HARVESTS, out_harvests)
     write_table(profile_frame(parties, policy, currency, proofs), PROFILES, out)
     write_outcomes([_outcome(party) for party in parties], outcomes)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fieldline.lending.documents.facts import NO_PARCEL_PAPERS, ParcelPapers
@@ -18,6 +20,9 @@ from fieldline.lending.profile.income import ParcelValue
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.money import to_minor
 from fieldline.pipeline.records.units import MU_PER_HA
+
+DRAWN = ("area_ha", "rent_minor_ha", "crop_share", "premium_minor_ha", "insured_minor_ha")
+"""Columns of HARVESTS that tell, with the harvest itself, what its income was drawn of."""
 
 COUNTS = ("none", "lower", "review")
 """Effects of evidence under which a parcel still earns for its farmer."""
@@ -74,6 +79,44 @@ def _value(row: Mapping[Any, Any], area_m2: float, papers: ParcelPapers, rent: i
         premium_minor_ha=float(insured * papers.premium_minor * MU_PER_HA),
         insured_minor_ha=float(insured * papers.insured_minor * MU_PER_HA),
     )
+
+
+def with_drawn(harvests: pd.DataFrame, values: Mapping[str, Sequence[ParcelValue]]) -> pd.DataFrame:
+    """Return harvests with what else their income is drawn of, missing where none is drawn.
+
+    Args:
+        harvests: HARVESTS rows.
+        values: What `parcel_values` made of them.
+    """
+    drawn = {(value.parcel_id, value.crop): value for of in values.values() for value in of}
+    keys = zip(harvests["parcel_id"], harvests["crop"], strict=True)
+    found = [drawn.get((str(parcel), str(crop))) for parcel, crop in keys]
+    told = {
+        name: [np.nan if value is None else getattr(value, name) for value in found]
+        for name in DRAWN
+    }
+    return harvests.assign(**{name: np.array(told[name], dtype="float64") for name in DRAWN})
+
+
+def drawn_values(harvests: pd.DataFrame, cells: Mapping[str, str]) -> dict[str, list[ParcelValue]]:
+    """Return by parcel the values that the income of kept harvests was drawn of.
+
+    Args:
+        harvests: What `with_drawn` returned and HARVESTS kept.
+        cells: Weather cell by parcel.
+    """
+    names = [one.name for one in fields(ParcelValue) if one.name != "cell"]
+    columns = {"price_minor_t": "price_q50_minor", "cost_minor_ha": "cost_per_ha_minor",
+               "yield_t_ha": "yield_q50_t_ha"}  # fmt: skip
+    found: dict[str, list[ParcelValue]] = defaultdict(list)
+    for row in harvests[harvests["area_ha"].notna()].to_dict("records"):
+        value = {name: row[columns.get(name, name)] for name in names}
+        numbers: dict[str, Any] = {
+            n: v if isinstance(v, str) else float(v) for n, v in value.items()
+        }
+        parcel = str(row["parcel_id"])
+        found[parcel].append(ParcelValue(**numbers, cell=cells.get(parcel, "")))
+    return dict(found)
 
 
 def _until(harvest_by: Any, last: dt.date) -> bool:

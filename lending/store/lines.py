@@ -74,6 +74,26 @@ def running_lines(
     return lines
 
 
+def running_on(connection: sa.Connection, day: dt.date) -> list[Row]:
+    """Return every line of the store that may be running on a day, in the order of posting.
+
+    Args:
+        connection: Of `reading` or `posting`.
+        day: The day.
+
+    Returns:
+        Rows of table `offers`: neither superseded, withdrawn nor released, offered by that day and
+        within their tenor.
+    """
+    query = sa.select(OFFERS).where(
+        OFFERS.c.status.in_((LIVE, EXPIRED)), OFFERS.c.access == "approve",
+        OFFERS.c.valid_from <= day,
+    )  # fmt: skip
+    rows = [row._asdict() for row in connection.execute(query.order_by(OFFERS.c.seq))]
+    released = _released(connection) if rows else set()
+    return [row for row in rows if last_day(row) >= day and _key(row) not in released]
+
+
 def release(
     engine: sa.Engine,
     names: Sequence[str],

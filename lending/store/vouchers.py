@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case, GuarantorCase
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.rule_choice import under_tables
 from fieldline.lending.store.database import DECISIONS, EXPIRED, LIVE, OFFERS, holds
 from fieldline.lending.store.lines import last_day, running_lines
 from fieldline.pipeline.records.errors import UserError
@@ -91,7 +92,7 @@ def _held(
 
 
 def _most(row: Row, lines: Sequence[Row], given: int) -> int:
-    case = Case.of(read_trace(row["trace"]).case)
+    case = under_tables(Case.of(read_trace(row["trace"]).case))
     carried = int(max(0, case.farmer.free_minor) / case.policy.dscr_min)
     already = case.farmer.guaranteeing_minor + given
     lent = sum(line["limit_minor"] or 0 for line in lines if line["currency"] == row["currency"])

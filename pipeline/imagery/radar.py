@@ -21,9 +21,11 @@ from fieldline.pipeline.imagery.schemas import RADAR_OBSERVATIONS, radar_columns
 from fieldline.pipeline.imagery.settings import (
     GridSettings,
     ObserveSettings,
+    PullSettings,
     RadarScenes,
     RadarSettings,
 )
+from fieldline.pipeline.imagery.sources.providers import provider_of
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, Outcome, write_outcomes
 from fieldline.pipeline.records.settings import Season
@@ -44,6 +46,7 @@ def run_radar(
     out_scenes: Path,
     outcomes: Path,
     remote: str | None = None,
+    pull: PullSettings | None = None,
     simulated: bool = False,
     threads: int = 1,
 ) -> None:
@@ -59,12 +62,14 @@ def run_radar(
         out: `observations_sentinel1.parquet`, `RADAR_OBSERVATIONS`.
         out_scenes: `scenes_sentinel1.parquet`, the chosen items.
         outcomes: One row per item of the collection, item id in `parcel_id`.
-        remote: A provider; its radar cannot be fetched.
+        remote: The provider of the optical scenes, where they have one; `radar.provider` goes
+            before it. Its files are pulled to the folder of the optical ones.
+        pull: How they are fetched.
         simulated: Whether the county is; a real one takes no simulated scene.
         threads: Dates worked on at once.
 
     Raises:
-        UserError: Radar of a provider is asked for, or the archive holds no such collection.
+        UserError: The provider gives no radar, or there is no such collection.
     """
     schema = RADAR_OBSERVATIONS.with_columns(radar_columns(radar.bands))
     if radar.collection is None:
@@ -72,17 +77,20 @@ def run_radar(
         with BatchWriter(schema, out):
             write_outcomes([], outcomes)
         return
-    if catalog is None or remote is not None:
+    provider = radar.provider or remote
+    if provider is not None and provider_of(provider).kind != "stac":
         raise UserError(
-            "radar scenes are read from a catalog on disk, and the county has a provider's",
-            "download them with their STAC items, or leave county.radar.collection empty",
+            f"{provider} renders reflectance and gives no radar",
+            "name one that gives files as county.radar.provider, such as stac:planetary-computer, "
+            "or leave county.radar.collection empty",
         )
     scenes = RadarScenes.of(radar)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         run_scenes(
             catalog=catalog, parcels=parcels, season=season, scenes=scenes, grid=grid,
-            simulated=simulated, out=out_scenes, outcomes=folder / "scenes.parquet",
+            remote=provider, pull=pull, simulated=simulated, out=out_scenes,
+            outcomes=folder / "scenes.parquet",
         )  # fmt: skip
         run_observe(
             scenes=out_scenes, parcels=parcels, grid=grid, scene_settings=scenes,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from fieldline.pipeline.imagery.sources.providers import provider_of
 from fieldline.pipeline.records.settings import Section
 
 S2_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -39,6 +40,11 @@ class MaskSettings(Section):
     """Land this near to a cloud or its shadow does not count as clear, metres: masks miss the thin
     edges. 60 is Fmask 4's own (3 pixels of 20 m: Qiu et al. 2019); MAJA takes 240, HLS 150."""
 
+    @property
+    def reach_m(self) -> float:
+        """How far from a parcel a cloud still hides it, metres."""
+        return 0.0 if self.kind == "none" else self.dilation_m
+
     @model_validator(mode="after")
     def _named(self) -> MaskSettings:
         """A mask of unknown classes must say which are clear."""
@@ -67,11 +73,14 @@ class SceneSettings(Section):
 
 
 class RadarSettings(Section):
-    """Sentinel-1 beside the optical scenes, from the same catalog on disk."""
+    """Sentinel-1 beside the optical scenes."""
 
     collection: str | None = None
     """Collection of radar scenes, terrain-corrected backscatter such as `sentinel-1-rtc`; empty: no
     radar."""
+    provider: str | None = None
+    """Provider that they are pulled from, such as `stac:planetary-computer`; empty: where the
+    optical scenes come from."""
     bands: tuple[str, ...] = ("vv", "vh")
     """Polarisations to observe."""
     quantity: Literal["item", "decibels", "power"] = "item"
@@ -83,6 +92,14 @@ class RadarSettings(Section):
     gap_days: int = Field(30, ge=5)
     """An optical series without a clear date for longer than this has a gap that radar tells of,
     days."""
+
+    @field_validator("provider")
+    @classmethod
+    def _gives_files(cls, value: str | None) -> str | None:
+        """A provider must be known and give files: services that render know reflectance only."""
+        if value is not None and provider_of(value).kind != "stac":
+            raise ValueError(f"{value} renders reflectance and no radar: name a STAC API")
+        return value
 
 
 class RadarScenes(SceneSettings):
@@ -163,7 +180,9 @@ class PullSettings(Section):
     `tcp://10.0.0.5:8786`; empty: threads of this process do. The workers need the results folder
     under the same path, and the account in their own environment."""
     margin_m: float = Field(300.0, ge=0)
-    """Land around every parcel that is fetched too, metres: later stages look at neighbours."""
+    """Land around every parcel that is fetched too, metres: later stages look at neighbours. At
+    least as far as a cloud reaches (`scenes.mask.dilation_m`): one that was not fetched hides
+    nothing."""
     gap_kib: int = Field(64, ge=0)
     """Unneeded KiB between two tiles of a file that are fetched rather than asked around: about
     what a line brings in the time of one request."""

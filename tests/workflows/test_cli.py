@@ -16,7 +16,8 @@ from tests.workflows.conftest import ROOT
 COMMANDS = [
     "run", "demo", "desk", "init", "score", "parcels check", "config check", "config write",
     "audit verify", "audit replay", "audit anchor", "audit seal", "offers expire",
-    "offers release", "offers export", "review list",
+    "offers release", "offers export", "portfolio exposure", "portfolio stress", "portfolio watch",
+    "portfolio drift", "portfolio models", "review list",
     "review decide", "review confirm", "review revoke", "review import",
 ]  # fmt: skip
 FIRST_FORMAT = ROOT / "tests" / "lending" / "store" / "fixtures" / "format1.sqlite"

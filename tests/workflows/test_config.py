@@ -83,6 +83,10 @@ def test_real_county_files_are_valid(path: Path) -> None:
         ({"lending": {"policy": {"day_basis": 362}}}, "`lending.policy.day_basis`"),
         ({"lending": {"policy": {"max_limit": -5}}}, "`lending.policy.max_limit`"),
         ({"lending": {"policy": {"min_limit": 400_000}}}, "min_limit 400000 lies above max_limit"),
+        (
+            {"county": {"SIM001": {"grid": {"margin_m": 40}}}},
+            "grid.margin_m 40 lies under scenes.mask.dilation_m 60",
+        ),
         ({"county": {"SIM001": {"inputs": {"catalog": "https://x/catalog.json"}}}}, "on disk"),
         ({"county": {"SIM001": {"inputs": {"catalog": "s3://x/y"}}}}, "root of a STAC API"),
         (
@@ -149,7 +153,7 @@ def test_paths_are_relative_to_the_file_that_holds_them(tmp_path: Path) -> None:
         """
 results: ../out
 database: sqlite:///store.sqlite
-lending: {policy: {rate_ceiling_file: own/ceilings.csv}}
+lending: {policy: {rate_ceiling_file: own/ceilings.csv, rule_tables: [own/a.csv, /b.csv]}}
 county:
   SIM001:
     inputs: {parcels: [a.gpkg, /b.gpkg], boundary: "{results}/b.geojson", label_codes: codes.csv}
@@ -160,6 +164,7 @@ county:
     assert config.results == tmp_path / "out"
     assert config.database_url() == f"sqlite:///{tmp_path}/near/store.sqlite"
     assert config.lending.policy.rate_ceiling_file == f"{tmp_path}/near/own/ceilings.csv"
+    assert config.lending.policy.rule_tables == (f"{tmp_path}/near/own/a.csv", "/b.csv")
     assert inputs.parcels == (tmp_path / "near/a.gpkg", Path("/b.gpkg"))
     assert config.input_paths("SIM001", "2024", "boundary") == [tmp_path / "out/b.geojson"]
     assert inputs.label_codes == "codes.csv"  # a table of data/, not a file beside the YAML
@@ -241,8 +246,9 @@ def test_preflight_names_each_missing_input_once_and_days_to_come(
     said = [
         str(problem) for problem in preflight(load_config((), chosen | {"county": {"X": county}}))
     ]
-    assert len(said) == 2
+    assert len(said) == 3
     assert "input `catalog` of county X" in said[0]
+    assert "the rate ceiling for CNY was checked until" in said[2]
     assert "neither does its folder" in said[0]
     assert "`county.X.seasons.2099.as_of` is 2099-09-30, which is still to come" in said[1]
     assert not (tmp_path / "r").exists()

@@ -23,10 +23,15 @@ PLAN = [*PROGRAM, "--season", "2024", "-c", "mine.yaml"]
 
 
 def test_a_plan_is_printed_as_a_table_and_as_json(tmp_path: Path) -> None:
-    """No key and no earlier stage is needed."""
+    """No key and no earlier stage is needed; radar is a second plan."""
     write_archive(tmp_path / "archive", scenes_of(3))
     with serving(StacApi(tmp_path / "archive")) as api:
-        write_county(tmp_path, api.root, "tiny")
+        path = write_county(tmp_path, api.root, "tiny")
+        document = yaml.safe_load(path.read_text())
+        document["county"]["MINE"]["radar"] = {
+            "collection": "tiny", "bands": ["B02"], "quantity": "power", "orbit": "mixed",
+        }  # fmt: skip
+        path.write_text(yaml.safe_dump(document))
         printed = run_in(tmp_path, PLAN)
         assert printed.returncode == 0, printed.stderr
         lines = printed.stdout.splitlines()
@@ -43,6 +48,10 @@ def test_a_plan_is_printed_as_a_table_and_as_json(tmp_path: Path) -> None:
             < sum(path.stat().st_size for path in (tmp_path / "archive/files").glob("*.tif"))
         )
         assert told["tariff"]["price_per_gb"] is None
+        assert "\nradar, a pull of its own:\nscene " in printed.stdout
+        assert told["radar"]["total"]["scenes"] == 3
+        assert sum(scene["files"] for scene in told["radar"]["scenes"]) == 3
+        assert 0 < told["radar"]["total"]["bytes_to_come"] < told["total"]["bytes_to_come"]
 
 
 def test_a_plan_over_the_budget_says_so_and_exits_with_three(tmp_path: Path) -> None:

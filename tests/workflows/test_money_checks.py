@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fieldline.lending.decision.tariffs import rate_ceilings
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.checks import check_config
@@ -20,6 +21,7 @@ from fieldline.workflows.inputs.absent import ABSENT_COSTS
 from fieldline.workflows.money_checks import assumptions, policy_problems, tariff_problems
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.preflight import preflight
+from fieldline.workflows.provenance import own_tables
 
 DINARS = {
     "currency": "KWD", "max_limit": "12900", "min_limit": "21.5", "limit_step": "4.3",
@@ -119,11 +121,55 @@ def test_every_amount_of_the_policy_says_its_unit_and_no_other_setting_does() ->
     assert told == set(PolicySettings.AMOUNTS)
 
 
+def test_a_ceiling_past_the_day_until_which_it_was_checked_stops_the_run(tmp_path: Path) -> None:
+    head = "currency,valid_from,checked_until,rule,base_rate,multiple,add,source\n"
+    problems = {}
+    for until in ("2024-09-29", "2024-09-30"):
+        table = own(tmp_path, "ceilings.csv", f"{head}KWD,2020-01-01,{until},own,0.3,1,0,s\n")
+        rate_ceilings.cache_clear()
+        config = real(tmp_path, "KWD", DINARS | {"rate_ceiling_file": table}, cost_region=None)
+        problems[until] = [str(found) for found in tariff_problems(config)]
+        assert set(problems[until]) <= {str(found) for found in preflight(config)}
+    (said,) = problems["2024-09-29"]
+    assert "row 1: the rate ceiling for KWD was checked until 2024-09-29, and this is dec" in said
+    assert "look up the ceiling of that day: add its row" in said
+    assert problems["2024-09-30"] == []
+
+
 def test_a_missing_ceiling_is_said_before_the_run(tmp_path: Path) -> None:
     config = dinars(tmp_path, "KWD,2025-01-01,own,0.3,1,0,s\n", cost_region=None)
     (problem,) = tariff_problems(config)
     assert str(problem).startswith("county X: ")
     assert "no rate ceiling for KWD on 2024-09-30: add the row" in str(problem)
+
+
+def test_a_fault_of_a_decision_table_is_said_before_the_run(tmp_path: Path) -> None:
+    said = {
+        "county,margin\nY,0.01\n,\n": "t.csv, row 1: county is 'Y': 'Y' is not known: write",
+        "valid_to,margin\n2024-09-29,0.01\n": "t.csv holds until 2024-09-29, and this is",
+        "pd_to,margin\n0.1,0.01\n": "t.csv has a gap: no row for 2024-01-01 on, pd 0.1 on",
+    }
+    for number, (text, sentence) in enumerate(said.items()):
+        head, *rows = text.splitlines()
+        until = "" if "valid_to" in head else "valid_to,"
+        blank = "," if until else ""
+        lines = [f"valid_from,{until}{head}", *(f"2024-01-01,{blank}{row}" for row in rows)]
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        table = own(folder, "t.csv", "\n".join(lines) + "\n")
+        config = real(folder, "CNY", {"rule_tables": [table]}, cost_region="sim")
+        (problem,) = tariff_problems(config)
+        assert str(problem).startswith(f"county X: {sentence}")
+        assert str(problem) in [str(found) for found in preflight(config)]
+
+
+def test_a_changed_decision_table_is_another_setting_of_the_stage(tmp_path: Path) -> None:
+    table = own(tmp_path, "t.csv", "valid_from,valid_to,margin\n2024-01-01,,0.01\n")
+    policy = real(tmp_path, "CNY", {"rule_tables": [table]}).lending.policy
+    before = own_tables(policy)
+    own(tmp_path, "t.csv", "valid_from,valid_to,margin\n2024-01-01,,0.02\n")
+    assert before.keys() == {table}
+    assert own_tables(policy)[table] != before[table]
 
 
 def test_costs_in_another_currency_are_refused_and_own_ones_taken(tmp_path: Path) -> None:
@@ -175,7 +221,7 @@ def test_a_real_county_is_told_that_it_has_no_costs_until_its_own_are_there(
     costs, calendar, _ = assumptions(real(tmp_path, "CNY"), "X")
     assert "crops have a gross value and no net income (no_cost)" in costs
     assert "add the county's costs to a table of your own, region X, and name it in" in costs
-    assert "set crops.yields.calendar_region to one of bavaria, sim" in calendar
+    assert "set crops.yields.calendar_region to one of bavaria, huanghuai, sim," in calendar
     table = own(tmp_path, "costs.csv", COSTS.replace("north", "x"))
     config = dinars(tmp_path, cost_file=table, calendar_region="sim")  # no cost_region: by name
     assert assumptions(config, "X") == []
@@ -187,7 +233,7 @@ def test_a_lender_s_own_costs_need_a_calendar_to_know_when_the_harvest_comes(
     north = {"cost_file": own(tmp_path, "costs.csv", COSTS), "cost_region": "north"}
     (said,) = assumptions(dinars(tmp_path, **north), "X")
     assert "the calendar of region north is not in crop_calendars.csv" in said
-    assert "set crops.yields.calendar_region to one of bavaria, sim" in said
+    assert "set crops.yields.calendar_region to one of bavaria, huanghuai, sim," in said
     assert assumptions(dinars(tmp_path, **north, calendar_region="sim"), "X") == []
 
 

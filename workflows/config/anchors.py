@@ -39,7 +39,7 @@ def anchored(document: Mapping[str, Any], model: type[BaseModel], folder: Path) 
 
 def _anchor(value: Any, kinds: list[Any], folder: Path) -> Any:
     if TableName in kinds:
-        return _path(value, folder) if isinstance(value, str) and os.sep in value else value
+        return _table(value, folder)
     if StoreUrl in kinds:
         return _store(value, folder) if isinstance(value, str) else value
     for kind in _alternatives(kinds[0]):
@@ -73,6 +73,12 @@ def _path(value: Any, folder: Path) -> Any:
     if not isinstance(value, str | Path) or elsewhere:
         return value
     return os.path.normpath(folder / Path(value).expanduser())
+
+
+def _table(value: Any, folder: Path) -> Any:
+    if isinstance(value, list | tuple):
+        return [_table(item, folder) for item in value]
+    return _path(value, folder) if isinstance(value, str) and os.sep in value else value
 
 
 def _store(url: str, folder: Path) -> str:

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from fieldline.crops.settings import CropsSettings
+from fieldline.desk.letters.settings import LetterSettings
+from fieldline.lending.handover.settings import HandoverSettings
 from fieldline.lending.settings import AuditSettings, LendingSettings
 from fieldline.pipeline.imagery.settings import ObserveSettings, PullSettings
 from fieldline.pipeline.parcels.settings import IntakeSettings
@@ -59,6 +61,10 @@ class Config(Section):
     """Lending room."""
     audit: AuditSettings = AuditSettings()
     """Audit chain of the offer store."""
+    handover: HandoverSettings = HandoverSettings()
+    """Handing over to the bank's core system."""
+    letters: LetterSettings = LetterSettings()
+    """Letters to farmers."""
     simulate: SimulateSettings = SimulateSettings()
     """Simulated counties."""
     county: dict[str, County]

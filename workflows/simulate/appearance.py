@@ -291,6 +291,7 @@ def cover_reflectance(
 
     forest = optics.canopies(optics.TREE, trees(0.9, 5.2), ones, dryness, zenith)
     orchard = optics.canopies(optics.TREE, trees(0.4, 2.4), ones, dryness, zenith)
+    tea = optics.canopies(optics.TREE, trees(2.6, 3.6), ones * 0.9, dryness, zenith)
     grass = optics.canopies(optics.GRASS, trees(0.4, 1.8), ones * 0.8, dryness, zenith)
     out = np.broadcast_to(optics.surface("water"), (len(kind), len(S2_BANDS))).copy()
     bright = (1 + 0.08 * lasting)[:, None]
@@ -299,6 +300,7 @@ def cover_reflectance(
     ]
     out[kind == land.FOREST] = forest[kind == land.FOREST]
     out[kind == land.ORCHARD] = (0.75 * orchard + 0.25 * grass)[kind == land.ORCHARD]
+    out[kind == land.TEA] = (0.85 * tea + 0.15 * grass)[kind == land.TEA]
     out[kind == land.GREENHOUSE] = (0.8 * optics.surface("film") * bright + 0.2 * grass)[
         kind == land.GREENHOUSE
     ]

@@ -35,6 +35,7 @@ from fieldline.workflows.simulate.cultivars import Cultivar
 from fieldline.workflows.simulate.future import Future
 from fieldline.workflows.simulate.growth import GrowthTable
 from fieldline.workflows.simulate.markets import price_book
+from fieldline.workflows.simulate.perennials import harvest
 from fieldline.workflows.simulate.settings import SeasonSpan, SimulateSettings
 from fieldline.workflows.simulate.tenure import Tenure, documents_table
 from fieldline.workflows.simulate.weather import Weather
@@ -65,7 +66,9 @@ TRUTH = TableSchema(
         Column("wrong_crop", pa.bool_(), "Declared crop is not the planted one"),
         Column("same_parcel", pa.bool_(), "Claims a field that belongs to another claimant"),
         Column(
-            "land_use", pa.string(), "`cropland`, `greenhouse`, `orchard`, `forest` or `village`"
+            "land_use",
+            pa.string(),
+            "`cropland`, `greenhouse`, `orchard`, `tea`, `forest` or `village`",
         ),
     ),
     key=("parcel_id",),
@@ -157,15 +160,16 @@ class Papers:
         )  # fmt: skip
         yields = papers.realise(growth, tile.traits, ahead.weather.hazards, rng)
         ground = papers.Ground(
-            tile.land, tile.people, tile.traits, tile.next_crop, growth, yields, tile.tenure
-        )
+            tile.land, tile.people, tile.traits, tile.next_crop, growth, yields, tile.tenure,
+            harvest(tile.land, ahead.settings, ahead.span, int(tile.name[1:])),
+        )  # fmt: skip
         told = [
             world.cultivars[tile.next_crop[c.field]].code if c.field >= 0 else ""
             for c in tile.claims
         ]
         self._truth[future.NAME].write(papers.truth_table(
             tile.claims, tile.ids, ground, world.cultivars, price_book(ahead.prices), told,
-            world.settings,
+            world.settings, ahead.span,
         ))  # fmt: skip
 
     def _season(
@@ -176,13 +180,14 @@ class Papers:
         ground = papers.Ground(
             tile.land, tile.people, tile.traits, tile.seasons.crop[order],
             tile.seasons.growth[order], yields, tile.tenure,
+            harvest(tile.land, world.settings, span, int(tile.name[1:])),
         )  # fmt: skip
         declared = papers.declare(
             tile.claims, ground, world.cultivars, world.settings.lies.wrong_crop, rng
         )
         truth = papers.truth_table(
             tile.claims, tile.ids, ground, world.cultivars, price_book(world.prices), declared,
-            world.settings,
+            world.settings, span,
         )  # fmt: skip
         self._truth[name].write(truth)
         drawn = papers.parcels_table(

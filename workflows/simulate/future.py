@@ -16,6 +16,7 @@ import pandas as pd
 from fieldline.workflows.simulate.cultivars import planted
 from fieldline.workflows.simulate.growth import GrowthTable, grow
 from fieldline.workflows.simulate.markets import later_prices
+from fieldline.workflows.simulate.perennials import sold
 from fieldline.workflows.simulate.settings import SeasonSpan, SimulateSettings
 from fieldline.workflows.simulate.weather import Weather, generate_weather
 
@@ -61,5 +62,5 @@ def look_ahead(settings: SimulateSettings, prices: pd.DataFrame) -> Future:
     weather = generate_weather(later)
     growth, _ = grow(alone, weather)
     rng = np.random.default_rng([alone.seed, 5])
-    after = later_prices(prices, planted(settings.crops), span.end, rng)
+    after = later_prices(prices, (*planted(settings.crops), *sold(settings)), span.end, rng)
     return Future(alone, weather, growth, after)

@@ -1,4 +1,4 @@
-"""Land of one tile: roads, river, villages, forest, orchards, greenhouses and fields.
+"""Land of one tile: roads, river, villages, forest, orchards, greenhouses, tea and fields.
 
 Owns geometry in the tile's metric CRS; knows no date and no crop. A square is cut recursively, by
 roads into blocks and by ridges into fields, with tilted cuts at random shares: the long, narrow,
@@ -21,10 +21,11 @@ from fieldline.workflows.simulate.settings import LandSettings
 
 Floats = npt.NDArray[np.float64]
 
-FIELD, VILLAGE, FOREST, ORCHARD, GREENHOUSE, WATER, ROAD = range(7)
-COVERS = ("field", "village", "forest", "orchard", "greenhouse", "water", "road")
-#: What a block between roads becomes, by chance; a block of fields otherwise.
-_BLOCK_SHARES = {VILLAGE: 0.08, FOREST: 0.05, ORCHARD: 0.04, GREENHOUSE: 0.02}
+FIELD, VILLAGE, FOREST, ORCHARD, GREENHOUSE, WATER, ROAD, TEA = range(8)
+COVERS = ("field", "village", "forest", "orchard", "greenhouse", "water", "road", "tea")
+PERMANENT = (ORCHARD, GREENHOUSE, TEA)
+"""Covers that farmers work and no season's crop stands on."""
+_VILLAGES, _FORESTS = 0.08, 0.05
 _BLOCK_M2 = 90_000.0
 _ROAD_M, _LANE_M, _RIDGE_M = 9.0, 4.0, 0.8
 _RIVER_M = 28.0
@@ -48,6 +49,11 @@ class Land:
     def fields(self) -> npt.NDArray[np.int64]:
         """Positions of the field polygons."""
         return np.flatnonzero(self.kind == FIELD)
+
+    @property
+    def permanent(self) -> npt.NDArray[np.int64]:
+        """Positions of the orchards, greenhouses and tea gardens."""
+        return np.flatnonzero(np.isin(self.kind, PERMANENT))
 
 
 def _parts(shape: shapely.Geometry) -> list[Polygon]:
@@ -104,12 +110,21 @@ def _river(side: float, rng: np.random.Generator) -> Polygon:
     return line.buffer(_RIVER_M / 2)
 
 
-def _block_kinds(count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _block_shares(land: LandSettings) -> dict[int, float]:
+    """Return what a block between roads becomes, by share; a block of fields otherwise."""
+    shares = {VILLAGE: _VILLAGES, FOREST: _FORESTS, ORCHARD: land.orchards,
+              GREENHOUSE: land.greenhouses, TEA: land.tea}  # fmt: skip
+    return {kind: share for kind, share in shares.items() if share > 0}
+
+
+def _block_kinds(
+    count: int, shares: dict[int, float], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
     """Give every block a cover; each cover stands at least once where there is room."""
     kinds = np.full(count, FIELD)
     order = rng.permutation(count)
     taken = 0
-    for kind, share in _BLOCK_SHARES.items():
+    for kind, share in shares.items():
         number = max(1, round(share * count))
         kinds[order[taken : taken + number]] = kind
         taken += number
@@ -119,7 +134,7 @@ def _block_kinds(count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
 def side_length(fields: int, land: LandSettings) -> float:
     """Return the edge of a square that should hold this many fields, metres, even pixels."""
     mean = land.field_median_mu * M2_PER_MU * np.exp(land.field_log_sd**2 / 2)
-    metres = np.sqrt(fields * mean / (1 - sum(_BLOCK_SHARES.values())) * 1.15) + 60
+    metres = np.sqrt(fields * mean / (1 - sum(_block_shares(land).values())) * 1.15) + 60
     return float(np.ceil(metres / 20) * 20)
 
 
@@ -140,7 +155,7 @@ def lay_out(side: float, land: LandSettings, rng: np.random.Generator) -> Land:
     )
     dry = tile.difference(river.buffer(6))
     blocks = [p for b in _blocks(turned, rng) for p in _parts(b.intersection(dry)) if p.area > 900]
-    kinds = _block_kinds(len(blocks), rng)
+    kinds = _block_kinds(len(blocks), _block_shares(land), rng)
     polygons, kind, block = list[Polygon](), list[int](), list[int]()
     for number, (shape, cover) in enumerate(zip(blocks, kinds, strict=True)):
         pieces = [shape]
@@ -149,8 +164,8 @@ def lay_out(side: float, land: LandSettings, rng: np.random.Generator) -> Land:
                 land.field_median_mu * M2_PER_MU * np.exp(rng.normal(0, land.field_log_sd * 0.9))
             )
             pieces = _divide(shape, target, rng, land.field_log_sd * 0.75)
-        elif cover in (GREENHOUSE, ORCHARD):
-            pieces = _divide(shape, 6 * M2_PER_MU, rng, 0.3)
+        elif cover in PERMANENT:
+            pieces = _divide(shape, land.permanent_median_mu * M2_PER_MU, rng, 0.3)
         polygons += pieces
         kind += [int(cover)] * len(pieces)
         block += [number] * len(pieces)

@@ -25,7 +25,6 @@ Ints = npt.NDArray[np.int64]
 _YEARS = 5
 #: The simulated lender's loans run as long as its season line does today.
 _TENOR = dt.timedelta(days=365)
-_MARGIN_PER_HA = 9_500.0
 _SHARED_SD, _OWN_SD = 0.14, 0.30
 #: What profiles of the simulated county look like (a test holds the two together): log land area,
 #: poor year's loss of income, stability, and how many parcels were found to differ.
@@ -78,20 +77,22 @@ def _borrowers(settings: SimulateSettings, rng: np.random.Generator) -> Borrower
     year = rng.integers(0, _YEARS, count)
     area = np.exp(rng.normal(np.log(_LAND_HA), _LAND_LOG_SD, count)).clip(0.05, 12)
     heads = rng.integers(1, 7, count)
-    q50 = area * _MARGIN_PER_HA * np.exp(rng.normal(0, 0.35, count))
+    q50 = area * papers.MARGIN_PER_HA * np.exp(rng.normal(0, 0.35, count))
     spread = _SPREAD_LEAST + rng.gamma(_SPREAD_SHAPE, _SPREAD_SCALE, count)
     hit = rng.random(count) < rng.uniform(*_HIT_SHARES, _YEARS)[year]
     hazard = np.where(hit, rng.gamma(_HIT_SHAPE, _HIT_SCALE, count), 0.0)
     prior = rng.poisson(_PRIOR, count)
     thin = (prior == 0) & (rng.random(count) < _UNKNOWN)
+    shares = papers.debt_shares(count, settings, rng)
+    off_farm = papers.off_farm_income(heads, area, settings, rng)
     return Borrowers(
         year=year,
         area=area,
         q50=q50,
         q10=q50 * (1 - np.minimum(spread, _SPREAD_MOST)),
         need=heads * settings.loan_history.need_per_head,
-        debt=papers.other_debts(count, rng),
-        off_farm=papers.off_farm_income(heads, area, rng),
+        debt=shares * (q50 + off_farm),
+        off_farm=off_farm,
         stability=np.where(thin, np.nan, np.clip(rng.beta(7, 2.2, count), 0, 1)),
         hazard=np.minimum(hazard, 100.0),
         conflicts=rng.binomial(rng.integers(1, _PARCELS_MOST + 1, count), _DIFFERING),

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from fieldline.pipeline.records.money import exponent
-from fieldline.workflows.simulate.cultivars import Cultivar, planted
+from fieldline.workflows.simulate.cultivars import planted
+from fieldline.workflows.simulate.perennials import sold
 from fieldline.workflows.simulate.settings import SimulateSettings
 
 _PRICE_DECIMALS = 9
@@ -23,8 +24,28 @@ _PERSISTENCE, _STEP_SD = 0.965, 0.028
 _MONTHS_AFTER = 3
 
 
+class Sold(Protocol):
+    """What a price series needs to know of a crop."""
+
+    @property
+    def code(self) -> str:
+        """Crop code."""
+
+    @property
+    def price_cny_kg(self) -> float:
+        """Mean price."""
+
+    @property
+    def price_amplitude(self) -> float:
+        """Relative seasonal swing."""
+
+    @property
+    def price_harvest_month(self) -> int:
+        """Month of the yearly low."""
+
+
 def _series(
-    cultivar: Cultivar, months: pd.DatetimeIndex, rng: np.random.Generator
+    cultivar: Sold, months: pd.DatetimeIndex, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     walk = np.zeros(len(months))
     for place in range(1, len(months)):
@@ -75,6 +96,7 @@ def prices(settings: SimulateSettings) -> pd.DataFrame:
     spans = list(settings.seasons.values())
     start = spans[0].start.replace(year=spans[0].start.year - settings.price_years)
     months = pd.date_range(start, spans[-1].end + dt.timedelta(days=31 * _MONTHS_AFTER), freq="ME")
+    crops: tuple[Sold, ...] = (*planted(settings.crops), *sold(settings))
     frames = [
         pd.DataFrame(
             {
@@ -86,13 +108,13 @@ def prices(settings: SimulateSettings) -> pd.DataFrame:
                 "source": "simulated",
             }
         )
-        for cultivar in planted(settings.crops)
+        for cultivar in crops
     ]
     return pd.concat(frames, ignore_index=True)
 
 
 def later_prices(
-    prices: pd.DataFrame, cultivars: tuple[Cultivar, ...], end: dt.date, rng: np.random.Generator
+    prices: pd.DataFrame, cultivars: tuple[Sold, ...], end: dt.date, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Return the prices with the months that follow them up to a day.
 
@@ -119,7 +141,7 @@ def later_prices(
     return pd.concat(frames, ignore_index=True)
 
 
-def _swing(cultivar: Cultivar, month: int) -> float:
+def _swing(cultivar: Sold, month: int) -> float:
     """Return the log price of a month against the year's, by the time since the harvest."""
     since = (month - cultivar.price_harvest_month) / 12
     return float(-cultivar.price_amplitude * np.cos(2 * np.pi * since))

@@ -24,6 +24,7 @@ from fieldline.workflows.simulate.growth import FieldGrowth, harvest_date
 from fieldline.workflows.simulate.land import Land
 from fieldline.workflows.simulate.markets import PriceBook, in_currency, price_on
 from fieldline.workflows.simulate.people import People, person
+from fieldline.workflows.simulate.perennials import Harvests, picked_on
 from fieldline.workflows.simulate.rings import Claim
 from fieldline.workflows.simulate.settings import SeasonSpan, SimulateSettings
 from fieldline.workflows.simulate.tenure import Tenure
@@ -36,11 +37,11 @@ _LUCK_SD = 0.08
 _CUT_SD = 0.05
 _FLOOD_YIELD, _FROST_YIELD = 0.5, 0.85
 _FROST_TAU = (0.6, 0.9)
-#: Work off the farm: chance that a household has it, shrinking with its land (ha), and the yearly
-#: earnings of one worker, yuan; order of magnitude of rural wages.
-_OFF_FARM_CHANCE, _OFF_FARM_LAND_HA = 0.92, 8.0
-_WAGE, _WAGE_LOG_SD, _WORKER_SHARE = 22_000.0, 0.45, 0.5
-_NO_DEBT, _DEBT_SHAPE, _DEBT_SCALE = 0.5, 1.5, 900.0
+MARGIN_PER_HA = 9_500.0
+"""What a usual year's crops leave after their cash costs, yuan per hectare; order of magnitude."""
+_DEBT_SHAPE = 1.5
+#: Money is asked for in proportion to what growing costs: this much is usual, yuan per hectare.
+_USUAL_COST = 8_000.0
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -58,6 +59,8 @@ class Ground:
     """Realised yield of each field, t/ha."""
     tenure: Tenure
     """How each field is held."""
+    perennials: Harvests
+    """What the orchards, tea gardens and greenhouses bring in."""
 
 
 def realise(
@@ -77,7 +80,7 @@ def realise(
 
 def truth_table(
     claims: list[Claim], ids: list[str], ground: Ground, cultivars: tuple[Cultivar, ...],
-    prices: PriceBook, declared: list[str], settings: SimulateSettings,
+    prices: PriceBook, declared: list[str], settings: SimulateSettings, span: SeasonSpan,
 ) -> pd.DataFrame:  # fmt: skip
     """Return the truth per claim.
 
@@ -91,7 +94,13 @@ def truth_table(
     for claim, parcel, said in zip(claims, ids, declared, strict=True):
         own = claim.field >= 0 and claim.kind != rings.SAME_PARCEL
         planted = claim.ring.intersection(fields[claim.field]).area if own else 0.0
-        crop, tonnes, day, income = _harvest(claim, ground, cultivars, prices, planted, settings)
+        if claim.ground >= 0:
+            planted = claim.ring.intersection(ground.land.polygons[claim.ground]).area
+            crop, tonnes, day, income = _picked(claim, ground, prices, planted, settings, span)
+        else:
+            crop, tonnes, day, income = _harvest(
+                claim, ground, cultivars, prices, planted, settings
+            )
         rows.append(
             {
                 "parcel_id": parcel,
@@ -133,6 +142,28 @@ def _harvest(
     return cultivar.code, round(tonnes, 4), day, round(income * minor_units(settings.currency))
 
 
+def _picked(
+    claim: Claim,
+    ground: Ground,
+    prices: PriceBook,
+    planted: float,
+    settings: SimulateSettings,
+    span: SeasonSpan,
+) -> tuple[str, float | None, dt.date | None, int]:
+    """Return what an orchard, tea garden or greenhouse brings in, its grower's own land."""
+    code, factor = claim.land_use, float(settings.units_per_yuan or 1)
+    place = int(np.searchsorted(ground.land.permanent, claim.ground))
+    tonnes, day = float(ground.perennials.yields[place]), picked_on(code, span)
+    by_weight = not np.isnan(tonnes)
+    if by_weight:
+        gross = tonnes * 1000 * price_on(prices, code, day)
+    else:
+        gross = float(ground.perennials.gross[place]) * factor
+    cost = float(calendar(code, "sim").cash_cost_per_ha) * factor
+    income = round((gross - cost) * planted / 10_000 * minor_units(settings.currency))
+    return code, round(tonnes, 4) if by_weight else None, day if by_weight else None, income
+
+
 def declare(
     claims: list[Claim], ground: Ground, cultivars: tuple[Cultivar, ...], share: float,
     rng: np.random.Generator,
@@ -140,6 +171,9 @@ def declare(
     """Return the crops that farmers declare; a share of them names another crop than they grow."""
     said = []
     for claim in claims:
+        if claim.ground >= 0:
+            said.append(claim.land_use)
+            continue
         true = int(ground.crop[claim.field]) if claim.field >= 0 else -1
         lie, other = rng.random() < share, int(rng.integers(0, len(cultivars)))
         honest = true >= 0 and not (lie and claim.kind == rings.HONEST)
@@ -178,20 +212,19 @@ def survey_table(
     The surveyor writes the crop that stands there, and a crop-cut yield where it was harvested
     before the season's end.
     """
-    open_land = truth.assign(said=declared)[
-        (truth["land_use"] == "cropland") & ~truth["same_parcel"]
-    ]
+    open_land = truth.assign(said=declared)[truth["planted_area_m2"] > 0]
     shuffled = open_land.iloc[rng.permutation(len(open_land))]
     turn = shuffled.groupby("said").cumcount()
     stride = np.sqrt(shuffled.groupby("said")["said"].transform("size"))
     visited = shuffled.iloc[
         np.lexsort((shuffled["parcel_id"], turn / stride))[:number]
     ].sort_values("parcel_id")
-    cut = np.array([day <= span.end for day in visited["harvest_date"]])
+    days = [day if isinstance(day, dt.date) else None for day in visited["harvest_date"]]
+    cut = np.array([day is not None and day <= span.end for day in days])
     before = rng.integers(15, 45, len(visited))
     surveyed = [
-        min(day, span.end) - dt.timedelta(days=int(b))
-        for day, b in zip(visited["harvest_date"], before, strict=True)
+        min(day or span.end, span.end) - dt.timedelta(days=int(b))
+        for day, b in zip(days, before, strict=True)
     ]
     measured = visited["yield_t_ha"] * np.exp(rng.normal(0, _CUT_SD, len(visited)))
     return pd.DataFrame(
@@ -201,8 +234,8 @@ def survey_table(
             "surveyed_on": [day.isoformat() for day in surveyed],
             "yield_t_ha": measured.round(3).where(cut),
             "measured_on": [
-                d.isoformat() if c else ""
-                for d, c in zip(visited["harvest_date"], cut, strict=True)
+                day.isoformat() if day is not None and c else ""
+                for day, c in zip(days, cut, strict=True)
             ],
         }
     )
@@ -238,18 +271,19 @@ def registry_table(
             int(rng.integers(len(cultivars))),
         )
         known = claim.field >= 0 and (claim.kind != rings.SAME_PARCEL or changed < 0.5)
-        if missing < lies.registry_missing or not known:
+        if missing < lies.registry_missing or not (known or claim.ground >= 0):
             continue
         old = stale < lies.registry_stale
-        area = fields[claim.field].area * np.exp(rng.normal(0, 0.015))
-        holder = int(ground.people.owner[claim.field])
+        shape = fields[claim.field] if known else ground.land.polygons[claim.ground]
+        area = shape.area * np.exp(rng.normal(0, 0.015))
+        holder = int(ground.people.owner[claim.field]) if known else claim.farmer
         rows.append(
             {
                 "parcel_id": parcel,
                 "area_m2": round(area * (drift if old and changed < 0.5 else 1.0), 1),
-                "holder_id": ground.tenure.landlord[claim.field]
+                "holder_id": (known and ground.tenure.landlord[claim.field])
                 or ground.people.farmers["farmer_id"].iloc[holder],
-                "crop": cultivars[any_crop].code if old else crop,
+                "crop": cultivars[any_crop].code if old and known else crop,
                 "recorded_on": (
                     span.end - dt.timedelta(days=age + (1100 if old else 0))
                 ).isoformat(),
@@ -268,14 +302,17 @@ def applications_table(
     chosen = np.flatnonzero(area > 0)
     count = len(chosen)
     prior = rng.poisson(1.2, count)
-    asked = np.maximum(area[chosen] * rng.uniform(5_000, 14_000, count), 1_000)
-    debt = other_debts(count, rng)
+    weighed = np.bincount(rows, [_weighed(c) for c in claims], minlength=len(area))[chosen]
+    asked = np.maximum(weighed * rng.uniform(5_000, 14_000, count), 1_000)
+    shares = debt_shares(count, settings, rng)
     back = rng.integers(3, 45, count)
     frame = people.farmers.iloc[chosen][
         ["farmer_id", "household_id", "household_size"]
     ].reset_index(drop=True)
     # A generator of its own: what is told of wages moves no other paper.
-    wages = _stated_wages(frame, area[chosen], rng.spawn(1)[0])
+    wages = _stated_wages(frame, area[chosen], settings, rng.spawn(1)[0])
+    members = frame.groupby("household_id")["farmer_id"].transform("size").to_numpy()
+    debt = shares * (weighed * MARGIN_PER_HA + wages / members)
     frame["requested_amount"] = in_currency((asked / 100).round() * 100, settings)
     frame["annual_debt_service"] = in_currency(debt.round(2), settings)
     frame["off_farm_income"] = in_currency(wages, settings)
@@ -287,28 +324,45 @@ def applications_table(
     return frame
 
 
-def other_debts(count: int, rng: np.random.Generator) -> Floats:
-    """Draw the yearly service of other debts, yuan; half of the farmers have none."""
-    some = rng.random(count) >= _NO_DEBT
-    return np.where(some, rng.gamma(_DEBT_SHAPE, _DEBT_SCALE, count), 0.0)
+def _weighed(claim: Claim) -> float:
+    """Return the hectares of a claim, those of perennials by what their growing costs."""
+    hectares = float(claim.ring.area) / 10_000
+    if claim.ground < 0:
+        return hectares
+    return hectares * float(calendar(claim.land_use, "sim").cash_cost_per_ha) / _USUAL_COST
 
 
-def off_farm_income(heads: Ints, area_ha: Floats, rng: np.random.Generator) -> Floats:
+def debt_shares(count: int, settings: SimulateSettings, rng: np.random.Generator) -> Floats:
+    """Draw what other debts take of a usual year's earnings, 0 for who has none.
+
+    Who earns more owes more: a household with two mu and two wages pays its debts from the wages.
+    """
+    homes = settings.households
+    some = rng.random(count) >= 1 - homes.indebted
+    return np.where(some, rng.gamma(_DEBT_SHAPE, homes.debt_share / _DEBT_SHAPE, count), 0.0)
+
+
+def off_farm_income(
+    heads: Ints, area_ha: Floats, settings: SimulateSettings, rng: np.random.Generator
+) -> Floats:
     """Draw yearly household income from work off the farm, yuan.
 
-    Half of a household's heads work, each for a wage; the more land, the more likely that all of
+    A share of a household's heads work, each for a wage; the more land, the more likely that all of
     them work on it.
     """
-    workers = np.maximum(1, np.round(heads * _WORKER_SHARE))
-    wage = _WAGE * np.exp(rng.normal(0, _WAGE_LOG_SD, len(heads)))
-    away = rng.random(len(heads)) < _OFF_FARM_CHANCE * np.exp(-area_ha / _OFF_FARM_LAND_HA)
+    homes = settings.households
+    workers = np.maximum(1, np.round(heads * homes.workers))
+    wage = homes.wage * np.exp(rng.normal(0, homes.wage_log_sd, len(heads)))
+    away = rng.random(len(heads)) < homes.wage_chance * np.exp(-area_ha / homes.wage_land_ha)
     return np.where(away, workers * wage, 0.0).round(-2)
 
 
-def _stated_wages(farmers: pd.DataFrame, area_ha: Floats, rng: np.random.Generator) -> Floats:
+def _stated_wages(
+    farmers: pd.DataFrame, area_ha: Floats, settings: SimulateSettings, rng: np.random.Generator
+) -> Floats:
     """Return what each applicant states: the income of the household, the same for its members."""
     land = pd.Series(area_ha).groupby(farmers["household_id"].to_numpy()).transform("sum")
-    drawn = off_farm_income(farmers["household_size"].to_numpy(), land.to_numpy(), rng)
+    drawn = off_farm_income(farmers["household_size"].to_numpy(), land.to_numpy(), settings, rng)
     stated = pd.Series(drawn).groupby(farmers["household_id"].to_numpy()).transform("first")
     return np.asarray(stated, dtype=np.float64)
 

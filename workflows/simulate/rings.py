@@ -20,6 +20,7 @@ from fieldline.workflows.simulate.land import (
     FOREST,
     GREENHOUSE,
     ORCHARD,
+    PERMANENT,
     VILLAGE,
     Land,
     shapes_of,
@@ -52,6 +53,9 @@ class Claim:
     """What the ground is."""
     rival: int = -1
     """Position of the claim that is rightful, for a parcel claimed twice."""
+    ground: int = -1
+    """The orchard, greenhouse or tea garden that its grower claims as what it is (position among
+    the land's polygons), -1 for any other claim."""
 
 
 def draw(polygon: Polygon, noise_m: float, rng: np.random.Generator) -> Polygon:
@@ -113,7 +117,8 @@ def claims(
     """
     noise, wanted = settings[0].ring_noise_m, counts(parcels, settings[1])
     fields = land.polygons[land.fields]
-    real = wanted[HONEST] + wanted[OVERDRAWN]
+    grown = _grounds(land, people, round(settings[0].permanent * parcels), rng)
+    real = wanted[HONEST] + wanted[OVERDRAWN] - len(grown)
     applying = _applying(people, real)
     over = set(rng.permutation(real)[: wanted[OVERDRAWN]].tolist())
     found = []
@@ -127,14 +132,40 @@ def claims(
             kind, ring = OVERDRAWN, draw(_overdraw(fields[field], growth, others), noise, rng)
         found.append(Claim(ring, int(people.owner[field]), int(field), kind, "cropland"))
     found += _same_parcels(found, wanted[SAME_PARCEL], people, noise, rng)
+    found += [
+        Claim(draw(land.polygons[ground], noise, rng), grower, -1, HONEST,
+              COVERS[land.kind[ground]], ground=ground)
+        for ground, grower in grown
+    ]  # fmt: skip
+    taken = [ground for ground, _ in grown]
     liars = np.unique(people.owner[applying])
     for kind, number, covers in (
         (GREENHOUSE_CLAIM, wanted[GREENHOUSE_CLAIM], (GREENHOUSE,)),
         (FAKE, wanted[FAKE], (FOREST, VILLAGE)),
         (ORCHARD_CLAIM, wanted[ORCHARD_CLAIM], (ORCHARD,)),
     ):
-        found += _off_field(land, kind, number, covers, liars, noise, rng)
+        found += _off_field(land, kind, number, covers, liars, noise, rng, taken)
     return found
+
+
+def _grounds(
+    land: Land, people: People, number: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Return permanent grounds that are claimed and their growers, at most so many.
+
+    Growers come in chance order, each with all that is theirs; every third ground of a cover is of
+    people who do not apply, so that some are left to lie about.
+    """
+    if number == 0 or not len(people.grower):
+        return []
+    turn = np.zeros(len(land.permanent), dtype=np.int64)
+    for cover in PERMANENT:
+        own = land.kind[land.permanent] == cover
+        turn[own] = np.arange(own.sum())
+    open_to = np.flatnonzero(turn % 3 != 0)
+    order = rng.permutation(int(people.grower.max()) + 1)[people.grower[open_to]]
+    chosen = np.sort(open_to[np.argsort(order, kind="stable")[:number]])
+    return [(int(land.permanent[i]), int(people.grower[i])) for i in chosen]
 
 
 def _near(fields: npt.NDArray[np.object_], first: int, second: int) -> bool:
@@ -168,9 +199,9 @@ def _same_parcels(
 
 def _off_field(
     land: Land, kind: str, number: int, covers: tuple[int, ...], liars: npt.NDArray[np.int64],
-    noise: float, rng: np.random.Generator,
+    noise: float, rng: np.random.Generator, taken: list[int],
 ) -> list[Claim]:  # fmt: skip
-    grounds = np.flatnonzero(np.isin(land.kind, covers))
+    grounds = np.setdiff1d(np.flatnonzero(np.isin(land.kind, covers)), taken)
     if not number:
         return []
     # Distinct grounds first: two liars on one ground would be a third kind of lie.

@@ -28,6 +28,7 @@ from fieldline.workflows.simulate import (
     land,
     optics,
     people,
+    perennials,
     render,
     rings,
     second_crop,
@@ -101,7 +102,8 @@ def build_tile(
     settings = world.settings
     rng = np.random.default_rng([settings.seed, 100, number])
     side, ground = _lay_out(parcels, settings, rng)
-    settlers = people.settle(ground, before[0], rng)
+    growing = settings.land.permanent > 0
+    settlers = people.settle(ground, before[0], rng, settings.households, growing=growing)
     fields = ground.polygons[ground.fields]
     centres = shapely.get_coordinates(shapely.centroid(fields))
     river = shapely.union_all(ground.polygons[ground.kind == land.WATER])
@@ -110,8 +112,9 @@ def build_tile(
         centres, shapely.distance(fields, river), side, cells, rng, settings.land.variety
     )
     ahead = deepcopy(rng)
-    crop = people.plant(ground, world.cultivars, len(world.spans), rng)
-    next_crop = people.plant(ground, world.cultivars, len(world.spans) + 1, ahead)[-1]
+    shares = settings.crop_shares
+    crop = people.plant(ground, world.cultivars, len(world.spans), rng, shares)
+    next_crop = people.plant(ground, world.cultivars, len(world.spans) + 1, ahead, shares)[-1]
     skill = settlers.farmers["skill"].to_numpy()[settlers.owner]
     growth = tuple(
         _grown(
@@ -254,11 +257,14 @@ def world_of(settings: SimulateSettings, county: str) -> tuple[World, pd.DataFra
         UserError: A setting names an unknown crop.
     """
     cultivars = planted(settings.crops)
+    planted(tuple(settings.crop_shares))
     weather = generate_weather(settings)
     growth, county_yields = grow(settings, weather)
     known = prices(settings)
     ahead = look_ahead(settings, known)
     second = second_crop.grow_second(settings, weather)
+    if perennials.sold(settings):
+        county_yields = pd.concat([county_yields, perennials.statistics(settings)])
     return World(settings, county, cultivars, weather, growth, known, ahead, second), county_yields
 
 

@@ -19,6 +19,9 @@ YUAN = "CNY"
 """The simulated county lies in China: its economy is drawn in yuan, whatever its papers say."""
 
 
+_MOST_PERMANENT = 0.6
+
+
 class SeasonSpan(Section):
     """One agricultural year."""
 
@@ -52,8 +55,29 @@ class LandSettings(Section):
     paper tells of the second crop."""
     ley: float = Field(default=0.0, ge=0, le=1)
     """Share of the fields that nobody draws which lie under mown grass."""
+    orchards: float = Field(default=0.04, ge=0, le=0.5)
+    """Share of the blocks between roads under orchards ..."""
+    greenhouses: float = Field(default=0.02, ge=0, le=0.5)
+    """... under greenhouses ..."""
+    tea: float = Field(default=0.0, ge=0, le=0.5)
+    """... and under tea."""
+    permanent_median_mu: float = Field(default=6.0, gt=0.2, le=100)
+    """Target size of one orchard, greenhouse or tea garden, mu; most are two to four times it."""
+    permanent: float = Field(default=0.0, ge=0, le=0.6)
+    """Share of the drawn parcels that are orchards, greenhouses and tea gardens, claimed as what
+    they are by those who work them; less where the land holds fewer."""
     ring_noise_m: float = Field(default=1.0, ge=0, le=20)
     """Standard deviation of the drawn vertices (phone GPS after map correction), metres."""
+
+    @model_validator(mode="after")
+    def _leaves_fields(self) -> LandSettings:
+        taken = self.orchards + self.greenhouses + self.tea
+        if taken > _MOST_PERMANENT:
+            raise ValueError(
+                f"orchards, greenhouses and tea take {taken:.2f} of the blocks; leave at least "
+                f"{1 - _MOST_PERMANENT:.2f} to fields, villages and woods"
+            )
+        return self
 
 
 class SkySettings(Section):
@@ -125,6 +149,8 @@ class TenureSettings(Section):
     """Spread of log rent."""
     share_cropped: float = Field(default=0.1, ge=0, le=1)
     """Share of the leases that are paid with part of the crop."""
+    rent_free: float = Field(default=0.0, ge=0, le=1)
+    """Share of the leases for which nothing is paid: land of kin and neighbours who moved away."""
     contract: float = Field(default=0.75, ge=0, le=1)
     """Share of the leases that a written contract shows ..."""
     confirmed: float = Field(default=0.12, ge=0, le=1)
@@ -158,6 +184,38 @@ class RelationShares(Section):
     fraud: float = Field(default=0.0, ge=0, le=0.3)
     """Share of the farmers in planted rings: shared phone or account, pairs that evade both,
     guarantors in a circle, one person under two numbers."""
+
+
+class HouseholdSettings(Section):
+    """Farms and what their households earn and owe; docs/simulation.md says what is published."""
+
+    plots: tuple[float, ...] = (0.30, 0.27, 0.18, 0.12, 0.08, 0.05)
+    """Chances of farms of one field, of two and so on; they add up to 1."""
+    heads: tuple[float, ...] = (0.08, 0.22, 0.25, 0.22, 0.14, 0.09)
+    """Chances of households of one person, of two and so on; they add up to 1."""
+    growers_alone: float = Field(default=0.5, ge=0, le=1)
+    """Share of the growers of orchards, greenhouses and tea who till no field besides."""
+    wage_chance: float = Field(default=0.92, ge=0, le=1)
+    """Chance that a household without land works off the farm ..."""
+    wage_land_ha: float = Field(default=8.0, gt=0)
+    """... which falls to a third of it with this much land, hectares."""
+    wage: float = Field(default=22_000.0, ge=0)
+    """Median yearly earnings of one worker, yuan; order of magnitude of rural wages."""
+    wage_log_sd: float = Field(default=0.45, ge=0, le=2)
+    """Spread of log earnings."""
+    workers: float = Field(default=0.5, gt=0, le=1)
+    """Share of the heads who work off the farm where anybody does."""
+    indebted: float = Field(default=0.5, ge=0, le=1)
+    """Share of the farmers who pay off other debts ..."""
+    debt_share: float = Field(default=0.04, ge=0, le=1)
+    """... and what these take of a usual year's earnings, land and wages together; assumption."""
+
+    @field_validator("plots", "heads")
+    @classmethod
+    def _chances(cls, chances: tuple[float, ...]) -> tuple[float, ...]:
+        if min(chances, default=-1.0) < 0 or abs(sum(chances) - 1) > 1e-6:
+            raise ValueError(f"{chances} are no chances; give shares of 0 or more that add up to 1")
+        return chances
 
 
 class LoanSettings(Section):
@@ -200,6 +258,8 @@ class SimulateSettings(Section):
     """Years of price series before the first season."""
     crops: tuple[str, ...] = ()
     """Crop codes to plant; empty means every row of data/simulated_crops.csv."""
+    crop_shares: dict[str, float] = Field(default_factory=dict)
+    """Shares of the fields by crop in place of those of the table; they are weights."""
     growth_runs: int = Field(default=3, ge=1, le=3)
     """Crop-model runs per crop, cell and season: 3 spans sowing date and skill, 1 neither."""
     processes: int = Field(default=2, ge=1, le=64)
@@ -212,6 +272,8 @@ class SimulateSettings(Section):
     """Lies and imperfect papers."""
     tenure: TenureSettings = TenureSettings()
     """Leases and papers."""
+    households: HouseholdSettings = HouseholdSettings()
+    """Farms, wages and debts."""
     loan_history: LoanSettings = LoanSettings()
     """Loan history."""
 
@@ -219,6 +281,14 @@ class SimulateSettings(Section):
     @classmethod
     def _in_force(cls, currency: str) -> str:
         return in_force(currency)
+
+    @field_validator("crop_shares")
+    @classmethod
+    def _weights(cls, shares: dict[str, float]) -> dict[str, float]:
+        wrong = {crop: share for crop, share in shares.items() if not 0 < share < float("inf")}
+        if wrong:
+            raise ValueError(f"{wrong} are no weights; give numbers above 0")
+        return shares
 
     @model_validator(mode="after")
     def _factor_of_another_currency(self) -> SimulateSettings:

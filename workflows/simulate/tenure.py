@@ -39,7 +39,7 @@ class Tenure:
     landlord: Names
     """Reference of the registered holder; empty where its farmer holds it."""
     rent: Floats
-    """Yearly rent, yuan per mu; 0 for own land and where the crop is shared."""
+    """Yearly rent, yuan per mu; 0 for own land, where the crop is shared and where none is paid."""
     crop_share: Floats
     """Landlord's share of the crop."""
     shown: Names
@@ -59,9 +59,10 @@ def let(people: People, settings: TenureSettings, rng: np.random.Generator) -> T
     rent = settings.rent_per_mu * np.exp(rng.normal(0, settings.rent_log_sd, count))
     chances = np.cumsum([settings.contract, settings.confirmed, settings.stated])
     shown = np.array(_SHOWN, dtype=object)[np.searchsorted(chances, rng.random(count))]
+    free = rng.random(count) < settings.rent_free
     return Tenure(
         landlord=np.where(leased, np.where(villager, neighbour, away), ""),
-        rent=np.where(leased & ~shared, rent.round(-1), 0.0),
+        rent=np.where(leased & ~shared & ~free, rent.round(-1), 0.0),
         crop_share=np.where(shared, _CROP_SHARE, 0.0),
         shown=np.where(leased, shown, ""),
     )
@@ -123,10 +124,10 @@ def _of_parcels(
     farmers = people.farmers["farmer_id"].to_numpy()
     for claim, parcel, crop in zip(claims, ids, declared, strict=True):
         insured, photo = rng.random(2)
-        if claim.field < 0 or claim.kind == rings.SAME_PARCEL:
+        if max(claim.field, claim.ground) < 0 or claim.kind == rings.SAME_PARCEL:
             continue
         about = {"farmer_id": farmers[claim.farmer], "parcel_id": parcel}
-        kind = tenure.shown[claim.field]
+        kind = tenure.shown[claim.field] if claim.field >= 0 else ""
         if kind:
             terms = {
                 "amount": tenure.rent[claim.field],

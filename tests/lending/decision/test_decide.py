@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,9 @@ from fieldline.lending.risk.serve import pd_of
 from fieldline.lending.settings import RiskSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import outcome_codes
+from fieldline.pipeline.records.reference import table_hash
 from fieldline.pipeline.records.tables import read_table
+from tests.lending.decision.rule_files import written
 
 
 def build(county: Any) -> None:
@@ -75,6 +78,37 @@ def test_a_decision_does_not_depend_on_the_others(county: Any, name_of: Any, loa
     county.add("b", "bob", x=1000)
     county.apply("bob")
     assert county.decision("ann")["trace"] == alone["trace"]
+
+
+def test_decision_tables_decide_by_county_crop_and_confidence(
+    county: Any, name_of: Any, tmp_path: Path
+) -> None:
+    county.add("a", "ann", width=400, height=400)
+    county.add("b", "bob", x=1000, width=400, height=400, probability=0.7)
+    county.apply("ann", prior_loans=4)
+    county.apply("bob", prior_loans=4)
+    plain = county.decide()
+    why = {"reason_en": "the crop is not sure", "reason_zh": "作物未确认"}
+    county.policy = county.policy.model_copy(update={"rule_tables": (
+        written(tmp_path, "limits.csv", [
+            {"county": "T", "crop": "maize", "currency": "CNY", "max_limit": "20000"},
+            {"margin": "0.01"},
+        ]),
+        written(tmp_path, "doubt.csv", [
+            {"confidence_from": "0.8"}, {"confidence_to": "0.8", "access": "review", **why},
+        ]),
+    )})  # fmt: skip
+    found = county.decide()
+    ann, bob = (found.loc[name_of(name)] for name in ("ann", "bob"))
+    assert plain.loc[name_of("ann"), "limit_policy_minor"] == 3_000_000
+    # a tenth of the row's 20,000 yuan: the expert scorecard judges
+    assert (ann["access"], ann["limit_minor"]) == ("approve", 200_000)
+    assert bob["access"] == "review"
+    assert "By a rule of this lender a person decides: the crop is not sure" in bob["reasons"][0]
+    assert json.loads(bob["trace"])["result"]["rows_fired"] == ["limits.csv#1", "doubt.csv#2"]
+    assert replay(ann["trace"]).limit_minor == 200_000
+    tables = json.loads(ann["trace"])["versions"]["tables"]
+    assert tables[str(tmp_path / "doubt.csv")] == table_hash(str(tmp_path / "doubt.csv"))
 
 
 def test_loans_that_ended_later_teach_nothing(county: Any, loans: pd.DataFrame) -> None:

@@ -57,7 +57,11 @@ def test_what_old_records_mean_never_changes() -> None:
             "elsewhere": (),
             "guarantors": (),
             "relations": (),
+            "exclusions": (),
+            "tables": None,
+            "confidence": None,
         },
+        "rows": {"bands": {}, "otherwise": False, "access": "", "reason": ("", ""), "sets": {}},
         "farmer": party,
         "household": party,
         "risk": {"finished_loans": None},
@@ -80,6 +84,8 @@ def test_what_old_records_mean_never_changes() -> None:
             "rotation_prior": 1.0,
             "rotation_least": 0.0,
             "line_cost": "0",
+            "margin": "0",
+            "rule_tables": (),
         },
     } == ABSENT
 
@@ -95,7 +101,10 @@ def test_the_document_by_hand(case: Case) -> None:
     later = {
         "farmer": nothing_new, "household": nothing_new, "joint_members": True,
             "risk": {"finished_loans"},
-        "policy": {"currency", "scale_file", "expert_limit_share", "line_cost", "next_year_spread"},
+        "policy": {
+            "currency", "scale_file", "expert_limit_share", "line_cost", "next_year_spread",
+            "margin", "rule_tables",
+        },
     }  # fmt: skip
     assert canonical(found) == canonical(
         case.model_dump(
@@ -106,6 +115,9 @@ def test_the_document_by_hand(case: Case) -> None:
                 "elsewhere": True,
                 "guarantors": True,
                 "relations": True,
+                "exclusions": True,
+                "tables": True,
+                "confidence": True,
             }
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fieldline.lending.decision.judge import Judge
 from fieldline.lending.settings import PolicySettings
 from tests.lending.decision.population import WORSE as FACTS
 from tests.lending.decision.population import judge_of, population
+from tests.lending.decision.rule_files import written
 
 PAIRS = int(os.environ.get("FIELDLINE_PAIRS", "6000"))
 """Pairs of a farmer and a fact made worse that the whole rule is asked; 100,000 take minutes."""
@@ -128,13 +130,14 @@ def judge() -> Judge:
     return judge_of()
 
 
-def lifted(judge: Judge, rules: int, policy: PolicySettings) -> tuple[int, list[str]]:
+def lifted(
+    judge: Judge, rules: int, policy: PolicySettings, count: int = 250
+) -> tuple[int, list[str]]:
     """Make every fact of every farmer worse; return the pairs asked and those that got better."""
-    count = 250
     people = population(count)
     before = [decide_case(case) for case in people.cases(judge, policy, rules)]
     second = np.arange(count) % 7 == 1  # of two in one household only one changes at a time
-    steps = np.linspace(0.02, 1, max(1, PAIRS // (count * len(FACTS))))
+    steps = np.linspace(0.02, 1, max(1, PAIRS // (250 * len(FACTS))))
     found, pairs = [], 0
     for fact, change in FACTS.items():
         for step in steps:
@@ -155,6 +158,23 @@ def test_no_fact_of_any_farmer_made_worse_gives_a_better_answer(judge: Judge) ->
     pairs, found = lifted(judge, 3, PolicySettings(max_limit=Decimal(6_000)))
     assert pairs >= min(PAIRS, 5_000)
     assert found == []
+
+
+def test_decision_tables_keep_the_rule_monotone(judge: Judge, tmp_path: Path) -> None:
+    person = {"access": "review", "reason_en": "a large line", "reason_zh": "额度较大"}
+    table = written(tmp_path, "tiers.csv", [
+        {"amount_to": "5000", "pd_to": ".03", "currency": "CNY", "max_limit": "9000"},
+        {"amount_to": "5000", "pd_from": ".03", "pd_to": ".08", "currency": "CNY",
+         "max_limit": "4000", "margin": ".005", "pd_review": ".08"},
+        {"amount_to": "5000", "pd_from": ".08", "currency": "CNY", "max_limit": "3000",
+         "margin": ".01", "pd_review": ".08"},
+        {"amount_from": "5000", "currency": "CNY", **person, "min_limit": "600"},
+    ])  # fmt: skip
+    policy = PolicySettings(max_limit=Decimal(6_000), rule_tables=(table,))
+    before = [decide_case(case) for case in population(60).cases(judge, policy)]
+    for row in (1, 2, 3, 4):
+        assert sum(f"tiers.csv#{row}" in one.rows_fired for one in before) >= 3
+    assert lifted(judge, 3, policy, 60)[1] == []
 
 
 def test_the_whole_rule_is_asked_of_answers_of_every_kind(judge: Judge) -> None:

@@ -117,3 +117,30 @@ def test_what_two_crops_share_is_of_one_year_only() -> None:
     other = np.corrcoef(draws("maize", 2024), draws("maize", 2025))[0, 1]
     assert same == pytest.approx(0.3, abs=0.02)
     assert other == pytest.approx(0.0, abs=0.02)
+
+
+def test_cells_share_the_part_of_a_year_that_is_asked_for_and_no_parcel_strays_more() -> None:
+    model = replace(MODEL, cells_yield_correlation=0.6, crops_yield_correlation=0.3)
+    here = replace(SURE, shared_log_sd=0.2, shock_group="maize|2025", cell="W1", cost_minor_ha=0)
+    there = replace(here, parcel_id="b", cell="W2")
+    beside = replace(here, parcel_id="c")
+    other = replace(there, parcel_id="d", shock_group="rice|2025", crop="rice")
+    logs = [np.log(model.draw(parcel)) for parcel in (here, there, beside, other)]
+    # One crop in two cells: the correlation of cells; another crop there: its part of that.
+    assert np.corrcoef(logs)[0] == pytest.approx([1.0, 0.6, 1.0, 0.6 * 0.3], abs=0.02)
+    assert [log.std() for log in logs] == pytest.approx([0.2] * 4, rel=0.02)
+
+
+def test_one_year_for_the_county_draws_as_where_no_cell_is_named() -> None:
+    named = replace(SURE, shared_log_sd=0.2, own_log_sd=0.1, cell="W1")
+    assert np.array_equal(MODEL.draw(named), MODEL.draw(replace(named, cell="")))
+
+
+def test_a_drought_sets_every_year_to_its_quantile_and_a_fall_every_price() -> None:
+    grown = replace(SURE, shared_log_sd=0.2, own_log_sd=0.0, cost_minor_ha=0, cell="W1")
+    dry = replace(MODEL, year_quantile=0.1, cells_yield_correlation=0.5)
+    assert dry.draw(grown) == pytest.approx(2 * 6 * 240_000 * np.exp(0.2 * norm.ppf(0.1)))
+    assert dry.draw(replace(grown, own_log_sd=0.3)).std() > 0
+    assert replace(MODEL, price_factor=0.8).draw(SURE) == pytest.approx(
+        2 * (0.8 * 6 * 240_000 - 600_000)
+    )

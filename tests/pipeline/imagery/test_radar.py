@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rasterio.shutil import copy
 
 from fieldline.pipeline.imagery.radar import run_radar
 from fieldline.pipeline.imagery.settings import RadarSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
+from tests.pipeline.imagery.pulling import QUICK
 from tests.pipeline.imagery.tiny_archive import (
     EAGER,
     GRID,
@@ -21,6 +23,7 @@ from tests.pipeline.imagery.tiny_archive import (
     write_archive,
     write_parcels,
 )
+from tests.services.stac_api import StacApi, serving
 
 RADAR = RadarSettings(collection="tiny", bands=("vv",))
 POWER = {"scale": 1.0, "offset": 0.0, "unit": "linear", "nodata": -32768}
@@ -128,12 +131,42 @@ def test_a_file_that_cannot_be_read_is_told_and_the_rest_goes_on(tmp_path: Path)
     assert read_table(tmp_path / "again.parquet")["scene_id"].tolist() == ["s1"]
 
 
-def test_a_county_without_radar_has_empty_tables_and_a_providers_radar_is_refused(
-    tmp_path: Path,
-) -> None:
+def test_a_county_without_radar_has_empty_tables(tmp_path: Path) -> None:
     rows, told = observe(tmp_path, [scene("a", [[0.1]])], RadarSettings())
     assert rows.empty
     assert told == {}
     assert read_table(tmp_path / "scenes_sentinel1.parquet").empty
-    with pytest.raises(UserError, match="catalog on disk"):
-        observe(tmp_path / "far", [scene("a", [[0.1]])], remote="stac:earth-search")
+
+
+def test_a_providers_radar_is_the_radar_on_disk(tmp_path: Path) -> None:
+    """Float tiles with a predictor of their own, over two overpasses and 300 x 300 pixels."""
+    power = np.random.default_rng(5).gamma(4.0, 0.02, (2, 300, 300)).astype("float32")
+    power[0, 1, 1] = -32768
+    days = [dt.date(2021, 5, 10), dt.date(2021, 5, 22)]
+    scenes = [scene(f"s{n}", power[n], day=day) for n, day in enumerate(days)]
+    on_disk, told = observe(tmp_path / "disk", scenes)
+    write_archive(tmp_path / "far", scenes)
+    for path in (tmp_path / "far/files").glob("*.tif"):
+        whole = path.rename(path.with_suffix(".whole"))
+        as_tiles = {"tiled": True, "blockxsize": 64, "blockysize": 64, "predictor": 3}
+        copy(whole, path, driver="GTiff", compress="deflate", **as_tiles)
+    with serving(StacApi(tmp_path / "far")) as api:
+        radar = RADAR.model_copy(update={"provider": api.root})
+        pulled, again = observe(tmp_path / "pulled", scenes, radar, catalog=None, pull=QUICK)
+        sent = api.sent
+        of_scenes, _ = observe(tmp_path / "same", scenes, catalog=None, remote=api.root, pull=QUICK)
+    assert len(on_disk) == 2
+    assert on_disk["valid_fraction"].tolist() == [0.75, 1.0]
+    assert pulled.equals(on_disk)
+    assert of_scenes.equals(on_disk)
+    assert again == told
+    assert 0 < sent < sum(p.stat().st_size for p in (tmp_path / "far/files").glob("*.tif"))
+
+
+def test_a_service_that_renders_gives_no_radar(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gives no radar.*county\.radar\.provider"):
+        observe(tmp_path, [scene("a", [[0.1]])], remote="sentinelhub:cdse")
+    with pytest.raises(ValueError, match="renders reflectance and no radar"):
+        RadarSettings(collection="sentinel-1-rtc", provider="sentinelhub:cdse")
+    with pytest.raises(ValueError, match="no known provider"):
+        RadarSettings(collection="sentinel-1-rtc", provider="stac:nobody")

@@ -27,7 +27,8 @@ def test_crops_carry_codes_and_ordered_bounds() -> None:
 @pytest.mark.parametrize(
     "table",
     ["crop_names.csv", "hazard_thresholds.csv", "scale_of_finance.csv", "price_brackets.csv",
-     "price_series.csv", "own_error.csv", "simulated_crops.csv", "yields_bavaria.csv"],
+     "price_series.csv", "own_error.csv", "simulated_crops.csv", "yields_bavaria.csv",
+     "simulated_perennials.csv", "area_values_sim.csv"],
 )  # fmt: skip
 def test_other_tables_name_crops_of_the_crop_table(table: str) -> None:
     rows = table_rows(table)

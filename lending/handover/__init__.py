@@ -1,0 +1,1 @@
+"""Handing over: approved offers as loan applications of the bank's core system."""

@@ -1,0 +1,1 @@
+"""What became of the lines: their risk together, early warnings, drift, models over seasons."""
