@@ -87,7 +87,7 @@ OFFERS = sa.Table(
         )
         for name, columns, where in (
             ("live_until", ("valid_to",), "status = 'live'"),
-            ("live_for_people", ("county", "season"), "status = 'live' AND access = 'review'"),
+            ("live_for_people", ("access",), "status = 'live' AND access = 'review'"),
             ("expired_of_shelves", ("county", "season", "product"), "status = 'expired'"),
         )
     ),

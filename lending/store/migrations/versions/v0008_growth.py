@@ -14,7 +14,7 @@ _INDEXES = (
     ("offers_of_farmers", "offers", ("farmer_id", "county", "season"), None),
     ("offers_of_decisions", "offers", ("decision_id",), None),
     ("live_until", "offers", ("valid_to",), "status = 'live'"),
-    ("live_for_people", "offers", ("county", "season"), "status = 'live' AND access = 'review'"),
+    ("live_for_people", "offers", ("access",), "status = 'live' AND access = 'review'"),
     ("expired_of_shelves", "offers", ("county", "season", "product"), "status = 'expired'"),
     ("decisions_naming_guarantors", "decisions", ("decision_id",), _GUARANTORS),
     ("entries_of_reviews", "audit", ("seq",), _REVIEWS),
