@@ -46,6 +46,8 @@ class ClearSeries:
     """Clear share of the parcel, 0..1."""
     bands: dict[str, Floats]
     """Mean surface reflectance by band."""
+    radar: ClearSeries | None = None
+    """Backscatter of the same parcels on dates of its own, dB; None where none is used."""
 
     @property
     def clear_dates(self) -> Ints:
@@ -81,7 +83,7 @@ def clear_series(frame: pd.DataFrame, season: Season, min_valid_fraction: float)
         The clear rows of each parcel in date order.
     """
     ids, codes = np.unique(frame["parcel_id"].to_numpy(dtype=str), return_inverse=True)
-    day = _days(frame["datetime"], season)
+    day = days_since(frame["datetime"], season)
     weight = frame["valid_fraction"].to_numpy(np.float64)
     means = {
         name[: -len(_MEAN)]: frame[name].to_numpy(np.float64)
@@ -102,7 +104,8 @@ def clear_series(frame: pd.DataFrame, season: Season, min_valid_fraction: float)
     )
 
 
-def _days(times: pd.Series, season: Season) -> Ints:
+def days_since(times: pd.Series, season: Season) -> Ints:
+    """Return whole days (UTC) from the season's start to each time."""
     stamps = pd.DatetimeIndex(times.dt.tz_convert(None))
     since = stamps.to_numpy().astype("datetime64[D]") - np.datetime64(season.start, "D")
     return since.astype(np.int64)

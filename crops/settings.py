@@ -232,6 +232,10 @@ class GrowSettings(Section):
     confirm_days: int = Field(14, ge=1)
     """Days after the first bare one on which no crop may be seen before a field is harvested: ripe
     cereals look bare up to two weeks before they are cut."""
+    gap_days: int = Field(30, ge=5)
+    """A harvest in a longer span without a clear date is told as the middle of it, with its
+    deviation, and from radar where that tells more (the line between the clear dates was 20 to 33
+    days off in made gaps of 40 to 120 days, the middle 10 to 21; France 2023, docs/agronomy.md)."""
     plateau_share: float = Field(0.9, gt=0, lt=1)
     """Share of the amplitude above which the canopy is at its plateau."""
     heading_after_middle: float = 7.0

@@ -51,9 +51,13 @@ def _points(
     from fieldline.crops.recognise.label_tables import LabelledSeries
     from fieldline.crops.recognise.points import BANDS, read_points, read_polygons
 
+    radar = radar or "radar" in (grid or {})
     if file.suffix == ".npz":
         if radar:
-            raise UserError(f"{file.name} holds points without radar", "leave --radar out")
+            raise UserError(
+                f"{file.name} holds points without radar",
+                "give a table with VV and VH to a model that takes radar, or leave --radar out",
+            )
         names = tuple(name.strip() for name in bands.split(",")) if bands else BANDS
         return read_points(file, names, label)
     own = {"worldcereal": "codes_worldcereal.csv", "bavaria_halfmonth": "codes_bavaria_iacs.csv"}

@@ -20,10 +20,11 @@ from fieldline.crops.growth.harvest_share import harvest_share
 from fieldline.crops.growth.heading import heads
 from fieldline.crops.growth.norms import county_norms
 from fieldline.crops.growth.pace import FORECAST, Pace, Paced, SeasonFiles
-from fieldline.crops.growth.seasons import Seasons, clear_points, heading_rules, measure
+from fieldline.crops.growth.seasons import Seasons, heading_rules
+from fieldline.crops.growth.source import source_of
 from fieldline.crops.growth.vigour import thermal_norms
 from fieldline.crops.schemas import GROWTH, HARVEST_SHARE
-from fieldline.crops.series import Floats, Ints, iter_clear, known_until, stopped_parcels
+from fieldline.crops.series import Floats, Ints, known_until, stopped_parcels
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
@@ -46,6 +47,7 @@ def run_grow(
     *,
     observations: Path,
     crops: Path,
+    radar: Path | None = None,
     season: Season,
     clear_dates: ClearSettings,
     settings: GrowSettings,
@@ -66,6 +68,7 @@ def run_grow(
     Args:
         observations: `observations.parquet`, whole parcels per row group.
         crops: `crops.parquet`; its crops group the county norms and say which parcels head.
+        radar: `observations_sentinel1.parquet`, for what fell into long gaps of the clear dates.
         season: Season; nothing after its as-of date is read.
         clear_dates: What a clear date is and how many make a curve.
         settings: Settings of the stage.
@@ -93,12 +96,11 @@ def run_grow(
     crop_of = read_table(crops, ["parcel_id", "crop"]).set_index("parcel_id")["crop"]
     stopped = stopped_parcels(previous)
     county = _County(pace is not None)
+    source = source_of(observations, radar, season, clear_dates, settings, stopped)
     with scratch_path(out) as curves:
         with BatchWriter(GROWTH, curves) as writer:
-            for batch in iter_clear(observations, season, clear_dates.min_valid_fraction, stopped):
-                found = measure(
-                    clear_points(batch, clear_dates.max_haze), clear_dates.min_dates, settings
-                )
+            for batch in source.batches():
+                found, said = source.measured(batch)
                 crop = crop_of.reindex(list(batch.parcel_ids))
                 frame = growth_table(batch.parcel_ids, crop, found, season, settings)
                 paced = None if pace is None else pace.of(batch.parcel_ids, crop, found)
@@ -107,7 +109,9 @@ def run_grow(
                     frame = frame.assign(**paced.columns | {"green_up": days})
                 writer.write(frame)
                 last = found.curves.last * settings.step_days
-                county.add(frame.assign(crop=crop.to_numpy(), last_seen=last), paced)
+                told = [said.get(number, "") for number in range(len(frame))]
+                kept = frame.assign(crop=crop.to_numpy(), last_seen=last, radar=told)
+                county.add(kept, paced)
         norms = county.norms(crop_of, settings.min_norm_parcels)
         with BatchWriter(GROWTH, out) as writer:
             for frame in iter_batches(curves):
@@ -133,7 +137,7 @@ class _County:
     def add(self, frame: pd.DataFrame, paced: Paced | None) -> None:
         """Keep what is needed of a batch."""
         known = np.ones(len(frame), dtype=bool) if paced is None else paced.weather
-        self.kept.append(frame[[*_SHARED, *_OF_OUTCOMES]].assign(weather=known))
+        self.kept.append(frame[[*_SHARED, *_OF_OUTCOMES, "radar"]].assign(weather=known))
         if paced is not None:
             self.means.append(paced.means.astype(np.float32))
 
@@ -213,7 +217,7 @@ def growth_table(
         "curve": [curves.of(row).astype(np.float32) for row in range(len(has))],
         "sos_sd_days": main(found.uncertainty(cycles.start)),
         "pos_sd_days": main(found.peak_uncertainty()),
-        "eos_sd_days": main(found.uncertainty(cycles.end)),
+        "eos_sd_days": main(found.end_uncertainty()),
         "heading_date": _dates(season, heading),
         "heading_sd_days": np.where(np.isnan(heading), np.nan, heading_sd),
         "harvest_after": _dates(season, main(harvests.last_standing)),
@@ -276,7 +280,8 @@ def _outcome(row: Mapping[Hashable, Any], min_dates: int) -> Outcome:
     if row["cycles"] == 0:
         numbers = detail(peak=float(row["peak"]), amplitude=float(row["amplitude"]))
         return Outcome(STAGE, parcel_id, "", "no_crop_cycle", numbers)
+    told = {"radar": row["radar"]} if row["radar"] else {}
     if row["lacks"]:
-        numbers = detail(clear_dates=dates, lacks=row["lacks"])
+        numbers = detail(clear_dates=dates, lacks=row["lacks"], **told)
         return Outcome(STAGE, parcel_id, "", "vigour_unknown", numbers)
-    return Outcome(STAGE, parcel_id, "", detail=detail(clear_dates=dates))
+    return Outcome(STAGE, parcel_id, "", detail=detail(clear_dates=dates, **told))

@@ -17,6 +17,8 @@ from fieldline.crops.growth.curves import Curves, Points
 from fieldline.crops.growth.phenology import Cycles
 from fieldline.crops.series import Floats, Ints
 
+#: The line over a long gap tells how green the crop was before, not when it was cut.
+_MIDDLE = 0.5
 #: Most progress that is told of a field whose harvest is not confirmed.
 _UNCONFIRMED = 0.99
 
@@ -31,6 +33,8 @@ class HarvestRules:
     """... and the NDVI above which something does, whatever the amplitude."""
     confirm_days: int
     """Days after the first bare one on which no crop may stand before a field is harvested."""
+    gap_days: int
+    """In a longer span without a clear date any day is as likely as another."""
     standing: float = 0.5
     """A crop stands above this NDVI, or above half of the amplitude where that is lower: stubble
     and weeds lie between bare and standing."""
@@ -44,7 +48,7 @@ class Harvests:
     """Last day on which the crop was seen standing before the field was bare."""
     first_bare: Floats
     day: Floats
-    """Where the line between those two observations passes the bare level."""
+    """Where the line between those two observations passes the bare level; the middle of a gap."""
 
 
 def find_harvests(points: Points, curves: Curves, cycles: Cycles, rules: HarvestRules) -> Harvests:
@@ -80,7 +84,9 @@ def find_harvests(points: Points, curves: Curves, cycles: Cycles, rules: Harvest
     day_of = last.copy()
     stood, lies = points.values[before], points.values[rows.row[begin]]
     share = (stood - bare[cycle]) / np.maximum(stood - lies, 1e-9)
-    day_of[cycle] += np.clip(share, 0.0, 1.0) * (first[cycle] - last[cycle])
+    hidden = first[cycle] - last[cycle] - 1 > rules.gap_days
+    share = np.where(hidden, _MIDDLE, np.clip(share, 0.0, 1.0))
+    day_of[cycle] += share * (first[cycle] - last[cycle])
     return Harvests(last, first, day_of)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fieldline.crops.growth.curves import Curves, Points, smooth_curves
 from fieldline.crops.growth.cycles import CycleRules
@@ -34,6 +35,10 @@ class Seasons:
     """Of each cycle, if it is a cereal's; days since the season's start."""
     main: Ints
     """Position of each parcel's main cycle, -1 where it has none."""
+    harvest_sd: Floats | None = None
+    """Standard deviation of the harvest of each cycle that radar told, days; NaN of the others."""
+    doubted: NDArray[np.bool_] | None = None
+    """Parcels whose crop is gone by radar since their last observation."""
 
     @property
     def ends(self) -> Floats:
@@ -48,7 +53,7 @@ class Seasons:
         last = np.ones(len(self.cycles), dtype=bool)
         last[:-1] = self.cycles.parcel[1:] != self.cycles.parcel[:-1]
         found[self.cycles.parcel[last & np.isnan(self.ends)]] = 1
-        return found
+        return found if self.doubted is None else np.where(self.doubted, -1, found)
 
     def of_main(self, values: Floats) -> Floats:
         """Return a cycle's value for the main cycle of each parcel, NaN where it has none."""
@@ -59,6 +64,13 @@ class Seasons:
     def uncertainty(self, dates: Floats) -> Floats:
         """Standard deviation of passages of a level by the cycles' curves, days."""
         return date_sd(self.curves, self.cycles, self.points, dates)
+
+    def end_uncertainty(self) -> Floats:
+        """Standard deviation of the end of each cycle, days; of its harvest where radar told it."""
+        by_curve = self.uncertainty(self.cycles.end)
+        if self.harvest_sd is None:
+            return by_curve
+        return np.where(np.isnan(self.harvest_sd), by_curve, self.harvest_sd)
 
     def peak_uncertainty(self) -> Floats:
         """Standard deviation of the peak's day, days."""
@@ -99,8 +111,9 @@ def outlier_rules(settings: GrowSettings) -> OutlierRules:
 def harvest_rules(settings: GrowSettings) -> HarvestRules:
     """Return when the settings call a field harvested."""
     return HarvestRules(
-        settings.bare_share, settings.max_bare, settings.confirm_days, settings.max_between
-    )
+        settings.bare_share, settings.max_bare, settings.confirm_days, settings.gap_days,
+        settings.max_between,
+    )  # fmt: skip
 
 
 def heading_rules(settings: GrowSettings) -> HeadingRules:

@@ -18,7 +18,14 @@ import pyarrow as pa
 
 from fieldline.crops.inputs import SURVEY
 from fieldline.crops.model_card import write_card
-from fieldline.crops.recognise.clock import Clock, county_clock, model_clock, refuse_other_season
+from fieldline.crops.radar_series import RadarTable, iter_beside
+from fieldline.crops.recognise.clock import (
+    Clock,
+    county_clock,
+    model_clock,
+    model_radar,
+    refuse_other_season,
+)
 from fieldline.crops.recognise.crop_card import served_card
 from fieldline.crops.recognise.features import Cube, rows_of
 from fieldline.crops.recognise.labels import SurveyLabels, survey_labels
@@ -35,7 +42,7 @@ from fieldline.crops.recognise.sets import area_band
 from fieldline.crops.recognise.train_stage import home
 from fieldline.crops.recognise.training import crops_by_parcel, gather_population
 from fieldline.crops.schemas import CROPS
-from fieldline.crops.series import ClearSeries, Ints, iter_clear, ndvi, stopped_parcels
+from fieldline.crops.series import ClearSeries, Ints, ndvi, stopped_parcels
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
@@ -58,6 +65,8 @@ class _Served:
     surveyed: SurveyLabels
     area_m2: Mapping[str, float]
     settings: ClassifySettings
+    radar: RadarTable | None = None
+    """The county's radar, where the model takes any."""
 
 
 def run_classify(
@@ -66,6 +75,7 @@ def run_classify(
     parcels: Path,
     model: Path,
     survey: Path | None,
+    radar: Path | None = None,
     table_columns: Mapping[str, Mapping[str, str]] = {},
     county: str,
     season: Season,
@@ -84,6 +94,7 @@ def run_classify(
         parcels: `parcels.parquet`, for the parcels' areas.
         model: `manifest.json` of the model's folder.
         survey: Survey table of this season, if any: a surveyed parcel carries its label.
+        radar: `observations_sentinel1.parquet`, read where the model takes radar.
         table_columns: The lender's own column names by table and Fieldline name.
         county: The county; a model that learnt elsewhere gets this one's class shares first.
         season: Season; nothing after its as-of date is read.
@@ -109,11 +120,12 @@ def run_classify(
         told: dict[str, Any] = {}
     else:
         refuse_other_season(stored.grid, stored.model.bands, observations, season, str(model))
+        table = model_radar(stored.grid, stored.model.bands, radar, season, str(model))
         clock = model_clock(stored.grid, stored.model.bands, season, clear_dates)
         here = stored.grid.get("home") == home(county, season)
         serving = stored.model if here else _moved(stored.model, clock, observations, known,
-                                                   settings, stopped)  # fmt: skip
-        served = _Served(serving, model_name(stored.version), clock, known, area, settings)
+                                                   settings, stopped, table)  # fmt: skip
+        served = _Served(serving, model_name(stored.version), clock, known, area, settings, table)
         told = {"learnt_at": stored.grid.get("home"), "learnt_here": here,
                 "as_of": season.as_of.isoformat()}  # fmt: skip
     write_card(served_card(story, served.name, served.model, told), card)
@@ -125,12 +137,12 @@ def run_classify(
 
 def _moved(
     model: Recogniser, clock: Clock, observations: Path, known: SurveyLabels,
-    settings: ClassifySettings, stopped: frozenset[str],
+    settings: ClassifySettings, stopped: frozenset[str], radar: RadarTable | None,
 ) -> Recogniser:  # fmt: skip
     """Return a model of elsewhere with the class shares of this county."""
     away = replace(model, novelty=model.novelty.away())
     population = gather_population(
-        clock, observations, crops_by_parcel(known), settings.population, stopped
+        clock, observations, crops_by_parcel(known), settings.population, stopped, radar
     )
     return settled(away, population, settings)
 
@@ -151,12 +163,23 @@ def _answer_all(
     ])  # fmt: skip
     results: list[Outcome] = []
     clear = served.clock.clear.min_valid_fraction
+    season, radar = served.clock.season, served.radar
     with BatchWriter(schema, out) as writer:
-        for batch in iter_clear(observations, served.clock.season, clear, stopped):
+        for batch in iter_beside(observations, season, clear, stopped, radar):
             rows = _answers(batch, served, survey_list)
             writer.write(pd.DataFrame(rows, columns=schema.names))
-            results.extend(_outcome(row, served.model) for row in rows)
+            blind = _without_radar(batch)
+            results.extend(
+                _outcome(row, served.model, blind=no) for row, no in zip(rows, blind, strict=True)
+            )
     write_outcomes(results, outcomes)
+
+
+def _without_radar(batch: ClearSeries) -> list[bool]:
+    """Tell which parcels stand at the county's mean radar because none of theirs was seen."""
+    if batch.radar is None:
+        return [False] * len(batch.parcel_ids)
+    return [bool(dates == 0) for dates in batch.radar.clear_dates]
 
 
 def _answers(batch: ClearSeries, served: _Served, survey_list: SurveyList) -> list[dict[str, Any]]:
@@ -268,9 +291,10 @@ def _answer(
     return row if judged is not None else row | {"reason": few_dates}
 
 
-def _outcome(row: dict[str, Any], model: Recogniser | None) -> Outcome:
+def _outcome(row: dict[str, Any], model: Recogniser | None, *, blind: bool) -> Outcome:
     if not row["cannot_tell"]:
-        return Outcome(STAGE, row["parcel_id"], "", detail=f"crop={row['crop']}")
+        told = f"crop={row['crop']}" + (" radar=none_of_this_parcel" if blind else "")
+        return Outcome(STAGE, row["parcel_id"], "", detail=told)
     if model is None:
         return Outcome(STAGE, row["parcel_id"], "", "no_labels")
     code = "too_few_dates" if row["reason"].startswith("clear_dates") else "cannot_tell"

@@ -13,10 +13,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from fieldline.crops.radar_series import (
+    POLARISATIONS,
+    RadarTable,
+    longest_gaps,
+    orbits_of,
+    radar_table,
+)
 from fieldline.crops.recognise.features import Cube, cube_of
 from fieldline.crops.recognise.label_tables import LabelledSeries
 from fieldline.crops.recognise.labels import read_labelled
-from fieldline.crops.series import ClearSeries, band_names, iter_clear, known_until
+from fieldline.crops.recognise.radar import RadarCourse, Steps, county_course, with_radar
+from fieldline.crops.series import ClearSeries, Ints, band_names, iter_clear, known_until
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
@@ -32,7 +42,10 @@ class Clock:
     last_step: int
     """Steps between which the county itself was observed: labels say nothing outside them."""
     bands: tuple[str, ...]
+    """Optical bands, then polarisations where radar stands beside them."""
     clear: ClearSettings
+    radar: RadarCourse | None = None
+    """The radar that a model takes; None where it takes none."""
 
     @property
     def steps(self) -> int:
@@ -41,16 +54,34 @@ class Clock:
 
     def cube(self, series: ClearSeries) -> Cube:
         """Bring a batch onto the grid, without steps that the county itself lacks."""
-        cube = cube_of(series, self.bands, self.steps, self.step_days)
+        optical = tuple(name for name in self.bands if name not in POLARISATIONS)
+        cube = cube_of(series, optical, self.steps, self.step_days)
         kept = slice(self.first_step, self.last_step + 1)
-        return replace(cube, values=cube.values[:, kept], seen=cube.seen[:, kept])
+        cube = replace(cube, values=cube.values[:, kept], seen=cube.seen[:, kept])
+        if self.radar is None or series.radar is None:
+            return cube
+        return with_radar(cube, series.radar, self.radar_steps, self.radar)[0]
+
+    @property
+    def radar_steps(self) -> Steps:
+        """Return the steps that backscatter is laid on."""
+        return Steps(self.steps, self.step_days, self.first_step, self.last_step)
+
+    def beside(self, table: RadarTable) -> Clock:
+        """Return the clock of a model that takes a county's radar too."""
+        course = county_course(table, self.radar_steps)
+        return replace(self, bands=(*self.bands, *table.bands), radar=course)
 
     def grid(self) -> dict[str, Any]:
         """Return the grid as a model folder keeps it."""
-        return {
+        grid: dict[str, Any] = {
             "starts": f"{self.season.start:%m-%d}", "step_days": self.step_days,
             "first_step": self.first_step, "last_step": self.last_step,
         }  # fmt: skip
+        if self.radar is not None:
+            mean = [list(row) for row in self.radar.mean]
+            grid["radar"] = {"orbit": self.radar.orbit, "mean": mean}
+        return grid
 
 
 def county_clock(
@@ -94,7 +125,61 @@ def model_clock(
         clear: What a clear date is.
     """
     step_days, first, last = (int(grid[name]) for name in ("step_days", "first_step", "last_step"))
-    return Clock(season, step_days, first, last, bands, clear)
+    told = grid.get("radar")
+    course = told and RadarCourse(told["orbit"], tuple(tuple(row) for row in told["mean"]))
+    return Clock(season, step_days, first, last, bands, clear, course or None)
+
+
+def usual_gap(
+    observations: Path, season: Season, clear: ClearSettings, stopped: frozenset[str]
+) -> float:
+    """Return the longest span without a clear date that half of the parcels have, days.
+
+    Args:
+        observations: `observations.parquet`.
+        season: Season.
+        clear: What a clear date is and how many a parcel needs to count.
+        stopped: Parcels that an earlier stage stopped.
+    """
+    found: list[Ints] = [np.empty(0, np.int64)]
+    for batch in iter_clear(observations, season, clear.min_valid_fraction, stopped):
+        enough = batch.clear_dates >= clear.min_dates
+        found.append(longest_gaps(batch, known_until(season))[enough])
+    gaps = np.concatenate(found)
+    return float(np.median(gaps)) if len(gaps) else 0.0
+
+
+def model_radar(
+    grid: Mapping[str, Any], bands: tuple[str, ...], path: Path | None, season: Season, where: str
+) -> RadarTable | None:
+    """Return the radar that a stored model takes in a county; None where it takes none.
+
+    Args:
+        grid: The model's grid.
+        bands: Bands that it takes.
+        path: `observations_sentinel1.parquet` of the county, if any.
+        season: The county's season.
+        where: The model, for the sentence.
+
+    Raises:
+        UserError: It takes radar that the county does not have.
+    """
+    taken = tuple(name for name in bands if name in POLARISATIONS)
+    if not taken:
+        return None
+    orbit = grid.get("radar", {}).get("orbit", "no stated orbit")
+    table = radar_table(path, season, orbit)
+    if table is None or not set(taken) <= set(table.bands):
+        seen = "no radar" if path is None or not orbits_of(path) else (
+            f"radar of {', '.join(sorted(orbits_of(path)))} orbits"
+        )  # fmt: skip
+        raise UserError(
+            f"the crop model {where} takes radar ({', '.join(taken)}, {orbit}) and the county has "
+            f"{seen} of this season",
+            "add such scenes by county.radar, or name a model without radar in "
+            "crops.classify.model",
+        )
+    return replace(table, bands=taken)
 
 
 def refuse_other_season(
@@ -115,7 +200,7 @@ def refuse_other_season(
     """
     remedy = "train a model for this season, or name another in crops.classify.model"
     there = band_names(observations)
-    lacking = [name for name in bands if name not in there]
+    lacking = [name for name in bands if name not in (*there, *POLARISATIONS)]
     if lacking:
         raise UserError(
             f"the crop model {where} takes the bands {', '.join(bands)} and the county's "

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fieldline.crops.radar_series import POLARISATIONS
 from fieldline.crops.recognise.evaluate import OURS, evaluate
-from fieldline.crops.recognise.features import POLARISATIONS
 from fieldline.crops.recognise.points import Points
 from fieldline.crops.recognise.protocols import Protocol
 from fieldline.crops.settings import ClassifySettings

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldline.crops.radar_series import POLARISATIONS
 from fieldline.crops.series import (
     ClearSeries,
     Floats,
@@ -26,8 +27,6 @@ from fieldline.crops.series import (
 from fieldline.crops.settings import ClassifySettings
 
 View = Literal["full", "shape"]
-POLARISATIONS = ("VV", "VH")
-"""Radar backscatter that a cube may hold beside its optical bands, as ratios of powers."""
 _LOW, _HIGH = 5.0, 95.0
 _TINY = 1e-6
 

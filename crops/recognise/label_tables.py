@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fieldline.crops.inputs import LABELLED
-from fieldline.crops.recognise.features import POLARISATIONS
+from fieldline.crops.radar_series import POLARISATIONS
 from fieldline.crops.recognise.places import centroids
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.read import Reading, read_input

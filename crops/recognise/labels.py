@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from fieldline.crops.inputs import SURVEY
+from fieldline.crops.radar_series import RadarTable
 from fieldline.crops.recognise.label_tables import (
     LabelledSeries,
     code_map,
@@ -52,6 +53,8 @@ class SeasonLabels:
     """Its dates."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """The survey's own column names by Fieldline's."""
+    radar: RadarTable | None = None
+    """Its radar, where the model takes any."""
 
 
 @dataclass(frozen=True)

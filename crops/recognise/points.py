@@ -250,7 +250,7 @@ def read_polygons(
             remarks.append(f"crops that no table knows, {told}: {counts}")
     cube = clock.cube(samples.series)
     if radar and samples.radar is not None:
-        cube, without = with_radar(cube, samples.radar, clock)
+        cube, without = with_radar(cube, samples.radar, clock.radar_steps, clock.radar)
         if without:
             remarks.append(f"{without} series without radar stand at the mean of the others")
     return _kept(cube, names, samples.lonlat, None, remarks, clock.grid(), samples.area_m2)

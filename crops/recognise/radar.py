@@ -10,17 +10,18 @@ Sentinel-2-like data.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fieldline.crops.recognise.clock import Clock
-from fieldline.crops.recognise.features import POLARISATIONS, Cube
+from fieldline.crops.radar_series import POLARISATIONS, RadarTable
+from fieldline.crops.recognise.features import Cube
 from fieldline.crops.recognise.label_tables import radar_bands
-from fieldline.crops.series import ClearSeries, Floats, stack
+from fieldline.crops.series import ClearSeries, Floats, days_since, stack
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.tables import iter_batches
 
 _LEAST_DB, _MOST_DB = -45.0, -1.0
 """Between these the median backscatter of land lies at C band; a ratio of powers lies above."""
@@ -45,36 +46,83 @@ def refuse_other_backscatter(frame: pd.DataFrame, where: object) -> None:
             )  # fmt: skip
 
 
-def with_radar(cube: Cube, backscatter: ClearSeries, clock: Clock) -> tuple[Cube, int]:
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a season that backscatter is laid on."""
+
+    count: int
+    days: int
+    """Length of one."""
+    first: int
+    last: int
+    """Steps that are kept, ends included."""
+
+
+@dataclass(frozen=True)
+class RadarCourse:
+    """The radar that a model takes: one orbit direction, and what stands for a parcel without."""
+
+    orbit: str
+    mean: tuple[tuple[float, ...], ...]
+    """The county's mean power by kept step and polarisation, as the model's folder keeps it."""
+
+
+def county_course(table: RadarTable, steps: Steps) -> RadarCourse:
+    """Return the mean backscatter of all parcels of a county and season.
+
+    Args:
+        table: Its radar.
+        steps: Grid.
+    """
+    names = table.columns
+    sums, count = np.zeros((steps.count, len(names))), np.zeros(steps.count)
+    for frame in iter_batches(table.path, ["datetime", "orbit", "valid_fraction", *names]):
+        day, values = days_since(frame["datetime"], table.season), frame[names].to_numpy(np.float64)
+        kept = table.told(frame, day)
+        step = np.minimum(day[kept] // steps.days, steps.count - 1)
+        count += np.bincount(step, minlength=steps.count)
+        np.add.at(sums, step, 10.0 ** (values[kept] / 10.0))
+    means = _carried((sums / np.maximum(count, 1)[:, None])[None], (count > 0)[None])[0]
+    kept_steps = means[steps.first : steps.last + 1]
+    return RadarCourse(table.orbit, tuple(tuple(row) for row in kept_steps.tolist()))
+
+
+def with_radar(
+    cube: Cube, backscatter: ClearSeries, steps: Steps, course: RadarCourse | None = None
+) -> tuple[Cube, int]:
     """Return a cube with radar beside its bands.
 
     Args:
-        cube: Optical cube of the same samples in the same order, as `clock.cube` returns it.
+        cube: Optical cube of the same samples in the same order, as `Clock.cube` returns it.
         backscatter: Decibels by polarisation of the same samples.
-        clock: Grid.
+        steps: Grid.
+        course: What stands for samples without any radar date; without it the mean of the others
+            does. Neither tells a class apart.
 
     Returns:
         The cube with power ratios by polarisation after its bands, and the number of samples
-        without any radar date: they stand at the mean of the others, which tells no class apart.
+        without any radar date.
     """
     names = tuple(name for name in POLARISATIONS if name in backscatter.bands)
     power = stack([10.0 ** (backscatter.bands[name] / 10.0) for name in names])
-    values = _carried(*_means(backscatter, power, clock))
-    values = values[:, clock.first_step : clock.last_step + 1]
+    values = _carried(*_means(backscatter, power, steps))
+    values = values[:, steps.first : steps.last + 1]
     without = ~np.isfinite(values).all(axis=(1, 2))
-    values[without] = values[~without].mean(axis=0)
+    usual = values[~without].mean(axis=0) if course is None else np.asarray(course.mean)
+    values[without] = usual
     wide = np.concatenate([cube.values, values], axis=2)
     return replace(cube, values=wide, bands=(*cube.bands, *names)), int(without.sum())
 
 
-def _means(series: ClearSeries, values: Floats, clock: Clock) -> tuple[Floats, NDArray[np.bool_]]:
+def _means(series: ClearSeries, values: Floats, steps: Steps) -> tuple[Floats, NDArray[np.bool_]]:
     """Return means by step, (samples, steps, channels), and which steps were observed."""
-    count, steps = len(series.parcel_ids), clock.steps
-    cell = series.parcel * steps + np.minimum(series.day // clock.step_days, steps - 1)
-    dates = np.bincount(cell, minlength=count * steps)
-    sums = np.stack([np.bincount(cell, column, count * steps) for column in values.T], axis=-1)
+    count, size = len(series.parcel_ids), len(series.parcel_ids) * steps.count
+    cell = series.parcel * steps.count + np.minimum(series.day // steps.days, steps.count - 1)
+    dates = np.bincount(cell, minlength=size)
+    sums = np.stack([np.bincount(cell, column, size) for column in values.T], axis=-1)
     means = sums / np.maximum(dates, 1)[:, None]
-    return means.reshape(count, steps, values.shape[1]), (dates > 0).reshape(count, steps)
+    shape = (count, steps.count)
+    return means.reshape(*shape, values.shape[1]), (dates > 0).reshape(shape)
 
 
 def _carried(means: Floats, seen: NDArray[np.bool_]) -> Floats:

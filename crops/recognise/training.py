@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldline.crops.radar_series import RadarTable, iter_beside
 from fieldline.crops.recognise.clock import Clock
 from fieldline.crops.recognise.features import Cube, View, joined, rows_of
 from fieldline.crops.recognise.label_tables import LabelledSeries
@@ -25,7 +26,7 @@ from fieldline.crops.recognise.labels import (
 )
 from fieldline.crops.recognise.places import Places
 from fieldline.crops.recognise.recogniser import Training
-from fieldline.crops.series import ClearSeries, iter_clear
+from fieldline.crops.series import ClearSeries
 from fieldline.crops.settings import ClassifySettings
 
 
@@ -75,6 +76,7 @@ def gather_training(
     places: Places,
     settings: ClassifySettings,
     stopped: frozenset[str],
+    radar: RadarTable | None = None,
 ) -> Gathered:
     """Gather the labelled parcels of this season, of earlier ones and of other places.
 
@@ -87,19 +89,20 @@ def gather_training(
         places: Where the county's parcels lie.
         settings: Least and largest number of labels of a class, folds and blocks.
         stopped: Parcels that an earlier stage stopped.
+        radar: This season's radar, where the clock takes any; earlier seasons bring their own.
     """
     parts: list[_Part] = []
-    sources = [(observations, labels, clock.season, stopped)]
+    sources = [(observations, labels, clock.season, stopped, radar)]
     for former in earlier:
         found = survey_labels(former.survey, clock.season.as_of, former.columns)
-        sources.append((former.observations, found, former.season, frozenset()))
+        sources.append((former.observations, found, former.season, frozenset(), former.radar))
     unknown: dict[str, int] = {}
-    for path, surveyed, season, without in sources:
+    for path, surveyed, season, without, table in sources:
         named = crops_by_parcel(surveyed)
         if surveyed.unknown:
             unknown[f"survey {season.start}"] = len(surveyed.unknown)
         cubes, chosen = [], list[str]()
-        for batch in iter_clear(path, season, clock.clear.min_valid_fraction, without):
+        for batch in iter_beside(path, season, clock.clear.min_valid_fraction, without, table):
             rows = [at for at, parcel in enumerate(batch.parcel_ids) if parcel in named]
             if rows:
                 cubes.append(rows_of(clock.cube(batch), rows))
@@ -121,8 +124,9 @@ def gather_training(
 
 
 def gather_population(
-    clock: Clock, observations: Path, labelled: Collection[str], most: int, stopped: frozenset[str]
-) -> Cube | None:
+    clock: Clock, observations: Path, labelled: Collection[str], most: int,
+    stopped: frozenset[str], radar: RadarTable | None = None,
+) -> Cube | None:  # fmt: skip
     """Return unlabelled parcels of the county, drawn evenly over the table; None where none is.
 
     Args:
@@ -131,6 +135,7 @@ def gather_population(
         labelled: Parcels with a label.
         most: No more than this many.
         stopped: Parcels that an earlier stage stopped.
+        radar: The season's radar, where the clock takes any.
     """
 
     def free(batch: ClearSeries) -> list[int]:
@@ -138,14 +143,15 @@ def gather_population(
         return [at for at, parcel in enumerate(batch.parcel_ids)
                 if parcel not in labelled and dates[at] >= clock.clear.min_dates]  # fmt: skip
 
-    def batches() -> Iterator[ClearSeries]:
-        return iter_clear(observations, clock.season, clock.clear.min_valid_fraction, stopped)
+    def batches(beside: RadarTable | None) -> Iterator[ClearSeries]:
+        least = clock.clear.min_valid_fraction
+        return iter_beside(observations, clock.season, least, stopped, beside)
 
-    total = sum(len(free(batch)) for batch in batches())
+    total = sum(len(free(batch)) for batch in batches(None))
     if not total or not most:
         return None
     stride, passed, parts = -(-total // most), 0, []
-    for batch in batches():
+    for batch in batches(radar):
         rows = free(batch)
         kept = rows[(-passed) % stride :: stride]
         passed += len(rows)

@@ -2,7 +2,8 @@
 
 Owns which day and which parts of the county are pictured. Where the parcels lie close together that
 is the whole county; where they are scattered it is the land around each group of them, so that a
-parcel is as sharp in a county of 100 km as in one of 5 km and the page stays small.
+parcel is as sharp in a county of 100 km as in one of 5 km and the page stays small. Pixels are read
+block by block and thinned at once: memory is that of the pictures, however far the county reaches.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import base64
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,9 @@ MOST_PIXELS = 3_000_000
 _TRUE_COLOUR = ("B04", "B03", "B02")
 _QUALITY = 80
 _COMPARED = 12
-"""Windows on which days are compared."""
+"""Blocks on which days are compared."""
+_BLOCK = 512
+"""Edge of the blocks that are read at once, pixels."""
 _NO_PIXEL = 230
 Pixels = NDArray[np.float32]
 
@@ -66,18 +69,18 @@ def backdrop(
     if not set(_TRUE_COLOUR) <= set(scenes.bands):
         return ()
     windows = shown_windows(parcels, grid)
-    compared = sorted(windows, key=_pixels, reverse=True)[:_COMPARED]
+    compared = _spread(windows)
     best: SceneDay | None = None
     most = 0.0
     for day in _middle_days(read_scene_days(scenes_file)):
-        read = _read(day, grid, compared, scenes)
+        read = _read(day, grid, compared, 1, scenes)
         clear = sum(int(np.isfinite(pixels[0]).sum()) for pixels in read)
         share = clear / max(1, sum(map(_pixels, compared)))
         if share > most:
             best, most = day, share
     if best is None:
         return ()
-    return _pictures(_read(best, grid, windows, scenes), windows, grid)
+    return _pictures(_read(best, grid, windows, _thinning(windows), scenes), windows, grid)
 
 
 def shown_windows(parcels: gpd.GeoDataFrame, grid: Grid) -> list[Window]:
@@ -102,17 +105,58 @@ def _middle_days(days: list[SceneDay]) -> list[SceneDay]:
     return middle[::step]
 
 
+def _spread(windows: Sequence[Window]) -> list[Window]:
+    """Return some blocks of the windows, spread over them all, the largest windows first."""
+    order = sorted(windows, key=_pixels, reverse=True)
+    blocks = [block for window in order for block in _blocks(window, _BLOCK)]
+    chosen = np.unique(np.linspace(0, len(blocks) - 1, min(_COMPARED, len(blocks))).astype(int))
+    return [blocks[at] for at in chosen]
+
+
+def _blocks(window: Window, edge: int) -> Iterator[Window]:
+    """Yield the blocks of a window row by row, from its own corner."""
+    height, width = int(window.height), int(window.width)
+    for row in range(0, height, edge):
+        for column in range(0, width, edge):
+            yield Window(
+                window.col_off + column, window.row_off + row,
+                min(edge, width - column), min(edge, height - row),
+            )  # fmt: skip
+
+
+def _thinning(windows: Sequence[Window]) -> int:
+    """Return every how many pixels one is kept, so that all windows keep within the budget."""
+    step = max(1, math.floor(math.sqrt(sum(map(_pixels, windows)) / MOST_PIXELS)))
+    while sum(math.prod(_thinned(window, step)) for window in windows) > MOST_PIXELS:
+        step += 1
+    return step
+
+
+def _thinned(window: Window, step: int) -> tuple[int, int]:
+    return -(-int(window.height) // step), -(-int(window.width) // step)
+
+
 def _read(
-    day: SceneDay, grid: Grid, windows: Sequence[Window], scenes: SceneSettings
+    day: SceneDay, grid: Grid, windows: Sequence[Window], step: int, scenes: SceneSettings
 ) -> list[Pixels]:
-    """Read windows of a day without the items that cannot be read, thinned to the budget."""
-    step = max(1, math.ceil(math.sqrt(sum(map(_pixels, windows)) / MOST_PIXELS)))
+    """Read windows of a day without the items that cannot be read, one pixel in `step`."""
     while True:
         try:
             with DayReader(day, grid, _TRUE_COLOUR, scenes.mask) as reader:
-                return [reader.read(window)[:, ::step, ::step].copy() for window in windows]
+                return [_read_thinned(reader, window, step) for window in windows]
         except SceneReadError as failure:
             day = day.without(failure.item_id)
+
+
+def _read_thinned(reader: DayReader, window: Window, step: int) -> Pixels:
+    pixels = np.empty((len(_TRUE_COLOUR), *_thinned(window, step)), dtype=np.float32)
+    edge = max(1, _BLOCK // step) * step
+    for block in _blocks(window, edge):
+        row, column = (int(block.row_off - window.row_off) // step,
+                       int(block.col_off - window.col_off) // step)  # fmt: skip
+        part = reader.read(block)[:, ::step, ::step]
+        pixels[:, row : row + part.shape[1], column : column + part.shape[2]] = part
+    return pixels
 
 
 def _pictures(read: Sequence[Pixels], windows: Sequence[Window], grid: Grid) -> tuple[Picture, ...]:

@@ -217,15 +217,15 @@ def block_sums(weights: BlockWeights, block: NDArray[np.float32]) -> NDArray[np.
     Returns:
         (parcels of the block, 1 + 2 bands): clear coverage, then sum of w x and of w x^2 per band.
     """
-    bands = block.reshape(block.shape[0], -1)
-    clear = ~np.isnan(np.take(bands[0], weights.cells))
-    values = np.zeros(clear.size)
-    sums = np.empty((weights.rows.size, 1 + 2 * len(bands)))
+    values = np.take(block.reshape(block.shape[0], -1), weights.cells, axis=1).astype(np.float64)
+    clear = ~np.isnan(values[0])
+    if not clear.all():
+        values[:, ~clear] = 0.0
+    sums = np.empty((weights.rows.size, 1 + 2 * len(values)))
     sums[:, 0] = weights.matrix @ clear.astype(np.float64)
-    for index, band in enumerate(bands):
-        np.copyto(values, np.take(band, weights.cells), where=clear)
-        sums[:, 1 + 2 * index] = weights.matrix @ values
-        sums[:, 2 + 2 * index] = weights.matrix @ np.square(values)
+    for index, band in enumerate(values):
+        sums[:, 1 + 2 * index] = weights.matrix @ band
+        sums[:, 2 + 2 * index] = weights.matrix @ np.square(band, out=band)
     return sums
 
 

@@ -192,7 +192,7 @@ def pull_of(
         UserError: The county has no parcel, or the address means no provider.
     """
     county = county_grid(outlines, grid)
-    cover = cover_of(outlines, county, settings)
+    cover = cover_of(outlines, county, settings, scenes)
     source = remote_source(remote, scenes, settings)
     tariff = tariff_of(provider_of(remote).address, settings.tariff)
     kind = Meter if settings.scheduler is None else SharedMeter
@@ -201,9 +201,14 @@ def pull_of(
     return Pull(remote, source, scenes, county, cover, folder / FOLDER, settings, meter)
 
 
-def cover_of(outlines: gpd.GeoDataFrame, grid: Grid, settings: PullSettings) -> Cover:
-    """Return the land that is needed: the parcels and `settings.margin_m` around each."""
-    return Cover(places_of(outlines, grid, settings.margin_m))
+def cover_of(
+    outlines: gpd.GeoDataFrame, grid: Grid, settings: PullSettings, scenes: SceneSettings
+) -> Cover:
+    """Return the land that is needed: the parcels and `settings.margin_m` around each.
+
+    Where a cloud reaches farther than that, so does the land: its edge would look clear otherwise.
+    """
+    return Cover(places_of(outlines, grid, max(settings.margin_m, scenes.mask.reach_m)))
 
 
 def pull_scenes(pull: Pull, wanted: Sequence[WantedScene]) -> list[PulledScene]:

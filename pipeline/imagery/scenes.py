@@ -198,7 +198,7 @@ def _of_archive(
     found = source.search(_bounds(outlines), chooser.season)
     if is_cube(catalog):
         choices, wanted = _by_words(found.sources, chooser)
-        cover = cover_of(outlines, county_grid(outlines, grid), settings)
+        cover = cover_of(outlines, county_grid(outlines, grid), settings, chooser.scenes)
         written = convert_scenes(catalog, [*wanted.values()], chooser.scenes, cover, chooser.folder)
         choices = _by_pixels(choices, wanted, written, chooser, "scene_unreadable")
     else:

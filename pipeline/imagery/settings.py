@@ -40,6 +40,11 @@ class MaskSettings(Section):
     """Land this near to a cloud or its shadow does not count as clear, metres: masks miss the thin
     edges. 60 is Fmask 4's own (3 pixels of 20 m: Qiu et al. 2019); MAJA takes 240, HLS 150."""
 
+    @property
+    def reach_m(self) -> float:
+        """How far from a parcel a cloud still hides it, metres."""
+        return 0.0 if self.kind == "none" else self.dilation_m
+
     @model_validator(mode="after")
     def _named(self) -> MaskSettings:
         """A mask of unknown classes must say which are clear."""
@@ -175,7 +180,9 @@ class PullSettings(Section):
     `tcp://10.0.0.5:8786`; empty: threads of this process do. The workers need the results folder
     under the same path, and the account in their own environment."""
     margin_m: float = Field(300.0, ge=0)
-    """Land around every parcel that is fetched too, metres: later stages look at neighbours."""
+    """Land around every parcel that is fetched too, metres: later stages look at neighbours. At
+    least as far as a cloud reaches (`scenes.mask.dilation_m`): one that was not fetched hides
+    nothing."""
     gap_kib: int = Field(64, ge=0)
     """Unneeded KiB between two tiles of a file that are fetched rather than asked around: about
     what a line brings in the time of one request."""

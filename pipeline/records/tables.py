@@ -187,6 +187,21 @@ def read_rows(path: Path, column: str, value: str) -> pa.Table:
         return pq.read_table(path, filters=[(column, "=", value)])
 
 
+def read_between(path: Path, columns: Sequence[str], key: str, low: str, high: str) -> pd.DataFrame:
+    """Read the rows of an artifact whose `key` lies between two values, both included.
+
+    Row groups that cannot hold such rows are skipped by their statistics: a table sorted by that
+    key is read beside another one, batch by batch, without being held.
+
+    Raises:
+        UserError: The file is absent or is not Parquet.
+    """
+    with _readable(path):
+        wanted = [(key, ">=", low), (key, "<=", high)]
+        table = pq.read_table(path, columns=list(columns), filters=wanted)
+        return pd.DataFrame(table.to_pandas())
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:

@@ -61,24 +61,41 @@ SCENES = SceneSettings(collection="bench", mask=MaskSettings(kind="none"))
 def make_archive(folder: Path, seed: int = 7) -> None:
     """Write 24 dates x 10 bands as single-band deflate tiles of 256 with a STAC catalog."""
     rng = np.random.default_rng(seed)
-    catalog = pystac.Catalog("bench", "Benchmark archive of generated reflectance")
-    extent = pystac.Extent(
-        pystac.SpatialExtent([[-180, -90, 180, 90]]), pystac.TemporalExtent([[None, None]])
-    )
-    collection = pystac.Collection("bench", "Generated reflectance", extent)
-    catalog.add_child(collection)
+    catalog, collection = empty_catalog()
     patches = zoom(rng.normal(size=(72, 72)), EDGE / 72, order=0)[:EDGE, :EDGE]
     for date in range(DATES):
         collection.add_item(_item(folder, date, patches, rng))
     catalog.normalize_and_save(str(folder / "stac"), pystac.CatalogType.SELF_CONTAINED)
 
 
-def _item(folder: Path, date: int, patches: np.ndarray, rng: np.random.Generator) -> pystac.Item:
+def empty_catalog() -> tuple[pystac.Catalog, pystac.Collection]:
+    """Return a catalog with one collection, both empty."""
+    catalog = pystac.Catalog("bench", "Benchmark archive of generated reflectance")
+    extent = pystac.Extent(
+        pystac.SpatialExtent([[-180, -90, 180, 90]]), pystac.TemporalExtent([[None, None]])
+    )
+    collection = pystac.Collection("bench", "Generated reflectance", extent)
+    catalog.add_child(collection)
+    return catalog, collection
+
+
+def day_of(date: int) -> dt.datetime:
+    """Return when the scene of a number was taken: every five days from 1 March."""
+    return dt.datetime(2024, 3, 1, 3, tzinfo=dt.UTC) + dt.timedelta(days=5 * date)
+
+
+def item_of(date: int, edge: int) -> pystac.Item:
+    """Return the item of a scene of so many pixels of 10 m, without assets."""
     left, top = CORNER
-    bounds = transform_bounds(CRS, "EPSG:4326", left, top - EDGE * 10, left + EDGE * 10, top)
-    moment = dt.datetime(2024, 3, 1, 3, tzinfo=dt.UTC) + dt.timedelta(days=5 * date)
-    item = pystac.Item(f"bench_{date:02d}", mapping(box(*bounds)), list(bounds), moment, {})
+    bounds = transform_bounds(CRS, "EPSG:4326", left, top - edge * 10, left + edge * 10, top)
+    name = f"bench_{date:02d}"
+    item = pystac.Item(name, mapping(box(*bounds)), list(bounds), day_of(date), {})
     item.properties["proj:transform"] = [10.0, 0.0, left, 0.0, -10.0, top]
+    return item
+
+
+def _item(folder: Path, date: int, patches: np.ndarray, rng: np.random.Generator) -> pystac.Item:
+    item = item_of(date, EDGE)
     for number, band in enumerate(S2_BANDS):
         path = folder / f"{date:02d}_{band}.tif"
         _write_band(path, 400.0 + 300.0 * number, patches, rng)

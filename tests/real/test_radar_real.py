@@ -11,8 +11,11 @@ import pytest
 import rasterio
 from exactextract import exact_extract
 
-from fieldline.crops.radar_series import radar_beside
+from fieldline.crops.growth.radar_windows import LevelSums, with_radar
+from fieldline.crops.growth.seasons import clear_points, harvest_rules, measure
+from fieldline.crops.radar_series import radar_beside, radar_table
 from fieldline.crops.series import clear_series
+from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.radar import run_radar
 from fieldline.pipeline.imagery.scenes import run_scenes
@@ -90,3 +93,23 @@ def test_a_parcels_decibels_are_those_of_its_mean_power(real_data: Path, belgium
     assert np.abs(december - truth.reindex(december.index)).max() < 1e-3
     low = december - means["decibels"].reindex(december.index)
     assert (low > 0.05).all()
+
+
+def test_standing_fields_have_the_higher_index_and_no_harvest_is_dated_by_it(
+    belgium: Path,
+) -> None:
+    """Field means by month: the county's own pairs tell bare from standing, with wide scatter."""
+    optical = clear_series(read_table(belgium / "observations.parquet"), SEASON, 0.5)
+    table = radar_table(belgium / "radar.parquet", SEASON)
+    assert table is not None
+    assert table.orbit == "mixed"
+    radar, settings = table.of(optical.parcel_ids), GrowSettings()
+    found = measure(clear_points(optical, 0.5), 5, settings)
+    sums = LevelSums(harvest_rules(settings))
+    sums.add(found.points, radar)
+    levels = sums.levels()
+    assert levels is not None
+    assert levels.standing[0] - levels.bare[0] > 0.2
+    told, said = with_radar(found, radar, levels, 364, settings.gap_days)
+    assert "harvest" not in said.values()
+    np.testing.assert_array_equal(told.harvests.day, found.harvests.day)

@@ -83,6 +83,10 @@ def test_real_county_files_are_valid(path: Path) -> None:
         ({"lending": {"policy": {"day_basis": 362}}}, "`lending.policy.day_basis`"),
         ({"lending": {"policy": {"max_limit": -5}}}, "`lending.policy.max_limit`"),
         ({"lending": {"policy": {"min_limit": 400_000}}}, "min_limit 400000 lies above max_limit"),
+        (
+            {"county": {"SIM001": {"grid": {"margin_m": 40}}}},
+            "grid.margin_m 40 lies under scenes.mask.dilation_m 60",
+        ),
         ({"county": {"SIM001": {"inputs": {"catalog": "https://x/catalog.json"}}}}, "on disk"),
         ({"county": {"SIM001": {"inputs": {"catalog": "s3://x/y"}}}}, "root of a STAC API"),
         (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fieldline.pipeline.imagery.settings import GridSettings, RadarSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.providers import is_provider, provider_of
@@ -111,6 +111,8 @@ class CountyInputs(Section):
         ),
     ] = None
     """Papers that farmers and offices handed in: leases, permits, insurance, photos, records."""
+    exclusions: Path | None = None
+    """Exclusion list: farmer_id or id_number, effect, reason, valid_from, valid_to, source."""
     photos: Path | None = None
     """Photographs of fields beside this table: parcel_id, file, taken_on, lon, lat; each is checked
     against parcel and season."""
@@ -166,6 +168,17 @@ class County(Section):
     """Input files."""
     seasons: dict[str, Season]
     """Seasons by name; the order of their start dates is their history."""
+
+    @model_validator(mode="after")
+    def _clouds_within_the_grid(self) -> County:
+        """A cloud outside the grid is not seen, and the parcels at its edge would look clear."""
+        if self.grid.margin_m < self.scenes.mask.reach_m:
+            raise ValueError(
+                f"grid.margin_m {self.grid.margin_m:g} lies under scenes.mask.dilation_m "
+                f"{self.scenes.mask.reach_m:g}: a cloud beside the outermost parcels would not be "
+                "seen; widen the margin, or lower the dilation"
+            )
+        return self
 
     def names(self, county: str) -> list[str]:
         """Return what statistics may call the county, the surest name first.

@@ -8,8 +8,8 @@ from typing import Any
 from fieldline.crops.recognise.classify import run_classify
 from fieldline.crops.recognise.train_stage import run_crops_train
 
-_OF_ANSWERS = ("observations", "parcels", "survey", "table_columns", "clear_dates", "settings",
-               "previous")  # fmt: skip
+_OF_ANSWERS = ("observations", "parcels", "survey", "radar", "table_columns", "clear_dates",
+               "settings", "previous")  # fmt: skip
 
 
 def train_and_classify(folder: Path, *, county: str = "TEST", **given: Any) -> None:

@@ -336,6 +336,13 @@ def test_addresses_that_betray_the_password_are_refused(place: Place, url: str, 
     assert "secret" not in str(refused.value)
 
 
+def test_a_server_that_does_not_prove_who_it_is_gets_nothing(place: Place) -> None:
+    place.url = place.url.replace("http://", "https://")
+    with pytest.raises(UserError, match=r"does not prove who it is .*REQUESTS_CA_BUNDLE"):
+        place.hand_over()
+    assert place.bank.requests == []
+
+
 def test_an_address_that_is_not_the_api_is_one_sentence(place: Place) -> None:
     place.url = place.url.removesuffix("/v1")
     with pytest.raises(UserError, match=r"/loanproducts answers 404, and not as Fineract does"):

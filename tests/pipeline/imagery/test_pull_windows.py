@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from fieldline.crops.recognise.fields import run_fields
 from fieldline.crops.settings import FieldsSettings
+from fieldline.pipeline.imagery.pull import cover_of
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.tables import read_table
 from tests.pipeline.imagery.pulling import QUICK, choose, files_of, observe, told
@@ -24,8 +25,10 @@ from tests.pipeline.imagery.tiny_archive import (
     GRID,
     SEASON,
     TinyScene,
+    outlines,
     pixel_box,
     scene_settings,
+    tiny_grid,
     write_archive,
     write_parcels,
 )
@@ -242,3 +245,16 @@ def test_every_layout_gives_the_pixels_of_the_original(
     assert np.array_equal(read[15:46, 5:36], numbers[15:46, 5:36])
     assert np.array_equal(read[605:655, 595:645], numbers[605:655, 595:645])
     assert not read[300:330, 300:330].any()
+
+
+@pytest.mark.parametrize(
+    ("margin", "kind", "reach"), [(20, "scl", 60), (90, "scl", 90), (20, "none", 20)]
+)
+def test_land_is_fetched_as_far_as_a_cloud_reaches(margin: float, kind: Any, reach: float) -> None:
+    """A parcel of 30 x 40 pixels of 10 m, with a dilation of 60 m around it."""
+    parcels = outlines({"a": pixel_box(100, 200, 130, 240)})
+    scenes = scene_settings("B04", mask=MaskSettings(kind=kind, dilation_m=60))
+    settings = QUICK.model_copy(update={"margin_m": margin})
+    (box,) = cover_of(parcels, tiny_grid(1000, 1000), settings, scenes).places.boxes
+    assert box[2] - box[0] == pytest.approx(300 + 2 * reach, abs=1)
+    assert box[3] - box[1] == pytest.approx(400 + 2 * reach, abs=1)
