@@ -92,6 +92,13 @@ GROWTH = TableSchema(
         Column("cycle_harvest", pa.list_(_DATE), "Confirmed harvest of each"),
         Column("cycle_peak", pa.list_(pa.float64()), "Highest NDVI of each"),
         Column("cycle_integral", pa.list_(pa.float64()), "NDVI above base from start to end of each"),
+        Column("green_up", _DATE, "Day on which the main cycle's crop came up: min_amplitude above bare land; thermal time runs from it", nullable=True),
+        Column("thermal_time", pa.float64(), "Degree days from green_up to the last look or the end of season; null where a day between has no weather", "Cel.d", nullable=True),
+        Column("vigour", pa.float64(), "Mean NDVI since green_up against the county's fields of the crop at the same thermal time, robust z", nullable=True),
+        Column("vigour_percentile", pa.float64(), "Rank of the same in county and crop", nullable=True, minimum=0, maximum=1),
+        Column("forecast_q10", pa.list_(pa.float32()), "Lower tenth of the curve ahead, from a step after its last value to the season's end; null where nothing is foretold", nullable=True),
+        Column("forecast_q50", pa.list_(pa.float32()), "Middle of the curve ahead", nullable=True),
+        Column("forecast_q90", pa.list_(pa.float32()), "Upper tenth of the curve ahead", nullable=True),
     ),
     key=("parcel_id",),
 )  # fmt: skip

@@ -256,6 +256,60 @@ PROTECTED = InputSchema(
     rules=(_force,),
 )
 
+
+def _some_person(frame: pd.DataFrame) -> list[Problem]:
+    """Entries about nobody."""
+    nobody = (frame["farmer_id"].isna() & frame["id_number"].isna()).to_numpy(dtype=bool)
+    return [
+        Problem(row + 1, "farmer_id", "input_missing") for row in np.flatnonzero(nobody).tolist()
+    ]
+
+
+def _known_effect(frame: pd.DataFrame) -> list[Problem]:
+    """Effects that a list cannot have."""
+    given = frame["effect"].dropna().str.lower()
+    rows = given.index[~given.isin(("decline", "review"))].tolist()
+    return [
+        Problem(int(row) + 1, "effect", "exclusion_unknown_effect", str(given[row])[:40])
+        for row in rows
+    ]
+
+
+EXCLUSIONS = InputSchema(
+    "exclusions",
+    "the exclusion list",
+    (
+        InputColumn(
+            "farmer_id", "id", "Farmer, as in the outlines; blank where the list names an identity "
+            "number", personal=True,
+        ),
+        InputColumn(
+            "id_number", "id", "Identity number, as in the outlines; blank where it names a farmer",
+            personal=True,
+        ),
+        InputColumn(
+            "effect", "text", "`decline`: nothing is lent, or `review`: a person decides",
+            required=True, needed=True,
+        ),
+        InputColumn(
+            "reason", "text", "Why; the farmer is told it, so it names nobody else", required=True,
+            needed=True,
+        ),
+        InputColumn("valid_from", "date", "First day in force", required=True, needed=True),
+        InputColumn(
+            "valid_to", "date", "Last day in force; blank: it has no end", required=True,
+        ),
+        InputColumn(
+            "source", "text", "Who keeps the list; the farmer is told it", required=True,
+            needed=True,
+        ),
+    ),
+    rules=(
+        _some_person, _known_effect,
+        lambda frame: _order(frame, "valid_from", "valid_to", "input_inconsistent"),
+    ),
+)  # fmt: skip
+
 DECIDED = InputSchema(
     "reviews",
     "people's decisions on offers",

@@ -166,6 +166,19 @@ RELATIONS = TableSchema(
     key=("farmer_id", "code"),
 )  # fmt: skip
 
+EXCLUDED = TableSchema(
+    "exclusions",
+    (
+        Column("farmer_id", pa.string(), "Pseudonym"),
+        Column("effect", pa.string(), "`decline`, `review`, or `unclear`: the entry cannot be read in full"),
+        Column("reason", pa.string(), "Why, as the list says"),
+        Column("source", pa.string(), "Who keeps the list"),
+        Column("valid_from", pa.date32(), "First day in force", nullable=True),
+        Column("valid_to", pa.date32(), "Last day in force; null without end", nullable=True),
+    ),
+    key=("farmer_id", "effect", "reason", "source", "valid_from", "valid_to"),
+)  # fmt: skip
+
 INDICATORS = TableSchema(
     "indicators",
     (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import glob
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +21,9 @@ from fieldline.lending.portfolio.folders import RunFolder, read_folder
 from fieldline.lending.portfolio.lines import Line, lines_on, with_drawn
 from fieldline.lending.portfolio.stress import LEVELS, Losses, losses
 from fieldline.lending.portfolio.watch import ON, watch
-from fieldline.lending.portfolio.watchlist import read_watchlist, rows_of, write_watchlist
+from fieldline.lending.portfolio.watchlist import BOM, read_watchlist, rows_of, write_watchlist
 from fieldline.lending.store.database import open_existing
+from fieldline.lending.store.offers import csv_text
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import written
 from fieldline.pipeline.records.tables import write_text
@@ -277,21 +277,12 @@ def write_tables(folder: Path, tables: Tables) -> None:
     """
     try:
         for name, rows in tables.items():
-            write_text(folder / f"{name}.csv", csv_text(rows))
+            text = csv_text([dict(row) for row in rows], list(rows[0]) if rows else [])
+            write_text(folder / f"{name}.csv", BOM + text if rows else "")
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written to ({error.strerror})", "name a folder of yours"
         ) from error
-
-
-def csv_text(rows: Table) -> str:
-    """Return rows as CSV; nothing where there are none."""
-    out = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return out.getvalue()
 
 
 def _text(rows: Table) -> str:

@@ -16,7 +16,7 @@ from fieldline.lending.portfolio.champions import Figures, held_against, loans_k
 from fieldline.lending.portfolio.drift import drift
 from fieldline.lending.portfolio.population import Population, of_history, of_shelf
 from fieldline.lending.risk.default_model import PdModel
-from fieldline.lending.risk.features import of_loans
+from fieldline.lending.risk.features import NAMES, of_loans
 from fieldline.lending.risk.training import mature
 from fieldline.lending.settings import RiskSettings
 from fieldline.lending.sources import read_loans
@@ -71,21 +71,29 @@ def tell_models(asked: Asked, of: str) -> None:
             "name COUNTY/SEASON whose run trained one (`models/pd.json`)",
         )
     card = stored["card"]
+    model = PdModel.from_dict({**stored["model"], "card": card})
+    if strange := sorted(set(model.names) - set(NAMES)):
+        raise UserError(
+            f"the model of {of} learnt from {strange[0]!r}, which a loan history does not hold",
+            "hold it against its own table (`fieldline risk evaluate`)",
+        )
     history = _history(config, shelf, asked.day)
     history = history[mature(history, asked.day)].reset_index(drop=True)
     if history.empty:
         raise UserError(
             f"no loan of {of} had the time to default by {asked.day}", "name a later day with --on"
         )
-    learnt = mature(history, dt.date.fromisoformat(card["as_of"]))
+    # A card that does not say until when it learnt may have learnt from all of them.
+    until = dt.date.fromisoformat(card.get("as_of") or asked.day.isoformat())
+    learnt = mature(history, until)
     known = loans_known(history, of_loans(history, config.lending.policy), learnt.to_numpy())
-    model = PdModel.from_dict({**stored["model"], "card": card})
-    settings = RiskSettings(**card.get("settings", {}))
+    kept = card.get("settings", {})
+    settings = RiskSettings(**{n: kept[n] for n in RiskSettings.model_fields if n in kept})
     figures, duels = held_against(
         known, model, settings, config.lending.portfolio.least_defaults
     )  # fmt: skip
     tell(asked, {
-        "models": [{"run": of, "model": model.label, "as_of": card["as_of"],
+        "models": [{"run": of, "model": model.label, "as_of": until.isoformat(),
                     "loans_learnt_from": int(learnt.sum()),
                     "later_loans": int((~learnt).sum())}],
         "figures": [_figures(one) for one in figures],
@@ -130,7 +138,12 @@ def _model(config: Config, shelf: tuple[str, str]) -> dict[str, Any] | None:
     path: Path = config.results / shelf[1] / shelf[0] / "models" / "pd.json"
     if not path.exists():
         return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged ({error})", "run the season from `decide` on"
+        ) from error
     return content if content.get("model") else None
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,12 @@ import pandas as pd
 from fieldline.crops.growth.harvest_share import harvest_share
 from fieldline.crops.growth.heading import heads
 from fieldline.crops.growth.norms import county_norms
-from fieldline.crops.growth.radar_windows import LevelSums, RadarLevels, with_radar
-from fieldline.crops.growth.seasons import (
-    Seasons,
-    clear_points,
-    harvest_rules,
-    heading_rules,
-    measure,
-)
-from fieldline.crops.radar_series import POLARISATIONS, RadarTable, iter_beside, radar_table
+from fieldline.crops.growth.pace import FORECAST, Pace, Paced, SeasonFiles
+from fieldline.crops.growth.seasons import Seasons, heading_rules
+from fieldline.crops.growth.source import source_of
+from fieldline.crops.growth.vigour import thermal_norms
 from fieldline.crops.schemas import GROWTH, HARVEST_SHARE
-from fieldline.crops.series import ClearSeries, Floats, Ints, known_until, stopped_parcels
+from fieldline.crops.series import Floats, Ints, known_until, stopped_parcels
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
@@ -60,6 +54,13 @@ def run_grow(
     out: Path,
     out_share: Path | None = None,
     outcomes: Path,
+    weather: Path | None = None,
+    weather_cells: Path | None = None,
+    seasons: Sequence[Season] = (),
+    earlier_growth: Sequence[Path] = (),
+    earlier_crops: Sequence[Path] = (),
+    earlier_weather: Sequence[Path] = (),
+    earlier_cells: Sequence[Path] = (),
     previous: Sequence[Path] = (),
 ) -> None:
     """Write `growth.parquet`, `harvest_share.parquet` and the stage's outcomes.
@@ -74,80 +75,88 @@ def run_grow(
         out: Where growth goes.
         out_share: Where the share harvested by crop and day goes; nowhere if None.
         outcomes: Where outcomes go.
+        weather: `weather.parquet`; without it nothing is reckoned by thermal time.
+        weather_cells: `weather_cells.parquet`, cell of each parcel.
+        seasons: Earlier seasons, oldest first, and then this one.
+        earlier_growth: `growth.parquet` of every earlier season, oldest first.
+        earlier_crops: Their `crops.parquet`.
+        earlier_weather: Their `weather.parquet`.
+        earlier_cells: Their `weather_cells.parquet`.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
+    earlier = [
+        SeasonFiles(*part)
+        for part in zip(
+            seasons[:-1], earlier_growth, earlier_crops, earlier_weather, earlier_cells, strict=True
+        )
+    ]
+    pace = None
+    if weather is not None and weather_cells is not None:
+        pace = Pace.read(weather, weather_cells, season, earlier, settings)
     crop_of = read_table(crops, ["parcel_id", "crop"]).set_index("parcel_id")["crop"]
     stopped = stopped_parcels(previous)
-    results: list[Outcome] = []
-    amounts: dict[str, float] = {}
-    shared: list[pd.DataFrame] = []
-    county = _county(observations, radar, season, clear_dates, settings, stopped)
+    county = _County(pace is not None)
+    source = source_of(observations, radar, season, clear_dates, settings, stopped)
     with scratch_path(out) as curves:
         with BatchWriter(GROWTH, curves) as writer:
-            for batch in county.batches():
-                found, said = county.measured(batch)
+            for batch in source.batches():
+                found, said = source.measured(batch)
                 crop = crop_of.reindex(list(batch.parcel_ids))
                 frame = growth_table(batch.parcel_ids, crop, found, season, settings)
+                paced = None if pace is None else pace.of(batch.parcel_ids, crop, found)
+                if paced is not None:
+                    days = _dates(season, paced.columns["green_up"])
+                    frame = frame.assign(**paced.columns | {"green_up": days})
                 writer.write(frame)
-                results.extend(
-                    _outcome(row, clear_dates.min_dates, said.get(number, ""))
-                    for number, row in enumerate(frame[_OF_OUTCOMES].to_dict("records"))
-                )
-                amounts.update(zip(frame["parcel_id"], frame["integral"], strict=True))
                 last = found.curves.last * settings.step_days
-                shared.append(frame.assign(crop=crop.to_numpy(), last_seen=last)[_SHARED])
-        norms = county_norms(pd.Series(amounts, dtype=float), crop_of, settings.min_norm_parcels)
+                told = [said.get(number, "") for number in range(len(frame))]
+                kept = frame.assign(crop=crop.to_numpy(), last_seen=last, radar=told)
+                county.add(kept, paced)
+        norms = county.norms(crop_of, settings.min_norm_parcels)
         with BatchWriter(GROWTH, out) as writer:
             for frame in iter_batches(curves):
                 placed = norms.reindex(frame["parcel_id"])
-                writer.write(frame.assign(**{n: placed[n].to_numpy() for n in placed.columns}))
+                writer.write(frame.assign(**{n: placed[n].to_numpy() for n in _OF_COUNTY}))
     if out_share is not None:
-        _write_share(shared, season, out_share)
+        _write_share(county.kept, season, out_share)
+    table = county.rows().assign(
+        lacks=lambda t: norms["vigour_lacks"].reindex(t["parcel_id"]).array
+    )
+    results = [_outcome(row, clear_dates.min_dates) for row in table.to_dict("records")]
     write_outcomes(results, outcomes)
 
 
-@dataclass(frozen=True)
 class _County:
-    """Where the growth of a county comes from, batch by batch."""
+    """The few numbers of every parcel that the county's norms and outcomes need."""
 
-    observations: Path
-    season: Season
-    clear: ClearSettings
-    settings: GrowSettings
-    stopped: frozenset[str]
-    radar: RadarTable | None = None
-    levels: RadarLevels | None = None
+    def __init__(self, timed: bool) -> None:
+        self.timed = timed
+        self.kept: list[pd.DataFrame] = []
+        self.means: list[np.ndarray[Any, np.dtype[np.float32]]] = []
 
-    def batches(self) -> Iterator[ClearSeries]:
-        """Yield clear series with their radar, if any."""
-        least = self.clear.min_valid_fraction
-        return iter_beside(self.observations, self.season, least, self.stopped, self.radar)
+    def add(self, frame: pd.DataFrame, paced: Paced | None) -> None:
+        """Keep what is needed of a batch."""
+        known = np.ones(len(frame), dtype=bool) if paced is None else paced.weather
+        self.kept.append(frame[[*_SHARED, *_OF_OUTCOMES, "radar"]].assign(weather=known))
+        if paced is not None:
+            self.means.append(paced.means.astype(np.float32))
 
-    def measured(self, batch: ClearSeries) -> tuple[Seasons, dict[int, str]]:
-        """Return the growth of a batch, and what radar said of its gaps by parcel number."""
-        points = clear_points(batch, self.clear.max_haze)
-        found = measure(points, self.clear.min_dates, self.settings)
-        if self.levels is None or batch.radar is None:
-            return found, {}
-        until, gap = known_until(self.season), self.settings.gap_days
-        return with_radar(found, batch.radar, self.levels, until, gap)
+    def rows(self) -> pd.DataFrame:
+        """Return every parcel."""
+        return pd.concat(self.kept) if self.kept else pd.DataFrame(columns=_OF_OUTCOMES)
 
-
-def _county(
-    observations: Path, radar: Path | None, season: Season, clear: ClearSettings,
-    settings: GrowSettings, stopped: frozenset[str],
-) -> _County:  # fmt: skip
-    """Return the county with what its own dates teach of its radar, where it has both
-    polarisations: one pass more over the observations."""
-    table = radar_table(radar, season)
-    if table is None or table.bands != POLARISATIONS:
-        return _County(observations, season, clear, settings, stopped)
-    found = _County(observations, season, clear, settings, stopped, table)
-    sums = LevelSums(harvest_rules(settings))
-    for batch in found.batches():
-        if batch.radar is not None:
-            sums.add(clear_points(batch, clear.max_haze), batch.radar)
-    return replace(found, levels=sums.levels())
+    def norms(self, crop_of: pd.Series[str], min_parcels: int) -> pd.DataFrame:
+        """Return the place of each parcel in the county, and what it lacks for one."""
+        table = self.rows()
+        amount = table.set_index("parcel_id")["integral"].astype(float)
+        found = county_norms(amount, crop_of, min_parcels)
+        if not self.timed or table.empty:
+            return found.assign(vigour=np.nan, vigour_percentile=np.nan, vigour_lacks="")
+        names = crop_of.reindex(table["parcel_id"]).to_numpy(dtype=object)
+        timed = thermal_norms(np.vstack(self.means).astype(float), names, min_parcels)
+        timed.loc[~table["weather"].to_numpy(dtype=bool), "vigour_lacks"] = "weather"
+        timed.loc[(table["cycles"] == 0).to_numpy(), "vigour_lacks"] = ""
+        return found.join(timed.set_index(amount.index))
 
 
 def _write_share(parts: list[pd.DataFrame], season: Season, out: Path) -> None:
@@ -156,7 +165,8 @@ def _write_share(parts: list[pd.DataFrame], season: Season, out: Path) -> None:
     write_table(harvest_share(grown, grown["last_seen"], season), HARVEST_SHARE, out)
 
 
-_OF_OUTCOMES = ["parcel_id", "clear_dates", "cycles", "peak", "amplitude", "curve_start"]
+_OF_OUTCOMES = ["parcel_id", "clear_dates", "peak", "amplitude", "curve_start", "integral"]
+_OF_COUNTY = ["anomaly", "percentile", "vigour", "vigour_percentile"]
 
 
 def growth_table(
@@ -222,6 +232,9 @@ def growth_table(
         "cycle_harvest": lists.dates(harvests.day),
         "cycle_peak": lists.of(cycles.peak),
         "cycle_integral": lists.of(cycles.integral),
+        "green_up": _dates(season, np.full(len(has), np.nan)),
+        **dict.fromkeys(("thermal_time", "vigour", "vigour_percentile"), np.nan),
+        **{name: [None] * len(has) for name in FORECAST},
     }
     return pd.DataFrame(columns)[GROWTH.names]
 
@@ -259,7 +272,7 @@ def _dates(season: Season, days: Floats) -> np.ndarray[Any, np.dtype[np.datetime
     return dates
 
 
-def _outcome(row: Mapping[Hashable, Any], min_dates: int, radar: str) -> Outcome:
+def _outcome(row: Mapping[Hashable, Any], min_dates: int) -> Outcome:
     parcel_id, dates = row["parcel_id"], row["clear_dates"]
     if pd.isna(row["curve_start"]):
         numbers = detail(clear_dates=dates, needed=min_dates)
@@ -267,5 +280,8 @@ def _outcome(row: Mapping[Hashable, Any], min_dates: int, radar: str) -> Outcome
     if row["cycles"] == 0:
         numbers = detail(peak=float(row["peak"]), amplitude=float(row["amplitude"]))
         return Outcome(STAGE, parcel_id, "", "no_crop_cycle", numbers)
-    told = {"radar": radar} if radar else {}
+    told = {"radar": row["radar"]} if row["radar"] else {}
+    if row["lacks"]:
+        numbers = detail(clear_dates=dates, lacks=row["lacks"], **told)
+        return Outcome(STAGE, parcel_id, "", "vigour_unknown", numbers)
     return Outcome(STAGE, parcel_id, "", detail=detail(clear_dates=dates, **told))

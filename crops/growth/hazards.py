@@ -78,6 +78,7 @@ def run_hazards(
     settings: HazardSettings,
     out: Path,
     outcomes: Path,
+    climate: Path | None = None,
     earlier_weather: Sequence[Path] = (),
     previous: Sequence[Path] = (),
 ) -> None:
@@ -93,11 +94,14 @@ def run_hazards(
         settings: Settings of the stage.
         out: Where the hazards go.
         outcomes: Where outcomes go.
+        climate: `climate.parquet`: days before the season that the weather file holds.
         earlier_weather: `weather.parquet` of every earlier season, oldest first.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
     """
     season = seasons[-1]
     past = [_cells(path, then) for path, then in zip(earlier_weather, seasons[:-1], strict=True)]
+    if climate is not None:
+        past += _years_before(climate, season, {then.start.year for then in seasons[:-1]})
     place = Place(season, settings, _cells(weather, season), past)
     columns = ["parcel_id", "sos", "pos", "eos", "curve_start", "cycles"]
     table = read_table(growth, columns)
@@ -129,6 +133,26 @@ def _cells(path: Path, season: Season) -> dict[str, pd.DataFrame]:
     return {
         str(name): part[list(_INPUTS.values())].astype(float).reindex(days) for name, part in parts
     }
+
+
+def _years_before(climate: Path, season: Season, run: set[int]) -> list[dict[str, pd.DataFrame]]:
+    """Return the days of the season in each year before it that no earlier run knows, by cell."""
+    frame = read_table(climate, ["cell_id", "date", *_INPUTS.values()])
+    if frame.empty:
+        return []
+    frame["date"] = pd.to_datetime(frame["date"])
+    parts = {str(name): part.set_index("date") for name, part in frame.groupby("cell_id")}
+    length = (min(season.end, season.as_of) - season.start).days + 1
+    found = []
+    for back in range(1, season.start.year - int(frame["date"].min().year) + 1):
+        first = pd.Timestamp(season.start) - pd.DateOffset(years=back)
+        if first.year not in run:
+            days = pd.date_range(first, periods=length)
+            found.append({
+                name: part[list(_INPUTS.values())].astype(float).reindex(days)
+                for name, part in parts.items()
+            })  # fmt: skip
+    return found
 
 
 @dataclass(frozen=True)
@@ -188,6 +212,8 @@ def _parcel(record: Mapping[Any, Any], place: Place) -> tuple[dict[str, Any], Ou
 def _outcome(row: Mapping[str, Any], days: pd.DataFrame, window: Window) -> Outcome:
     unknown = [name for name in (*_JOINT, "dry_wind") if row[name] is None]
     numbers: dict[str, Any] = {"days": len(days)}
+    if row["spei"] is None:
+        numbers["earlier_seasons"] = row["earlier_seasons"]
     code = "ok" if window.grown else "no_growing_season"
     if set(unknown) & set(_JOINT):
         code = "hazard_unknown"
@@ -213,13 +239,14 @@ def _judged(
     weather = _weather(days)
     stage = _stage(window, len(days), settings)
     earlier = _earlier(window, place, cell_id)
-    return indices(
+    found = indices(
         weather, limits, settings, Stages(
             stage,
             _tender(frame, days, window, limits, place),
             _filling(crop, window, days),
         ), earlier,
     )  # fmt: skip
+    return found | {"earlier_seasons": len(earlier)}
 
 
 def _stage(window: Window, length: int, settings: HazardSettings) -> Floats:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 #: Scales a median absolute deviation to a standard deviation of normal data.
-_MAD_TO_SD = 1.4826
+MAD_TO_SD = 1.4826
 
 
 def county_norms(amount: pd.Series[float], crops: pd.Series[str], min_parcels: int) -> pd.DataFrame:
@@ -28,9 +28,7 @@ def county_norms(amount: pd.Series[float], crops: pd.Series[str], min_parcels: i
     known = frame.dropna()
     grouped = known.groupby("crop")["amount"]
     centre = grouped.transform("median")
-    spread = (known["amount"] - centre).abs().groupby(known["crop"]).transform(
-        "median"
-    ) * _MAD_TO_SD
+    spread = (known["amount"] - centre).abs().groupby(known["crop"]).transform("median") * MAD_TO_SD
     size = grouped.transform("size")
     enough = (size >= min_parcels) & (spread > 0)
     placed = pd.DataFrame(

@@ -85,7 +85,19 @@ class Cycles:
             Days since the season's start, NaN where the side was not seen.
         """
         base = self.left_base if side < 0 else self.right_base
-        level = base + share * (self.peak - base)
+        return self.crossing_of(curves, base + share * (self.peak - base), side)
+
+    def crossing_of(self, curves: Curves, level: Floats, side: int) -> Floats:
+        """Day on which the curve passes a value of each cycle, nearest to the peak.
+
+        Args:
+            curves: The curves that the cycles were read from.
+            level: One value per cycle, NaN where the side was not seen.
+            side: -1 for the rise, 1 for the fall.
+
+        Returns:
+            Days since the season's start, NaN where the side was not seen.
+        """
         edge = self.turns.left if side < 0 else self.turns.right
         return _crossing(curves, self.turns, edge, level)
 

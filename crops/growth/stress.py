@@ -26,15 +26,28 @@ _LIGHT, _HEAVY = (32.0, 0.30, 3.0), (35.0, 0.25, 3.0)
 
 
 def growing_degree_days(weather: CellWeather, limits: Thresholds) -> float | None:
-    """Sum daily means above the base, with both extremes held within base and upper limit.
+    """Sum the degree days of a growing season; None where a day is not known."""
+    if not known(weather.tmin, weather.tmax):
+        return None
+    return float(daily_degree_days(weather.tmin, weather.tmax, limits).sum())
+
+
+def daily_degree_days(tmin: Floats, tmax: Floats, limits: Thresholds) -> Floats:
+    """Return daily means above the base, both extremes held within base and upper limit.
+
+    Args:
+        tmin: Daily minimum, Celsius.
+        tmax: Daily maximum, Celsius.
+        limits: Thresholds of the crop.
+
+    Returns:
+        Celsius days of each day, NaN where an extreme is.
 
     Source: McMaster & Wilhelm (1997) method 2; AquaCrop's growing degree day method 2.
     """
-    if not known(weather.tmin, weather.tmax):
-        return None
-    high = np.clip(weather.tmax, limits.base_c, limits.upper_c)
-    low = np.clip(weather.tmin, limits.base_c, limits.upper_c)
-    return float(((high + low) / 2 - limits.base_c).sum())
+    high = np.clip(tmax, limits.base_c, limits.upper_c)
+    low = np.clip(tmin, limits.base_c, limits.upper_c)
+    return np.asarray((high + low) / 2 - limits.base_c)
 
 
 def degree_days_above(tmin: Floats, tmax: Floats, threshold: float) -> Floats:

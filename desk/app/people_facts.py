@@ -16,8 +16,8 @@ from fieldline.desk.app.parcel_facts import Facts, area, known
 from fieldline.desk.app.places import NotHereError, Place
 from fieldline.desk.app.words import Words
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.decision import under_tables
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.rule_choice import under_tables
 from fieldline.lending.risk.features import FEATURES
 from fieldline.pipeline.records.money import shown, shown_chinese
 

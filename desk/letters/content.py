@@ -103,6 +103,11 @@ class Writer:
         """The lender's name."""
         return self.settings.lender_in(self.language)
 
+    @property
+    def phone(self) -> str:
+        """The telephone number, of which no line breaks a part off."""
+        return self.settings.phone.replace(" ", "\u00a0")
+
 
 def decision_letter(offer: Mapping[str, Any], reasons: Sequence[Reason], by: Writer) -> Letter:
     """Return the letter of a posted decision.
@@ -115,7 +120,7 @@ def decision_letter(offer: Mapping[str, Any], reasons: Sequence[Reason], by: Wri
     kind = offer["access"]
     why = Part(by.say(f"why_{kind}"), items=tuple(_text(one, by) for one in reasons), numbered=True)
     told = [_lead(offer, by), *(_terms(offer, by) if kind == "approve" else ()), why]
-    steps = by.say(f"next_{kind}", lender=by.lender, phone=by.settings.phone).split("|")
+    steps = by.say(f"next_{kind}", lender=by.lender, phone=by.phone).split("|")
     after = Part(by.say("next"), items=tuple(steps))
     # What to do stands before the reasons where there is money, after them where it follows.
     ordered = [*told[:-1], after, why] if kind == "approve" else [*told, after]
@@ -232,7 +237,7 @@ def _entry(line: Line, currency: str, by: Writer) -> tuple[str, ...]:
 
 
 def _ask(by: Writer, reasons: Sequence[Reason], kind: str) -> Part:
-    texts = [by.say("ask_person", phone=by.settings.phone)]
+    texts = [by.say("ask_person", phone=by.phone)]
     office = by.settings.office_in(by.language)
     texts += [by.say("ask_office", office=office)] if office else []
     if kind in ("approve", "decline"):

@@ -191,6 +191,18 @@ class RelationCase(_Record):
     """Earlier seasons that it rests on."""
 
 
+class ExclusionCase(_Record):
+    """An entry of an exclusion list about the farmer, in force on the as-of date."""
+
+    effect: Literal["decline", "review", "unclear"]
+    """`unclear`: the entry cannot be read in full."""
+    reason: str
+    source: str
+    """Who keeps the list."""
+    valid_to: dt.date | None
+    """Last day in force; None for one without end."""
+
+
 class RuleCase(_Record):
     """A row of a decision table that is in force for a farmer."""
 
@@ -270,6 +282,8 @@ class Case(_Record):
     """Who of outside the county guarantees for the farmer."""
     relations: tuple[RelationCase, ...] = ()
     """Relations that ask for a person."""
+    exclusions: tuple[ExclusionCase, ...] = ()
+    """Entries of exclusion lists about the farmer."""
     tables: TablesCase | None = None
     """Rows of the lender's decision tables that are in force; None where there are none."""
     confidence: Decimal | None = None

@@ -21,6 +21,7 @@ import pandas as pd
 from fieldline.lending.decision.case import (
     Case,
     CeilingCase,
+    ExclusionCase,
     GuarantorCase,
     ParcelCase,
     PartyCase,
@@ -30,6 +31,7 @@ from fieldline.lending.decision.case import (
 )
 from fieldline.lending.decision.confidence import least_confidence, read_confidence
 from fieldline.lending.decision.decision import Decision, decide_case
+from fieldline.lending.decision.excluded import read_excluded
 from fieldline.lending.decision.judge import Judge, read_judge
 from fieldline.lending.decision.related import read_relations
 from fieldline.lending.decision.row import decision_row
@@ -88,6 +90,8 @@ class Folder:
     as_of: dt.date
     relations: Mapping[str, tuple[RelationCase, ...]] = field(default_factory=dict)
     """Relations that ask for a person, by farmer."""
+    exclusions: Mapping[str, tuple[ExclusionCase, ...]] = field(default_factory=dict)
+    """Entries of exclusion lists, by farmer."""
     county: str = ""
     """Id of the county."""
     confidence: Mapping[str, Decimal] = field(default_factory=dict)
@@ -104,6 +108,7 @@ def open_folder(
     currency: str,
     as_of: dt.date,
     relations: Path | None = None,
+    exclusions: Path | None = None,
     crops: Path | None = None,
     county: str = "",
 ) -> Folder:
@@ -118,6 +123,7 @@ def open_folder(
         currency: The county's currency.
         as_of: Knowledge date.
         relations: relations.parquet; None where nobody looked for any.
+        exclusions: exclusions.parquet; None where the lender keeps no list.
         crops: crops.parquet; None where no crop was told.
         county: Id of the county.
     """
@@ -136,7 +142,7 @@ def open_folder(
     return Folder(
         read_table(farmers).sort_values("farmer_id", kind="stable"),
         read_table(profiles), parcels, by_parcel, by_farmer, currency, as_of,
-        read_relations(relations), county, read_confidence(crops),
+        read_relations(relations), read_excluded(exclusions), county, read_confidence(crops),
     )  # fmt: skip
 
 
@@ -179,6 +185,7 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             joint_members=int(row["joint_members"]),
             guarantors=_guarantors(row),
             relations=folder.relations.get(row["party_id"], ()),
+            exclusions=folder.exclusions.get(row["party_id"], ()),
             tables=tables,
             confidence=None if tables is None else least_confidence(own, folder.confidence),
         )
@@ -345,6 +352,7 @@ def run_decide(
     model: Path,
     crop_card: Path | None = None,
     relations: Path | None = None,
+    exclusions: Path | None = None,
     crops: Path | None = None,
     parts: Sequence[Path],
     county: str = "",
@@ -365,6 +373,7 @@ def run_decide(
         model: `manifest.json` of the model folder that judges.
         crop_card: Card of the model that told the crops, for the trace.
         relations: relations.parquet; None where nobody looked for any.
+        exclusions: exclusions.parquet; None where the lender keeps no list.
         crops: crops.parquet; None where no crop was told.
         parts: Outcome files of the earlier stages.
         county: Id of the county.
@@ -377,7 +386,8 @@ def run_decide(
     """
     folder = open_folder(
         farmers=farmers, profiles=profiles, evidence=evidence, harvests=harvests, parts=parts,
-        currency=currency, as_of=as_of, relations=relations, crops=crops, county=county,
+        currency=currency, as_of=as_of, relations=relations, exclusions=exclusions,
+        crops=crops, county=county,
     )  # fmt: skip
     judge = read_judge(model)
     found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]

@@ -16,6 +16,7 @@ from typing import Any
 from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision import findings
 from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.excluded import exclusion_findings
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import (
     Caps,
@@ -28,7 +29,7 @@ from fieldline.lending.decision.limit import (
 from fieldline.lending.decision.pricing import Price, within_ceiling
 from fieldline.lending.decision.reasons import MOST, Finding, Reason, risk_findings, tell
 from fieldline.lending.decision.review import settled
-from fieldline.lending.decision.rule_choice import fired, named, rule_findings, ruled
+from fieldline.lending.decision.rule_choice import fired, named, rule_findings, under_tables
 from fieldline.lending.decision.rule_rows import SETS
 from fieldline.lending.decision.rules import RULES
 from fieldline.lending.decision.ways import Access, Verdict, Weigh, of_price, with_ways
@@ -66,18 +67,6 @@ def decide_case(case: Case) -> Decision:
     known = under_tables(case.counted())
     decision = replace(_by_rules(known, case.policy), decision_id=case.decision_id)
     return decision if case.review is None else _by_person(known, decision)
-
-
-def under_tables(case: Case, own: PolicySettings | None = None) -> Case:
-    """Return the case with the policy that its decision tables make of its own.
-
-    Args:
-        case: The case.
-        own: The policy before any table, where the case's has been through them.
-    """
-    if case.tables is None:
-        return case
-    return case.model_copy(update={"policy": ruled(own or case.policy, case)})
 
 
 def most_allowed(case: Case, decision: Decision) -> Decimal:
@@ -222,10 +211,15 @@ def _judge(
     """Return access and its findings, most important first."""
     rules = RULES[case.rules]
     rows = fired(case)
-    stops = [*findings.vetoes(case), *rule_findings(rows, "decline")]
+    stops = [
+        *exclusion_findings(case, "decline"), *findings.vetoes(case),
+        *rule_findings(rows, "decline"),
+    ]  # fmt: skip
     if _price_may_stop(case):
         stops += _price_stops(case, price)
-    doubts = [*_doubts(case, caps), *rule_findings(rows, "review")]
+    doubts = [
+        *exclusion_findings(case, "review"), *_doubts(case, caps), *rule_findings(rows, "review"),
+    ]  # fmt: skip
     leases = [*findings.unproven_leases(case)]
     if stops:
         told_first, *causes = stops if rules.stops_alone else [*stops, *doubts]

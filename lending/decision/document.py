@@ -67,6 +67,7 @@ ABSENT: dict[str, dict[str, Any]] = {
         "elsewhere": (),
         "guarantors": (),
         "relations": (),
+        "exclusions": (),
         "tables": None,
         "confidence": None,
     },

@@ -53,6 +53,8 @@ def evidence_hash(case: Case) -> str:
     }
     if case.relations:  # what was decided before anybody looked for them keeps its hash
         found["relations"] = [one.model_dump() for one in case.relations]
+    if case.exclusions:
+        found["exclusions"] = [one.model_dump() for one in case.exclusions]
     return content_hash(found)
 
 

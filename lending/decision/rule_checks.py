@@ -25,6 +25,8 @@ from fieldline.pipeline.records.money import exponent, from_minor, to_minor
 from fieldline.pipeline.records.reference import crops
 
 _ENDLESS = dt.date.max
+_MOST = 10**14
+"""Largest amount, units of a currency: minor units are kept in 64 bits."""
 _WORSE = {"pd": 1, "confidence": -1}
 """Numbers of a case that tell of risk, with the side on which it is greater."""
 _ELSEWHERE = "any other county"
@@ -105,6 +107,8 @@ def _in_range(rule: Rule, policy: PolicySettings) -> None:
     row, currency = rule.cells, policy.currency
     for name, value in rule.sets.items():
         amount = name in PolicySettings.AMOUNTS
+        if amount and abs(value) > _MOST:
+            raise row.wrong(name, f"write an amount of at most {_MOST}")
         if amount and value != from_minor(to_minor(value, currency), currency):
             raise row.wrong(name, f"{currency} has {exponent(currency)} decimals: write no more")
     try:

@@ -132,7 +132,19 @@ def _first(
     return (fitting or [row for row in rows if row.otherwise])[:1]
 
 
-def ruled(policy: PolicySettings, case: Case) -> PolicySettings:
+def under_tables(case: Case, own: PolicySettings | None = None) -> Case:
+    """Return the case with the policy that its decision tables make of its own.
+
+    Args:
+        case: The case.
+        own: The policy before any table, where the case's has been through them.
+    """
+    if case.tables is None:
+        return case
+    return case.model_copy(update={"policy": _ruled(own or case.policy, case)})
+
+
+def _ruled(policy: PolicySettings, case: Case) -> PolicySettings:
     """Return the policy with what the rows that fire set, the strictest of several crops' rows.
 
     Args:

@@ -115,10 +115,12 @@ def features_of(
     Raises:
         UserError: A table is absent, or the model folder is damaged.
     """
+    listed = folder / "exclusions.parquet"
     opened = open_folder(
         farmers=folder / "farmers.parquet", profiles=folder / "profiles.parquet",
         evidence=folder / "evidence.parquet", harvests=folder / "harvests.parquet",
         parts=parts, currency=currency, as_of=as_of, relations=folder / "relations.parquet",
+        exclusions=listed if listed.is_file() else None,
         crops=folder / "crops.parquet", county=county,
     )  # fmt: skip
     judge = read_judge(folder / "models/default/manifest.json")

@@ -202,10 +202,16 @@ class Fineract:
     def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> tuple[int, Mapping[str, Any]]:
-        answer = self._session.request(
-            method, f"{self._url}{path}", json=body, timeout=self._settings.timeout_s,
-            allow_redirects=False,
-        )  # fmt: skip
+        try:
+            answer = self._session.request(
+                method, f"{self._url}{path}", json=body, timeout=self._settings.timeout_s,
+                allow_redirects=False,
+            )  # fmt: skip
+        except requests.exceptions.SSLError as error:
+            raise UserError(
+                f"{self._url} does not prove who it is (TLS)",
+                "name the bank's certificate authority in REQUESTS_CA_BUNDLE, or correct --post",
+            ) from error
         document = _document(answer)
         self._refuse_unwelcome(answer.status_code, document)
         return answer.status_code, document

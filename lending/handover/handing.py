@@ -28,6 +28,7 @@ from fieldline.lending.store.database import LIVE, OFFERS, reading
 from fieldline.lending.store.offers import csv_text
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import OK, detail
+from fieldline.pipeline.vault.consents import Answer
 from fieldline.pipeline.vault.vault import Vault
 
 OUTCOME_COLUMNS = ("farmer_id", "offer_id", "outcome", "detail")
@@ -84,10 +85,13 @@ def hand_over(
         core: Open connection, to post them too.
 
     Raises:
-        UserError: No product takes any of the offers, the core system is not the one configured,
-            or a file cannot be written. What was posted before stays, and is found again.
+        UserError: No product takes any of the offers, no farmer consents, the core system is not
+            the one configured, or a file cannot be written. What was posted before stays, and is
+            found again.
     """
     _refuse_unmapped(leaving.offers, settings)
+    if not leaving.allowed:
+        raise _nobody_allows(leaving, order, out)
     found: dict[int, Held] = {}
     ready: dict[int, _Ready] = {}
     earlier = _earlier_offers(store, leaving.allowed)
@@ -107,11 +111,41 @@ def hand_over(
         for place, one in ready.items():
             found[place] = Held(OK) if core is None else _posted(core, one, settings)
     finally:
-        rows = [_account(offer, found.get(place, _STOPPED))
-                for place, offer in enumerate(leaving.offers)]  # fmt: skip
-        account = csv_text(rows, OUTCOME_COLUMNS).encode()
-        write_closed(out.with_name(f"{out.name}.outcomes.csv"), account)
+        account = [found.get(place, _STOPPED) for place in range(len(leaving.offers))]
+        rows = _write_account(out, leaving.offers, account)
     return HandedOver(len(rows), dict(sorted(Counter(row["outcome"] for row in rows).items())))
+
+
+def _nobody_allows(leaving: Leaving, order: Order, out: Path) -> UserError:
+    """Write why nothing leaves, farmer by farmer; return the refusal."""
+    account = [_unallowed(leaving.found[offer["farmer_id"]]) for offer in leaving.offers]
+    _write_account(out, leaving.offers, account)
+    request = order.request
+    return UserError(
+        f"none of the {len(leaving.found):,} farmers with an offer allows {request.recipient!r} to "
+        f"have identity and offer for {request.purpose!r} on {request.on}",
+        f"give purpose and recipient as the consents have them; why, {_account_of(out)} says",
+    )
+
+
+def _unallowed(answer: Answer) -> Held:
+    return Held(answer.outcome, detail(day=answer.day) if answer.day else "")
+
+
+def _account_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.outcomes.csv")
+
+
+def _write_account(
+    out: Path, offers: Sequence[Row], account: Sequence[Held]
+) -> list[dict[str, str]]:
+    rows = [
+        {"farmer_id": offer["farmer_id"], "offer_id": offer["offer_id"],
+         "outcome": held.outcome, "detail": held.detail}
+        for offer, held in zip(offers, account, strict=True)
+    ]  # fmt: skip
+    write_closed(_account_of(out), csv_text(rows, OUTCOME_COLUMNS).encode())
+    return rows
 
 
 def _refuse_unmapped(offers: Iterable[Row], settings: FineractSettings) -> None:
@@ -152,7 +186,7 @@ def _made(
     """Return farmer, offer and body of an application, or why there is none."""
     allowed = leaving.found[offer["farmer_id"]]
     if allowed.outcome != OK:
-        return Held(allowed.outcome, detail(day=allowed.day) if allowed.day else "")
+        return _unallowed(allowed)
     made = draft(offer, settings.products, on, simulated=simulated)
     if isinstance(made, Held):
         return made
@@ -257,8 +291,3 @@ def _there(loan: Loan, body: Mapping[str, Any], *, by_us: bool) -> Held:
 
 def _line(body: Mapping[str, Any]) -> str:
     return json.dumps(body, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-def _account(offer: Row, held: Held) -> dict[str, str]:
-    return {"farmer_id": offer["farmer_id"], "offer_id": offer["offer_id"],
-            "outcome": held.outcome, "detail": held.detail}  # fmt: skip

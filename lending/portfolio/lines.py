@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from fieldline.lending.decision.account import statement, terms_of
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.rule_choice import under_tables
 from fieldline.lending.movements import moved_of, read_line_movements
 from fieldline.lending.portfolio.codes import LineOutcome
 from fieldline.lending.store.database import reading
@@ -80,8 +81,8 @@ class Line:
 
     @property
     def lgd(self) -> float:
-        """Loss given default of the policy that decided it."""
-        return float(self.case.policy.lgd)
+        """Loss given default of the policy that decided it, its decision tables included."""
+        return float(under_tables(self.case).policy.lgd)
 
     @property
     def expected_minor(self) -> float | None:

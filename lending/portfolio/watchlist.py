@@ -6,6 +6,7 @@ run leaves the list before it.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime as dt
 import io
@@ -23,6 +24,9 @@ COLUMNS = (
     "enter", "leave", "english", "chinese", "remedy",
 )  # fmt: skip
 _PLACES = 4
+
+BOM = codecs.BOM_UTF8.decode()
+"""Without it a spreadsheet reads Chinese as the code page of its machine."""
 
 
 def rows_of(found: Sequence[Warned], lines: Mapping[str, Line]) -> list[dict[str, str]]:
@@ -69,7 +73,7 @@ def write_watchlist(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     try:
-        write_text(path, out.getvalue())
+        write_text(path, BOM + out.getvalue())
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror})", "name a folder of yours with `--out`"
@@ -84,8 +88,13 @@ def read_watchlist(path: Path) -> list[Warned]:
     """
     if not path.exists():
         return []
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        rows = list(csv.DictReader(handle))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"{path} cannot be read ({error})", "put the file back, or delete it"
+        ) from error
     found = []
     for number, row in enumerate(rows, start=1):
         try:

@@ -1,7 +1,7 @@
 """The relations stage: applicants of a county held against one another, one outcome each.
 
-Owns reading what other stages and the papers say and writing relations.parquet. It sees marks and
-pseudonyms only, and it accuses nobody: a relation asks for a person.
+Owns reading what other stages, papers and exclusion lists say, and writing it as tables. It sees
+marks and pseudonyms only, and it accuses nobody: a relation asks for a person.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import pandas as pd
 
 from fieldline.lending.documents.facts import farmer_papers
 from fieldline.lending.documents.table import DOCUMENTS, read_documents
+from fieldline.lending.exclusions import read_exclusions
+from fieldline.lending.inputs import EXCLUSIONS
 from fieldline.lending.relations.judge import Known, relations_of
 from fieldline.lending.relations.land import Season, claimed_area, idle_parcels, moved_parcels
 from fieldline.lending.relations.people import people_of
-from fieldline.lending.schemas import RELATIONS
+from fieldline.lending.schemas import EXCLUDED, RELATIONS
 from fieldline.lending.settings import EvidenceSettings, RelationSettings
 from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
@@ -39,6 +41,7 @@ def run_relations(
     documents: Path | None,
     history: Path,
     earlier_parcels: Sequence[Path],
+    exclusions: Path | None = None,
     as_of: dt.date,
     currency: str,
     settings: RelationSettings,
@@ -46,9 +49,10 @@ def run_relations(
     privacy: PrivacySettings,
     table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
+    out_exclusions: Path | None = None,
     outcomes: Path,
 ) -> None:
-    """Write relations.parquet and one outcome for every farmer.
+    """Write relations.parquet, exclusions.parquet and one outcome for every farmer.
 
     Args:
         farmers: farmers.parquet.
@@ -59,6 +63,7 @@ def run_relations(
         documents: Papers, or None (nobody then guarantees for anybody).
         history: history.parquet: in how many seasons nothing grew.
         earlier_parcels: parcels.parquet of earlier seasons, oldest first.
+        exclusions: Exclusion list, or None where the lender keeps none.
         as_of: Knowledge date.
         currency: The county's currency.
         settings: From when a relation is one.
@@ -66,6 +71,7 @@ def run_relations(
         privacy: Pseudonym key of the people whom papers name.
         table_columns: The lender's own column names by table.
         out: relations.parquet.
+        out_exclusions: exclusions.parquet: who of the county stands on the list.
         outcomes: outcomes/relations.parquet.
     """
     reading = Reading(currency, table_columns.get(DOCUMENTS.name, {}), "inputs")
@@ -76,8 +82,13 @@ def run_relations(
     people = people_of(everybody, drawn, read_table(profiles))
     seasons = [_season(path) for path in earlier_parcels]
     households = dict(zip(people.farmer_id.tolist(), people.household.tolist(), strict=True))
+    marks = read_table(contacts)
+    if out_exclusions is not None:
+        how = Reading(currency, table_columns.get(EXCLUSIONS.name, {}), "inputs")
+        listed = read_exclusions(exclusions, marks, as_of=as_of, privacy=privacy, reading=how)
+        write_table(listed, EXCLUDED, out_exclusions)
     known = Known(
-        contacts=read_table(contacts),
+        contacts=marks,
         guarantees=guarantees_of(papers),
         together=together_of(papers),
         idle=idle_parcels(told, read_table(history, ["parcel_id", "idle_seasons"])),

@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case, GuarantorCase
-from fieldline.lending.decision.decision import under_tables
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.decision.rule_choice import under_tables
 from fieldline.lending.store.database import DECISIONS, EXPIRED, LIVE, OFFERS
 from fieldline.lending.store.lines import last_day, running_lines
 from fieldline.pipeline.records.errors import UserError

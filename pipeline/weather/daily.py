@@ -19,7 +19,8 @@ from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outco
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import write_table
 from fieldline.pipeline.weather.cells import nearest_cells, refuse_exchanged
-from fieldline.pipeline.weather.schemas import WEATHER, WEATHER_CELLS
+from fieldline.pipeline.weather.climate import climate_table
+from fieldline.pipeline.weather.schemas import CLIMATE, WEATHER, WEATHER_CELLS
 from fieldline.pipeline.weather.series import (
     NEEDED,
     VARIABLES,
@@ -35,7 +36,7 @@ from fieldline.pipeline.weather.series import (
     runs,
 )
 from fieldline.pipeline.weather.settings import WeatherSettings
-from fieldline.pipeline.weather.sources import refuse_hours, weather_rows
+from fieldline.pipeline.weather.sources import DailyRows, refuse_hours, weather_rows
 
 STAGE = "weather"
 
@@ -50,6 +51,7 @@ def run_weather(
     table_columns: Mapping[str, Mapping[str, str]] = {},
     out: Path,
     out_cells: Path,
+    out_climate: Path | None = None,
     outcomes: Path,
 ) -> None:
     """Check and complete daily weather and map every parcel to its nearest cell.
@@ -63,6 +65,7 @@ def run_weather(
         table_columns: The lender's own column names by table and Fieldline name.
         out: Output, `WEATHER`.
         out_cells: Output, `WEATHER_CELLS`; parcels without weather have no row.
+        out_climate: Output, `CLIMATE`: what the file holds of the years before; nowhere if None.
         outcomes: Output, one row per parcel.
 
     Raises:
@@ -71,10 +74,11 @@ def run_weather(
     frame = read_parcels(parcels)
     points = shapely.get_coordinates(shapely.centroid(frame.geometry.to_numpy()))
     places = pd.DataFrame(points, columns=["lon", "lat"], index=frame["parcel_id"].to_numpy())
-    if source is None:
+    rows = None if source is None else weather_rows(source, cells, places, table_columns)
+    if source is None or rows is None:
         series, positions, service = empty_series(season), places.iloc[:0], ""
     else:
-        series, positions, service = load_weather(source, cells, places, season, table_columns)
+        series, positions, service = arranged(source, rows, season)
     if cells is not None:
         refuse_exchanged(cells, positions, places, settings.max_distance_km)
     check_values(series)
@@ -86,6 +90,9 @@ def run_weather(
     mapping = nearest[near]
     write_table(_table(series, set(mapping["cell_id"]), service), WEATHER, out)
     write_table(mapping, WEATHER_CELLS, out_cells)
+    if out_climate is not None:
+        used = set(mapping["cell_id"])
+        write_table(climate_table(rows, used, season, settings), CLIMATE, out_climate)
     farmers = dict(zip(frame["parcel_id"], frame["farmer_id"], strict=True))
     far = nearest[~near].set_index("parcel_id")["distance_m"] / 1000
     numbers = {
@@ -102,12 +109,20 @@ def load_weather(
     season: Season,
     columns: Mapping[str, Mapping[str, str]],
 ) -> tuple[Series, pd.DataFrame, str]:
-    """Return a season's daily values, the positions (lon, lat) of their cells, and their source.
+    """Read a season's weather; see `arranged`.
 
     Raises:
         UserError: A file cannot be read, is in other units or by the hour, or its ids match none.
     """
-    rows = weather_rows(source, cells, places, columns)
+    return arranged(source, weather_rows(source, cells, places, columns), season)
+
+
+def arranged(source: Path, rows: DailyRows, season: Season) -> tuple[Series, pd.DataFrame, str]:
+    """Return a season's daily values, the positions (lon, lat) of their cells, and their source.
+
+    Raises:
+        UserError: The file is by the hour.
+    """
     series = daily_series(rows.frame, season)
     refuse_hours(source, series.rows_a_day)
     unread = rows.unread.reindex(series.cells, fill_value=0)

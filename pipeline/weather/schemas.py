@@ -1,4 +1,4 @@
-"""Schemas of weather.parquet and weather_cells.parquet."""
+"""Schemas of weather.parquet, climate.parquet and weather_cells.parquet."""
 
 from __future__ import annotations
 
@@ -22,6 +22,20 @@ WEATHER = TableSchema(
         Column("filled", pa.string(), "Variables whose value was filled, joined by commas"),
         Column("derived", pa.string(), "Variables computed from the others (FAO-56), joined by commas"),
         Column("source", pa.string(), "Weather service, or `table` for a table of the lender's"),
+    ),
+    key=("cell_id", "date"),
+)  # fmt: skip
+
+CLIMATE = TableSchema(
+    "climate",
+    (
+        Column("cell_id", pa.string(), "Weather cell"),
+        Column("date", pa.date32(), "Local day before the season"),
+        Column("tmin_c", pa.float32(), "Minimum air temperature at 2 m", "Cel", nullable=True, minimum=-80, maximum=50),
+        Column("tmax_c", pa.float32(), "Maximum air temperature at 2 m", "Cel", nullable=True, minimum=-70, maximum=60),
+        Column("precip_mm", pa.float32(), "Precipitation; null where it was not measured", "mm", nullable=True, minimum=0, maximum=1000),
+        Column("et0_mm", pa.float32(), "Reference evapotranspiration", "mm", nullable=True),
+        Column("wind_m_s", pa.float32(), "Wind speed at 2 m", "m/s", nullable=True, minimum=0),
     ),
     key=("cell_id", "date"),
 )  # fmt: skip

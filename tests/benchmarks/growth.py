@@ -1,7 +1,8 @@
 """Smooth many simulated series and read their cycles, dates and harvests, batch by batch.
 
 Run as `python -m tests.benchmarks.growth --series 100000`. The peer is whittaker-eilers smoothing
-the same gappy series alone, one call each, in the same run; `ratio` is our whole step over it.
+the same gappy series alone, one call each, in the same run; `ratio` is our whole step over it, and
+`ratio_with_vigour` is that with the comparison at the same thermal time.
 `per_second` is series per second of processor time; making the series is not counted.
 """
 
@@ -20,6 +21,8 @@ from whittaker_eilers import WhittakerSmoother
 
 from fieldline.crops.growth.curves import Points
 from fieldline.crops.growth.seasons import measure
+from fieldline.crops.growth.thermal import ThermalClock
+from fieldline.crops.growth.vigour import courses, green_up, thermal_norms
 from fieldline.crops.settings import GrowSettings
 
 DATES, STEP = 73, 5
@@ -45,7 +48,14 @@ def points_of(ndvi: np.ndarray, clear: np.ndarray) -> Points:
 
 def measured(count: int, batch: int) -> dict[str, Any]:
     """Return processor time of our step and of the peer over the same series."""
-    settings, ours, peer, cycles = GrowSettings(), 0.0, 0.0, 0
+    settings, ours, peer, cycles, vigour = GrowSettings(), 0.0, 0.0, 0, 0.0
+    days, names = np.arange(DATES * STEP), [f"p{n}" for n in range(batch)]
+    warmth = 10 - 15 * np.cos(2 * np.pi * days / 365)
+    clock = ThermalClock(
+        {"c": warmth - 5}, {"c": warmth + 5}, dict.fromkeys(names, "c"), len(days)
+    )  # fmt: skip
+    crops = np.array(["maize", "winter_wheat"], dtype=object)[np.arange(batch) % 2]
+    means = []
     for number in range(-(-count // batch)):
         ndvi, clear = series(batch, number)
         points = points_of(ndvi, clear)
@@ -54,15 +64,25 @@ def measured(count: int, batch: int) -> dict[str, Any]:
         cycles += int((found.main >= 0).sum())
         ours += time.process_time() - begin
         begin = time.process_time()
+        start = green_up(found, settings.min_amplitude)
+        rows = clock.rows(names, crops)
+        grown = courses(found.curves, start, rows, found.of_main(found.ends))
+        means.append(grown.means.astype(np.float32))
+        vigour += time.process_time() - begin
+        begin = time.process_time()
         for values, weight in zip(ndvi, clear, strict=True):
             smoother = WhittakerSmoother(settings.penalty, 2, DATES, None, weight.tolist())
             smoother.smooth(values.tolist())
         peer += time.process_time() - begin
+    begin = time.process_time()
+    thermal_norms(np.vstack(means).astype(float), np.tile(crops, len(means)), 8)
+    vigour += time.process_time() - begin
     done = -(-count // batch) * batch
     return {
         "series": done, "dates": DATES, "with_a_cycle": cycles, "seconds": round(ours, 2),
         "per_second": round(done / ours), "whittaker_eilers_seconds": round(peer, 2),
-        "ratio": round(ours / peer, 2),
+        "ratio": round(ours / peer, 2), "vigour_seconds": round(vigour, 2),
+        "ratio_with_vigour": round((ours + vigour) / peer, 2),
     }  # fmt: skip
 
 

@@ -97,6 +97,8 @@ class County:
     before: list[tuple[str, str]] = field(default_factory=list)
     """Parcel and its farmer of the season before; outlines are those of this season."""
     relations: RelationSettings = field(default_factory=RelationSettings)
+    excluded: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the exclusion list."""
 
     def add(
         self,
@@ -321,6 +323,7 @@ class County:
     def relate(self) -> pd.DataFrame:
         """Run evidence to relations; return the relations."""
         self.profile()
+        pd.DataFrame(self.excluded).to_csv(self.path("exclusions.csv"), index=False)
         marks = [(pseudonym(farmer), kind, mark) for farmer, kind, mark in self.contacts]
         contacts = pd.DataFrame(marks, columns=CONTACTS.names)
         write_table(contacts.drop_duplicates(), CONTACTS, self.path("contacts.parquet"))
@@ -332,6 +335,8 @@ class County:
             history=self.path("history.parquet"), earlier_parcels=self._season_before(),
             as_of=self.as_of, currency=self.currency, settings=self.relations,
             evidence_settings=self.evidence_settings, privacy=PRIVACY, table_columns={},
+            exclusions=self.path("exclusions.csv") if self.excluded else None,
+            out_exclusions=self.path("exclusions.parquet"),
             out=self.path("relations.parquet"), outcomes=self.path("outcomes_relations.parquet"),
         )  # fmt: skip
         return read_table(self.path("relations.parquet"))
@@ -360,7 +365,8 @@ class County:
             farmers=self.path("farmers.parquet"), profiles=self.path("profiles.parquet"),
             evidence=self.path("evidence.parquet"), harvests=self.path("harvests.parquet"),
             relations=self.path("relations.parquet"), crops=self.path("crops.parquet"),
-            county="T", model=self.path("manifest.json"),
+            exclusions=self.path("exclusions.parquet"), county="T",
+            model=self.path("manifest.json"),
             parts=[self.path(f"outcomes_{s}.parquet") for s in ("observe", "evidence", "profile")],
             as_of=self.as_of, currency=self.currency, policy=self.policy,
             out=self.path("decisions.parquet"), card=self.path("pd.json"),

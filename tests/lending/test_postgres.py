@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from fieldline.lending.decision.case import Case, policy_hash
 from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.row import decision_row
+from fieldline.lending.portfolio.lines import lines_on
+from fieldline.lending.portfolio.population import of_shelf
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store import posting as postings
 from fieldline.lending.store import reviews
@@ -328,3 +330,18 @@ def test_a_missing_database_and_a_read_only_one_are_said(server: str, database: 
     engine = open_database(database)
     with pytest.raises(UserError, match="is read-only"), posting(engine) as connection:
         connection.execute(sa.delete(OFFERS))
+
+
+def test_the_lines_that_run_are_told_of_a_server_too(database: str, case: Case) -> None:
+    engine = open_database(database)
+    others = [case.model_copy(update={"farmer_id": f"F{n}", "household_id": f"H{n}"})
+              for n in range(505)]  # fmt: skip
+    frame = pd.DataFrame([decision_row(c, decide_case(c), policy_hash(c.policy)) for c in others])
+    post(engine, frame, Shelf("A", "2024", "season-line"), case.policy)
+    day = dt.date(2024, 10, 15)
+    found = lines_on(engine, day, ["A"])
+    assert [line.farmer_id for line in found] == sorted(f"F{n}" for n in range(505))
+    assert {line.exposure_minor for line in found} == {440_000}
+    assert len(of_shelf(engine, "A", "2024").table) == 505
+    assert lines_on(engine, day, ["B"]) == []
+    engine.dispose()

@@ -41,6 +41,8 @@ NO_OFFER_OF_THE_FARMERS = {
     "limit_live_lines", "person_declined",
     # Told only where a lender gives an evidence code another effect than the table has.
     "veto_evidence", "left_out_evidence", "review_evidence",
+    # Told by a lender's own decision tables, or by a list that somebody else keeps.
+    "veto_policy_rule", "veto_excluded", "review_excluded",
 }  # fmt: skip
 
 

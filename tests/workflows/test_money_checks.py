@@ -221,7 +221,7 @@ def test_a_real_county_is_told_that_it_has_no_costs_until_its_own_are_there(
     costs, calendar, _ = assumptions(real(tmp_path, "CNY"), "X")
     assert "crops have a gross value and no net income (no_cost)" in costs
     assert "add the county's costs to a table of your own, region X, and name it in" in costs
-    assert "set crops.yields.calendar_region to one of bavaria, sim" in calendar
+    assert "set crops.yields.calendar_region to one of bavaria, huanghuai, sim," in calendar
     table = own(tmp_path, "costs.csv", COSTS.replace("north", "x"))
     config = dinars(tmp_path, cost_file=table, calendar_region="sim")  # no cost_region: by name
     assert assumptions(config, "X") == []
@@ -233,7 +233,7 @@ def test_a_lender_s_own_costs_need_a_calendar_to_know_when_the_harvest_comes(
     north = {"cost_file": own(tmp_path, "costs.csv", COSTS), "cost_region": "north"}
     (said,) = assumptions(dinars(tmp_path, **north), "X")
     assert "the calendar of region north is not in crop_calendars.csv" in said
-    assert "set crops.yields.calendar_region to one of bavaria, sim" in said
+    assert "set crops.yields.calendar_region to one of bavaria, huanghuai, sim," in said
     assert assumptions(dinars(tmp_path, **north, calendar_region="sim"), "X") == []
 
 

@@ -125,7 +125,9 @@ def test_every_optional_input_of_a_run_says_what_its_absence_costs() -> None:
     }
     # Polygons belong to labelled_series and are nothing by themselves; outlines to learn from are a
     # wish of who has some: without them the field network that ships serves.
-    assert optional - {"labelled_fields", "field_outlines", "photos"} == set(ABSENT_COSTS)
+    assert optional - {"labelled_fields", "field_outlines", "photos", "exclusions"} == set(
+        ABSENT_COSTS
+    )
 
 
 def test_absent_inputs_are_those_that_would_be_used() -> None:

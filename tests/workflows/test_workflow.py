@@ -79,7 +79,7 @@ def test_a_row_of_the_table_draws_only_its_own_settings() -> None:
     plan = Plan(load_config())
     grow = next(stage for stage in STAGES if stage.name == "grow")
     drawn = plan.settings(grow)
-    assert set(drawn) == {"season", "clear_dates", "settings", "made_by"}
+    assert set(drawn) == {"season", "seasons", "clear_dates", "settings", "made_by"}
     assert drawn["settings"] == load_config().crops.grow.model_dump(mode="json")
 
 

@@ -111,6 +111,8 @@ class CountyInputs(Section):
         ),
     ] = None
     """Papers that farmers and offices handed in: leases, permits, insurance, photos, records."""
+    exclusions: Path | None = None
+    """Exclusion list: farmer_id or id_number, effect, reason, valid_from, valid_to, source."""
     photos: Path | None = None
     """Photographs of fields beside this table: parcel_id, file, taken_on, lon, lat; each is checked
     against parcel and season."""

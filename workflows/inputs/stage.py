@@ -68,6 +68,7 @@ def run_inputs(
     weather_cells: Path | None,
     protected: Path | None,
     documents: Path | None,
+    exclusions: Path | None = None,
     labelled_series: Path | None,
     photos: Path | None,
     parcels: Path,
@@ -99,6 +100,7 @@ def run_inputs(
         weather_cells: Places of the weather cells.
         protected: Protected areas.
         documents: Papers that were handed in.
+        exclusions: Exclusion list.
         labelled_series: Labelled series of other parcels.
         photos: Photographs of fields.
         parcels: Outcomes of intake: the parcels that the county drew.
@@ -124,7 +126,7 @@ def run_inputs(
         "consents": consents,
         "survey": survey, "prices": prices, "county_yields": county_yields, "weather": weather,
         "weather_cells": weather_cells, "protected": protected, "documents": documents,
-        "labelled_series": labelled_series, "photos": photos,
+        "exclusions": exclusions, "labelled_series": labelled_series, "photos": photos,
     }  # fmt: skip
     known = _known(parcels, farmers, privacy)
     around = Circumstances(

@@ -20,7 +20,8 @@ from fieldline.crops.value.pinksheet import is_pink_sheet
 from fieldline.crops.value.prices import month_ends, price_problems
 from fieldline.crops.value.priors import Knowing, own_county, read_yields, yield_problems
 from fieldline.lending.documents.table import DOCUMENTS, account_documents
-from fieldline.lending.inputs import APPLICATIONS, LOANS, PROTECTED, REGISTRY
+from fieldline.lending.exclusions import account_exclusions
+from fieldline.lending.inputs import APPLICATIONS, EXCLUSIONS, LOANS, PROTECTED, REGISTRY
 from fieldline.lending.movements import LINE_MOVEMENTS, MOVEMENTS
 from fieldline.lending.protected import read_protected_areas
 from fieldline.lending.risk.loan_book import LOAN_BOOK
@@ -145,6 +146,12 @@ TABLES: dict[str, TableInput] = {
             DOCUMENTS,
             _by_declaration(DOCUMENTS),
             lambda t, a: account_documents(t, a.as_of, a.known),
+        ),
+        TableInput(
+            EXCLUSIONS,
+            _by_declaration(EXCLUSIONS),
+            lambda t, a: account_exclusions(t, a.as_of),
+            optional=True,
         ),
         TableInput(LABELLED, _by_declaration(LABELLED), lambda _t, _a: []),
         TableInput(PHOTOS, _by_declaration(PHOTOS), _photos, optional=True, by_row=True),

@@ -210,3 +210,50 @@ def test_bare_land_is_not_harmed_before_its_crop_is_up_nor_wheat_before_its_peak
     late, codes = frost(season.end)
     assert late == {"bare": 100.0, "told": 100.0, "rising": 100.0, "ended": 100.0}
     assert codes["bare"] == "no_growing_season"
+
+
+def test_a_long_weather_file_tells_the_usual_season_as_that_many_runs_would(tmp_path, season):
+    """Twelve earlier seasons as artifacts of runs, and the same days as one file's past."""
+    rng = np.random.default_rng(8)
+    pd.DataFrame({"parcel_id": ["p"], "cell_id": "c"}).to_parquet(tmp_path / "cells.parquet")
+    days = [season.start + dt.timedelta(i) for i in range(365)]
+    growth = pd.DataFrame({"parcel_id": ["p"], "sos": [days[100]], "pos": [days[150]],
+                           "eos": [days[200]], "curve_start": [days[90]], "cycles": 1})  # fmt: skip
+    growth.to_parquet(tmp_path / "g.parquet")
+    pd.DataFrame({"parcel_id": ["p"], "crop": "maize"}).to_parquet(tmp_path / "c.parquet")
+    seasons, files, before = [season], [], []
+    for back in range(1, 13):
+        start = season.start.replace(year=season.start.year - back)
+        end = season.end.replace(year=season.end.year - back)
+        then = [start + dt.timedelta(i) for i in range((end - start).days + 1)]
+        write_days(tmp_path, then, {"precip_mm": rng.gamma(0.3, 8.0, len(then))})
+        frame = pd.read_parquet(tmp_path / "w.parquet")
+        frame.to_parquet(tmp_path / f"w{back}.parquet")
+        seasons.insert(0, Season(start=start, end=end, as_of=end))
+        files.insert(0, tmp_path / f"w{back}.parquet")
+        before.append(frame)
+    pd.concat(before).to_parquet(tmp_path / "climate.parquet")
+    write_days(tmp_path, days, {"precip_mm": 0.5})
+    common = {
+        "weather": tmp_path / "w.parquet", "weather_cells": tmp_path / "cells.parquet",
+        "growth": tmp_path / "g.parquet", "crops": tmp_path / "c.parquet", "settings": SETTINGS,
+        "out": tmp_path / "h.parquet", "outcomes": tmp_path / "o.parquet",
+    }  # fmt: skip
+    found, details = [], []
+    for more in (
+        {"seasons": seasons, "earlier_weather": files},
+        {"seasons": [season], "climate": tmp_path / "climate.parquet"},
+        # What a run knows is not counted again.
+        {"seasons": seasons[-3:], "earlier_weather": files[-2:],
+         "climate": tmp_path / "climate.parquet"},
+        {"seasons": [season]},
+    ):  # fmt: skip
+        run_hazards(**common, **more)
+        found.append(pd.read_parquet(tmp_path / "h.parquet").iloc[0])
+        details.append(pd.read_parquet(tmp_path / "o.parquet")["detail"][0])
+    for other in found[1:3]:
+        pd.testing.assert_series_equal(other, found[0])
+    assert found[0]["spei"] < -1
+    assert found[3]["spei"] is None or np.isnan(found[3]["spei"])
+    assert "earlier_seasons=0" in details[3]
+    assert "earlier_seasons" not in details[0]

@@ -171,6 +171,16 @@ def test_every_letter_says_how_to_reach_a_person(case: Case) -> None:
         assert "河桥镇车站路12号" in chinese
 
 
+def test_a_telephone_number_is_never_broken_over_two_lines(case: Case) -> None:
+    spaced = SETTINGS.model_copy(update={"phone": "0551 12 345"})
+    for access in ("approve", "decline", "review"):
+        decision = replace(decide_case(case), access=access)  # type: ignore[arg-type]
+        by = writer("zh", settings=spaced)
+        text = plain(decision_letter(offer_of(case, decision), (), by))
+        assert "0551\u00a012\u00a0345" in text
+        assert "0551 12" not in text
+
+
 def test_a_simulated_county_says_so_first_and_last(case: Case) -> None:
     decision = decide_case(case)
     offer = offer_of(case, decision)

@@ -57,6 +57,7 @@ def test_what_old_records_mean_never_changes() -> None:
             "elsewhere": (),
             "guarantors": (),
             "relations": (),
+            "exclusions": (),
             "tables": None,
             "confidence": None,
         },
@@ -114,6 +115,7 @@ def test_the_document_by_hand(case: Case) -> None:
                 "elsewhere": True,
                 "guarantors": True,
                 "relations": True,
+                "exclusions": True,
                 "tables": True,
                 "confidence": True,
             }

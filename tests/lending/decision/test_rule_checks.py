@@ -111,6 +111,10 @@ FAULTS: dict[str, tuple[list[dict[str, str]], str]] = {
         [{"max_limit": "500.005", **CNY}],
         "t.csv, row 1: max_limit is '500.005': CNY has 2 decimals: write no more",
     ),
+    "an amount beyond all money": (
+        [{"max_limit": "1e30", **CNY}],
+        "t.csv, row 1: max_limit is '1e30': write an amount of at most 100000000000000",
+    ),
     "a number that is none": (
         [{"margin": "2 %"}], "t.csv, row 1: margin is '2 %': write a plain number",
     ),

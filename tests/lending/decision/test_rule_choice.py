@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.decision import decide_case, under_tables
+from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import read_trace, replay, trace_of
-from fieldline.lending.decision.rule_choice import fired, tables_case
+from fieldline.lending.decision.rule_choice import fired, tables_case, under_tables
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.errors import UserError

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.calendars import crop_days
 from fieldline.lending.decision.tariffs import Scale, ceiling_on, rate_ceilings, scale_on
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.reference import calendars, crops
 
 TABLE = "rate_ceilings.csv"
 SCALES = "scale_of_finance.csv"
@@ -102,3 +105,35 @@ def test_the_ceiling_is_the_newest_known_whatever_the_order_of_rows(tmp_path: Pa
     own.write_text("\n".join([head, *rows]) + "\n")
     assert ceiling_on(str(own), "KES", dt.date(2023, 1, 1)).rate == Decimal("0.23")
     assert ceiling_on(str(own), "KES", dt.date(2021, 12, 31)).rate == Decimal("0.1")
+
+
+REGIONS = ("huanghuai", "yangtze", "south_china")
+
+
+@pytest.mark.parametrize("group", ["fibre", "sugar", "permanent", "facility", "vegetable"])
+def test_cash_crops_have_a_template_that_says_what_it_rests_on(group: str) -> None:
+    named = {code for code, crop in crops().items() if crop.group == group}
+    templates = {
+        crop: found for (crop, region), found in calendars().items()
+        if region in REGIONS and crop in named
+    }  # fmt: skip
+    assert templates
+    for crop, template in templates.items():
+        assert (template.basis, template.currency) == ("assumption", "CNY")
+        assert template.source
+        scale = scale_on(SCALES, crop, "CNY", dt.date(2024, 9, 30), None)
+        assert scale.basis == "table"
+        # what a line may cover is of the order of what growing costs, 15 mu to a hectare
+        assert 0.8 <= scale.minor_per_mu * 15 / (100 * float(template.cash_cost_per_ha)) <= 1.25
+
+
+def test_every_region_of_templates_is_read_and_harvests_after_it_sows() -> None:
+    start = dt.date(2024, 1, 1)
+    for region in REGIONS:
+        found = crop_days(YieldSettings(calendar_region=region))
+        assert len(found) >= 8
+        for crop, days in found.items():
+            sown = days.sowing.in_season(start)
+            first, last = days.harvest.in_season(sown[0])
+            assert sown[0] < sown[1] < last, crop
+            assert sown[0] <= first < last <= sown[0] + dt.timedelta(days=460), crop

@@ -195,6 +195,18 @@ def test_without_a_consent_in_force_nothing_leaves_and_each_farmer_has_a_code(
     ]  # fmt: skip
 
 
+def test_where_nobody_consents_nothing_is_asked_written_or_logged_but_why(place: Place) -> None:
+    place.consents = [told("F-0", purpose="research"), told("F-1", withdrawn_on=TODAY)]
+    said = r"none of the 12 farmers with an offer allows 'Rural Bank' .* for 'credit offer' on 2024"
+    with pytest.raises(UserError, match=said):
+        place.hand_over()
+    assert outcomes(place)["offer-1"] == ("consent_withdrawn", "day=2024-06-15")
+    assert len(outcomes(place)) == FARMERS
+    assert not place.out.exists()
+    assert place.bank.requests == []
+    assert [entry["act"] for entry in access_log(place.vault)] == ["store"]
+
+
 def test_an_earlier_day_of_the_applications_revives_no_consent(place: Place) -> None:
     place.consents = [told("F-0", withdrawn_on=TODAY), told("F-1")]
     place.hand_over(on=dt.date(2024, 6, 10))
@@ -322,6 +334,13 @@ def test_addresses_that_betray_the_password_are_refused(place: Place, url: str, 
     with pytest.raises(UserError, match=said) as refused:
         place.hand_over()
     assert "secret" not in str(refused.value)
+
+
+def test_a_server_that_does_not_prove_who_it_is_gets_nothing(place: Place) -> None:
+    place.url = place.url.replace("http://", "https://")
+    with pytest.raises(UserError, match=r"does not prove who it is .*REQUESTS_CA_BUNDLE"):
+        place.hand_over()
+    assert place.bank.requests == []
 
 
 def test_an_address_that_is_not_the_api_is_one_sentence(place: Place) -> None:

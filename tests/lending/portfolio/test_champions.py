@@ -155,7 +155,7 @@ def test_models_are_told_by_season_learnt_or_later(
 
 
 def test_drift_is_told_against_loans_and_refused_without_either(
-    judged: pd.DataFrame, fieldline: Run, tmp_path: Path
+    judged: pd.DataFrame, fieldline: Run, posted: Any
 ) -> None:
     code, said, _ = fieldline("portfolio", "drift", "--of", "SIM001/2024", "--against", "loans",
                               "--on", "2024-10-15", "--json")  # fmt: skip
@@ -174,6 +174,15 @@ def test_drift_is_told_against_loans_and_refused_without_either(
     }  # fmt: skip
     for words, sentence in refused.items():
         code, out, error = fieldline("portfolio", *words)
+        assert (code, out, error.count("\n")) == (2, "", 1)
+        assert sentence in error
+    path = posted.path("models") / "pd.json"
+    other = json.loads(path.read_text())
+    other["model"]["features"][0]["name"] = "shoe_size"
+    for content, sentence in ((json.dumps(other), "learnt from 'shoe_size'"),
+                              ("{", "pd.json is damaged")):  # fmt: skip
+        path.write_text(content)
+        code, out, error = fieldline("portfolio", "models", "--of", "SIM001/2024")
         assert (code, out, error.count("\n")) == (2, "", 1)
         assert sentence in error
 

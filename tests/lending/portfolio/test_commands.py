@@ -21,7 +21,7 @@ ON = ("--on", "2024-10-15")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    return list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
 
 
 def test_exposure_is_told_as_text_json_and_tables(
@@ -72,16 +72,19 @@ def test_what_is_drawn_takes_the_place_of_the_limit(
     first = lines_on(engine, dt.date(2024, 10, 15))[0].offer_id
     engine.dispose()
     moved = tmp_path / "moved.csv"
-    moved.write_text(f"offer_id,on,draw,repay\n{first},2024-10-02,2500,\nX,2024-10-02,1,\n")
+    moved.write_text(f"offer_id,on,draw,repay\n{first},2024-10-02,2500,\n=X(),2024-10-02,1,\n")
     code, said, _ = fieldline(
-        "portfolio", "exposure", *ON, "--movements", str(moved), "--json"
+        "portfolio", "exposure", *ON, "--movements", str(moved), "--json",
+        "--out", str(tmp_path / "out"),
     )  # fmt: skip
     told = json.loads(said)
     assert (code, told["exposure"][0]["limit"]) == (0, "18000.00")
     assert told["exposure"][0]["exposure"] == "11500.00"
     assert [(row["offer_id"], row["outcome"]) for row in told["outcomes"]] == [
-        ("X", "portfolio_no_such_line")
+        ("=X()", "portfolio_no_such_line")
     ]  # fmt: skip
+    # No spreadsheet runs what a file of movements was given as a name.
+    assert rows(tmp_path / "out" / "outcomes.csv")[0]["offer_id"] == "'=X()"
 
 
 @pytest.mark.parametrize(

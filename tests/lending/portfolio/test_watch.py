@@ -157,6 +157,9 @@ def test_the_list_is_read_back_as_it_was_written(case: Case, tmp_path: Path) -> 
     (tmp_path / "w.csv").write_text(first.decode().replace(",on,", ",maybe,"))
     with pytest.raises(UserError, match=r"w\.csv, row 1, is no warning .*state 'maybe'"):
         read_watchlist(tmp_path / "w.csv")
+    (tmp_path / "w.csv").write_bytes(b"offer_id\xff\xfe")
+    with pytest.raises(UserError, match=r"w\.csv cannot be read"):
+        read_watchlist(tmp_path / "w.csv")
 
 
 def test_levels_that_would_flap_are_refused() -> None:

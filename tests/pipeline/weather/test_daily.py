@@ -84,11 +84,31 @@ class Run:
             settings=WeatherSettings(),
             out=folder / "weather.parquet",
             out_cells=folder / "weather_cells.parquet",
+            out_climate=folder / "climate.parquet",
             outcomes=folder / "outcomes.parquet",
         )
         self.weather = read_table(folder / "weather.parquet")
+        self.climate = read_table(folder / "climate.parquet")
         self.cells = read_table(folder / "weather_cells.parquet").set_index("parcel_id")
         self.outcomes = read_table(folder / "outcomes.parquet").set_index("parcel_id")
+
+
+def test_the_years_before_the_season_are_kept_checked_and_end_where_it_begins(tmp_path) -> None:
+    before = daily("c1", 20, date=[f"2021-05-{1 + i:02d}" for i in range(20)], tmax_c=24.0)
+    before.loc[3, "precip_mm"] = -5.0
+    ancient = daily("c1", 1, date=["1980-05-01"])
+    unused = daily("far", 5, date=[f"2022-05-{1 + i:02d}" for i in range(5)])
+    frame = pd.concat([daily("c1"), before, ancient, unused])
+    found = Run(tmp_path, frame, cells={"c1": (11.0, 48.01), "far": (19.0, 40.0)})
+    assert set(found.climate["cell_id"]) == {"c1"}
+    assert found.climate["date"].tolist() == [dt.date(2021, 5, 1 + i) for i in range(20)]
+    assert (found.climate["tmax_c"] == 24.0).all()
+    # Rain below nothing counts as missing; evapotranspiration is Hargreaves', as in the season.
+    assert found.climate["precip_mm"][3] != -5.0
+    assert found.climate["et0_mm"].between(2, 6).all()
+    assert len(found.weather) == DAYS
+    assert Run(tmp_path, daily("c1")).climate.empty
+    assert Run(tmp_path, None).climate.empty
 
 
 def test_radiation_of_fao56_example_8() -> None:
