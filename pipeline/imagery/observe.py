@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +92,10 @@ class _Tally:
     def __init__(self, parcels: int) -> None:
         self.dates, self.clear, self.lost, self.snow = np.zeros((4, parcels), np.int32)
 
-    def of(self, row: int) -> _Counts:
-        """Return the dates of one parcel."""
-        dates, clear, lost, snow = (
-            int(count[row]) for count in (self.dates, self.clear, self.lost, self.snow)
-        )
-        return _Counts(dates, clear, lost, snow)
+    def counts(self) -> Iterator[_Counts]:
+        """Yield the dates of every parcel."""
+        columns = (self.dates, self.clear, self.lost, self.snow)
+        return map(_Counts, *(column.tolist() for column in columns))
 
 
 def run_observe(
@@ -334,19 +332,14 @@ def _frame(
 
 
 def _parcel_outcomes(plan: _Plan, tally: _Tally, settings: ObserveSettings) -> list[Outcome]:
-    identifiers = zip(plan.parcels["parcel_id"], plan.parcels["farmer_id"], strict=True)
+    # Most parcels share their counts: each combination is judged and put into words once. Of a
+    # parcel of a pixel or more the size does not matter.
+    told = cache(partial(_verdict, settings=settings))
+    sizes = np.minimum(plan.weights.pixels, _ONE_PIXEL).tolist()
+    names = [plan.parcels[column].astype(str).tolist() for column in ("parcel_id", "farmer_id")]
     return [
-        Outcome(
-            STAGE,
-            str(parcel),
-            str(farmer),
-            *_verdict(
-                tally.of(row),
-                float(plan.weights.pixels[row]),
-                settings,
-            ),
-        )
-        for row, (parcel, farmer) in enumerate(identifiers)
+        Outcome(STAGE, parcel, farmer, *told(counts, pixels))
+        for parcel, farmer, counts, pixels in zip(*names, tally.counts(), sizes, strict=True)
     ]
 
 
