@@ -153,7 +153,7 @@ def test_while_the_season_runs_weather_may_be_some_days_behind(tmp_path, season)
     write_days(tmp_path, days, {})
     rows, told = hazards_of(tmp_path, running)
     assert rows.loc["p", "hazard_index"] == 0.0
-    assert told.loc["p", "detail"] == "days=56"
+    assert told.loc["p", "detail"] == "days=56 earlier_seasons=0"
 
 
 def test_only_the_parcels_own_season_counts(tmp_path, season):
