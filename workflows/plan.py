@@ -43,6 +43,9 @@ FOLDER = "{season}/{county}"
 """Artifacts of one county and season, relative to the results folder."""
 BLOCK_FOLDER = FOLDER + "/blocks/{block}"
 """The same of one block of its parcels, while the stage is not done."""
+FILES = "fieldline_files"
+"""Value of the command line that lists configuration files in place of Snakemake's `--configfile`:
+Snakemake reads those in every job, all counties of them, and slowly."""
 PART = {"out": "parts", "outcomes": "part_outcomes"}
 """Parameter by which a stage in blocks is handed what its blocks made, by the one that made it."""
 
@@ -114,6 +117,16 @@ class Plan:
     def threads(self, stage: Stage) -> int:
         """Return the threads that a stage uses, which are those that it claims."""
         return int(self._section(stage.threads).threads) if stage.threads else 1
+
+    def resources(self, stage: Stage) -> dict[str, Any]:
+        """Return what a job of a stage claims from the scheduler.
+
+        Memory grows with the attempt: a cluster ends a job that takes more than it claimed, and a
+        profile may try it again. A job without a GPU names none, since the executor of Kubernetes
+        takes the name alone for a request.
+        """
+        claimed = {"mem_mb": lambda _, attempt: stage.mem_mb * attempt, "runtime": stage.minutes}
+        return claimed | ({"gpu": self.gpus(stage)} if self.gpus(stage) else {})
 
     def gpus(self, stage: Stage) -> int:
         """Return the GPUs that a job of a stage claims; `auto` takes what is there, unasked."""
@@ -257,14 +270,15 @@ def plan_of(
 
     Args:
         files: Configuration files.
-        overrides: Values of the command line.
+        overrides: Values of the command line; `FILES` names further files.
         outside: See `Plan`.
 
     Raises:
         UserError: The configuration cannot be right, or a key is missing or too weak: people of a
             real county never get pseudonyms that anybody can make.
     """
-    config = load_config(files, overrides)
+    given = {name: value for name, value in overrides.items() if name != FILES}
+    config = load_config([*files, *map(Path, overrides.get(FILES, ()))], given, selected=True)
     for problem in key_problems(config):
         raise problem
     return Plan(config, outside)

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fieldline.lending.store.database import AUDIT
+from fieldline.lending.store.database import AUDIT, holds
 from fieldline.lending.store.signer import Signer, signer
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.errors import UserError
@@ -181,8 +181,9 @@ def offer_event(offer: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[s
 
 def actor_of(connection: sa.Connection, review_id: str) -> str:
     """Return who entered a person's act, as the chain tells it; empty where it does not."""
-    about = f'"review_id":"{review_id}"'
-    query = sa.select(AUDIT.c.payload).where(AUDIT.c.payload.contains(about, autoescape=True))
+    about = AUDIT.c.payload.contains(f'"review_id":"{review_id}"', autoescape=True)
+    of_reviews = holds(connection, "payload", '"event":"review"')
+    query = sa.select(AUDIT.c.payload).where(of_reviews, about)
     for payload in connection.scalars(query.order_by(AUDIT.c.seq)):
         entry = json.loads(payload)
         if entry.get("event") == "review" and entry.get("review_id") == review_id:

@@ -36,7 +36,8 @@ def close(connection: sa.Connection, rows: Iterable[tuple[Row, str]]) -> None:
 def close_run_out(connection: sa.Connection, day: dt.date) -> list[Row]:
     """Close every live offer of the store whose last day lies before a day; return them."""
     query = sa.select(OFFERS).where(OFFERS.c.status == LIVE, OFFERS.c.valid_to < day)
-    rows = [row._asdict() for row in connection.execute(query.order_by(OFFERS.c.seq))]
+    # Ordered here: asked for the order of its own rows, SQLite reads all of them instead.
+    rows = sorted((r._asdict() for r in connection.execute(query)), key=lambda row: row["seq"])
     close(connection, ((row, EXPIRED) for row in rows))
     return rows
 

@@ -76,6 +76,21 @@ OFFERS = sa.Table(
         for status in (LIVE, EXPIRED)
         for column in ("farmer_id", "household_id")
     ),
+    sa.Index("offers_of_farmers", "farmer_id", "county", "season"),
+    sa.Index("offers_of_decisions", "decision_id"),
+    *(
+        sa.Index(
+            name,
+            *columns,
+            sqlite_where=sa.text(where),
+            postgresql_where=sa.text(where),
+        )
+        for name, columns, where in (
+            ("live_until", ("valid_to",), "status = 'live'"),
+            ("live_for_people", ("county", "season"), "status = 'live' AND access = 'review'"),
+            ("expired_of_shelves", ("county", "season", "product"), "status = 'expired'"),
+        )
+    ),
 )
 
 DECISIONS = sa.Table(
@@ -280,6 +295,20 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """
     with told(engine), engine.connect() as connection:
         yield connection
+
+
+def holds(connection: sa.Connection, column: str, text: str) -> sa.TextClause:
+    """Return the condition that a text column holds a text, as the partial indexes on it say it.
+
+    A database uses such an index only for its own words, so neither a parameter nor `LIKE` serves.
+
+    Args:
+        connection: Whose database is asked.
+        column: Column of the query.
+        text: Text of ours, without quotation marks of SQL in it.
+    """
+    within = "strpos" if connection.dialect.name == "postgresql" else "instr"
+    return sa.text(f"{within}({column}, '{text}') > 0")
 
 
 class Looking:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -34,6 +34,7 @@ Row = dict[str, Any]
 Verdict = Literal["approve", "decline"]
 
 _SHELF = ("county", "season", "product")
+_AT_ONCE = 500
 RELEASE = "release"
 """Act by which an offer that ran out counts as a line no longer (`lending.store.lines`)."""
 LONGEST_DAYS = 366
@@ -171,11 +172,23 @@ def waiting(engine: sa.Engine) -> list[Row]:
         None.
     """
     with reading(engine) as connection:
-        rows = connection.execute(sa.select(OFFERS).where(OFFERS.c.status == LIVE)).all()
         latest = {_place(state.row): state for state in states(connection)}
-    found = [{**row._asdict(), "state": latest.get(_place(row._asdict()))} for row in rows]
-    asked = [row for row in found if row["access"] == "review" or row["state"] is not None]
-    return sorted(asked, key=lambda row: (*(row[name] for name in _SHELF), row["farmer_id"]))
+        found = {row["seq"]: row for row in _asked(connection, {place[-1] for place in latest})}
+    rows = [{**row, "state": latest.get(_place(row))} for row in found.values()]
+    asked = [row for row in rows if row["access"] == "review" or row["state"] is not None]
+    return sorted(asked, key=_place)
+
+
+def _asked(connection: sa.Connection, farmers: set[str]) -> Iterator[Row]:
+    """Yield live offers that wait for a person and those of these farmers; some of them twice."""
+    live = sa.select(OFFERS).where(OFFERS.c.status == LIVE)
+    yield from (
+        row._asdict() for row in connection.execute(live.where(OFFERS.c.access == "review"))
+    )
+    names = sorted(farmers)
+    for start in range(0, len(names), _AT_ONCE):
+        part = OFFERS.c.farmer_id.in_(names[start : start + _AT_ONCE])
+        yield from (row._asdict() for row in connection.execute(live.where(part)))
 
 
 def states(connection: sa.Connection, shelf: Mapping[str, str] | None = None) -> list[State]:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from fieldline.lending.decision.case import Case, GuarantorCase
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.rule_choice import under_tables
-from fieldline.lending.store.database import DECISIONS, EXPIRED, LIVE, OFFERS
+from fieldline.lending.store.database import DECISIONS, EXPIRED, LIVE, OFFERS, holds
 from fieldline.lending.store.lines import last_day, running_lines
 from fieldline.pipeline.records.errors import UserError
 
@@ -177,8 +177,8 @@ _READ: dict[str, tuple[int, frozenset[str]]] = {}
 def _naming(connection: sa.Connection) -> frozenset[str]:
     """Return the decisions of the store that name guarantors of outside.
 
-    A decision never changes, so a process reads each trace once and later only those posted since:
-    a server that posts one farmer at a time must not read all of them for each.
+    A decision never changes, so a process asks for each once and later only for those posted since;
+    an index holds those few, for a posting must not read every trace of the store.
     """
     url = connection.engine.url
     name = str(url) if url.database not in (None, "", ":memory:") else ""
@@ -190,7 +190,7 @@ def _naming(connection: sa.Connection) -> frozenset[str]:
         query = (
             sa.select(DECISIONS.c.decision_id)
             .join(OFFERS, OFFERS.c.decision_id == DECISIONS.c.decision_id)
-            .where(OFFERS.c.seq > seen, DECISIONS.c.trace.contains(_NAMES_SOME, autoescape=True))
+            .where(OFFERS.c.seq > seen, holds(connection, "trace", _NAMES_SOME))
         )
         found |= frozenset(connection.scalars(query))
         _READ[name] = (last, found)

@@ -88,6 +88,7 @@ CREATE USER IF NOT EXISTS 'slurm'@'localhost' IDENTIFIED BY 'slurm';
 GRANT ALL ON *.* TO 'slurm'@'127.0.0.1';
 GRANT ALL ON *.* TO 'slurm'@'localhost';
 """
+_SRUN = '#!/bin/sh\nSLURM_CONF="{folder}/slurm.conf" exec {srun} "$@"\n'
 
 
 class ClusterError(RuntimeError):
@@ -109,7 +110,8 @@ class Cluster:
     @property
     def environment(self) -> dict[str, str]:
         """Variables of a process that submits jobs."""
-        return {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")}
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "SLURM_CONF": str(self.folder / "slurm.conf")}
 
     def ask(self, *command: str) -> str:
         """Return what a SLURM command says.
@@ -267,6 +269,11 @@ def _write_configuration(folder: Path) -> dict[str, int]:
         (folder / name).chmod(0o600)
     for name in ("state", *(f"spool-{node}" for node in NODES)):
         (folder / name).mkdir(exist_ok=True)
+    # Snakemake clears SLURM's variables before it calls srun, which then looks for the site's file.
+    srun = folder / "bin" / "srun"
+    srun.parent.mkdir(exist_ok=True)
+    srun.write_text(_SRUN.format(folder=folder, srun=shutil.which("srun")), encoding="utf-8")
+    srun.chmod(0o755)
     (folder / "munge.key").write_bytes(os.urandom(1024))
     (folder / "munge.key").chmod(0o400)
     return ports

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -22,8 +21,11 @@ COUNTIES = ("SIM001", "SIM002")
 SEASONS = ("2023", "2024")
 
 
-def province(folder: Path, results: str, more: dict[str, Any] | None = None) -> ChainRun:
-    """Write a configuration of the two counties; every run of one folder has the same inputs."""
+def province(folder: Path, results: str) -> ChainRun:
+    """Write a configuration of the two counties; every run of one folder has the same inputs.
+
+    The crop model claims a GPU of the scheduler and, without a network, computes on none.
+    """
     default = yaml.safe_load((ROOT / "workflows/config/default.yaml").read_text(encoding="utf-8"))
     simulated = folder / "simulated"
     county = json.dumps(default["county"]["SIM001"]).replace("{results}/simulated", str(simulated))
@@ -33,7 +35,7 @@ def province(folder: Path, results: str, more: dict[str, Any] | None = None) -> 
         "seasons": list(SEASONS),
         "simulate": TINY,
         "lending": {"risk": {"search": 0}},
-        "crops": {"classify": {"network": "never", **(more or {})}},
+        "crops": {"classify": {"network": "never", "device": "cuda"}},
         "county": {name: json.loads(county) for name in COUNTIES},
     }
     path = folder / f"{results}.yaml"

@@ -23,8 +23,8 @@ def test_a_name_is_a_profile_of_ours_and_a_folder_is_ones_own(tmp_path: Path) ->
     ("written", "told"),
     [
         ("executor: [", "cannot be read"),
-        ("executor: condor-of-nobody", "condor-of-nobody is not installed; pip install"),
-        ("executor: slurm", "there is no sbatch on this machine; run it on the cluster's"),
+        ("executor: condor-of-nobody", "condor-of-nobody is not installed: pip install"),
+        ("executor: slurm", "there is no sbatch on this machine: run it on the cluster's"),
     ],
 )
 def test_a_profile_that_cannot_be_used_is_a_sentence(

@@ -26,11 +26,22 @@ DEFAULT = Path(__file__).with_name("default.yaml")
 _ENVIRONMENT = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-def load_config(files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None) -> Config:
+def load_config(
+    files: Sequence[Path] = (),
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    selected: bool = False,
+) -> Config:
     """Read the default, merge `files` and `overrides` onto it and validate.
 
     Relative paths of a file are seen from that file's folder; those of the default and of
     `overrides` from the working directory.
+
+    Args:
+        files: YAML files, each laid over those before it.
+        overrides: Values laid over all of them.
+        selected: Keep the definitions of the selected counties alone: a job of one county must not
+            check three thousand.
 
     Raises:
         UserError: Unreadable file, unknown key or value out of range.
@@ -40,10 +51,27 @@ def load_config(files: Sequence[Path] = (), overrides: Mapping[str, Any] | None 
     for file in files:
         own = anchored(_expand(read_yaml(file)), Config, file.absolute().parent)
         document = merge(document, own)
-    return validate(merge(document, anchored(dict(overrides or {}), Config, here)))
+    document = merge(document, anchored(dict(overrides or {}), Config, here))
+    return validate(_selected(document) if selected else document)
 
 
-class _Loader(yaml.SafeLoader):
+def _selected(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document without the counties that are not run; whole where it cannot be told."""
+    chosen, known = document.get("counties"), document.get("county")
+    names = chosen.split(",") if isinstance(chosen, str) else chosen
+    if not isinstance(names, list | tuple) or not isinstance(known, dict):
+        return document
+    kept = {str(name).strip() for name in names}
+    if not kept <= known.keys():
+        return document
+    return {**document, "county": {name: known[name] for name in known if name in kept}}
+
+
+_Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The loader in C where PyYAML was built with it: a province is a hundred thousand lines."""
+
+
+class _Loader(_Base):  # type: ignore[misc, valid-type]
     """YAML that says where a value is wrong and refuses a key that stands twice."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -61,7 +89,8 @@ class _Loader(yaml.SafeLoader):
                 message = f"the key {name!r} stands twice"
                 raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
             seen.add(name)
-        return super().construct_mapping(node, deep)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -23,9 +23,7 @@ for stage in STAGES:
             IMAGE
         threads: PLAN.threads(stage)
         resources:
-            mem_mb=stage.mem_mb,
-            runtime=stage.minutes,
-            gpu=PLAN.gpus(stage),
+            **PLAN.resources(stage),
         params:
             **PLAN.settings(stage),
         message:
@@ -56,9 +54,7 @@ for stage in (stage for stage in STAGES if stage.in_blocks):
             IMAGE
         threads: PLAN.threads(stage)
         resources:
-            mem_mb=stage.mem_mb,
-            runtime=stage.minutes,
-            gpu=PLAN.gpus(stage),
+            **PLAN.resources(stage),
         params:
             **PLAN.settings(stage),
             blocks=PLAN.blocks,

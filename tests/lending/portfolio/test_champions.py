@@ -49,7 +49,7 @@ def pairs(bad: Any, score: Any) -> float:
 
 def test_the_difference_of_two_auc_is_that_of_resampling() -> None:
     rng = np.random.default_rng(8)
-    bad = (rng.random(600) < 0.15).astype(float)
+    bad = (rng.random(600) < 0.5).astype(float)
     first = bad + rng.normal(scale=1.2, size=600)
     second = np.round(first + rng.normal(scale=0.8, size=600), 1)  # with ties
     gap, error = auc_difference(bad, first, second)

@@ -139,6 +139,16 @@ def test_two_lines_of_one_farmer_are_due_from_one_harvest(case: Case) -> None:
     assert (found[0].expected_minor, outcomes) == (pytest.approx(0.04 * 275_000), [])
 
 
+def test_a_line_of_another_season_is_due_beside_but_lost_by_its_own_harvest(case: Case) -> None:
+    lines = [line(case, 300_000), line(case, 200_000, season="2023")]
+    runs = {HERE: folder(VALUE), ("A", "2023"): folder(replace(VALUE, yield_t_ha=3.0))}
+    new, old = debtors_of(lines, lines, runs)
+    assert new.due == old.due == pytest.approx(500_000 * 1.09)
+    assert (new.exposed, old.exposed) == (500_000, 500_000)
+    assert (new.lost, old.lost) == (pytest.approx(165_000), pytest.approx(110_000))
+    assert (new.values[0].yield_t_ha, old.values[0].yield_t_ha) == (6.0, 3.0)
+
+
 def test_lines_that_cannot_be_drawn_are_named_and_in_no_loss(case: Case) -> None:
     nobody = of(case, farmer_id="F2", risk=case.risk.model_copy(update={"pd": None}))
     lines = [line(case, 300_000), line(nobody, 100), line(case, 7, season="2022", currency="USD")]

@@ -147,7 +147,7 @@ def test_a_process_reads_each_trace_once_for_guarantors(store: sa.Engine, case: 
     searched: list[Any] = []
 
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        if "trace LIKE" in statement:
+        if "instr(trace" in statement:
             searched.append(parameters[0])
 
     post_judged(store, A, vouched(case, 150_000))

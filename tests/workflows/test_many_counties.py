@@ -1,0 +1,57 @@
+"""A province in one configuration: planned in batches, and a job reads its own county alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.config.load import load_config
+from fieldline.workflows.config.model import Config
+from fieldline.workflows.plan import FILES, plan_of
+from fieldline.workflows.runner import _batches
+from tests.workflows.conftest import ROOT
+
+
+def province(folder: Path, counties: int, **more: Any) -> Path:
+    default = yaml.safe_load((ROOT / "workflows/config/default.yaml").read_text(encoding="utf-8"))
+    one = default["county"]["SIM001"]
+    county = {f"C{number:03d}": one for number in range(counties)} | more
+    path = folder / "province.yaml"
+    document = {"counties": [f"C{n:03d}" for n in range(counties)], "county": county}
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+def named(counties: int) -> Config:
+    names = tuple(f"C{number:03d}" for number in range(counties))
+    return load_config().model_copy(update={"counties": names})
+
+
+@pytest.mark.parametrize(
+    ("counties", "sizes"), [(1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])]
+)
+def test_counties_are_planned_a_hundred_at_a_time_each_once(
+    counties: int, sizes: list[int]
+) -> None:
+    config = named(counties)
+    parts = list(_batches(config))
+    assert [len(part) for part in parts] == sizes
+    assert tuple(county for part in parts for county in part) == config.counties
+
+
+def test_a_job_checks_the_county_that_it_is_of_and_no_other(tmp_path: Path) -> None:
+    file = province(tmp_path, 3, BROKEN={"currency": "CNY"})
+    plan = plan_of([], {"counties": "C001", FILES: [str(file)]}, str)
+    assert list(plan.config.county) == ["C001"]
+    with pytest.raises(UserError, match=r"`county\.BROKEN\.title`: Field required"):
+        load_config([file], {"counties": "C001"})
+
+
+def test_a_county_that_is_not_defined_is_told_with_all_that_are(tmp_path: Path) -> None:
+    file = province(tmp_path, 2)
+    with pytest.raises(UserError, match=r"'C009' is not defined; known: .*C000.*C001"):
+        load_config([file], {"counties": "C001,C009"}, selected=True)
