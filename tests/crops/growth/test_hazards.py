@@ -184,6 +184,24 @@ def test_only_the_parcels_own_season_counts(tmp_path, season):
                      "far": "no_weather_index"}  # fmt: skip
 
 
+def test_frost_harms_an_orchard_in_bloom_and_neither_before_nor_under_cover(tmp_path, season):
+    days = [season.start + dt.timedelta(i) for i in range(365)]
+    write_days(tmp_path, days, {})
+    frame = pd.read_parquet(tmp_path / "w.parquet")
+    frame.loc[110:115, "tmin_c"] = -8.0
+    frame.to_parquet(tmp_path / "w.parquet")
+    ids = ["bloom", "bud", "covered"]
+    pd.DataFrame({"parcel_id": ids, "cell_id": "c"}).to_parquet(tmp_path / "cells.parquet")
+    growth = pd.DataFrame({"parcel_id": ids, "sos": days[5], "curve_start": days[0], "cycles": 1})
+    growth["pos"] = [days[190], days[210], days[190]]  # 80, 100 and 80 days after the frost
+    growth["eos"] = days[300]
+    growth.to_parquet(tmp_path / "g.parquet")
+    crop = ["apple", "apple", "greenhouse"]
+    pd.DataFrame({"parcel_id": ids, "crop": crop}).to_parquet(tmp_path / "c.parquet")
+    rows, _ = hazards_of(tmp_path, season)
+    assert rows["frost"].to_dict() == {"bloom": 100.0, "bud": 0.0, "covered": 0.0}
+
+
 def test_bare_land_is_not_harmed_before_its_crop_is_up_nor_wheat_before_its_peak(tmp_path, season):
     days = [season.start + dt.timedelta(i) for i in range(365)]
     write_days(tmp_path, days, {})
