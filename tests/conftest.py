@@ -1,7 +1,8 @@
 """Shared fixtures: what a test needs and may not have (real data, PostgreSQL, Chromium, scripts).
 
 A missing need skips with a plain sentence; `FIELDLINE_REQUIRE=postgres,chromium,realdata` (and
-`scripts`, those that npm fetches) turns that skip into a failure, which is how CI runs.
+`scripts`, those that npm fetches) turns that skip into a failure, which is how CI runs. Tests
+marked `long` run only where it names `long`, which `.ci/long` does.
 """
 
 from __future__ import annotations
@@ -27,6 +28,15 @@ def _need(name: str, available: bool, message: str) -> None:
     if name in os.environ.get("FIELDLINE_REQUIRE", "").split(","):
         pytest.fail(f"FIELDLINE_REQUIRE names {name}, but {message}")
     pytest.skip(message)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave long tests to the command that runs them."""
+    if "long" in os.environ.get("FIELDLINE_REQUIRE", "").split(","):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: .ci/long runs it"))
 
 
 @pytest.fixture(scope="session")

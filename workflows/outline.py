@@ -39,14 +39,15 @@ from fieldline.workflows.overlay import (
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.stages import Stage, stage
 
-ALONE = ("intake", "observe", "fields")
+ALONE = ("intake", "observe", "radar", "fields")
 """Stages that see a parcel alone; each has a table that is laid over the county's."""
 TOGETHER = ("weather", "classify", "grow", "hazards", "yield", "history", "evidence", "profile",
             "relations", "decide")  # fmt: skip
 SEEN_FIELDS = "segment"
 """Draws the fields around new land; what it said of a ring that the county knows stands."""
-KEPT = ("parcels.parquet", "farmers.parquet", "observations.parquet", "fields.parquet",
-        "ring_fields.parquet", "contacts.parquet",
+_OBSERVED = ("observations.parquet", "observations_sentinel1.parquet", "fields.parquet",
+             "ring_fields.parquet")  # fmt: skip
+KEPT = ("parcels.parquet", "farmers.parquet", "contacts.parquet", *_OBSERVED,
         *(stage(name).outcomes for name in ALONE))  # fmt: skip
 """Tables of an applicant's own land that stand for later applications and runs."""
 _AS_IS = ("scenes.parquet", "models/default/", "models/crops/", "models/fields/")
@@ -193,7 +194,8 @@ def _alone(
         say(name)
         if name == "fields" and _all_stopped(own):
             return
-        county.run(name, own)
+        archived = {"chosen": str(county.folder / "scenes_sentinel1.parquet")}
+        county.run(name, own, **(archived if name == "radar" else {}))
     if not _known_rings(county.folder, own):
         say(SEEN_FIELDS)
         county.run(SEEN_FIELDS, own)
@@ -255,7 +257,7 @@ def _lay(county: County, drawn: Drawn, own: Path, together: Path) -> None:
     lay_farmers(base / "farmers.parquet", fresh, together / "farmers.parquet")
     lay_contacts(base / "contacts.parquet", parts("contacts.parquet"),
                  together / "contacts.parquet")  # fmt: skip
-    for name in ("observations.parquet", "fields.parquet", "ring_fields.parquet"):
+    for name in _OBSERVED:
         lay_table(base / name, parts(name), together / name)
     for name in ALONE:
         item = stage(name).outcomes

@@ -47,6 +47,7 @@ def run_radar(
     outcomes: Path,
     remote: str | None = None,
     pull: PullSettings | None = None,
+    chosen: Path | None = None,
     simulated: bool = False,
     threads: int = 1,
 ) -> None:
@@ -65,6 +66,8 @@ def run_radar(
         remote: The provider of the optical scenes, where they have one; `radar.provider` goes
             before it. Its files are pulled to the folder of the optical ones.
         pull: How they are fetched.
+        chosen: `scenes_sentinel1.parquet` of the county, for land that is observed on scenes that
+            are there already; nothing is chosen or fetched then, and `out_scenes` not written.
         simulated: Whether the county is; a real one takes no simulated scene.
         threads: Dates worked on at once.
 
@@ -87,17 +90,21 @@ def run_radar(
     scenes = RadarScenes.of(radar)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
-        run_scenes(
-            catalog=catalog, parcels=parcels, season=season, scenes=scenes, grid=grid,
-            remote=provider, pull=pull, simulated=simulated, out=out_scenes,
-            outcomes=folder / "scenes.parquet",
-        )  # fmt: skip
+        if chosen is None:
+            chosen = out_scenes
+            run_scenes(
+                catalog=catalog, parcels=parcels, season=season, scenes=scenes, grid=grid,
+                remote=provider, pull=pull, simulated=simulated, out=out_scenes,
+                outcomes=folder / "scenes.parquet",
+            )  # fmt: skip
+        else:
+            write_outcomes([], folder / "scenes.parquet")
         run_observe(
-            scenes=out_scenes, parcels=parcels, grid=grid, scene_settings=scenes,
+            scenes=chosen, parcels=parcels, grid=grid, scene_settings=scenes,
             settings=settings, threads=threads, out=folder / "power.parquet",
             outcomes=folder / "observe.parquet",
         )  # fmt: skip
-        orbits = {item.id: item.orbit for item in read_items(out_scenes)}
+        orbits = {item.id: item.orbit for item in read_items(chosen)}
         with BatchWriter(schema, out) as writer:
             for frame in iter_batches(folder / "power.parquet"):
                 writer.write(in_decibels(frame, radar.bands, orbits))

@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 COUNTIES = [
     ("bavaria_2018", "BAV", "2018", 31),
     ("magdeburg_2021", "MAG", "2021", 429),
-    ("coast_2021", "COA", "2021", 1366),
+    pytest.param("coast_2021", "COA", "2021", 1366, marks=pytest.mark.long),
 ]
 
 

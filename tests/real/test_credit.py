@@ -24,7 +24,7 @@ def test_german_credit_as_served(real_data: Path) -> None:
     assert models["boosting"]["auc"]["value"] >= models["xgboost_defaults"]["auc"]["value"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_taiwan_default_as_served(real_data: Path) -> None:
     path = real_data / "credit" / "taiwan_default_30000.csv"
     table = read_credit_table(path, Question("target", "1", drop=("_is_test",)))

@@ -95,7 +95,9 @@ KEYS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("provider", ["sentinelhub:cdse", "stac:cdse"])
+@pytest.mark.parametrize(
+    "provider", ["sentinelhub:cdse", pytest.param("stac:cdse", marks=pytest.mark.long)]
+)
 def test_five_lines_lead_from_an_account_to_a_county_observed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:

@@ -194,4 +194,4 @@ def test_an_orchard_is_valued_by_area_and_says_so(tmp_path, season):
     assert odd["value_q50_per_ha_minor"] == 10_000_000
     assert pd.isna(odd["yield_q50_t_ha"])
     assert pd.isna(odd["price_q50_minor"])  # so that no income is drawn from it
-    assert pd.isna(odd["net_q50_per_ha_minor"])  # its cost is not known
+    assert odd["net_q50_per_ha_minor"] == 10_000_000 - 4_500_000  # what its template costs

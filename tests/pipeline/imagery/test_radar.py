@@ -163,6 +163,18 @@ def test_a_providers_radar_is_the_radar_on_disk(tmp_path: Path) -> None:
     assert 0 < sent < sum(p.stat().st_size for p in (tmp_path / "far/files").glob("*.tif"))
 
 
+def test_new_land_is_observed_on_the_scenes_that_are_there(tmp_path: Path) -> None:
+    """The catalog is gone; what the county chose of it still tells of an outline drawn later."""
+    scenes = [scene("a", [[0.1, 0.1], [0.1, 0.1]])]
+    rows, told = observe(tmp_path, scenes)
+    again, said = observe(tmp_path / "later", scenes, chosen=tmp_path / "scenes_sentinel1.parquet",
+                          catalog=None)  # fmt: skip
+    assert again.equals(rows)
+    assert told == {"a": ("ok", told["a"][1])}
+    assert said == {}
+    assert not (tmp_path / "later/scenes_sentinel1.parquet").exists()
+
+
 def test_a_service_that_renders_gives_no_radar(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gives no radar.*county\.radar\.provider"):
         observe(tmp_path, [scene("a", [[0.1]])], remote="sentinelhub:cdse")
