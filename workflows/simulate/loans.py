@@ -135,7 +135,7 @@ def loan_history(settings: SimulateSettings) -> pd.DataFrame:
             "evidence_area_ha": known.area.round(4),
             "income_q10": in_currency(known.q10.round(), settings),
             "income_q50": in_currency(known.q50.round(), settings),
-            "debt_service": in_currency(known.debt.round(-1), settings),
+            "debt_service": in_currency(known.debt.round(), settings),
             "household_need": in_currency(known.need, settings),
             "off_farm_income": in_currency(known.off_farm, settings),
             "stability": known.stability.round(4),

@@ -314,7 +314,7 @@ def applications_table(
     members = frame.groupby("household_id")["farmer_id"].transform("size").to_numpy()
     debt = shares * (weighed * MARGIN_PER_HA + wages / members)
     frame["requested_amount"] = in_currency((asked / 100).round() * 100, settings)
-    frame["annual_debt_service"] = in_currency(debt.round(-1), settings)
+    frame["annual_debt_service"] = in_currency(debt.round(), settings)
     frame["off_farm_income"] = in_currency(wages, settings)
     frame["currency"] = settings.currency
     frame["prior_loans"] = prior
