@@ -7,6 +7,7 @@ audit entry, is a defect and keeps its name.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ from fieldline.pipeline.records.errors import UserError
 _NO_DATABASE = ("is no database", "name another file in `database`, or restore it from a backup")
 _NOT_REACHED = ("cannot be opened", "start it or correct its name in `database`")
 _NOT_OURS = ("holds tables of another program", "name an empty database in `database`")
+_LOST = ("lost the connection", "see that it runs and try again")
+_FILES = "sqlite"
 _INCOMPLETE = ("lacks a table or column that it should have", "restore it from a backup")
 
 _SQLITE = {
@@ -34,9 +37,11 @@ _SQLITE = {
 """Part of SQLite's message -> what is wrong and the remedy."""
 
 _POSTGRES = {
+    "08": _LOST,
     "25006": ("is read-only", "allow this user to write"),
     "28": ("refuses this user", "correct user and password in the URL"),
     "3D": ("does not exist", "create it or correct the URL"),
+    "40": ("was changed by another program at the same moment", "try again"),
     "42501": ("refuses this user", "grant it the tables of the store"),
     "42703": _INCOMPLETE,
     "42P01": _INCOMPLETE,
@@ -75,6 +80,12 @@ def told(engine: sa.Engine, *, setting: str = "database") -> Iterator[None]:
         raise DatabaseError(
             f"{where} has no connection left for this program", "wait until others have ended"
         ) from error
+    except (sa.exc.PendingRollbackError, ConnectionError, struct.error) as error:
+        # A connection cut in the middle of an answer, or a statement after that on what is left.
+        if engine.dialect.name == _FILES:
+            raise
+        where = engine.url.render_as_string(hide_password=True)
+        raise DatabaseError(f"{where} {_LOST[0]}", _LOST[1]) from error
     except sa.exc.DBAPIError as error:
         known = _meaning(error)
         if known is None:
@@ -93,7 +104,7 @@ def _meaning(error: sa.exc.DBAPIError) -> tuple[str, str] | None:
         if part in text:
             return said
     broken = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
-    return _NOT_REACHED if broken else None
+    return _NOT_REACHED if broken or error.connection_invalidated else None
 
 
 def _sqlstate(error: sa.exc.DBAPIError) -> str:
