@@ -190,11 +190,11 @@ def _alone(
         applied=[], vault=str(scratch / "vault.sqlite"),
     )  # fmt: skip
     _name(county, own, drawn)
+    archived = {"chosen": str(county.folder / "scenes_sentinel1.parquet")}
     for name in ALONE[1:]:
         say(name)
         if name == "fields" and _all_stopped(own):
             return
-        archived = {"chosen": str(county.folder / "scenes_sentinel1.parquet")}
         county.run(name, own, **(archived if name == "radar" else {}))
     if not _known_rings(county.folder, own):
         say(SEEN_FIELDS)

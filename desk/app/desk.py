@@ -114,7 +114,7 @@ class Desk:
     def spread(self, place: Place) -> Spread:
         """Return how the indicators lie in a county."""
         key = (place.key, place.version([INDICATORS]))
-        return self._spreads.get(key, lambda: county_spread(place))
+        return self._spreads.get(key, lambda: county_spread(place, self.suppress_below))
 
     def villages(self, place: Place) -> dict[str, str]:
         """Return the first village of each farmer."""

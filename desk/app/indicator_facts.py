@@ -22,8 +22,6 @@ from fieldline.pipeline.records.outcomes import OK, outcome_codes
 TABLE = "indicators"
 Spread = Mapping[str, NDArray[np.float64]]
 """Sorted known values of a county's farmers by indicator."""
-_FEWEST = 5
-"""With fewer farmers a place among them says nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,20 @@ class IndicatorFacts:
     """Why there is no value; empty where there is one."""
 
 
-def county_spread(place: Place) -> Spread:
-    """Return the sorted known values of each indicator of a county."""
+def county_spread(place: Place, suppress_below: int) -> Spread:
+    """Return the sorted known values of each indicator that enough farmers of a county have.
+
+    Args:
+        place: County and season.
+        suppress_below: Fewest farmers among whom a place is told.
+    """
     if not place.has(TABLE):
         return {}
     frame = place.table(TABLE, ["indicator", "value"]).dropna()
     return {
         str(name): np.sort(values.to_numpy("float64"))
         for name, values in frame.groupby("indicator")["value"]
+        if len(values) >= suppress_below
     }
 
 
@@ -114,7 +118,7 @@ def unit_name(unit: str, words: Words) -> str:
 def _place(row: Mapping[str, Any], spread: Spread, words: Words) -> str:
     """Say how many of the county's farmers are stronger for a lender, weaker, or the same."""
     values = spread.get(row["indicator"])
-    if row["sign"] == 0 or values is None or len(values) < _FEWEST:
+    if row["sign"] == 0 or values is None:
         return ""
     below = float(np.searchsorted(values, row["value"], "left")) / len(values)
     above = 1 - float(np.searchsorted(values, row["value"], "right")) / len(values)

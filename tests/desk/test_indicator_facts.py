@@ -35,7 +35,7 @@ def county(
 
 
 def told(place: Place, farmer: str, language: str = "en") -> tuple[str, str, str, str]:
-    [(_, [fact])] = indicator_facts(place, farmer, county_spread(place), words(language))
+    [(_, [fact])] = indicator_facts(place, farmer, county_spread(place, 5), words(language))
     return fact.name, fact.value, fact.place, fact.why
 
 
@@ -78,7 +78,7 @@ def test_an_indicator_of_the_countys_own_layer_is_told_by_its_name(tmp_path: Pat
 
 def test_a_county_that_an_older_version_made_has_no_section(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    assert indicator_facts(place, "F0", county_spread(place), words("en")) == []
+    assert indicator_facts(place, "F0", county_spread(place, 5), words("en")) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
