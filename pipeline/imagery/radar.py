@@ -26,7 +26,7 @@ from fieldline.pipeline.imagery.settings import (
 )
 from fieldline.pipeline.imagery.sources.providers import provider_of
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.outcomes import OK, Outcome, write_outcomes
+from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import BatchWriter, TableSchema, iter_batches, read_table
 
@@ -190,6 +190,6 @@ def in_decibels(
 def _told(of_scenes: Path, of_reading: Path) -> list[Outcome]:
     """Return what became of each item; that it could not be read is the last word."""
     chosen, seen = (read_table(path).to_dict("records") for path in (of_scenes, of_reading))
-    unread = [row for row in seen if row["farmer_id"] == "" and row["outcome"] != OK]
+    unread = [row for row in seen if row["outcome"] == "scene_unreadable"]
     last = {row["parcel_id"]: row for row in (*chosen, *unread)}
     return [Outcome(STAGE, name, "", row["outcome"], row["detail"]) for name, row in last.items()]
