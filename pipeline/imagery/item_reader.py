@@ -20,6 +20,7 @@ from rasterio.windows import Window
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.averaging import Average, TurnedGridError, placement
 from fieldline.pipeline.imagery.grid import Bounds, Grid
+from fieldline.pipeline.imagery.mask_files import is_elsewhere, is_short
 from fieldline.pipeline.imagery.masks import Flags, MaskPlanes, mask_asset, mask_planes
 from fieldline.pipeline.imagery.rasters import unusable
 from fieldline.pipeline.imagery.resample import FileGeometry, Lookup, grid_extent
@@ -56,8 +57,17 @@ class ItemReader:
         first = self._file(self._mask_name or bands[0])
         try:
             self.extent = grid_extent(first.geometry, grid)
+            if self._mask_name is not None:
+                self._refuse_elsewhere(first)
         except ProjError as error:
             raise first.failure("crs_unknown") from error
+
+    def _refuse_elsewhere(self, mask: _BandFile) -> None:
+        """Refuse a mask of other land: it would read as an image under clouds."""
+        if is_short(mask.geometry, self._item.footprint.bounds, self._grid) and is_elsewhere(
+            mask.geometry, self._file(self._bands[0]).geometry, self._grid
+        ):
+            raise mask.failure("mask_elsewhere")
 
     def planes(self, window: Window) -> MaskPlanes:
         """Return what the item's mask says of a window."""

@@ -146,6 +146,13 @@ def project_bounds(bounds: Bounds, crs: str) -> Bounds:
     return (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
 
 
+def lonlat_bounds(geometry: FileGeometry) -> Bounds:
+    """Return the box of a file in longitude and latitude; infinite where it has none."""
+    move = _transformer(geometry.crs, "EPSG:4326")
+    box = move.transform_bounds(*geometry.bounds, densify_pts=_EDGE_POINTS)
+    return (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+
+
 def _file_indices(geometry: FileGeometry, grid: Grid, window: Window) -> tuple[Indices, Indices]:
     """Return file rows and columns, as (h, 1) and (1, w) where the axes are parallel."""
     rows, columns = file_positions(geometry, grid, window)
