@@ -22,6 +22,7 @@ from fieldline.crops.networks.folder import StoredNetwork, load_weights, need_ba
 from fieldline.crops.networks.machine import Machine, choose_machine, need_networks
 from fieldline.crops.segment.augment import Area
 from fieldline.crops.segment.delineate import Delineated, delineate, field_polygons
+from fieldline.crops.segment.lineage import need_unlearnt
 from fieldline.crops.segment.outlines import burnt, read_outlines
 from fieldline.crops.segment.pairs import KIND
 from fieldline.crops.segment.polygons import write_fields
@@ -57,6 +58,8 @@ class Recipe:
     """Steps on the area's own pseudo-fields."""
     steps: int = 300
     """Steps on drawn polygons."""
+    complete: bool = False
+    """Whether every field within the hull of an area's polygons is among them."""
     seed: int = 1
     training: Training = field(default_factory=Training)
 
@@ -129,11 +132,16 @@ def learn(
     if start is not None:
         need_bands(start, recipe.bands, "the recipe")
         module = module_of(start)
+    module.complete = recipe.complete
     pseudo = _pseudo(grounds) if recipe.pseudo_steps else []
-    drawn = [Area(g.stack, burnt(p, g.grid)) for g, p in grounds if p is not None]
+    whole = recipe.complete
+    drawn = [
+        Area(g.stack, burnt(p, g.grid, complete=whole), whole) for g, p in grounds if p is not None
+    ]
+    # Pseudo-fields know no land without fields: rehearsing them would take back what it learns.
     phases = [
         Phase("pseudo-fields", pseudo, recipe.pseudo_steps),
-        Phase("drawn fields", drawn, recipe.steps, pseudo),
+        Phase("drawn fields", drawn, recipe.steps, () if whole else pseudo),
     ]
     train(module, phases, recipe.training, machine, recipe.seed, told)
     return module
@@ -148,15 +156,18 @@ def module_of(network: StoredNetwork) -> Any:
     """Return the module of a stored network, ready to predict."""
     from fieldline.crops.segment.network import Architecture, PairNetwork
 
-    architecture = Architecture(len(network.bands), int(network.config["width"]))
-    module = PairNetwork(architecture)
+    told = network.config
+    module = PairNetwork(
+        Architecture(len(network.bands), int(told["width"]), bool(told.get("complete", False)))
+    )
     load_weights(module, network.weights, f"network {network.version}")
     return module.eval()
 
 
 def config_of(recipe: Recipe) -> dict[str, Any]:
     """Return what a folder's configuration says of a network."""
-    return {"kind": KIND, "bands": list(recipe.bands), "width": recipe.width}
+    told = {"kind": KIND, "bands": list(recipe.bands), "width": recipe.width}
+    return {**told, "complete": True} if recipe.complete else told
 
 
 def seen_by_network(
@@ -203,6 +214,7 @@ class Question:
     model: StoredNetwork | None = None
     """Network to judge, or to begin from where `train` is given."""
     complete: bool = False
+    """Whether every field of the area is in the validation."""
     seeds: int = 1
 
 
@@ -214,9 +226,12 @@ def evaluate(
     With polygons to learn from, a network is trained for each seed; without, the model is judged.
 
     Raises:
-        UserError: A file cannot be read, does not meet the scenes, or torch is missing.
+        UserError: A file cannot be read, does not meet the scenes or was learnt from, or torch is
+            missing.
     """
     machine = choose_machine(settings.device, threads=settings.threads)
+    train = () if question.train is None else (question.train,)
+    need_unlearnt(question.validation, question.model, train)
     if question.model is not None:
         need_bands(question.model, recipe.bands, question.catalog)
     ground = ground_of(question.catalog, recipe.bands, settings)
