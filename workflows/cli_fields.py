@@ -65,7 +65,7 @@ def _recipe(
 
 
 def _start(folder: Path | None, fresh: bool, band: list[str] | None) -> StoredNetwork | None:
-    """Return the network to begin from; the shipped one only where it takes the bands asked for."""
+    """Return the network to begin from; the shipped one only where it knows the bands asked for."""
     from fieldline.crops.networks.folder import read_network
     from fieldline.crops.networks.machine import need_networks
     from fieldline.crops.segment.pairs import KIND
@@ -77,7 +77,7 @@ def _start(folder: Path | None, fresh: bool, band: list[str] | None) -> StoredNe
     if folder is not None:
         return read_network(folder, KIND)
     shipped = shipped_network()
-    return shipped if band is None or set(shipped.bands) == set(band) else None
+    return shipped if band is None or set(band) <= set(shipped.bands) else None
 
 
 def _told(phase: str, step: int, steps: int, loss: float) -> None:

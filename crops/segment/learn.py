@@ -42,6 +42,7 @@ from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.canonical import file_hash
+from fieldline.pipeline.records.errors import UserError
 
 BANDS = ("B02", "B03", "B04", "B08")
 """10 m bands: what a network takes unless it is told otherwise."""
@@ -119,7 +120,7 @@ def learn(
         grounds: Areas with their drawn polygons, or None where only pseudo-fields are known.
         recipe: Bands, width, steps and seed.
         machine: Where it runs.
-        start: Network to begin from; its bands and width are taken.
+        start: Network to begin from; its width is taken, and of its bands those of the recipe.
         told: Told of every step.
     """
     need_networks("Learning field borders")
@@ -130,8 +131,7 @@ def learn(
     torch.manual_seed(recipe.seed)
     module = PairNetwork(Architecture(len(recipe.bands), recipe.width))
     if start is not None:
-        need_bands(start, recipe.bands, "the recipe")
-        module = module_of(start)
+        module = module_of(narrowed(start, recipe.bands))
     module.complete = recipe.complete
     pseudo = _pseudo(grounds) if recipe.pseudo_steps else []
     whole = recipe.complete
@@ -162,6 +162,30 @@ def module_of(network: StoredNetwork) -> Any:
     )
     load_weights(module, network.weights, f"network {network.version}")
     return module.eval()
+
+
+_FIRST = "fine.0.weight"
+"""Kernels of the first layer, (channels, bands and whether a date was seen, 3, 3)."""
+
+
+def narrowed(network: StoredNetwork, bands: Sequence[str]) -> StoredNetwork:
+    """Return a network that takes fewer bands, to learn on from: what it saw in the others is lost.
+
+    Raises:
+        UserError: It never took one of the bands.
+    """
+    if tuple(bands) == network.bands:
+        return network
+    lacking = [band for band in bands if band not in network.bands]
+    if lacking:
+        raise UserError(
+            f"network {network.version} takes {', '.join(network.bands)} and never saw "
+            f"{', '.join(lacking)}",
+            "begin from nothing (--fresh), or learn on bands that it takes",
+        )
+    kept = [*(network.bands.index(band) for band in bands), len(network.bands)]
+    weights = {**network.weights, _FIRST: network.weights[_FIRST][:, kept]}
+    return replace(network, config={**network.config, "bands": list(bands)}, weights=weights)
 
 
 def config_of(recipe: Recipe) -> dict[str, Any]:
@@ -232,7 +256,7 @@ def evaluate(
     machine = choose_machine(settings.device, threads=settings.threads)
     train = () if question.train is None else (question.train,)
     need_unlearnt(question.validation, question.model, train)
-    if question.model is not None:
+    if question.model is not None and question.train is None:
         need_bands(question.model, recipe.bands, question.catalog)
     ground = ground_of(question.catalog, recipe.bands, settings)
     truth = read_outlines(question.validation, ground.grid)

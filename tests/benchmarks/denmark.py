@@ -5,7 +5,8 @@
 The chip is cut in a western and an eastern half, each an archive of its own with the official
 fields cut along the same line. A network learns on one half and is judged on the other, both ways;
 beside it a plain watershed, which stops where it matches the half that was learnt from best. All
-fields of a half are drawn, so the network learns what is none (`Recipe.complete`) and every seen
+fields of a half are drawn, so the network, which begins from the one that ships,
+learns what is none (`Recipe.complete`) and every seen
 polygon counts: woods and villages cut into polygons are invented fields (`complete`). Beside it
 stands what counts only polygons that meet a drawn field (`sparse`). The polygons of each run are
 written beside the figures as GeoParquet, to be looked at.
@@ -37,6 +38,7 @@ from fieldline.crops.segment.learn import (
 )
 from fieldline.crops.segment.pseudo import plain_fields
 from fieldline.crops.segment.scores import score_fields
+from fieldline.crops.segment.shipped import shipped_network
 from fieldline.crops.settings import SegmentSettings
 from tests.crops.segment.farmland import write_archive
 
@@ -83,7 +85,7 @@ def judged(
     told["watershed"] = {"stop": stop, **_scores(there[1], _plain(there[0], stop, settings))}
     for seed in range(1, seeds + 1):
         recipe = Recipe(bands=BANDS, pseudo_steps=0, steps=steps, complete=True, seed=seed)
-        module = learn([(ground, here[1])], recipe, machine)
+        module = learn([(ground, here[1])], recipe, machine, shipped_network())
         seen, _, _ = seen_by_network(module, there[0], BANDS, settings, machine)
         seen.to_parquet(out.with_name(f"{out.stem}_{here[0].parent.name}_{seed}.parquet"))
         told["network"].append({"seed": seed, "steps": steps, **_scores(there[1], seen.geometry)})
@@ -113,17 +115,17 @@ def _line(run: dict[str, Any]) -> str:
 def main(out: Path, seeds: int = 2, steps: int = 1200) -> None:
     """Write the figures of both ways."""
     source = Path(os.environ["FIELDLINE_REAL_DATA"]) / FOLDER
+    told: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         west, east = halves(source, Path(folder))
-        told = {
-            "west to east": judged(west, east, (seeds, steps), out),
-            "east to west": judged(east, west, (seeds, steps), out),
-        }
-    out.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    for way, run in told.items():
-        print(way, "| watershed", _line(run["watershed"]))
-        for one in run["network"]:
-            print(way, "| network, seed", one["seed"], _line(one))
+        for way, here, there in (("west to east", west, east), ("east to west", east, west)):
+            run = judged(here, there, (seeds, steps), out)
+            told[way] = run
+            # Written as soon as it is known: the other way takes as long again.
+            out.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+            print(way, "| watershed", _line(run["watershed"]), flush=True)
+            for one in run["network"]:
+                print(way, "| network, seed", one["seed"], _line(one), flush=True)
 
 
 if __name__ == "__main__":
