@@ -27,9 +27,9 @@ COPIED = (
     "(seq, offer_id, county, season, farmer_id, household_id, product, access, currency, "
     "limit_minor, annual_rate, tenor_days, day_basis, valid_from, valid_to, reason_codes, "
     "reasons, reasons_zh, decision_id, status) "
-    "SELECT 99, 'x', county, season, 'F9', 'H9', product, access, currency, limit_minor, annual_rate, "
-    "tenor_days, day_basis, valid_from, valid_to, reason_codes, reasons, reasons_zh, decision_id, "
-    "status FROM offers WHERE seq = 1"
+    "SELECT 99, 'x', county, season, 'F9', 'H9', product, access, currency, limit_minor, "
+    "annual_rate, tenor_days, day_basis, valid_from, valid_to, reason_codes, reasons, reasons_zh, "
+    "decision_id, status FROM offers WHERE seq = 1"
 )
 
 
