@@ -27,7 +27,7 @@ from fieldline.lending.store.database import open_database
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.load import load_config
-from fieldline.workflows.stages import STAGE_NAMES, stage
+from fieldline.workflows.stages import STAGE_NAMES, STAGES
 from tests.workflows.conftest import ROOT, ChainRun, tiny_config
 from tests.workflows.test_chain import digests, table_rows
 
@@ -68,16 +68,16 @@ class Trials:
             self.whole = ChainRun(finished, results, results)
 
     def copy(self, first: str = "") -> ChainRun:
-        """Return a copy of the run that must be made again from a stage on."""
+        """Return a copy of the run that lacks what a stage and all after it made."""
         self.copies += 1
         document = yaml.safe_load(self.whole.config.read_text(encoding="utf-8"))
         results, path = (self.folder / f"copy{self.copies}{end}" for end in ("", ".yaml"))
         path.write_text(yaml.safe_dump({**document, "results": str(results)}), encoding="utf-8")
         shutil.copytree(self.whole.results, results, symlinks=True)
         for county, season in load_config([path]).runs():
-            lost = stage(first or self.stage)
-            for name in (*lost.makes.values(), lost.outcomes):
-                (results / season / county / name).unlink(missing_ok=True)
+            for lost in STAGES[STAGE_NAMES.index(first or self.stage) :]:
+                for name in (*lost.makes.values(), lost.outcomes):
+                    (results / season / county / name).unlink(missing_ok=True)
         return ChainRun(path, results, self.whole.simulated)
 
     def command(self, run: ChainRun) -> list[str]:
