@@ -50,6 +50,8 @@ class Fault:
     twice: int
     """Offers that a farmer has live more than once."""
     audit: str
+    other: tuple[str, ...]
+    """Files that are not those of the run that nothing befell."""
 
 
 class Trials:
@@ -71,7 +73,9 @@ class Trials:
         """Return a copy of the run that lacks what a stage and all after it made."""
         self.copies += 1
         document = yaml.safe_load(self.whole.config.read_text(encoding="utf-8"))
-        results, path = (self.folder / f"copy{self.copies}{end}" for end in ("", ".yaml"))
+        # Beside the whole run: tables name scenes relative to where they lie.
+        beside = self.whole.results.with_name(f"{self.folder.name}-copy{self.copies}")
+        results, path = beside, self.folder / f"copy{self.copies}.yaml"
         path.write_text(yaml.safe_dump({**document, "results": str(results)}), encoding="utf-8")
         shutil.copytree(self.whole.results, results, symlinks=True)
         for county, season in load_config([path]).runs():
@@ -88,7 +92,8 @@ class Trials:
     def judged(self, fault: str, run: ChainRun, answered: str) -> Fault:
         """Type the command again and hold what stands then against the whole run."""
         again = run.fieldline("run")
-        tables = digests(run.results) == digests(self.whole.results)
+        found, whole = digests(run.results), digests(self.whole.results)
+        other = sorted(n for n in found.keys() | whole.keys() if found.get(n) != whole.get(n))
         rows = [
             [
                 table_rows(each.results / "fieldline.sqlite", name)
@@ -103,8 +108,8 @@ class Trials:
         shutil.rmtree(run.results)
         problems = "; ".join(report.problems) or "holds"
         return Fault(
-            fault, answered, again.returncode, tables, rows[0] == rows[1],
-            len(live) - len({row[2:5] for row in live}), problems,
+            fault, answered, again.returncode, not other, rows[0] == rows[1],
+            len(live) - len({row[2:5] for row in live}), problems, tuple(other),
         )  # fmt: skip
 
 
