@@ -47,6 +47,8 @@ OFFERS = sa.Table(
     sa.Column("currency", sa.String(3), nullable=False),
     sa.Column("limit_minor", sa.BigInteger),
     sa.Column("annual_rate", sa.String(16)),
+    sa.Column("guarantor", sa.Text),
+    sa.Column("covered_minor", sa.BigInteger),
     sa.Column("tenor_days", sa.Integer, nullable=False),
     sa.Column("day_basis", sa.Integer, nullable=False),
     sa.Column("valid_from", sa.Date, nullable=False),
@@ -78,6 +80,12 @@ OFFERS = sa.Table(
     ),
     sa.Index("offers_of_farmers", "farmer_id", "county", "season"),
     sa.Index("offers_of_decisions", "decision_id"),
+    sa.Index(
+        "offers_covered",
+        "guarantor",
+        sqlite_where=sa.text("guarantor IS NOT NULL"),
+        postgresql_where=sa.text("guarantor IS NOT NULL"),
+    ),
     *(
         sa.Index(
             name,

@@ -85,6 +85,8 @@ def offer_row(decision: Mapping[str, Any], shelf: Shelf, policy: PolicySettings)
         "currency": decision["currency"],
         "limit_minor": int(decision["limit_minor"]) if approved else None,
         "annual_rate": plain(decision["annual_rate"].normalize()) if approved else None,
+        "guarantor": _named(decision.get("guarantor")) if approved else None,
+        "covered_minor": _whole(decision.get("covered_minor")) if approved else None,
         "tenor_days": policy.tenor_days,
         "day_basis": policy.day_basis,
         "valid_from": decision["as_of"],
@@ -95,6 +97,15 @@ def offer_row(decision: Mapping[str, Any], shelf: Shelf, policy: PolicySettings)
         "decision_id": decision["decision_id"],
     }
     return {"offer_id": text_hash(canonical_document(_terms(row))), **row, "status": LIVE}
+
+
+def _whole(amount: Any) -> int | None:
+    """Return an amount of a table; decisions of an earlier release have none."""
+    return None if amount is None or pd.isna(amount) else int(amount)
+
+
+def _named(name: Any) -> str | None:
+    return None if name is None or pd.isna(name) else str(name)
 
 
 def _terms(row: Row) -> Row:
@@ -205,7 +216,7 @@ class _Change:
         gone_by = _rows(connection, shelf, EXPIRED, only)
         ended = {row["offer_id"]: row for row in gone_by}
         last = {str(row["farmer_id"]): row for row in gone_by} | live
-        present = Present.of(connection, records, vars(shelf), policy)
+        present = Present.of(connection, records, vars(shelf), policy, single=single)
         settled, wanted = [], {}
         for record in records:
             farmer = str(record["farmer_id"])
@@ -214,6 +225,7 @@ class _Change:
                 stands = _standing(offer, live.get(farmer), ended)
                 if stands is not None:
                     break
+            present.capacity.took(candidate)
             settled.append(candidate)
             wanted[farmer] = stands or offer
         applied = decided_by_application(connection, vars(shelf))
