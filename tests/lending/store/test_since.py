@@ -23,13 +23,11 @@ from fieldline.lending.store.signer import Signer
 from fieldline.lending.store.verify import AuditReport, verify
 
 LENDER = Signer("lender", b"k" * 32)
+NAMES = [column.name for column in OFFERS.columns if column.name != "seq"]
+OTHERS = {"offer_id": "'x'", "farmer_id": "'F9'"}
 COPIED = (
-    "(seq, offer_id, county, season, farmer_id, household_id, product, access, currency, "
-    "limit_minor, annual_rate, tenor_days, day_basis, valid_from, valid_to, reason_codes, "
-    "reasons, reasons_zh, decision_id, status) "
-    "SELECT 99, 'x', county, season, 'F9', 'H9', product, access, currency, limit_minor, "
-    "annual_rate, tenor_days, day_basis, valid_from, valid_to, reason_codes, reasons, reasons_zh, "
-    "decision_id, status FROM offers WHERE seq = 1"
+    f"({', '.join(NAMES)}) SELECT {', '.join(OTHERS.get(name, name) for name in NAMES)} "
+    "FROM offers WHERE seq = 1"
 )
 
 
