@@ -104,6 +104,7 @@ PROFILES = TableSchema(
         Column("debt_service_minor", _MONEY, "Other yearly debt service", "minor", minimum=0),
         Column("off_farm_minor", _MONEY, "Off-farm income that counts", "minor", nullable=True, minimum=0),
         Column("debt_elsewhere_minor", _MONEY, "Part of the debt service that off-farm income pays", "minor", minimum=0),
+        Column("off_farm_idle_minor", _MONEY, "Off-farm income that would count besides if it were proven", "minor", minimum=0),
         Column("household_need_minor", _MONEY, "Subsistence need that the land carries", "minor", minimum=0),
         Column("guaranteed_minor", _MONEY, "Guaranteed by others, as far as they can", "minor", minimum=0),
         Column("guaranteeing_minor", _MONEY, "Guaranteed for others", "minor", minimum=0),

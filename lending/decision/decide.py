@@ -132,6 +132,7 @@ def _party(row: dict[Any, Any]) -> PartyCase:
         crop_cost_minor=row["crop_cost_minor"],
         guaranteed_minor=row["guaranteed_minor"],
         guaranteeing_minor=row["guaranteeing_minor"],
+        off_farm_idle_minor=int(row["off_farm_idle_minor"]),
         household_size=int(row["household_size"]),
     )
 
