@@ -141,6 +141,7 @@ HARVESTS = TableSchema(
         Column("own_log_sd", pa.float64(), "Log sd of the parcel's own part", nullable=True, minimum=0),
         Column("shock_group", pa.string(), "Parcels that share a yield shock: crop and harvest year"),
         Column("price_q50_minor", pa.int64(), "Median price per tonne", "minor/t", nullable=True, minimum=0),
+        Column("gross_q50_minor_ha", pa.int64(), "Median gross value of a hectare that has no yield and price and is valued by area", "minor/ha", nullable=True, minimum=0),
         Column("price_log_sd", pa.float64(), "Log sd of the price at that harvest, shared by crop", nullable=True, minimum=0),
         Column("cost_per_ha_minor", pa.int64(), "Cash cost of growing the crop", "minor/ha", nullable=True, minimum=0),
         Column("area_ha", pa.float64(), "Area that the income is drawn of; null where none is, with what follows", "ha", nullable=True, minimum=0),

@@ -26,6 +26,7 @@ from fieldline.lending.documents.table import DOCUMENTS, read_documents
 from fieldline.lending.evidence.leases import counted_at_harvest
 from fieldline.lending.inputs import APPLICATIONS
 from fieldline.lending.profile.applications import Application, applications_of
+from fieldline.lending.profile.by_area import area_worths
 from fieldline.lending.profile.crop_value import crop_values_of
 from fieldline.lending.profile.harvest import (
     Horizon,
@@ -211,7 +212,8 @@ def run_profile(
     crops = seen_or_declared(dict(zip(known["parcel_id"], known["crops"], strict=True)), parcels)
     known_values, rotation = crop_values_of(read_table(crop_values)), Rotation(crops, policy)
     horizon = Horizon(as_of, policy.tenor_days)
-    harvests = repayment_harvests(parcels, known_values, rotation, horizon, policy)
+    areas = area_worths(read_table(crop_values))
+    harvests = repayment_harvests(parcels, known_values, rotation, horizon, policy, areas)
     owners = dict(zip(parcels["parcel_id"], parcels["farmer_id"], strict=True))
     of_parcels = parcel_papers(papers, owners)
 
@@ -229,8 +231,8 @@ def run_profile(
     )  # fmt: skip
     parties = farmer_parties(people, counted_at_harvest(parcels, harvests), values, read, model)
     both = outlooks_of(
-        owners, valued(season_harvests(parcels, known_values, as_of)),
-        valued(next_harvests(parcels, known_values, rotation, as_of, policy)), model,
+        owners, valued(season_harvests(parcels, known_values, as_of, areas)),
+        valued(next_harvests(parcels, known_values, rotation, as_of, policy, areas)), model,
     )  # fmt: skip
     for party in parties:
         party.outlooks = both.get(party.party_id, party.outlooks)

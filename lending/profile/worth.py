@@ -50,7 +50,9 @@ def parcel_values(
         currency: The county's currency.
     """
     facts = parcels[parcels["effect"].isin(COUNTS)].set_index("parcel_id")
-    known = harvests[harvests[list(_VALUED)].notna().all(axis=1)]
+    whole = harvests[list(_VALUED)].notna().all(axis=1)
+    by_area = harvests[["gross_q50_minor_ha", "cost_per_ha_minor"]].notna().all(axis=1)
+    known = harvests[whole | by_area]
     usual = to_minor(policy.rent_per_mu, currency)
     found: dict[str, list[ParcelValue]] = defaultdict(list)
     for row in known[known["parcel_id"].isin(facts.index)].to_dict("records"):
@@ -65,12 +67,10 @@ def _value(row: Mapping[Any, Any], area_m2: float, papers: ParcelPapers, rent: i
     return ParcelValue(
         parcel_id=str(row["parcel_id"]),
         area_ha=float(area_m2) / 1e4,
-        yield_t_ha=float(row["yield_q50_t_ha"]),
         shared_log_sd=float(row["shared_log_sd"]),
         own_log_sd=float(row["own_log_sd"]),
         shock_group=str(row["shock_group"]),
-        price_minor_t=float(row["price_q50_minor"]),
-        price_log_sd=float(row["price_log_sd"]),
+        **_gross(row),
         crop=str(row["crop"]),
         cost_minor_ha=float(row["cost_per_ha_minor"]),
         chance=float(row["chance"]),
@@ -79,6 +79,19 @@ def _value(row: Mapping[Any, Any], area_m2: float, papers: ParcelPapers, rent: i
         premium_minor_ha=float(insured * papers.premium_minor * MU_PER_HA),
         insured_minor_ha=float(insured * papers.insured_minor * MU_PER_HA),
     )
+
+
+def _gross(row: Mapping[Any, Any]) -> dict[str, float]:
+    """Return yield and price of a hectare; what is valued by area is one unit at its gross value,
+    whose whole spread is that of the yield."""
+    price = row.get("gross_q50_minor_ha")  # harvests kept by an earlier release have none
+    if price is not None and not pd.isna(price):
+        return {"yield_t_ha": 1.0, "price_minor_t": float(price), "price_log_sd": 0.0}
+    return {
+        "yield_t_ha": float(row["yield_q50_t_ha"]),
+        "price_minor_t": float(row["price_q50_minor"]),
+        "price_log_sd": float(row["price_log_sd"]),
+    }
 
 
 def with_drawn(harvests: pd.DataFrame, values: Mapping[str, Sequence[ParcelValue]]) -> pd.DataFrame:
@@ -110,7 +123,7 @@ def drawn_values(harvests: pd.DataFrame, cells: Mapping[str, str]) -> dict[str, 
                "yield_t_ha": "yield_q50_t_ha"}  # fmt: skip
     found: dict[str, list[ParcelValue]] = defaultdict(list)
     for row in harvests[harvests["area_ha"].notna()].to_dict("records"):
-        value = {name: row[columns.get(name, name)] for name in names}
+        value = {name: row[columns.get(name, name)] for name in names} | _gross(row)
         numbers: dict[str, Any] = {
             n: v if isinstance(v, str) else float(v) for n, v in value.items()
         }

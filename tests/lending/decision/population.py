@@ -136,6 +136,7 @@ def _parcel(rng: np.random.Generator, farmer: str, mu: float, cost_mu: int) -> d
         "evidence_area_m2": area, "declared_crop": crop, "seen_crop": crop, "crop": crop,
         "crop_basis": "cheapest_of_set" if rng.random() < 0.1 else "classified",
         "cost_per_ha_minor": cost_mu * 15, "price_q50_minor": 240_000, "yield_q50_t_ha": 6.0,
+        "gross_q50_minor_ha": None,
         "codes": codes, "effect": effect, "protected_m2": 0.0,
     }  # fmt: skip
 
