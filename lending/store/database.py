@@ -305,6 +305,21 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Yield a connection whose statements all see the store of one moment.
+
+    A server goes on posting meanwhile; the embedded database lets nobody write until the end.
+
+    Raises:
+        UserError: As in `posting`.
+    """
+    with told(engine), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
 def holds(connection: sa.Connection, column: str, text: str) -> sa.TextClause:
     """Return the condition that a text column holds a text, as the partial indexes on it say it.
 
