@@ -64,13 +64,16 @@ def parcel_values(
 
 def _value(row: Mapping[Any, Any], area_m2: float, papers: ParcelPapers, rent: int) -> ParcelValue:
     insured = _until(row["harvest_by"], papers.insured_to)
+    yielded, price, price_log_sd = _gross(row)
     return ParcelValue(
         parcel_id=str(row["parcel_id"]),
         area_ha=float(area_m2) / 1e4,
         shared_log_sd=float(row["shared_log_sd"]),
         own_log_sd=float(row["own_log_sd"]),
         shock_group=str(row["shock_group"]),
-        **_gross(row),
+        yield_t_ha=yielded,
+        price_minor_t=price,
+        price_log_sd=price_log_sd,
         crop=str(row["crop"]),
         cost_minor_ha=float(row["cost_per_ha_minor"]),
         chance=float(row["chance"]),
@@ -81,17 +84,15 @@ def _value(row: Mapping[Any, Any], area_m2: float, papers: ParcelPapers, rent: i
     )
 
 
-def _gross(row: Mapping[Any, Any]) -> dict[str, float]:
-    """Return yield and price of a hectare; what is valued by area is one unit at its gross value,
-    whose whole spread is that of the yield."""
-    price = row.get("gross_q50_minor_ha")  # harvests kept by an earlier release have none
-    if price is not None and not pd.isna(price):
-        return {"yield_t_ha": 1.0, "price_minor_t": float(price), "price_log_sd": 0.0}
-    return {
-        "yield_t_ha": float(row["yield_q50_t_ha"]),
-        "price_minor_t": float(row["price_q50_minor"]),
-        "price_log_sd": float(row["price_log_sd"]),
-    }
+def _gross(row: Mapping[Any, Any]) -> tuple[float, float, float]:
+    """Return yield, price and log sd of the price of a hectare; what is valued by area is one unit
+    at its gross value, whose whole spread is that of the yield."""
+    gross = row.get("gross_q50_minor_ha")  # harvests kept by an earlier release have none
+    if gross is not None and not pd.isna(gross):
+        return 1.0, float(gross), 0.0
+    return (
+        float(row["yield_q50_t_ha"]), float(row["price_q50_minor"]), float(row["price_log_sd"]),
+    )  # fmt: skip
 
 
 def with_drawn(harvests: pd.DataFrame, values: Mapping[str, Sequence[ParcelValue]]) -> pd.DataFrame:
@@ -123,7 +124,9 @@ def drawn_values(harvests: pd.DataFrame, cells: Mapping[str, str]) -> dict[str, 
                "yield_t_ha": "yield_q50_t_ha"}  # fmt: skip
     found: dict[str, list[ParcelValue]] = defaultdict(list)
     for row in harvests[harvests["area_ha"].notna()].to_dict("records"):
-        value = {name: row[columns.get(name, name)] for name in names} | _gross(row)
+        value = {name: row[columns.get(name, name)] for name in names}
+        sold = ("yield_t_ha", "price_minor_t", "price_log_sd")
+        value |= dict(zip(sold, _gross(row), strict=True))
         numbers: dict[str, Any] = {
             n: v if isinstance(v, str) else float(v) for n, v in value.items()
         }
