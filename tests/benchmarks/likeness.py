@@ -50,6 +50,8 @@ from tests.benchmarks.rings import COUNTIES, ROOT
 INNER = 2
 """Whole pixels from the edge from which a pixel is an inner one."""
 FROM, UNTIL = (2, 1), (8, 31)
+PARCELS = 160
+"""Parcels of a simulated county: minutes on a busy core, and a dozen of each crop."""
 LEAST = 3
 """Samples of a crop from which it is judged."""
 SEASON = {"2023": SeasonSpan(start=dt.date(2022, 10, 1), end=dt.date(2023, 9, 30))}
@@ -142,8 +144,8 @@ def simulated(name: str, folder: Path) -> dict[str, Any]:
     if name != "default":
         text = (ROOT / f"workflows/config/{name}.yaml").read_text(encoding="utf-8")
         asked = yaml.safe_load(text)["simulate"]
-    few = {"parcels": 200, "dates_per_season": 36, "seasons": SEASON, "yield_years": 2,
-           "loan_history": {"loans": 0}, "processes": 1}  # fmt: skip
+    few = {"parcels": PARCELS, "dates_per_season": 30, "seasons": SEASON, "yield_years": 2,
+           "growth_runs": 1, "loan_history": {"loans": 0}, "processes": 1}  # fmt: skip
     settings = SimulateSettings.model_validate(asked | few)
     simulate_county(settings, county="SIM", out=folder / "SIM")
     span, place = SEASON["2023"], folder / "SIM"
