@@ -209,6 +209,8 @@ DECISIONS = TableSchema(
         Column("limit_exposure_minor", _MONEY, "Exposure cap of farmer and household", "minor", nullable=True),
         Column("limit_minor", _MONEY, "Limit offered, 0 unless approved", "minor", minimum=0),
         Column("annual_rate", pa.decimal128(9, 6), "Yearly rate", nullable=True),
+        Column("guarantor", pa.string(), "Who covers part of the line that is lent; null for nobody", nullable=True),
+        Column("covered_minor", _MONEY, "What of the line is covered", "minor", nullable=True, minimum=0),
         Column("rate_ceiling", pa.decimal128(9, 6), "Dated legal ceiling", nullable=True),
         Column("reason_codes", pa.list_(pa.string()), "At most four, vetoes first"),
         Column("reasons", pa.list_(pa.string()), "The same in English with the applicant's numbers"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -46,6 +47,12 @@ _COUNTIES_AT_ONCE = 100
 _ENDING = "Terminating processes on user request"
 _SECONDS_BETWEEN_SIGNALS = 2.0
 _DISK_FULL = "No space left on device"
+_LATER = re.compile(
+    r"has older modification time \([^)]*\)\s+than\s+input\s+(?P<file>.+?)\s+"
+    r"\((?P<when>[-\d]+ [:\d]+)",
+)
+"""How the engine refuses what is older than the file that it was made from: a clock was put back,
+or two machines' clocks differ."""
 
 
 def run_chain(
@@ -289,6 +296,12 @@ def _keep(talk: Iterator[str], tail: deque[str], log: Path) -> None:
 def _failure(progress: Progress, tail: list[str], results: Path) -> FieldlineError:
     if any(_DISK_FULL in line for line in (*progress.errors, *tail)):
         return UserError(f"the disk of {results} is full", "free some space and run again")
+    if later := _LATER.search("\n".join((*progress.errors, *tail))):
+        return UserError(
+            f"{later['file']} is of {later['when']}, after the time of this machine: what is made "
+            "from it would be older than it is",
+            "set the clock right, or `touch` the file if it came with a wrong time, and run again",
+        )
     for rule, log in progress.failed:
         if log is None or not (said := _last_line(results / log)):
             continue

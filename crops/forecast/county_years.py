@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fieldline.crops.forecast.slips import slips_of_ten
 from fieldline.crops.forecast.yield_units import one_unit, read_yields_of
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.cells import Cells, read_cells
@@ -280,7 +281,26 @@ def _counting(
     remarks = _counted(remarks, (again & ~differ).to_numpy(), "told twice")
     rows = np.zeros(len(years), dtype=bool)
     rows[keys.index[~(again | differ)]] = True
+    if known:
+        at = np.flatnonzero(rows)
+        county = names.iloc[at].to_numpy(dtype=str)
+        slips = at[slips_of_ten(county, years[at].astype(np.int64), yields[at])]
+        rows[slips] = False
+        remarks += [_slipped(names, years, yields, slips)] if len(slips) else []
     return rows, remarks
+
+
+def _slipped(
+    names: pd.Series[Any], years: Floats, yields: Floats, slips: npt.NDArray[np.int64]
+) -> str:
+    """Return how many yields are not believed, and the first of them."""
+    first = int(slips[0])
+    usual = float(np.median(yields[(names == names.iloc[first]).to_numpy() & (yields > 0)]))
+    return (
+        f"{len(slips)} rows whose yield is ten times too small or too large are left out (row "
+        f"{first + 1}, {names.iloc[first]} in {years[first]:.0f}: {yields[first]:g}, usually "
+        f"{usual:g}): mend the decimal mark, or the area that it was divided by"
+    )
 
 
 def _counted(remarks: list[str], rows: npt.NDArray[np.bool_], why: str) -> list[str]:

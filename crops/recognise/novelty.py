@@ -10,13 +10,14 @@ decide before class shares are re-estimated, because a shifted share makes an un
 certain.
 
 Source: Lee et al. (2018) A simple unified framework for detecting out-of-distribution samples;
-Sun et al. (2022) Out-of-distribution detection with deep nearest neighbors.
+Sun et al. (2022) Out-of-distribution detection with deep nearest neighbors; Bekker & Davis (2020)
+Learning from positive and unlabeled data: a survey (two-step methods).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,11 @@ _LEAST = 30
 _OUTER, _MOST_OTHER = 0.95, 0.5
 """Where more than this share of the unlabelled land lies beyond this share of the labels, the
 classifier of one against the other tells how parcels were chosen for the survey, not what grows."""
+_SECOND_PARTS, _FEWEST_STRANGE = 3, 100
+"""Parts of the unlabelled land for the second look, and refused rows that are enough for one."""
 _TINY = 1e-6
 DOUBT, CLASS_DISTANCE, NEIGHBOURS, DOMAIN = "doubt", "class_distance", "neighbours", "domain"
-EMBEDDED = "embedded_neighbours"
+EMBEDDED, SECOND_LOOK = "embedded_neighbours", "second_look"
 _DISTANCES = (CLASS_DISTANCE, NEIGHBOURS)
 _MOST = 1.1
 """Just above the largest rank."""
@@ -104,8 +107,9 @@ class Novelty:
     embeddings: tuple[Space, ...]
     """Where they lie in the embedding of each fold's network; empty where no network answers."""
     domains: tuple[Forest, ...]
-    """Classifiers of labelled against population; each has not seen one part of either. Empty where
-    the labels are not of this county: they would tell sensors and years apart, not crops."""
+    """Classifiers of refused against other unlabelled land (`SECOND_LOOK`) or else of labelled
+    against unlabelled (`DOMAIN`); each has not seen one part. Empty where the labels are not of
+    this county: they would tell sensors and years apart, not crops."""
     known: dict[str, Floats]
     """Sorted scores of held-out labelled rows by name."""
     limit: float
@@ -124,7 +128,8 @@ class Novelty:
 
         Classifiers of labelled against population would tell counties and years apart there.
         """
-        known = {name: scores for name, scores in self.known.items() if name != DOMAIN}
+        known = {name: scores for name, scores in self.known.items()
+                 if name not in (DOMAIN, SECOND_LOOK)}  # fmt: skip
         return Novelty(self.space, self.embeddings, (), known, self.away_limit, self.away_offset,
                        self.away_limit, self.away_offset)  # fmt: skip
 
@@ -136,6 +141,15 @@ class Novelty:
             probabilities: (rows, classes) calibrated, by the labels' own shares.
             embedded: (networks, rows, numbers) where networks answer too.
         """
+        if SECOND_LOOK in self.known:
+            scores = {SECOND_LOOK: _domain_scores(self.domains, rows)}
+        else:
+            scores = self._first_look(rows, probabilities, embedded)
+        return _set_off(joint_rank(scores, self.known), probabilities, self.offset)
+
+    def _first_look(
+        self, rows: Matrix, probabilities: Floats, embedded: Floats | None
+    ) -> dict[str, Floats]:
         scores = {DOUBT: 1.0 - probabilities.max(axis=1)}
         if embedded is None:
             scores |= self.space.scores(rows)
@@ -147,8 +161,11 @@ class Novelty:
             scores[EMBEDDED] = np.asarray(np.mean(apart, axis=0))
         if self.domains:
             scores[DOMAIN] = _domain_scores(self.domains, rows)
-        rank = joint_rank(scores, self.known)
-        return np.asarray(rank - self.offset[probabilities.argmax(axis=1)])
+        return scores
+
+
+def _set_off(ranks: Floats, probabilities: Floats, offset: Floats) -> Floats:
+    return np.asarray(ranks - offset[probabilities.argmax(axis=1)])
 
 
 def _domain_scores(domains: tuple[Forest, ...], rows: Matrix) -> Floats:
@@ -190,6 +207,10 @@ class Population:
     rows: Matrix
     weights: Floats
     """Weight of each row, 1 in the mean: so that known crops are as common as among the labels."""
+    probabilities: Floats
+    """(rows, classes) calibrated, by the labels' own shares."""
+    embedded: Floats | None = None
+    """(networks, rows, numbers) where networks answer."""
 
 
 @dataclass(frozen=True)
@@ -252,7 +273,40 @@ def fit_novelty(
         for part in (scores, alone)
     )
     embeddings = tuple(spaces) if known.embedded is not None else ()
-    return Novelty(fit_space(known.rows, known.labels), embeddings, domains, base, *near, *away)
+    space = fit_space(known.rows, known.labels)
+    first = Novelty(space, embeddings, domains, base, *near, *away)
+    if population is None or not domains:
+        return first
+    return _second_look(first, known, population, refuse_known, seed, threads)
+
+
+def _second_look(
+    first: Novelty, known: LabelledRows, population: Population, refuse_known: float, seed: int,
+    threads: int,
+) -> Novelty:  # fmt: skip
+    """Return what tells the land that a first look refused from the rest; labels set its level.
+
+    The labelled rows teach it nothing, so all of them judge it.
+    """
+    ranks = first.ranks(population.rows, population.probabilities, population.embedded)
+    strange = (ranks > first.limit).astype(np.int64)
+    parts = part_of(population.rows, _SECOND_PARTS)
+    enough = [strange[parts != n].sum() for n in range(_SECOND_PARTS)]
+    if min(enough) < _FEWEST_STRANGE or strange.all():
+        return first
+    forests = tuple(
+        fit_forest(
+            population.rows[parts != number], strange[parts != number], trees=_DOMAIN_TREES,
+            min_leaf=_DOMAIN_LEAF, threads=threads, seed=seed + number, balanced=True,
+        )
+        for number in range(_SECOND_PARTS)
+    )  # fmt: skip
+    scores = _domain_scores(forests, known.rows)
+    base = {name: values for name, values in first.known.items() if name != DOMAIN}
+    base[SECOND_LOOK] = np.sort(scores)
+    ranks = joint_rank({SECOND_LOOK: scores}, base)
+    limit, offset = _limits(ranks, known.probabilities, refuse_known)
+    return replace(first, domains=forests, known=base, limit=limit, offset=offset)
 
 
 def _limits(ranks: Floats, probabilities: Floats, refuse_known: float) -> tuple[float, Floats]:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision.case import Case, PartyCase
+from fieldline.lending.decision.contracts import bound_by_contracts
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding
@@ -114,6 +115,7 @@ def _ways(case: Case, verdict: Verdict, weigh: Weigh) -> Iterator[Way]:
     if asked is not None and least == from_minor(asked, case.currency):
         yield Way("request", weigh(_asking(case, None)).lent)
     elif least == caps.policy:
+        yield from _contract(case, caps, weigh)
         yield from _person(case, caps, weigh)
     else:
         if least in (caps.capacity, caps.exposure):
@@ -136,6 +138,20 @@ def _person(case: Case, caps: Caps, weigh: Weigh) -> Iterator[Way]:
     if possible > caps.policy:
         raised = case.policy.model_copy(update={"max_limit": possible})
         yield Way("person", weigh(case.model_copy(update={"policy": raised})).lent)
+
+
+def _contract(case: Case, caps: Caps, weigh: Weigh) -> Iterator[Way]:
+    """Yield the line with contracts that count for so much that they bound it no longer."""
+    share, money_of = case.policy.contract_share, case.currency
+    if share <= 0 or not bound_by_contracts(case, caps.policy):
+        return
+    wanted = min(caps.without_policy, case.policy.max_limit) / share
+    minor = to_minor(ceil_to_step(wanted, case.policy.limit_step), money_of)
+    lacking = minor - sum(one.counted_minor for one in case.contracts)
+    first = case.contracts[0]
+    more = first.model_copy(update={"counted_minor": first.counted_minor + lacking})
+    changed = case.model_copy(update={"contracts": (more, *case.contracts[1:])})
+    yield Way("contract", weigh(changed).lent, money(minor, money_of))
 
 
 def owing(case: Case, minor: int) -> Case:

@@ -12,8 +12,9 @@ import pytest
 
 from fieldline.lending.codes import evidence_codes, reason_codes
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.decide import cases, open_folder
+from fieldline.lending.decision.decide import cases
 from fieldline.lending.decision.decision import Decision, decide_case, weigh
+from fieldline.lending.decision.folder import open_folder
 from fieldline.lending.decision.judge import Judge, read_judge
 from fieldline.lending.decision.reasons import risk_findings
 from fieldline.lending.risk.training import run_risk_train

@@ -66,7 +66,7 @@ def test_what_is_left_out_was_not_learnt_from(unseen: str) -> None:
 def test_the_command_says_skill_where_rain_was_planted_and_none_where_it_was_not(
     tmp_path: Path,
 ) -> None:
-    nothing = "skill over trend, last5 alone (the best is mean)"  # their levels are noise here
+    nothing = "no skill: the forecast is the naive last5 itself (the best is mean)"
     for rain, verdict in ((1.2, "skill over every baseline"), (0.0, nothing)):
         found = made(30, 12, 9, rain=rain, shock=0.2)
         train = write(tmp_path / "t.csv", found.part(found.year < 2008))

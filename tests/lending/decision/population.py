@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.decide import Folder, cases
+from fieldline.lending.decision.decide import cases
+from fieldline.lending.decision.folder import Folder
 from fieldline.lending.decision.judge import Judge
 from fieldline.lending.risk.default_model import Loans, fit_pd
 from fieldline.lending.risk.features import FEATURES, of_profiles

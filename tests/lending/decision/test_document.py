@@ -60,7 +60,11 @@ def test_what_old_records_mean_never_changes() -> None:
             "exclusions": (),
             "tables": None,
             "confidence": None,
+            "contracts": (),
+            "preapproved": None,
+            "cover": None,
         },
+        "cover": {"elsewhere_minor": 0},
         "rows": {"bands": {}, "otherwise": False, "access": "", "reason": ("", ""), "sets": {}},
         "farmer": party,
         "household": party,
@@ -86,6 +90,10 @@ def test_what_old_records_mean_never_changes() -> None:
             "line_cost": "0",
             "margin": "0",
             "rule_tables": (),
+            "contract_share": "0.6",
+            "contract_required": False,
+            "cover_counted": "0.9",
+            "off_farm_unproven_debt_share": "0",
         },
     } == ABSENT
 
@@ -103,7 +111,7 @@ def test_the_document_by_hand(case: Case) -> None:
             "risk": {"finished_loans"},
         "policy": {
             "currency", "scale_file", "expert_limit_share", "line_cost", "next_year_spread",
-            "margin", "rule_tables",
+            "margin", "rule_tables", "contract_share", "contract_required", "cover_counted",
         },
     }  # fmt: skip
     assert canonical(found) == canonical(
@@ -118,6 +126,9 @@ def test_the_document_by_hand(case: Case) -> None:
                 "exclusions": True,
                 "tables": True,
                 "confidence": True,
+                "contracts": True,
+                "preapproved": True,
+                "cover": True,
             }
         )
     )
