@@ -79,6 +79,9 @@ class SegmentSettings(Section):
     pseudo-fields, which cost no label ..."""
     steps: int = Field(250, ge=1)
     """... and on the outlines (minutes on a processor)."""
+    outlines_complete: bool = False
+    """The outlines are every field within their hull, as an official field register's are: the
+    network then learns which land is no field. Never of a few dozen fields that somebody drew."""
     seed: int = Field(1, ge=0)
     """Seed of that training."""
     enabled: bool = True

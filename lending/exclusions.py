@@ -78,14 +78,27 @@ def read_exclusions(
         effect=table.frame["effect"].str.lower().where(states == "ok", UNCLEAR)
     )
     rows = rows[states.isin(["ok", "refused"]).to_numpy(dtype=bool)]
-    found = pd.concat([_by_reference(rows, privacy), _by_identity(rows, contacts, privacy)])
+    found = _entries(named_people(rows, contacts, privacy))
     return found.drop_duplicates().reset_index(drop=True)
+
+
+def named_people(
+    rows: pd.DataFrame, contacts: pd.DataFrame, privacy: PrivacySettings
+) -> pd.DataFrame:
+    """Return the rows of a list with the pseudonym of each farmer that they are about.
+
+    Args:
+        rows: With `farmer_id` as the outlines have it, or `id_number`; either may be blank.
+        contacts: CONTACTS rows: the marks of the farmers' identity numbers.
+        privacy: Key of pseudonyms and marks.
+    """
+    return pd.concat([_by_reference(rows, privacy), _by_identity(rows, contacts, privacy)])
 
 
 def _by_reference(rows: pd.DataFrame, privacy: PrivacySettings) -> pd.DataFrame:
     own = rows[rows["farmer_id"].notna()]
     hide = pseudonymiser(privacy)
-    return _entries(own.assign(farmer_id=[hide(str(name)) for name in own["farmer_id"]]))
+    return own.assign(farmer_id=[hide(str(name)) for name in own["farmer_id"]])
 
 
 def _by_identity(
@@ -97,7 +110,7 @@ def _by_identity(
     marks = pd.Series([hide(text) if text else "" for text in alike], own.index, dtype="str")
     own = own.assign(mark=marks)
     known = contacts.loc[contacts["kind"] == "id_number", ["farmer_id", "mark"]]
-    return _entries(own.merge(known, on="mark"))
+    return own.merge(known, on="mark")
 
 
 def _entries(rows: pd.DataFrame) -> pd.DataFrame:

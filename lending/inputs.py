@@ -32,8 +32,8 @@ def _late_of_loans(frame: pd.DataFrame) -> list[Problem]:
     ]  # fmt: skip
 
 
-def _order(frame: pd.DataFrame, first: str, later: str, code: str) -> list[Problem]:
-    """One date before the date that it must follow."""
+def in_order(frame: pd.DataFrame, first: str, later: str, code: str) -> list[Problem]:
+    """Return the rows with one date before the date that it must follow."""
     wrong = frame[later] < frame[first]
     return [
         Problem(
@@ -163,8 +163,8 @@ def _some_end(frame: pd.DataFrame) -> list[Problem]:
 
 
 def _loan_dates(frame: pd.DataFrame) -> list[Problem]:
-    late = _order(frame, "disbursed_on", "due_on", "input_inconsistent")
-    return late + _order(frame, "disbursed_on", "closed_on", "input_inconsistent")
+    late = in_order(frame, "disbursed_on", "due_on", "input_inconsistent")
+    return late + in_order(frame, "disbursed_on", "closed_on", "input_inconsistent")
 
 
 LOANS = InputSchema(
@@ -240,7 +240,7 @@ LOANS = InputSchema(
 
 
 def _force(frame: pd.DataFrame) -> list[Problem]:
-    return _order(frame, "valid_from", "valid_to", "input_date_in_force")
+    return in_order(frame, "valid_from", "valid_to", "input_date_in_force")
 
 
 PROTECTED = InputSchema(
@@ -306,7 +306,7 @@ EXCLUSIONS = InputSchema(
     ),
     rules=(
         _some_person, _known_effect,
-        lambda frame: _order(frame, "valid_from", "valid_to", "input_inconsistent"),
+        lambda frame: in_order(frame, "valid_from", "valid_to", "input_inconsistent"),
     ),
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fieldline.lending.portfolio.settings import PortfolioSettings
+from fieldline.lending.relations.settings import RelationSettings
 from fieldline.pipeline.records.money import exponent, from_minor, in_force, to_minor
 from fieldline.pipeline.records.settings import Section, TableName
 
@@ -25,6 +26,10 @@ class EvidenceSettings(Section):
     """A ring may reach beyond its own seen fields by one pixel and a strip of this width along its
     outline, the error of seen borders, metres (on 429 real fields of Magdeburg, drawn as they are
     and 10 m aside, 1 and 5 are then found too large; at 2 m 8 and 20)."""
+    misplaced_m: float = Field(1.0, ge=0)
+    """What a ring leaves undrawn of its own seen field is set against what it reaches beyond, up to
+    a strip of this width along its outline, metres: drawn aside is not drawn too large (1,366
+    outlines of a coast, 10 m aside: newly found too large 32 without it, 18 with it)."""
     claim_iou: float = Field(0.05, gt=0, le=1)
     """IoU from which two applicants claim the same ground."""
     claim_overlap: float = Field(0.2, gt=0, le=1)
@@ -63,38 +68,6 @@ class EvidenceSettings(Section):
     """... and at least this area, m2 (two pixels of 10 m) ..."""
     protected_most_share: float = Field(0.5, gt=0, le=1)
     """... or, on a parcel of any size, this share of it."""
-
-
-class RelationSettings(Section):
-    """From when what applicants have in common asks for a person. Two households never do: a family
-    that has divided shares a phone, an account or a guarantee."""
-
-    contact_households: int = Field(3, ge=3)
-    """Households from which a shared phone, account or address asks for a person; assumption."""
-    near_km: float = Field(3.0, ge=0)
-    """A phone or address of farmers whose land lies within this is the village's, km (a village's
-    land reaches one to three); assumption."""
-    linked_households: int = Field(4, ge=3)
-    """Households that phones and accounts tie together, two by two, from which a person looks;
-    assumption."""
-    ring_farmers: int = Field(3, ge=3)
-    """Farmers from which people who guarantee for one another in a circle ask for a person."""
-    chain_guarantors: int = Field(4, ge=2)
-    """Guarantors one behind another from which a person looks: the first rests on the last;
-    assumption."""
-    idle_parcels: int = Field(2, ge=2)
-    """Parcels of one farmer on which nothing grows ..."""
-    idle_seasons: int = Field(2, ge=2)
-    """... in this many finished seasons, watched throughout (this one once it is over) ..."""
-    idle_share: float = Field(0.3, gt=0, le=1)
-    """... and on this share of the land that he claims; assumption."""
-    moved_share: float = Field(0.5, gt=0, le=1)
-    """Share of a farmer's land that one other household claimed the season before, without a paper
-    that shows why; assumption."""
-    region_farmers: int = Field(3, ge=2)
-    """Farmers of a village with land idle in several seasons from which it is looked at."""
-    region_chance: float = Field(0.001, gt=0, lt=1)
-    """Greatest chance that so many of them fall into any one village."""
 
 
 class IndicatorSettings(Section):
@@ -226,7 +199,10 @@ class PolicySettings(Section):
     a household that lives on less land than its need already lives from other work; assumption."""
     off_farm_unproven_share: Decimal = Field(Decimal("0.25"), ge=0, le=1)
     """Off-farm income that is stated and not proven carries at most this share of the household's
-    need, and no debt; assumption."""
+    need ...; assumption."""
+    off_farm_unproven_debt_share: Decimal = Field(Decimal("0.25"), ge=0, le=1)
+    """... and pays other debts with at most this share of what is counted of it: debts that are
+    stated count in full, and a household that lives of wages pays them of wages; assumption."""
     rent_per_mu: Decimal = Field(Decimal("300"), ge=0)
     """Yearly rent of leased land where no paper proves another, units of `currency` per mu; order
     of magnitude of land cost in national cost surveys, assumption."""
@@ -236,6 +212,14 @@ class PolicySettings(Section):
     """Share of the sum insured times the loss that is counted on (stages, disputes); assumption."""
     guarantee_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
     """Share of a verified guarantee that raises what a line may be; assumption."""
+    contract_share: Decimal = Field(Decimal("0.6"), ge=0, le=1)
+    """Share of an assigned purchase contract on which a line may rest; assumption."""
+    contract_required: bool = False
+    """Whether the product lends against assigned purchase contracts alone: at most `contract_share`
+    of what they count for, and nothing without one."""
+    cover_counted: Decimal = Field(Decimal("0.9"), ge=0, le=1)
+    """Share of what a guarantee company or risk pool covers that is counted on (disputes, delay,
+    its own failure); assumption."""
     own_level_share: Decimal = Field(Decimal("0.5"), ge=0, le=1)
     """Share of a parcel's departure from its neighbours' yield that stays with it next season;
     assumption."""

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,40 @@ def _need(name: str, available: bool, message: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave long tests to the command that runs them."""
+    """Leave long tests to the command that runs them; begin with the tiny county's.
+
+    Those go to one worker, which at the end would keep the other waiting.
+    """
+    items.sort(key=lambda item: not _of_the_tiny_county(item.path))
     if "long" in os.environ.get("FIELDLINE_REQUIRE", "").split(","):
         return
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: .ci/long runs it"))
+
+
+@cache
+def _of_the_tiny_county(path: Path) -> bool:
+    """Whether a test file, or the fixtures beside it, run the tiny county's chain."""
+    files = [file for file in (path, path.parent / "conftest.py") if file.is_file()]
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    return any("tiny_run" in text and "def tiny_run" not in text for text in texts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file on one worker, and all files of the tiny county, whose chain then runs once.
+
+    Its own marks for this (`--dist loadgroup`) do not reach pytest-xdist 3.8 under pytest 9.2.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return "tiny county" if _of_the_tiny_county(ROOT / file) else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

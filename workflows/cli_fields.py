@@ -33,6 +33,14 @@ Start = Annotated[
     Path | None,
     typer.Option(help="Model folder to begin from; the one that ships where not given."),
 ]
+Whole = Annotated[
+    bool,
+    typer.Option(
+        "--train-complete",
+        help="Every field within the hull of the polygons to learn from is among them: land that "
+        "they leave is learnt as no field.",
+    ),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Begin from nothing.")]
 
 
@@ -45,16 +53,19 @@ def _settings(device: str, threads: int) -> SegmentSettings:
 
 
 def _recipe(
-    band: list[str] | None, pseudo: int, steps: int, seed: int, start: StoredNetwork | None
-) -> Recipe:
+    band: list[str] | None, steps: tuple[int, int], seed: int, start: StoredNetwork | None, *,
+    complete: bool,
+) -> Recipe:  # fmt: skip
+    """Return how to train; `steps` are those on pseudo-fields and those on drawn polygons."""
     from fieldline.crops.segment.learn import BANDS, Recipe
 
     bands = tuple(band or (BANDS if start is None else start.bands))
-    return Recipe(bands=bands, pseudo_steps=pseudo, steps=steps, seed=seed)
+    pseudo, drawn = steps
+    return Recipe(bands=bands, pseudo_steps=pseudo, steps=drawn, complete=complete, seed=seed)
 
 
 def _start(folder: Path | None, fresh: bool, band: list[str] | None) -> StoredNetwork | None:
-    """Return the network to begin from; the shipped one only where it takes the bands asked for."""
+    """Return the network to begin from; the shipped one only where it knows the bands asked for."""
     from fieldline.crops.networks.folder import read_network
     from fieldline.crops.networks.machine import need_networks
     from fieldline.crops.segment.pairs import KIND
@@ -66,7 +77,7 @@ def _start(folder: Path | None, fresh: bool, band: list[str] | None) -> StoredNe
     if folder is not None:
         return read_network(folder, KIND)
     shipped = shipped_network()
-    return shipped if band is None or set(shipped.bands) == set(band) else None
+    return shipped if band is None or set(band) <= set(shipped.bands) else None
 
 
 def _told(phase: str, step: int, steps: int, loss: float) -> None:
@@ -84,6 +95,7 @@ def fields_evaluate(
     json_to: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
     model: Start = None,
     fresh: Fresh = False,
+    train_complete: Whole = False,
     complete: Annotated[
         bool, typer.Option("--complete", help="Every field of the area is in the validation.")
     ] = False,
@@ -107,7 +119,7 @@ def fields_evaluate(
     start = _start(model, fresh, band)
     if start is None and train is None:
         raise UserError("nothing to judge", "give --train, or --model of a trained network")
-    recipe = _recipe(band, pseudo_steps, steps, seed, start)
+    recipe = _recipe(band, (pseudo_steps, steps), seed, start, complete=train_complete)
     question = Question(catalog, validation, train, start, complete, seeds)
     found = evaluate(question, recipe, _settings(device, threads), _told)
     _print(found)
@@ -147,6 +159,7 @@ def fields_train(
     ] = None,
     start: Start = None,
     fresh: Fresh = False,
+    train_complete: Whole = False,
     seed: Seed = 1,
     pseudo_steps: Pseudo = 300,
     steps: Steps = 300,
@@ -162,7 +175,7 @@ def fields_train(
     from fieldline.workflows.fields_training import Asked, train_fields
 
     begin = None if simulated else _start(start, fresh, band)
-    recipe = _recipe(band, pseudo_steps, steps, seed, begin)
+    recipe = _recipe(band, (pseudo_steps, steps), seed, begin, complete=train_complete)
     asked = Asked(tuple(catalog or ()), tuple(train or ()), validation, _sizes(simulated))
     card = train_fields(asked, recipe, _settings(device, threads), begin, out, _told)
     if "evaluation" in card:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -26,6 +26,11 @@ Target = Annotated[str, typer.Option("--yield-column", help="Column of the yield
 Unit = Annotated[str, typer.Option(help="Unit of the yields, where the table states none.")]
 Crop = Annotated[str, typer.Option(help="Crop, which tells what a bushel weighs.")]
 Drop = Annotated[list[str] | None, typer.Option(help="Column to leave out; may be given again.")]
+Reference = Annotated[
+    str,
+    typer.Option(help="Naive forecast that stands unless another is shown to be better: mean, "
+                 "trend or last5; empty: last5 for later years, else mean."),
+]  # fmt: skip
 Json = Annotated[Path | None, typer.Option("--json", help="File for all figures.")]
 
 
@@ -44,6 +49,7 @@ def yields_evaluate(
     test: Annotated[Path | None, typer.Option(help="Other county-years to forecast.")] = None,
     leave_out: Annotated[str, typer.Option(help="Instead of --test: year or county.")] = "",
     baseline: Annotated[str, typer.Option(help="Naive forecasts, by commas.")] = "mean,trend,last5",
+    reference: Reference = "",
     county: County = "",
     year: Year = "",
     target: Target = "",
@@ -59,6 +65,7 @@ def yields_evaluate(
     from fieldline.crops.forecast.county_years import read_county_years
     from fieldline.crops.forecast.evaluate import (
         checked_baselines,
+        checked_reference,
         evaluate_later,
         evaluate_left_out,
     )
@@ -69,13 +76,14 @@ def yields_evaluate(
         raise UserError("give either --test or --leave-out", "name a table, or year or county")
     if leave_out not in ("", "year", "county"):
         raise UserError(f"--leave-out {leave_out!r} is unknown", "say year or county")
-    names = checked_baselines(baseline)
+    names, stands = checked_baselines(baseline), checked_reference(reference)
     columns = _columns(county, year, target, drop, unit, crop)
     table = read_county_years(train, columns)
     if test is not None:
-        found = evaluate_later(table, read_county_years(test, columns), names)
+        found = evaluate_later(table, read_county_years(test, columns), names, stands)
     else:
-        found = evaluate_left_out(table, "year" if leave_out == "year" else "county", names)
+        by: Literal["year", "county"] = "year" if leave_out == "year" else "county"
+        found = evaluate_left_out(table, by, names, stands)
     _show(found)
     if json_to is not None:
         write_text(json_to, canonical(found) + "\n")
@@ -118,6 +126,7 @@ def yields_seal(
     unit: Unit = "",
     crop: Crop = "",
     drop: Drop = None,
+    reference: Reference = "",
 ) -> None:
     """Write a forecast with a seal, before the truth is in.
 
@@ -126,21 +135,38 @@ def yields_seal(
     import numpy as np
 
     from fieldline.crops.forecast.county_years import joined, read_county_years
+    from fieldline.crops.forecast.evaluate import checked_reference
     from fieldline.crops.forecast.model import fit_forecast
     from fieldline.crops.forecast.sealed import seal_of, write_sealed
 
-    try:
-        day = dt.date.fromisoformat(as_of) if as_of else dt.datetime.now(dt.UTC).date()
-    except ValueError as error:
-        raise UserError(f"--as-of {as_of!r} is no day", "write it as YYYY-MM-DD") from error
+    day = _day(as_of)
+    stands = checked_reference(reference)
     columns = _columns(county, year, target, drop, unit, crop)
     past = read_county_years(train, columns)
     both = joined(past, read_county_years(rows, columns, known=False))
     learnt = both.part(np.arange(len(past)))
     asked = both.part(np.arange(len(past), len(both)))
-    checksum = write_sealed(out, fit_forecast(learnt), asked, [train, rows], day)
+    if learnt.year.max() > day.year:
+        raise UserError(
+            f"{train} tells yields of {learnt.year.max()}, which nobody knew on {day}",
+            "leave later years out, or correct --as-of",
+        )
+    model = fit_forecast(learnt, "later", stands)
+    checksum = write_sealed(out, model, asked, [train, rows], day)
     print(f"{len(asked)} rows forecast in {out}, sealed in {seal_of(out)}")
     print(f"sha256 {checksum}")
+
+
+def _day(as_of: str) -> dt.date:
+    """Return the day of a forecast, today where none is named."""
+    today = dt.datetime.now(dt.UTC).date()
+    try:
+        day = dt.date.fromisoformat(as_of) if as_of else today
+    except ValueError as error:
+        raise UserError(f"--as-of {as_of!r} is no day", "write it as YYYY-MM-DD") from error
+    if day > today:
+        raise UserError(f"--as-of {day} is yet to come", "name today or an earlier day")
+    return day
 
 
 @yields_app.command("score")

@@ -23,6 +23,7 @@ from fieldline.crops.segment.learn import (
     ground_of,
     learn,
 )
+from fieldline.crops.segment.lineage import ancestors, need_unlearnt
 from fieldline.crops.segment.outlines import read_outlines
 from fieldline.crops.segment.training import Progress
 from fieldline.crops.settings import SegmentSettings
@@ -94,6 +95,8 @@ def _train(
     asked: Asked, recipe: Recipe, settings: SegmentSettings, start: StoredNetwork | None, out: Path,
     told: Progress | None,
 ) -> dict[str, Any]:  # fmt: skip
+    if asked.validation is not None:
+        need_unlearnt(asked.validation, start, asked.train)
     machine = choose_machine(settings.device, threads=settings.threads)
     areas: Areas = []
     learnt = asked.catalogs[1:] if asked.simulated else asked.catalogs
@@ -106,6 +109,7 @@ def _train(
         "simulated": bool(asked.simulated),
         "simulated_areas": [f"{median:g}:{parcels}" for median, parcels in asked.simulated],
         "start": None if start is None else start.version,
+        "lineage": ancestors(start),
         "data": {
             "scenes": [ground.data for ground, _ in areas],
             "polygons": [file_hash(path) for path in asked.train],

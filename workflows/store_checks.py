@@ -15,7 +15,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from fieldline.lending.store.anchors import add_anchor, read_anchors, take_anchor
+from fieldline.lending.store.anchors import Anchor, add_anchor, read_anchors, take_anchor
 from fieldline.lending.store.audit import take_over
 from fieldline.lending.store.closing import expire
 from fieldline.lending.store.database import open_existing, posting
@@ -47,29 +47,50 @@ def opened_store(config_files: Sequence[Path]) -> Iterator[tuple[sa.Engine, Sign
         engine.dispose()
 
 
-def verify_audit(config_files: Sequence[Path], anchor: Path | None, *, as_json: bool) -> int:
-    """Verify the store; return the exit code."""
+def verify_audit(
+    config_files: Sequence[Path], anchor: Path | None, since: Path | None, *, as_json: bool
+) -> int:
+    """Verify the store; return the exit code.
+
+    Args:
+        config_files: Configuration files.
+        anchor: File of anchors, in place of the configured one.
+        since: File that keeps how far the store is verified: what came since is, and where nothing
+            is wrong the file knows of it too.
+        as_json: Whether to print JSON.
+    """
     with opened_store(config_files) as (engine, by):
+        begin = read_anchors(since)[-1] if since is not None and since.exists() else None
         if anchor is not None:
-            report = verify(engine, by, read_anchors(anchor))
+            report = verify(engine, by, read_anchors(anchor), begin)
         else:
-            report = _verified(engine, by, load_config(config_files).audit.anchor_file)
+            report = _verified(engine, by, load_config(config_files).audit.anchor_file, begin)
+        if since is not None and report.entries and not report.problems:
+            add_anchor(
+                since, Anchor(report.entries, report.head, by.time(None), by.actor).signed(by)
+            )
     if as_json:
         print(json.dumps(asdict(report), indent=2))
         return exits.FOUND if report.problems else exits.OK
     for problem in report.problems:
         print(problem)
+    if report.since:
+        print(
+            f"entries up to {report.since} and their rows were verified before and not read again"
+        )
     print(f"{report.posted} offers posted - {report.closed} closed, {report.live} live")
     print(f"{_KEYED[report.keyed]}; {report.anchors} anchors")
     print(f"{report.entries} audit entries, {len(report.problems)} problems, head {report.head}")
     return exits.FOUND if report.problems else exits.OK
 
 
-def _verified(engine: sa.Engine, by: Signer, file: Path | None) -> AuditReport:
+def _verified(
+    engine: sa.Engine, by: Signer, file: Path | None, since: Anchor | None = None
+) -> AuditReport:
     """Verify a store against the configured anchors; a file that is gone is a problem of a store
     with entries, since every posting adds to it."""
     lost = file is not None and not file.exists()
-    report = verify(engine, by, [] if file is None or lost else read_anchors(file))
+    report = verify(engine, by, [] if file is None or lost else read_anchors(file), since)
     if not lost or not report.entries:
         return report
     gone = f"anchor file {file} is gone, and the chain has {report.entries} entries"

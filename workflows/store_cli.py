@@ -38,6 +38,13 @@ def audit_verify(
     anchor: Annotated[
         Path | None, typer.Option(help="File of anchors that the chain must still hold.")
     ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that keeps how far the store is verified: only what came later is "
+            "read, and the file goes on. All of it where there is none yet."
+        ),
+    ] = None,
     config: ConfigFiles = None,
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +54,7 @@ def audit_verify(
     """
     from fieldline.workflows.store_checks import verify_audit
 
-    raise typer.Exit(verify_audit(config or [], anchor, as_json=as_json))
+    raise typer.Exit(verify_audit(config or [], anchor, since, as_json=as_json))
 
 
 @audit_app.command("anchor")

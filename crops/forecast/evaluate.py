@@ -26,7 +26,7 @@ _COUNTY_FOLDS = 5
 
 
 def evaluate_later(
-    train: CountyYears, test: CountyYears, baselines: Sequence[str]
+    train: CountyYears, test: CountyYears, baselines: Sequence[str], reference: str = ""
 ) -> dict[str, Any]:
     """Return the figures on later rows, learnt from `train` alone.
 
@@ -34,6 +34,7 @@ def evaluate_later(
         train: County-years with yields.
         test: Other county-years with yields, at least one year of them after the last of `train`.
         baselines: Naive forecasts beside it, of `NAIVE`.
+        reference: The one that stands where nothing is shown to be better; empty: the usual one.
 
     Raises:
         UserError: A row of `test` is one of `train`, or none is later.
@@ -48,13 +49,13 @@ def evaluate_later(
             "leave them out of one of the two",
         )
     later = bool((rows.year > learnt.year.max()).all())
-    model = fit_forecast(learnt, "later" if later else "year")
+    model = fit_forecast(learnt, "later" if later else "year", reference)
     said = _said(model, rows, both if later else learnt)
     return _figures(rows, said, baselines) | {"model": story(model)}
 
 
 def evaluate_left_out(
-    table: CountyYears, unseen: Unseen, baselines: Sequence[str]
+    table: CountyYears, unseen: Unseen, baselines: Sequence[str], reference: str = ""
 ) -> dict[str, Any]:
     """Return the figures on each year, or each fifth of the counties, learnt from all others.
 
@@ -62,6 +63,7 @@ def evaluate_left_out(
         table: County-years with yields.
         unseen: `year` or `county`.
         baselines: Naive forecasts beside it, of `NAIVE`.
+        reference: The one that stands where nothing is shown to be better; empty: the usual one.
 
     Raises:
         UserError: There are not three years (or five counties).
@@ -74,7 +76,7 @@ def evaluate_left_out(
     choices = []
     for group in np.unique(groups):
         test = groups == group
-        model = fit_forecast(table.part(~test), unseen)
+        model = fit_forecast(table.part(~test), unseen, reference)
         choices.append(story(model) | {"left_out": int(group)})
         for name, values in _said(model, table.part(test), table.part(~test)).items():
             said.setdefault(name, np.full(len(table), np.nan))[test] = values
@@ -124,12 +126,15 @@ def _figures(
             rows.target, said["q10"], said["q90"]
         ),
         "by_year": by_year, "best_baseline": best,
-        "verdict": _verdict(skill, best),
+        "verdict": _verdict(said, skill, best),
     }  # fmt: skip
 
 
-def _verdict(skill: dict[str, dict[str, float]], best: str) -> str:
+def _verdict(said: dict[str, Floats], skill: dict[str, dict[str, float]], best: str) -> str:
     """Return over which baselines the whole interval of the skill lies above nothing."""
+    itself = [name for name in NAIVE if np.array_equal(said[name], said["forecast"])]
+    if itself:
+        return f"no skill: the forecast is the naive {itself[0]} itself"
     beaten = [name for name, figure in skill.items() if figure["low"] > 0]
     if len(beaten) == len(skill):
         return "skill over every baseline"
@@ -183,10 +188,20 @@ def checked_baselines(names: str) -> list[str]:
     Raises:
         UserError: One is unknown, or none is named.
     """
-    found = [name.strip() for name in names.split(",") if name.strip()]
+    found = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     for name in found:
-        if name not in NAIVE:
-            raise UserError(f"there is no baseline {name!r}", f"name some of {', '.join(NAIVE)}")
+        checked_reference(name)
     if not found:
         raise UserError("no baseline is named", f"name some of {', '.join(NAIVE)}")
     return found
+
+
+def checked_reference(name: str) -> str:
+    """Return the naive forecast that is named; empty where none is.
+
+    Raises:
+        UserError: It is unknown.
+    """
+    if name and name not in NAIVE:
+        raise UserError(f"there is no baseline {name!r}", f"name some of {', '.join(NAIVE)}")
+    return name

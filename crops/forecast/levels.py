@@ -1,39 +1,76 @@
 """Naive levels: what a county's yield would be if nothing were known of the season.
 
 Owns the three that everybody compares with (county mean, common trend, mean of the last five known
-years); a level never reads the yield of its own year or a later one.
+years) and a fourth between them: the last years carried on by the common trend, for their mean is
+of three years ago. None reads the yield of its own year; the last years are those before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from fieldline.crops.forecast.county_years import CountyYears
-from fieldline.crops.series import Floats
+from fieldline.crops.series import Floats, Ints
 
 LAST = 5
 """Years of the mean of last years."""
 NAIVE = ("mean", "trend", "last5")
+"""Those that a forecast is held against."""
+LEVELS = (*NAIVE, "drift")
+"""Those that it is made of."""
+_SPAN = 100_000
+"""More than any year, so that county and year are one number."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Known yields of counties, by county and year."""
+
+    names: pd.Index
+    key: Ints
+    """Place of the county times `_SPAN` plus the year, rising."""
+    yields: Floats
+
+    @classmethod
+    def of(cls, known: CountyYears) -> History:
+        """Return the yields that are known."""
+        told = np.isfinite(known.target)
+        place, names = pd.factorize(known.county[told].astype(object))
+        key = place.astype(np.int64) * _SPAN + known.year[told]
+        order = np.argsort(key, kind="stable")
+        return cls(pd.Index(names), key[order], known.target[told][order])
+
+    def before(self, rows: CountyYears) -> tuple[Floats, Floats]:
+        """Return (rows, LAST) yields of the last known years before each row, and how long ago."""
+        place = _placed(self.names, rows)
+        own = np.searchsorted(self.key, place * _SPAN + rows.year)[:, None] - np.arange(1, LAST + 1)
+        if not len(self.key):
+            return np.full(own.shape, np.nan), np.zeros(own.shape)
+        at = np.maximum(own, 0)
+        same = (own >= 0) & (self.key[at] // _SPAN == place[:, None]) & (place >= 0)[:, None]
+        ago = np.where(same, rows.year[:, None] - self.key[at] % _SPAN, 0.0)
+        return np.where(same, self.yields[at], np.nan), ago
 
 
 @dataclass(frozen=True)
 class Levels:
     """What past years say of each county."""
 
-    mean: Mapping[str, float]
-    """Plain mean by county."""
+    names: pd.Index
+    """Counties, in the order of `mean` and `detrended`."""
+    mean: Floats
+    """Plain mean."""
     overall: float
-    detrended: Mapping[str, float]
-    """Yield at year 0 by county, drawn to all counties' by one year's worth."""
+    detrended: Floats
+    """Yield at year 0, drawn to all counties' by one year's worth."""
     base: float
     slope: float
     """Yield per year, of all counties within themselves."""
-    history: Mapping[tuple[str, int], float]
-    """Known yields by county and year, for tables that tell no earlier years."""
+    history: History
+    """For tables that tell no earlier years."""
 
     @classmethod
     def of(cls, past: CountyYears, history: CountyYears | None = None) -> Levels:
@@ -44,51 +81,47 @@ class Levels:
             history: More known years, for the last five only: by the time a later year is
                 forecast, those between are published.
         """
-        frame = pd.DataFrame({"county": past.county, "year": past.year, "y": past.target})
-        by = frame.groupby("county")
-        within = frame["year"] - by["year"].transform("mean")
-        rise = frame["y"] - by["y"].transform("mean")
+        place, names = pd.factorize(past.county.astype(object))
+        count, year = np.bincount(place), past.year.astype(float)
+        mean = np.bincount(place, past.target) / count
+        within = year - (np.bincount(place, year) / count)[place]
         spread = float((within**2).sum())
-        slope = float((within * rise).sum() / spread) if spread else 0.0
-        flat = frame["y"] - slope * frame["year"]
+        slope = float((within * (past.target - mean[place])).sum() / spread) if spread else 0.0
+        flat = past.target - slope * year
         base = float(flat.mean())
-        sums = flat.groupby(frame["county"]).agg(["sum", "size"])
-        known = past if history is None else history
-        told = zip(known.county.tolist(), known.year.tolist(), known.target.tolist(), strict=True)
         return cls(
-            _by_name(by["y"].mean()), float(frame["y"].mean()),
-            _by_name((sums["sum"] + base) / (sums["size"] + 1)), base, slope,
-            {(county, year): y for county, year, y in told if np.isfinite(y)},
+            pd.Index(names), mean, float(past.target.mean()),
+            (np.bincount(place, flat) + base) / (count + 1), base, slope,
+            History.of(past if history is None else history),
         )  # fmt: skip
 
     def naive(self, rows: CountyYears) -> dict[str, Floats]:
-        """Return the naive levels of rows, by name."""
-        counties = pd.Series(rows.county)
-        mean = counties.map(self.mean).fillna(self.overall).to_numpy(dtype=float)
-        flat = counties.map(self.detrended).fillna(self.base).to_numpy(dtype=float)
-        last = self._last(rows)
+        """Return the levels of rows, by name of `LEVELS`."""
+        place = _placed(self.names, rows)
+        mean = np.where(place >= 0, self.mean[place], self.overall)
+        trend = np.where(place >= 0, self.detrended[place], self.base) + self.slope * rows.year
+        last, ago = self._last(rows)
+        known = np.isfinite(last)
         return {
-            "mean": mean,
-            "trend": flat + self.slope * rows.year,
-            "last5": np.where(np.isnan(last), mean, last),
-        }
+            "mean": mean, "trend": trend, "last5": np.where(known, last, mean),
+            "drift": np.where(known, last + self.slope * ago, trend),
+        }  # fmt: skip
 
-    def _last(self, rows: CountyYears) -> Floats:
-        """Return the mean of the last years, NaN where none is known."""
+    def _last(self, rows: CountyYears) -> tuple[Floats, Floats]:
+        """Return the mean of the last known years, NaN where there is none, and its years ago."""
         if rows.lags.shape[1]:
             lags = rows.lags[:, :LAST]
+            ago = np.broadcast_to(np.arange(1.0, lags.shape[1] + 1), lags.shape)
         else:
-            by: dict[str, list[tuple[int, float]]] = {}
-            for (county, year), value in sorted(self.history.items(), reverse=True):
-                by.setdefault(county, []).append((year, value))
-            lags = np.full((len(rows), LAST), np.nan)
-            for row, (county, year) in enumerate(zip(rows.county, rows.year, strict=True)):
-                found = [value for told, value in by.get(county, []) if told < year][:LAST]
-                lags[row, : len(found)] = found
+            lags, ago = self.history.before(rows)
         seen = np.isfinite(lags)
-        total = np.where(seen, lags, 0.0).sum(axis=1)
-        return np.where(seen.any(axis=1), total / np.maximum(seen.sum(axis=1), 1), np.nan)
+        count = seen.sum(axis=1)
+        mean, since = (
+            np.where(seen, part, 0.0).sum(axis=1) / np.maximum(count, 1) for part in (lags, ago)
+        )
+        return np.where(count > 0, mean, np.nan), since
 
 
-def _by_name(values: pd.Series[float]) -> dict[str, float]:
-    return {str(name): float(value) for name, value in values.items()}
+def _placed(names: pd.Index, rows: CountyYears) -> Ints:
+    """Return the place of each row's county among names, -1 where it is none of them."""
+    return names.get_indexer(pd.Index(rows.county.astype(object))).astype(np.int64)

@@ -4,7 +4,7 @@ Owns the choice and the interval. The level is learnt on what the forecast is fo
 years between known ones, counties never seen), how far the season moves it on each year left out;
 where that does not beat the level alone by a margin, the level stands. The same unseen errors, each
 year with one voice, make the interval, whose ends leave a tenth of an unseen year outside each.
-How levels are weighed is `weights`'s.
+How levels are weighed is `weights`'s, and when that may replace the naive one `guard`'s.
 
 Source: Bergmeir & Benitez (2012) on forward validation; Barber et al. (2021) jackknife+.
 """
@@ -22,22 +22,29 @@ import pandas as pd
 from scipy import stats
 
 from fieldline.crops.forecast.county_years import CountyYears
-from fieldline.crops.forecast.effects import Effects, fit_effects
-from fieldline.crops.forecast.levels import NAIVE, Levels
-from fieldline.crops.forecast.weights import held_weights
+from fieldline.crops.forecast.effects import Departures, Effects, added, fit_effects
+from fieldline.crops.forecast.guard import (
+    LIKELY,
+    guarded_weights,
+    pays,
+    standard_error,
+    unseen_errors,
+)
+from fieldline.crops.forecast.levels import LEVELS, NAIVE, Levels
 from fieldline.crops.series import Floats
 from fieldline.pipeline.records.errors import UserError
 
 Unseen = Literal["later", "year", "county"]
 """What a forecast is for: a later year, a year between known ones, or a county never seen."""
+REFERENCE: Mapping[Unseen, str] = {"later": "last5", "year": "mean", "county": "mean"}
+"""The naive level that stands where nothing better is shown: named before any yield is read. A
+year between known ones has the mean of its neighbours, a later one the last of them."""
 DOUBTS = (0.02, 0.06, 0.2, 0.6)
-_MEAN, _TREND = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+_MEAN, _TREND = (tuple(float(name == one) for name in LEVELS) for one in ("mean", "trend"))
 _FIRST_YEARS = 4
 """Years that the first forward fit has at least."""
 _LEAST_YEARS = 3
 """Fewer years than this choose nothing: the mean stands."""
-_MARGIN = 1.0
-"""Standard errors by which a choice must beat the best naive level (one-standard-error rule)."""
 _FOLDS = 5
 _POOL = 8.0
 """Years' worth of all counties in the spread of one."""
@@ -50,7 +57,7 @@ class Choice:
     """A level and how the season moves it."""
 
     weights: tuple[float, ...]
-    """How much each level of `NAIVE` counts; of sum one."""
+    """How much each level of `LEVELS` counts; of sum one."""
     doubt: float | None = None
     """Ridge penalty as a share of the rows; None where the season moves nothing."""
     hinges: bool = False
@@ -75,18 +82,26 @@ class CountyForecast:
     unseen_rmse: dict[str, float]
     """Error on what was left out, of the choice (`chosen`) and of each naive level."""
     gain: tuple[float, float]
-    """What the season takes off the squared error of years left out, as a share, and its standard
-    error; zeros without covariates."""
+    """What the season takes off the squared error of years that did not choose how, as a share, and
+    its standard error; zeros without covariates."""
     reach: float
     """Half of the 80 % interval, in spreads of the county's unseen error."""
     spread: dict[str, float]
     """Spread of the unseen error by county."""
-    usual_spread: float
+    new_spread: float
+    """The same of a county that is not known: how far counties differ comes to it."""
+    reference: str = "mean"
+    """The naive level that stands where nothing is shown to be better."""
 
     @property
     def skilled(self) -> bool:
-        """Whether the forecast differs from a naive level."""
+        """Whether the season moves the forecast."""
         return self.choice.doubt is not None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the forecast is the reference itself."""
+        return not self.skilled and self.choice.weights[LEVELS.index(self.reference)] == 1.0
 
     def predict(self, rows: CountyYears, history: CountyYears | None = None) -> Forecast:
         """Forecast rows.
@@ -98,17 +113,21 @@ class CountyForecast:
         levels = Levels.of(self.past, history)
         moved = _moved(levels.naive(rows), self.effects, rows)
         middle = moved @ np.array(self.choice.weights)
-        spread = pd.Series(rows.county).map(self.spread).fillna(self.usual_spread).to_numpy(float)
+        spread = pd.Series(rows.county).map(self.spread).fillna(self.new_spread).to_numpy(float)
         half = self.reach * spread
         return Forecast(np.maximum(middle - half, 0.0), np.maximum(middle, 0.0), middle + half)
 
 
-def fit_forecast(past: CountyYears, unseen: Unseen = "later") -> CountyForecast:
+def fit_forecast(
+    past: CountyYears, unseen: Unseen = "later", reference: str = ""
+) -> CountyForecast:
     """Choose and fit a forecast.
 
     Args:
         past: County-years with yields.
         unseen: What will be forecast; the same is left out to choose.
+        reference: Naive level that stands unless another is shown to be better; empty: the one of
+            `REFERENCE`.
 
     Raises:
         UserError: There are not two years.
@@ -121,18 +140,21 @@ def fit_forecast(past: CountyYears, unseen: Unseen = "later") -> CountyForecast:
     if len(folds) < 2 or len(np.unique(past.year)) < _LEAST_YEARS:
         return _of_few(past)
     season, gain = _season(past, unseen)
-    moved, naive = (np.full((len(past), len(NAIVE)), np.nan) for _ in range(2))
+    named = reference or REFERENCE[unseen]
+    moved, naive = (np.full((len(past), len(LEVELS)), np.nan) for _ in range(2))
     voices = np.full(len(past), -1)
-    errors = []
     for place, (train, test) in enumerate(folds):
         learnt, rows = past.part(train), past.part(test)
         levels = Levels.of(learnt).naive(rows)
-        naive[test] = np.column_stack([levels[name] for name in NAIVE])
+        naive[test] = np.column_stack([levels[name] for name in LEVELS])
         moved[test] = _moved(levels, _effects(learnt, season), rows)
         voices[test] = place
-        errors.append(naive[test] - rows.target[:, None])
-    weights = held_weights(errors, forward=unseen == "later")
-    said = dict(zip(NAIVE, naive.T, strict=True)) | {"chosen": moved @ weights}
+    errors, with_season = (
+        [values[test] - past.target[test][:, None] for _, test in folds]
+        for values in (naive, moved)
+    )
+    weights = guarded_weights(errors, with_season, LEVELS.index(named), forward=unseen == "later")
+    said = dict(zip(NAIVE, naive.T, strict=False)) | {"chosen": moved @ weights}
     seen = voices >= 0
     error, counties = (past.target - said["chosen"])[seen], past.county[seen]
     spread, usual = _spreads(error, counties)
@@ -141,7 +163,8 @@ def fit_forecast(past: CountyYears, unseen: Unseen = "later") -> CountyForecast:
         replace(season, weights=tuple(weights.tolist())), past, _effects(past, season),
         {name: _by_voice((past.target - values)[seen], voices[seen])
          for name, values in said.items()},
-        gain, _reach(scaled, voices[seen]), spread, usual,
+        gain, _reach(scaled, voices[seen]), spread,
+        usual if unseen == "county" else float(np.hypot(usual, _between(past))), named,
     )  # fmt: skip
 
 
@@ -166,10 +189,11 @@ def _season(past: CountyYears, unseen: Unseen) -> tuple[Choice, tuple[float, flo
         left = rows.target - levels.naive(rows)["trend"]
         squares.setdefault(alone, []).append(float(np.mean(left**2)))
         unexplained = learnt.target - levels.naive(learnt)["trend"]
+        usual = Departures.of(learnt)
         for hinges in (False, True):
-            fitted = fit_effects(learnt, unexplained, DOUBTS, hinges=hinges)
-            for doubt, effects in zip(DOUBTS, fitted, strict=True):
-                error = float(np.mean((left - effects(rows)) ** 2))
+            fitted = fit_effects(learnt, unexplained, DOUBTS, hinges=hinges, departures=usual)
+            for doubt, moved in zip(DOUBTS, added(fitted, rows), strict=True):
+                error = float(np.mean((left - moved) ** 2))
                 squares.setdefault(Choice(_TREND, doubt, hinges), []).append(error)
     return _worth(squares, alone)
 
@@ -177,25 +201,21 @@ def _season(past: CountyYears, unseen: Unseen) -> tuple[Choice, tuple[float, flo
 def _worth(
     squares: Mapping[Choice, Sequence[float]], alone: Choice
 ) -> tuple[Choice, tuple[float, float]]:
+    """Return the choice, and what choosing takes off the error of parts that did not choose."""
     found = {choice: np.asarray(errors) for choice, errors in squares.items()}
     best = min(found, key=lambda choice: float(found[choice].mean()))
-    unsure = _unsure(found[best] - found[alone])
-    gain = float((found[alone] - found[best]).mean()), unsure
-    usual = float(found[alone].mean()) or 1.0
-    told = gain[0] / usual, gain[1] / usual
-    if best == alone or gain[0] <= _MARGIN * unsure:
+    chosen = unseen_errors(np.array(list(found.values())))
+    gaps, usual = found[alone] - chosen, float(found[alone].mean()) or 1.0
+    told = float(gaps.mean()) / usual, standard_error(gaps) / usual
+    if best == alone or not pays(found[alone], chosen, LIKELY):
         return alone, told
     near = [
         choice for choice, errors in found.items()
         if choice.doubt is not None
-        and float((errors - found[best]).mean()) <= _unsure(errors - found[best])
+        and float((errors - found[best]).mean()) <= standard_error(errors - found[best])
     ]  # fmt: skip
     near.sort(key=lambda choice: (choice.doubt or 0.0, not choice.hinges))
     return near[len(near) // 2], told
-
-
-def _unsure(gaps: Floats) -> float:
-    return float(gaps.std(ddof=1) / np.sqrt(len(gaps)))
 
 
 def _folds(
@@ -222,7 +242,7 @@ def _effects(past: CountyYears, season: Choice) -> Effects | None:
 
 def _moved(naive: Mapping[str, Floats], effects: Effects | None, rows: CountyYears) -> Floats:
     """Return (rows, levels), each level with what the season adds."""
-    levels = np.column_stack([naive[name] for name in NAIVE])
+    levels = np.column_stack([naive[name] for name in LEVELS])
     return levels if effects is None else levels + effects(rows)[:, None]
 
 
@@ -232,6 +252,12 @@ def _spreads(error: Floats, counties: npt.NDArray[np.str_]) -> tuple[dict[str, f
     by = pd.Series(error**2).groupby(counties)
     pooled = ((by.sum() + _POOL * overall) / (by.count() + _POOL)) ** 0.5
     return {str(name): float(value) for name, value in pooled.items()}, float(np.sqrt(overall))
+
+
+def _between(past: CountyYears) -> float:
+    """Return the standard deviation of counties' means: what a county never seen may be off by."""
+    means = Levels.of(past).mean
+    return float(means.std(ddof=1)) if len(means) > 1 else float(past.target.std())
 
 
 def _reach(scaled: Floats, voices: npt.NDArray[np.int64]) -> float:
@@ -269,7 +295,7 @@ def _of_few(past: CountyYears) -> CountyForecast:
     rmse = float(np.sqrt(np.mean((past.target - mean) ** 2)))
     return CountyForecast(
         Choice(_MEAN), past, None, {"chosen": rmse, "mean": rmse}, (0.0, 0.0), reach,
-        dict.fromkeys(spread, usual), usual,
+        dict.fromkeys(spread, usual), float(np.hypot(usual, _between(past))),
     )  # fmt: skip
 
 
@@ -277,7 +303,9 @@ def story(model: CountyForecast) -> dict[str, object]:
     """Return what a card says of a forecast."""
     return {
         "choice": dataclasses.asdict(model.choice)
-        | {"weights": dict(zip(NAIVE, model.choice.weights, strict=True))},
+        | {"weights": dict(zip(LEVELS, model.choice.weights, strict=True))},
+        "reference": model.reference,
+        "is_the_reference": model.plain,
         "skill": model.skilled,
         "unseen_rmse": model.unseen_rmse,
         "gain_of_season": {"value": model.gain[0], "standard_error": model.gain[1]},

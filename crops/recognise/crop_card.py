@@ -107,6 +107,7 @@ def class_shares(model: Recogniser) -> dict[str, Any]:
     """Return the shares of the classes among labels and in the county."""
     return {
         "parcels": model.counted,
+        "trust": model.trust,
         "labels": dict(zip(model.classes, model.learnt.tolist(), strict=True)),
         "county": dict(zip(model.classes, model.shares.tolist(), strict=True)),
     }

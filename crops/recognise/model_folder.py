@@ -115,7 +115,7 @@ def _config(model: Recogniser, grid: Mapping[str, Any]) -> dict[str, Any]:
         "kind": KIND, "fieldline": release("fieldline"), "classes": list(model.classes),
         "view": model.view, "bands": list(model.bands), "grid": dict(grid),
         "temperatures": model.mix.temperatures, "weights": model.mix.weights,
-        "temperature": model.mix.temperature, "counted": model.counted,
+        "temperature": model.mix.temperature, "counted": model.counted, "trust": model.trust,
         "known_scores": sorted(model.novelty.known), "limit": model.novelty.limit,
         "away_limit": model.novelty.away_limit,
         "domains": len(model.novelty.domains), "embeddings": len(model.novelty.embeddings),
@@ -258,8 +258,9 @@ def _model(
         None if machine is None else Networks(nets, machine),
         tuple(config["classes"]), config["view"], tuple(config["bands"]),
         Mix(config["temperatures"], config["weights"], config["temperature"]),
-        arrays["learnt"], arrays["shares"], config["counted"], novelty, sets,
-        HeldOut(**group("held")),
+        arrays["learnt"], arrays["shares"], config["counted"],
+        config.get("trust", 1.0),  # sealed before trust was weighed: shares were followed whole
+        novelty, sets, HeldOut(**group("held")),
     )  # fmt: skip
 
 

@@ -10,13 +10,14 @@ decide before class shares are re-estimated, because a shifted share makes an un
 certain.
 
 Source: Lee et al. (2018) A simple unified framework for detecting out-of-distribution samples;
-Sun et al. (2022) Out-of-distribution detection with deep nearest neighbors.
+Sun et al. (2022) Out-of-distribution detection with deep nearest neighbors; Bekker & Davis (2020)
+Learning from positive and unlabeled data: a survey (two-step methods).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,18 @@ from fieldline.crops.series import Floats
 
 _DIMENSIONS = 24
 _NEIGHBOURS = 5
-_DOMAIN_TREES, _DOMAIN_LEAF, _DOMAIN_MOST = 100, 5, 6000
+_DOMAIN_TREES, _DOMAIN_LEAF, _DOMAIN_MOST = 60, 5, 6000
 _LEAST = 30
 """Labelled rows from which a class has a level of its own."""
 _OUTER, _MOST_OTHER = 0.95, 0.5
 """Where more than this share of the unlabelled land lies beyond this share of the labels, the
 classifier of one against the other tells how parcels were chosen for the survey, not what grows."""
+_HALVES, _FEWEST_STRANGE = 2, 60
+"""Halves of the unlabelled land, each judged by what learnt from the other, and the refused rows of
+a half from which a second look learns."""
 _TINY = 1e-6
 DOUBT, CLASS_DISTANCE, NEIGHBOURS, DOMAIN = "doubt", "class_distance", "neighbours", "domain"
-EMBEDDED = "embedded_neighbours"
+EMBEDDED, SECOND_LOOK = "embedded_neighbours", "second_look"
 _DISTANCES = (CLASS_DISTANCE, NEIGHBOURS)
 _MOST = 1.1
 """Just above the largest rank."""
@@ -104,8 +108,10 @@ class Novelty:
     embeddings: tuple[Space, ...]
     """Where they lie in the embedding of each fold's network; empty where no network answers."""
     domains: tuple[Forest, ...]
-    """Classifiers of labelled against population; each has not seen one part of either. Empty where
-    the labels are not of this county: they would tell sensors and years apart, not crops."""
+    """Classifiers of refused against other unlabelled land (`SECOND_LOOK`) or else of labelled
+    against unlabelled (`DOMAIN`), two for each fold: neither has seen the fold's labels, each one
+    half of the unlabelled land. Empty where the labels are not of this county: they would tell
+    sensors and years apart, not crops."""
     known: dict[str, Floats]
     """Sorted scores of held-out labelled rows by name."""
     limit: float
@@ -124,7 +130,8 @@ class Novelty:
 
         Classifiers of labelled against population would tell counties and years apart there.
         """
-        known = {name: scores for name, scores in self.known.items() if name != DOMAIN}
+        known = {name: scores for name, scores in self.known.items()
+                 if name not in (DOMAIN, SECOND_LOOK)}  # fmt: skip
         return Novelty(self.space, self.embeddings, (), known, self.away_limit, self.away_offset,
                        self.away_limit, self.away_offset)  # fmt: skip
 
@@ -136,6 +143,15 @@ class Novelty:
             probabilities: (rows, classes) calibrated, by the labels' own shares.
             embedded: (networks, rows, numbers) where networks answer too.
         """
+        if SECOND_LOOK in self.known:
+            scores = {SECOND_LOOK: _domain_scores(self.domains, rows)}
+        else:
+            scores = self._first_look(rows, probabilities, embedded)
+        return _set_off(joint_rank(scores, self.known), probabilities, self.offset)
+
+    def _first_look(
+        self, rows: Matrix, probabilities: Floats, embedded: Floats | None
+    ) -> dict[str, Floats]:
         scores = {DOUBT: 1.0 - probabilities.max(axis=1)}
         if embedded is None:
             scores |= self.space.scores(rows)
@@ -147,12 +163,19 @@ class Novelty:
             scores[EMBEDDED] = np.asarray(np.mean(apart, axis=0))
         if self.domains:
             scores[DOMAIN] = _domain_scores(self.domains, rows)
-        rank = joint_rank(scores, self.known)
-        return np.asarray(rank - self.offset[probabilities.argmax(axis=1)])
+        return scores
+
+
+def _set_off(ranks: Floats, probabilities: Floats, offset: Floats) -> Floats:
+    return np.asarray(ranks - offset[probabilities.argmax(axis=1)])
 
 
 def _domain_scores(domains: tuple[Forest, ...], rows: Matrix) -> Floats:
-    part = part_of(rows, len(domains))
+    """Return what a classifier that has not seen the row's half says of each row."""
+    return _scores_by(domains, rows, part_of(rows, len(domains)))
+
+
+def _scores_by(domains: tuple[Forest, ...], rows: Matrix, part: NDArray[np.int64]) -> Floats:
     found = np.zeros(len(rows))
     for number, forest in enumerate(domains):
         mine = part == number
@@ -190,6 +213,10 @@ class Population:
     rows: Matrix
     weights: Floats
     """Weight of each row, 1 in the mean: so that known crops are as common as among the labels."""
+    probabilities: Floats
+    """(rows, classes) calibrated, by the labels' own shares."""
+    embedded: Floats | None = None
+    """(networks, rows, numbers) where networks answer."""
 
 
 @dataclass(frozen=True)
@@ -241,8 +268,9 @@ def fit_novelty(
         spaces.append(space)
     alone = dict(scores)
     domains: tuple[Forest, ...] = ()
-    if population is not None and _enough(population, len(np.unique(known.fold))):
-        forests, apart_from = _fit_domains(known, population, seed, threads)
+    if population is not None and _enough(population):
+        forests = _fit_domains(known, population, seed, threads)
+        apart_from = _held_out(forests, known)
         beyond = _domain_scores(forests, population.rows) > np.quantile(apart_from, _OUTER)
         if beyond.mean() <= _MOST_OTHER:
             domains, scores[DOMAIN] = forests, apart_from
@@ -252,7 +280,55 @@ def fit_novelty(
         for part in (scores, alone)
     )
     embeddings = tuple(spaces) if known.embedded is not None else ()
-    return Novelty(fit_space(known.rows, known.labels), embeddings, domains, base, *near, *away)
+    space = fit_space(known.rows, known.labels)
+    first = Novelty(space, embeddings, domains, base, *near, *away)
+    if population is None or not domains:
+        return first
+    return _second_look(first, known, population, spaces, refuse_known, seed, threads)
+
+
+def _second_look(
+    first: Novelty, known: LabelledRows, population: Population, spaces: list[Space],
+    refuse_known: float, seed: int, threads: int,
+) -> Novelty:  # fmt: skip
+    """Return what tells the land that a first look refused from the rest; labels set its level.
+
+    Which land lies near a label is not strange at a first look that knew the label. So each fold's
+    second look learns from a first look without the fold's labels, and only those set the level.
+    """
+    half = part_of(population.rows, _HALVES)
+    forests = []
+    for number, space in enumerate(spaces):
+        strange = _strange_without(number, first, space, population, half)
+        for part in range(_HALVES):
+            rows, labels = population.rows[half != part], strange[half != part]
+            if labels.sum() < _FEWEST_STRANGE or labels.all():
+                return first
+            forests.append(fit_forest(
+                rows, labels, trees=_DOMAIN_TREES, min_leaf=_DOMAIN_LEAF, threads=threads,
+                seed=seed, balanced=True,
+            ))  # fmt: skip
+    scores = _held_out(tuple(forests), known)
+    base = {name: values for name, values in first.known.items() if name != DOMAIN}
+    base[SECOND_LOOK] = np.sort(scores)
+    ranks = joint_rank({SECOND_LOOK: scores}, base)
+    limit = float(np.quantile(ranks, 1.0 - refuse_known, method="higher"))
+    return replace(first, domains=tuple(forests), known=base, limit=limit,
+                   offset=np.zeros_like(first.offset))  # fmt: skip
+
+
+def _strange_without(
+    number: int, first: Novelty, space: Space, population: Population, half: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return 1 for unlabelled rows that a first look without one fold's labels refuses, else 0."""
+    scores = {DOUBT: 1.0 - population.probabilities.max(axis=1)}
+    if population.embedded is None:
+        scores |= space.scores(population.rows)
+    else:
+        scores[EMBEDDED] = space.scores(population.embedded[number])[NEIGHBOURS]
+    scores[DOMAIN] = _scores_by(first.domains, population.rows, _HALVES * number + half)
+    ranks = _set_off(joint_rank(scores, first.known), population.probabilities, first.offset)
+    return (ranks > first.limit).astype(np.int64)
 
 
 def _limits(ranks: Floats, probabilities: Floats, refuse_known: float) -> tuple[float, Floats]:
@@ -268,32 +344,40 @@ def _limits(ranks: Floats, probabilities: Floats, refuse_known: float) -> tuple[
     return limit, offset
 
 
-def _enough(population: Population, folds: int) -> bool:
-    """Whether each fold's classifier would see enough unlabelled rows: few, or copies of one
-    another, teach nothing.
+def _enough(population: Population) -> bool:
+    """Whether each classifier would see enough unlabelled rows: few, or copies of one another,
+    teach nothing.
     """
-    parts = np.bincount(part_of(population.rows, folds), minlength=folds)
-    return bool((parts.sum() - parts).min() >= _LEAST)
+    return bool(np.bincount(part_of(population.rows, _HALVES), minlength=_HALVES).min() >= _LEAST)
 
 
 def _fit_domains(
     known: LabelledRows, population: Population, seed: int, threads: int
-) -> tuple[tuple[Forest, ...], Floats]:
-    numbers = np.unique(known.fold)
-    parts = part_of(population.rows, len(numbers))
-    forests, scores = [], np.zeros(len(known.rows))
-    for number, fold in enumerate(numbers):
-        test = known.fold == fold
-        chosen = np.flatnonzero(parts != number)
-        chosen = chosen[:: max(1, -(-len(chosen) // _DOMAIN_MOST))]
-        others = population.rows[chosen]
-        rows = np.concatenate([known.rows[~test], others])
-        is_other = np.repeat([0, 1], [int((~test).sum()), len(others)]).astype(np.int64)
-        forest = fit_forest(
+) -> tuple[Forest, ...]:
+    forests = []
+    for train, chosen in _seen(known, population):
+        rows = np.concatenate([known.rows[train], population.rows[chosen]])
+        weights = np.concatenate([np.ones(int(train.sum())), population.weights[chosen]])
+        is_other = np.repeat([0, 1], [int(train.sum()), len(chosen)]).astype(np.int64)
+        forests.append(fit_forest(
             rows, is_other, trees=_DOMAIN_TREES, min_leaf=_DOMAIN_LEAF, threads=threads,
-            seed=seed, balanced=True,
-            weights=np.concatenate([np.ones(int((~test).sum())), population.weights[chosen]]),
-        )  # fmt: skip
-        forests.append(forest)
-        scores[test] = forest.predict(known.rows[test])[:, 1]
-    return tuple(forests), scores
+            seed=seed, balanced=True, weights=weights,
+        ))  # fmt: skip
+    return tuple(forests)
+
+
+def _seen(
+    known: LabelledRows, population: Population
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+    """Yield which labelled and which unlabelled rows each classifier sees: by fold, by half."""
+    half = part_of(population.rows, _HALVES)
+    for fold in np.unique(known.fold):
+        for number in range(_HALVES):
+            chosen = np.flatnonzero(half != number)
+            yield known.fold != fold, chosen[:: max(1, -(-len(chosen) // _DOMAIN_MOST))]
+
+
+def _held_out(forests: tuple[Forest, ...], known: LabelledRows) -> Floats:
+    """Return what the classifiers that have not seen a labelled row's fold say of it."""
+    fold = np.searchsorted(np.unique(known.fold), known.fold)
+    return _scores_by(forests, known.rows, _HALVES * fold + part_of(known.rows, _HALVES))

@@ -36,7 +36,12 @@ from fieldline.crops.recognise.series_member import (
     network_machine,
 )
 from fieldline.crops.recognise.sets import PredictionSets, area_band, fit_sets
-from fieldline.crops.recognise.shares import population_shares, reweighted
+from fieldline.crops.recognise.shares import (
+    part_way,
+    population_shares,
+    reweighted,
+    share_trust,
+)
 from fieldline.crops.series import Floats
 from fieldline.crops.settings import ClassifySettings
 
@@ -151,6 +156,8 @@ class Recogniser:
     """Class shares of the county as far as its unlabelled parcels tell."""
     counted: int
     """Unlabelled parcels that those shares rest on; 0 where they are those of the labels."""
+    trust: float
+    """How far from the labels' shares towards the county's likeliest those are, 0..1."""
     novelty: Novelty
     sets: PredictionSets
     held: HeldOut
@@ -212,7 +219,9 @@ def fit_recogniser(
         told = _told(members, networks, mix, training.view, population)
     near = None
     if told is not None and of_this_county:
-        near = Population(told.rows, _as_labelled(told.plain, learnt, settings))
+        shares = _believed(told.plain, plain, training.labels, learnt, settings)[0]
+        weights = _as_labelled(told.plain, shares, learnt)
+        near = Population(told.rows, weights, told.plain, told.embedded)
     novelty = fit_novelty(
         LabelledRows(rows, training.labels, fold, plain, embedded), near,
         refuse_known=settings.refuse_known, seed=settings.seed, threads=settings.threads,
@@ -221,20 +230,19 @@ def fit_recogniser(
     sets = fit_sets(plain, held.labels, held.band, settings.set_coverage)
     model = Recogniser(
         members, networks, training.classes, training.view, training.cube.bands, mix, learnt,
-        learnt, 0, novelty, sets, held,
+        learnt, 0, 0.0, novelty, sets, held,
     )  # fmt: skip
     taught = network is not None and network.pretrained
     return Fitted(_with_shares(model, told, settings), rows, unseen, copies, taught)
 
 
-def _as_labelled(said: Floats, learnt: Floats, settings: ClassifySettings) -> Floats:
+def _as_labelled(said: Floats, shares: Floats, learnt: Floats) -> Floats:
     """Return weights, 1 in the mean, that bring known crops nearer to their shares of the labels.
 
     Without them a crop that is far commoner in the county than among the labels would be what tells
     unlabelled land from labelled, in place of the land that nobody labelled. The square root is
     half of the way: unlabelled land that is taken for a common crop keeps some weight.
     """
-    shares = population_shares(said, learnt, settings.shares_prior)
     weight = np.sqrt((reweighted(said, shares / learnt) * (learnt / shares)).sum(axis=1))
     return np.asarray(weight / weight.mean())
 
@@ -253,22 +261,36 @@ def settled(model: Recogniser, population: Cube | None, settings: ClassifySettin
 
 
 def _with_shares(model: Recogniser, told: Told | None, settings: ClassifySettings) -> Recogniser:
-    shares, counted = model.learnt, 0
+    shares, counted, trust = model.learnt, 0, 0.0
     if told is not None:
-        shares, counted = _county_shares(told, model, settings)
+        shares, counted, trust = _county_shares(told, model, settings)
     held = model.held
     shifted = reweighted(held.plain, shares / model.learnt)
     sets = fit_sets(shifted, held.labels, held.band, settings.set_coverage)
-    return replace(model, shares=shares, counted=counted, sets=sets)
+    return replace(model, shares=shares, counted=counted, trust=trust, sets=sets)
 
 
-def _county_shares(told: Told, model: Recogniser, settings: ClassifySettings) -> tuple[Floats, int]:
-    """Return the county's class shares and the parcels they rest on; refused ones do not count."""
+def _county_shares(
+    told: Told, model: Recogniser, settings: ClassifySettings
+) -> tuple[Floats, int, float]:
+    """Return the county's class shares, the parcels they rest on and how far they are followed.
+
+    Refused parcels do not count.
+    """
     strange = model.novelty.ranks(told.rows, told.plain, told.embedded)
     kept = told.plain[strange <= model.novelty.limit]
     if len(kept) < settings.shares_from:
-        return model.learnt, 0
-    return population_shares(kept, model.learnt, settings.shares_prior), len(kept)
+        return model.learnt, 0, 0.0
+    return _believed(kept, model.held.plain, model.held.labels, model.learnt, settings)
+
+
+def _believed(
+    said: Floats, held: Floats, labels: Labels, learnt: Floats, settings: ClassifySettings
+) -> tuple[Floats, int, float]:
+    """Return the class shares of unlabelled rows as far as they are believed, rows and trust."""
+    likeliest = population_shares(said, learnt, settings.shares_prior)
+    trust = share_trust(held, labels, likeliest, len(said), settings.shares_prior, settings.seed)
+    return part_way(learnt, likeliest, trust), len(said), trust
 
 
 def fold_numbers(

@@ -24,6 +24,9 @@ _SHRINK = 3.0
 _LARGE = 0.2
 """A polygon that covers this share of a sample's extent is large."""
 _SHRUNK_SHARE = 0.5
+_BARREN_SHARE = 0.3
+"""Share of samples that lie anywhere on an area whose fields were all drawn: without them towns and
+woods would be seen at the edges of fields alone."""
 _GAIN, _OFFSET = 0.1, 0.05
 _BLUR_SHARE, _NOISE = 0.3, 0.02
 
@@ -36,11 +39,13 @@ class Area:
     """(dates, bands, rows, columns), scaled, NaN where not clear."""
     ids: Ids
     """(2 x rows, 2 x columns) polygon numbers."""
+    complete: bool = False
+    """Whether `ids` say where no field is."""
 
     def spots(self) -> NDArray[np.int64]:
         """Return one (row, column, size) of the output grid per labelled pixel, thinned."""
         places = np.argwhere(self.ids > 0)
-        sizes = np.bincount(self.ids.ravel())
+        sizes = np.bincount(np.maximum(self.ids, 0).ravel())
         return np.column_stack([places, sizes[self.ids[places[:, 0], places[:, 1]]]])
 
 
@@ -85,8 +90,7 @@ class Sampler:
 
     def _one(self, area: Area, spots: list[NDArray[np.int64]], number: int) -> tuple[Any, Any]:
         random, edge = self._random, self._edge
-        polygon = spots[int(random.integers(len(spots)))]
-        row, column, size = polygon[int(random.integers(len(polygon)))]
+        row, column, size = self._spot(area, spots)
         zoom = math.exp(random.uniform(math.log(_ZOOM[0]), math.log(_ZOOM[1])))
         if size > _LARGE * (UPSCALE * edge) ** 2 and random.random() < _SHRUNK_SHARE:
             zoom *= random.uniform(1.0, _SHRINK)
@@ -102,6 +106,16 @@ class Sampler:
         stack = _warp(area.stack[dates], centre, matrix, edge, zoom)
         ids = _warp_ids(area.ids, centre, matrix, edge)
         return self._coloured(stack), ids
+
+    def _spot(self, area: Area, spots: list[NDArray[np.int64]]) -> tuple[int, int, int]:
+        """Return row, column and size of the polygon under a sample's middle."""
+        random = self._random
+        if area.complete and random.random() < _BARREN_SHARE:
+            row, column = (int(random.integers(n)) for n in area.ids.shape)
+            return row, column, 0
+        polygon = spots[int(random.integers(len(spots)))]
+        row, column, size = polygon[int(random.integers(len(polygon)))]
+        return int(row), int(column), int(size)
 
     def _coloured(self, stack: Any) -> Any:
         import torch

@@ -21,16 +21,27 @@ from scipy import ndimage
 
 from fieldline.crops.networks.machine import Machine
 from fieldline.crops.segment.cover import UNKNOWN, Greenness, covers_of
-from fieldline.crops.segment.pairs import NEAR, UPSCALE
+from fieldline.crops.segment.pairs import MIDDLE, NEAR, UPSCALE
 from fieldline.crops.segment.polygons import mean_inside, polygons_of
 from fieldline.crops.segment.predict import Wanted, predict
-from fieldline.crops.segment.regions import Labels, basins, border_map, merged
+from fieldline.crops.segment.regions import (
+    Labels,
+    basins,
+    border_map,
+    largest_pieces,
+    likeliest,
+    merged,
+)
 from fieldline.crops.segment.stack import Scenes
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid, lattice
 
 BLOCK, MARGIN = 2048, 256
 """Edge and halo of the blocks in which regions are merged, output pixels (10 km and 1.3 km)."""
+
+_OF_THREE = 2 / 3
+"""Where a network learnt three kinds of pairs (same field, border, no field), each counting alike,
+chance is one in three, not one in two."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +85,25 @@ def delineate(
             tile=settings.tile, halo=settings.halo, batch=settings.batch, wanted=wanted,
             watch=green.add,
         )  # fmt: skip
-        found = regions_of(raster, settings, scenes.grid.resolution / UPSCALE)
+        pixel = scenes.grid.resolution / UPSCALE
+        found = regions_of(raster, settings, pixel, complete=module.complete)
         count = len(found.confidence)
         cover = covers_of(green.of_labels(found.labels), count, settings, over=over)
         return replace(found, cover=cover)
 
 
-def regions_of(raster: NDArray[np.uint8], settings: SegmentSettings, pixel: float) -> Delineated:
+def regions_of(
+    raster: NDArray[np.uint8], settings: SegmentSettings, pixel: float, *, complete: bool = False
+) -> Delineated:
     """Return the regions of a raster of pair probabilities.
 
     Args:
         raster: (pairs, rows, columns) uint8.
         settings: Threshold and least area.
         pixel: Edge of an output pixel, m.
+        complete: Whether the network knows land that is no field (`Architecture.complete`):
+            what lies in no field is taken off the regions then, and regions that hold mostly such
+            land are none.
     """
     rows, columns = raster.shape[1:]
     labels = np.zeros((rows, columns), np.int32)
@@ -98,22 +115,31 @@ def regions_of(raster: NDArray[np.uint8], settings: SegmentSettings, pixel: floa
                 slice(max(0, left - MARGIN), min(columns, left + wide + MARGIN)),
             )
             part = np.asarray(raster[:, *window], np.float32) / np.float32(255)
-            found = _block(part, settings, pixel)
+            found = _block(part, settings, pixel, complete=complete)
             core = (top - window[0].start, left - window[1].start, high, wide)
             used = _paint(labels[window], found, core, used)
     near = np.mean([raster[at] for at in NEAR], axis=0) / 255.0
     return Delineated(labels, mean_inside(labels, near))
 
 
-def _block(probability: NDArray[np.float32], settings: SegmentSettings, pixel: float) -> Labels:
+def _block(
+    probability: NDArray[np.float32], settings: SegmentSettings, pixel: float, *, complete: bool
+) -> Labels:
     seen = probability[list(NEAR)].max(axis=0) > 0
     if not seen.any():
         return np.zeros(seen.shape, np.int32)
     border = border_map(probability, smooth=settings.smooth)
-    labels = merged(basins(border), probability, settings.stop)
+    stop = settings.stop * (_OF_THREE if complete else 1.0)
+    labels = merged(basins(border), probability, stop)
     labels[~seen] = 0
-    sizes = np.bincount(labels.ravel())
-    labels[(sizes * pixel**2 < settings.least_m2)[labels]] = 0
+    if complete:
+        # Verges, yards and roads lie in basins of the fields beside them.
+        labels[likeliest(probability) < stop] = 0
+        labels = largest_pieces(labels)
+    lost = np.bincount(labels.ravel()) * pixel**2 < settings.least_m2
+    if complete:
+        lost |= mean_inside(labels, probability[list(MIDDLE)].mean(axis=0)) < settings.stop
+    labels[lost[labels]] = 0
     return labels
 
 

@@ -22,6 +22,7 @@ from fieldline.crops.networks.folder import StoredNetwork, load_weights, need_ba
 from fieldline.crops.networks.machine import Machine, choose_machine, need_networks
 from fieldline.crops.segment.augment import Area
 from fieldline.crops.segment.delineate import Delineated, delineate, field_polygons
+from fieldline.crops.segment.lineage import need_unlearnt
 from fieldline.crops.segment.outlines import burnt, read_outlines
 from fieldline.crops.segment.pairs import KIND
 from fieldline.crops.segment.polygons import write_fields
@@ -41,6 +42,7 @@ from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.canonical import file_hash
+from fieldline.pipeline.records.errors import UserError
 
 BANDS = ("B02", "B03", "B04", "B08")
 """10 m bands: what a network takes unless it is told otherwise."""
@@ -57,6 +59,8 @@ class Recipe:
     """Steps on the area's own pseudo-fields."""
     steps: int = 300
     """Steps on drawn polygons."""
+    complete: bool = False
+    """Whether every field within the hull of an area's polygons is among them."""
     seed: int = 1
     training: Training = field(default_factory=Training)
 
@@ -116,7 +120,7 @@ def learn(
         grounds: Areas with their drawn polygons, or None where only pseudo-fields are known.
         recipe: Bands, width, steps and seed.
         machine: Where it runs.
-        start: Network to begin from; its bands and width are taken.
+        start: Network to begin from; its width is taken, and of its bands those of the recipe.
         told: Told of every step.
     """
     need_networks("Learning field borders")
@@ -127,13 +131,17 @@ def learn(
     torch.manual_seed(recipe.seed)
     module = PairNetwork(Architecture(len(recipe.bands), recipe.width))
     if start is not None:
-        need_bands(start, recipe.bands, "the recipe")
-        module = module_of(start)
+        module = module_of(narrowed(start, recipe.bands))
+    module.complete = recipe.complete
     pseudo = _pseudo(grounds) if recipe.pseudo_steps else []
-    drawn = [Area(g.stack, burnt(p, g.grid)) for g, p in grounds if p is not None]
+    whole = recipe.complete
+    drawn = [
+        Area(g.stack, burnt(p, g.grid, complete=whole), whole) for g, p in grounds if p is not None
+    ]
+    # Pseudo-fields know no land without fields: rehearsing them would take back what it learns.
     phases = [
         Phase("pseudo-fields", pseudo, recipe.pseudo_steps),
-        Phase("drawn fields", drawn, recipe.steps, pseudo),
+        Phase("drawn fields", drawn, recipe.steps, () if whole else pseudo),
     ]
     train(module, phases, recipe.training, machine, recipe.seed, told)
     return module
@@ -148,15 +156,42 @@ def module_of(network: StoredNetwork) -> Any:
     """Return the module of a stored network, ready to predict."""
     from fieldline.crops.segment.network import Architecture, PairNetwork
 
-    architecture = Architecture(len(network.bands), int(network.config["width"]))
-    module = PairNetwork(architecture)
+    told = network.config
+    module = PairNetwork(
+        Architecture(len(network.bands), int(told["width"]), bool(told.get("complete", False)))
+    )
     load_weights(module, network.weights, f"network {network.version}")
     return module.eval()
 
 
+_FIRST = "fine.0.weight"
+"""Kernels of the first layer, (channels, bands and whether a date was seen, 3, 3)."""
+
+
+def narrowed(network: StoredNetwork, bands: Sequence[str]) -> StoredNetwork:
+    """Return a network that takes fewer bands, to learn on from: what it saw in the others is lost.
+
+    Raises:
+        UserError: It never took one of the bands.
+    """
+    if tuple(bands) == network.bands:
+        return network
+    lacking = [band for band in bands if band not in network.bands]
+    if lacking:
+        raise UserError(
+            f"network {network.version} takes {', '.join(network.bands)} and never saw "
+            f"{', '.join(lacking)}",
+            "begin from nothing (--fresh), or learn on bands that it takes",
+        )
+    kept = [*(network.bands.index(band) for band in bands), len(network.bands)]
+    weights = {**network.weights, _FIRST: network.weights[_FIRST][:, kept]}
+    return replace(network, config={**network.config, "bands": list(bands)}, weights=weights)
+
+
 def config_of(recipe: Recipe) -> dict[str, Any]:
     """Return what a folder's configuration says of a network."""
-    return {"kind": KIND, "bands": list(recipe.bands), "width": recipe.width}
+    told = {"kind": KIND, "bands": list(recipe.bands), "width": recipe.width}
+    return {**told, "complete": True} if recipe.complete else told
 
 
 def seen_by_network(
@@ -203,6 +238,7 @@ class Question:
     model: StoredNetwork | None = None
     """Network to judge, or to begin from where `train` is given."""
     complete: bool = False
+    """Whether every field of the area is in the validation."""
     seeds: int = 1
 
 
@@ -214,10 +250,13 @@ def evaluate(
     With polygons to learn from, a network is trained for each seed; without, the model is judged.
 
     Raises:
-        UserError: A file cannot be read, does not meet the scenes, or torch is missing.
+        UserError: A file cannot be read, does not meet the scenes or was learnt from, or torch is
+            missing.
     """
     machine = choose_machine(settings.device, threads=settings.threads)
-    if question.model is not None:
+    train = () if question.train is None else (question.train,)
+    need_unlearnt(question.validation, question.model, train)
+    if question.model is not None and question.train is None:
         need_bands(question.model, recipe.bands, question.catalog)
     ground = ground_of(question.catalog, recipe.bands, settings)
     truth = read_outlines(question.validation, ground.grid)

@@ -12,7 +12,7 @@ pixel pairs at several distances).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -33,10 +33,9 @@ class Architecture:
     """Bands of a date."""
     width: int = 16
     """Channels at full resolution."""
-
-    def to_dict(self) -> dict[str, int]:
-        """Return it as plain JSON."""
-        return asdict(self)
+    complete: bool = False
+    """Whether it learnt from every field of an area, and so which land is none: there it says of
+    neighbours that they lie in no field together."""
 
 
 def _block(wide_in: int, wide_out: int, groups: int = 4) -> nn.Sequential:
@@ -59,6 +58,7 @@ class PairNetwork(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        self.complete = architecture.complete
         bands, wide = architecture.bands, architecture.width
         self.fine = _block(bands + 1, wide)
         self.coarse = _block(wide, 2 * wide)

@@ -15,7 +15,7 @@ from pyproj import CRS
 from rasterio.features import rasterize
 
 from fieldline.crops.segment.delineate import fine_transform
-from fieldline.crops.segment.pairs import UPSCALE, Ids
+from fieldline.crops.segment.pairs import NO_FIELD, UPSCALE, Ids
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.parcels.readers import read_layers
 from fieldline.pipeline.records.errors import UserError
@@ -75,8 +75,17 @@ def _layers(path: Path, setting: str) -> list[gpd.GeoSeries]:
     return found
 
 
-def burnt(outlines: gpd.GeoSeries, grid: Grid) -> Ids:
-    """Return polygon numbers, from 1 on, on the output grid; later polygons lie on top."""
+def burnt(outlines: gpd.GeoSeries, grid: Grid, *, complete: bool = False) -> Ids:
+    """Return polygon numbers, from 1 on, on the output grid; later polygons lie on top.
+
+    Args:
+        outlines: Polygons in the grid's CRS.
+        grid: The grid of the scenes.
+        complete: Whether every field within their convex hull is among them: what they leave of it
+            is `NO_FIELD` then. Beyond the hull nobody looked.
+    """
+    shapes = [(outline, number) for number, outline in enumerate(outlines, 1)]
+    if complete:
+        shapes.insert(0, (shapely.union_all(np.asarray(outlines)).convex_hull, NO_FIELD))
     size = (UPSCALE * grid.height, UPSCALE * grid.width)
-    numbered = zip(outlines, range(1, len(outlines) + 1), strict=True)
-    return np.asarray(rasterize(numbered, size, transform=fine_transform(grid), dtype="int32"))
+    return np.asarray(rasterize(shapes, size, transform=fine_transform(grid), dtype="int32"))

@@ -2,7 +2,8 @@
 
 Owns the offsets and the labels. The one idea: whether two pixels lie in the same field is known for
 every pair with one end in a drawn polygon, so nothing has to be guessed about the land around the
-few fields that somebody drew.
+few fields that somebody drew. Where every field was drawn, pairs outside them are known too: they
+lie in no field, and so not in the same one.
 """
 
 from __future__ import annotations
@@ -30,9 +31,13 @@ NEAR = (0, 1)
 """Channels of neighbouring pixels."""
 MIDDLE = (2, 3, 4, 5)
 """Channels of pairs about 15 m apart."""
+FAR = (6, 7)
+"""Channels of pairs 40 m apart."""
 
 Ids = NDArray[np.int32]
 """(rows, columns) number of the polygon on a pixel, from 1 on; 0 where nobody drew."""
+NO_FIELD = -1
+"""Number of a pixel that lies in no field, which is known only where every field was drawn."""
 
 
 def shifted(size: tuple[int, int], offset: Offset) -> tuple[tuple[slice, slice], ...]:
@@ -51,47 +56,53 @@ def shifted(size: tuple[int, int], offset: Offset) -> tuple[tuple[slice, slice],
     return first, second
 
 
-def pair_labels(ids: Any, offsets: Sequence[Offset] = OFFSETS) -> tuple[Any, Any]:
+def pair_labels(ids: Any, offsets: Sequence[Offset] = OFFSETS) -> tuple[Any, Any, Any]:
     """Return what is known about every pair.
 
     Args:
-        ids: (batch, rows, columns) polygon numbers, a torch tensor.
+        ids: (batch, rows, columns) polygon numbers and `NO_FIELD`, a torch tensor.
         offsets: Pairs.
 
     Returns:
-        (batch, pairs, rows, columns) 1 where both ends lie in one polygon, and where that is known;
-        a pair stands at its first pixel, pairs that leave the raster are not known.
+        (batch, pairs, rows, columns) whether both ends lie in one polygon, whether one end lies in
+        a polygon and the other does not, and whether neither lies in a field. A pair stands at its
+        first pixel; of pairs that leave the raster, and of those between land that nobody looked
+        at, nothing is known.
     """
     import torch
 
     shape = (ids.shape[0], len(offsets), *ids.shape[1:])
-    same = torch.zeros(shape, dtype=torch.float32, device=ids.device)
-    known = torch.zeros(shape, dtype=torch.bool, device=ids.device)
+    same, apart, barren = (
+        torch.zeros(shape, dtype=torch.bool, device=ids.device) for _ in range(3)
+    )
     for at, offset in enumerate(offsets):
         first, second = shifted((ids.shape[1], ids.shape[2]), offset)
         one, other = ids[:, *first], ids[:, *second]
-        same[:, at, *first] = ((one == other) & (one > 0)).float()
-        known[:, at, *first] = (one > 0) | (other > 0)
-    return same, known
+        drawn = (one > 0) | (other > 0)
+        same[:, at, *first] = drawn & (one == other)
+        apart[:, at, *first] = drawn & (one != other)
+        barren[:, at, *first] = ~drawn & ((one == NO_FIELD) | (other == NO_FIELD))
+    return same, apart, barren
 
 
 def pair_loss(logits: Any, ids: Any, offsets: Sequence[Offset] = OFFSETS) -> Any:
-    """Return the cross-entropy of pairs, averaged apart for same and different and per offset.
+    """Return the cross-entropy of pairs, averaged apart by kind of pair and per offset.
 
     Averaged so, one half is the threshold by construction: borders are rare, and a plain mean would
     let them drown.
 
     Args:
         logits: (batch, pairs, rows, columns).
-        ids: (batch, rows, columns) polygon numbers.
+        ids: (batch, rows, columns) polygon numbers and `NO_FIELD`.
         offsets: Pairs.
     """
     import torch
 
-    same, known = pair_labels(ids, offsets)
+    kinds = pair_labels(ids, offsets)
+    same = kinds[0].to(logits.dtype)
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, same, reduction="none")
     parts = []
-    for kind in (known & (same > 0), known & (same == 0)):
+    for kind in kinds:
         count = kind.sum(dim=(0, 2, 3))
         total = (loss * kind).sum(dim=(0, 2, 3))
         parts.append((total / count.clamp(min=1))[count > 0])

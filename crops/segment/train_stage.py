@@ -25,6 +25,7 @@ from fieldline.crops.segment.learn import (
     ground_in,
     learn,
 )
+from fieldline.crops.segment.lineage import ancestors
 from fieldline.crops.segment.outlines import read_outlines
 from fieldline.crops.segment.shipped import approved_network, shipped_folder, shipped_network
 from fieldline.crops.segment.stack import NothingClearError, Scenes, spread_days
@@ -114,7 +115,7 @@ def _trained(
     held, learnt = drawn[east].reset_index(drop=True), drawn[~east].reset_index(drop=True)
     recipe = Recipe(
         bands=start.bands, pseudo_steps=settings.pseudo_steps, steps=settings.steps,
-        seed=settings.seed,
+        complete=settings.outlines_complete, seed=settings.seed,
     )  # fmt: skip
     machine = choose_machine(settings.device, threads=settings.threads)
     around = grid_around(tuple(drawn.total_bounds), str(drawn.crs), GridSettings(margin_m=300.0))
@@ -125,7 +126,7 @@ def _trained(
         figures = evaluate_scenes(module, scenes, ground, (held, learnt), recipe, settings, machine)
     card: dict[str, Any] = {
         "recipe": {**asdict(recipe), "bands": list(recipe.bands)}, "simulated": False,
-        "start": start.version, "evaluation": figures,
+        "start": start.version, "lineage": ancestors(start), "evaluation": figures,
         "data": {"scenes": [ground.data], "polygons": [file_hash(source)], "fields": [len(learnt)]},
     }  # fmt: skip
     config = {**config_of(recipe), "width": start.config["width"]}

@@ -16,9 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fieldline.crops.forecast.county_years import CountyYears
+from fieldline.crops.forecast.slips import slips_of_ten
 from fieldline.crops.inputs import COUNTY_YIELDS
 from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.county_level import LEAST_YEARS, Outlook, alone, among, usual_spread
@@ -205,13 +207,14 @@ def yield_problems(frame: pd.DataFrame, problems: list[Problem], knowing: Knowin
         knowing: County, season and as-of date.
 
     Returns:
-        Yields that are not known; a crop, county and year twice, which counts once where both say
-        the same and not at all where they differ.
+        Yields that are not known, or ten times what they can be; a crop, county and year twice,
+        which counts once where both say the same and not at all where they differ.
     """
     good = without(frame, problems)
     late = _not_known(good, knowing)
     found = problems_of(good.loc[late, "year"].astype(int), "year", "input_after_as_of")
     known = good[~late]
+    found += _slips(known)
     key = ["crop", "county", "year"]
     twice = known[known.duplicated(key, keep=False)].fillna({"county": ""})
     for _, part in twice["yield_t_ha"].groupby([twice[name] for name in key]):
@@ -221,6 +224,17 @@ def yield_problems(frame: pd.DataFrame, problems: list[Problem], knowing: Knowin
         else:
             stays = (part if told.empty else told).index[-1]
             found += problems_of(part.drop(stays), "yield_t_ha", "input_repeated")
+    return found
+
+
+def _slips(known: pd.DataFrame) -> list[Problem]:
+    """Return the yields that are ten times too small or too large, by crop."""
+    found: list[Problem] = []
+    for _, rows in known.fillna({"county": ""}).groupby("crop"):
+        yields = rows["yield_t_ha"].to_numpy(dtype=float)
+        years = rows["year"].to_numpy(dtype=np.int64)
+        slipped = slips_of_ten(rows["county"].to_numpy(dtype=str), years, yields)
+        found += problems_of(rows.loc[slipped, "yield_t_ha"], "yield_t_ha", "input_implausible")
     return found
 
 

@@ -11,10 +11,12 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from fieldline.lending.decision.backed import ContractCase, CoverCase, PreapprovedCase
 from fieldline.lending.decision.document import completed, text
 from fieldline.lending.decision.limit import Means
+from fieldline.lending.decision.record import Record
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.canonical import text_hash
 from fieldline.pipeline.records.money import from_minor
@@ -24,11 +26,7 @@ RULES_TODAY = 3
 and keeps the old rule in `lending.decision.rules.RULES`; new words are no new rules."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class ParcelCase(_Record):
+class ParcelCase(Record):
     """One parcel as the decision sees it."""
 
     parcel_id: str
@@ -56,7 +54,7 @@ class ParcelCase(_Record):
         return self.valued_crop is not None and self.effect != "block"
 
 
-class PartyCase(_Record):
+class PartyCase(Record):
     """Money of a farmer or a household, minor units."""
 
     farmers: int
@@ -73,6 +71,8 @@ class PartyCase(_Record):
     """Guaranteed by others."""
     guaranteeing_minor: int = 0
     """Guaranteed for others."""
+    off_farm_idle_minor: int = 0
+    """Income from work off the farm that would count besides if it were proven."""
     household_size: int | None = None
     """People whose need the land bears, as stated or the policy's default."""
 
@@ -105,7 +105,7 @@ class PartyCase(_Record):
         )
 
 
-class RiskCase(_Record):
+class RiskCase(Record):
     """What the default model said, enough to explain it without the model."""
 
     model: str
@@ -129,7 +129,7 @@ class RiskCase(_Record):
         return self.model.startswith("expert:")
 
 
-class CeilingCase(_Record):
+class CeilingCase(Record):
     """The legal ceiling in force."""
 
     rate: Decimal
@@ -138,7 +138,7 @@ class CeilingCase(_Record):
     source: str
 
 
-class LineCase(_Record):
+class LineCase(Record):
     """A line of the farmer's own or of the household, offered before, that may be running."""
 
     own: bool
@@ -150,7 +150,7 @@ class LineCase(_Record):
     valid_to: dt.date
 
 
-class StatementCase(_Record):
+class StatementCase(Record):
     """What the farmer owes or vouches for by the papers of another county or season."""
 
     county: str
@@ -160,7 +160,7 @@ class StatementCase(_Record):
     """Guaranteed for others there, beyond what this case knows."""
 
 
-class GuarantorCase(_Record):
+class GuarantorCase(Record):
     """A guarantee of somebody who farms nothing in the county."""
 
     guarantor_id: str
@@ -176,7 +176,7 @@ class GuarantorCase(_Record):
         return max(0, self.guaranteed_minor - self.most_minor)
 
 
-class RelationCase(_Record):
+class RelationCase(Record):
     """What ties the farmer to other applicants, or to land on which nothing grows."""
 
     code: str
@@ -191,7 +191,7 @@ class RelationCase(_Record):
     """Earlier seasons that it rests on."""
 
 
-class ExclusionCase(_Record):
+class ExclusionCase(Record):
     """An entry of an exclusion list about the farmer, in force on the as-of date."""
 
     effect: Literal["decline", "review", "unclear"]
@@ -203,7 +203,7 @@ class ExclusionCase(_Record):
     """Last day in force; None for one without end."""
 
 
-class RuleCase(_Record):
+class RuleCase(Record):
     """A row of a decision table that is in force for a farmer."""
 
     table: str
@@ -212,18 +212,18 @@ class RuleCase(_Record):
     """Data row, the first is 1."""
     crops: tuple[str, ...]
     """Crops of the farmer that it is about; one without a name where none is known."""
-    bands: dict[str, tuple[Decimal, Decimal | None]] = {}
+    bands: dict[str, tuple[Decimal, Decimal | None]] = Field(default_factory=dict)
     """Numbers from (included) and to (excluded; None without end) that it asks for, by name."""
     otherwise: bool = False
     """Whether it fires where no other row of the table does."""
     access: Literal["", "review", "decline"] = ""
     reason: tuple[str, str] = ("", "")
     """Why access is not given, in English and Chinese."""
-    sets: dict[str, Decimal] = {}
+    sets: dict[str, Decimal] = Field(default_factory=dict)
     """Numbers of the policy that it sets."""
 
 
-class TablesCase(_Record):
+class TablesCase(Record):
     """The lender's decision tables as far as they are about a farmer."""
 
     county: str
@@ -232,7 +232,7 @@ class TablesCase(_Record):
     rows: tuple[RuleCase, ...]
 
 
-class ReviewCase(_Record):
+class ReviewCase(Record):
     """What a person decided on the case."""
 
     review_id: str
@@ -248,7 +248,7 @@ class ReviewCase(_Record):
     """Last as-of date for which it counts."""
 
 
-class Case(_Record):
+class Case(Record):
     """Everything that a decision depends on."""
 
     farmer_id: str
@@ -289,6 +289,12 @@ class Case(_Record):
     confidence: Decimal | None = None
     """Least probability of the crop told on any parcel, 0 where one could not be told; None where
     no table asks for it."""
+    contracts: tuple[ContractCase, ...] = ()
+    """Purchase contracts of the farmer."""
+    preapproved: PreapprovedCase | None = None
+    """An entry of the lender's pre-approved list."""
+    cover: CoverCase | None = None
+    """A guarantee company or pool that covers part of the line."""
     rules: int = RULES_TODAY
     """Version of the rules that decide it, a key of `lending.decision.rules.RULES`."""
 

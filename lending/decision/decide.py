@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,129 +19,31 @@ import pandas as pd
 from fieldline.lending.decision.case import (
     Case,
     CeilingCase,
-    ExclusionCase,
     GuarantorCase,
     ParcelCase,
     PartyCase,
-    RelationCase,
     RiskCase,
     policy_hash,
 )
-from fieldline.lending.decision.confidence import least_confidence, read_confidence
-from fieldline.lending.decision.decision import Decision, decide_case
-from fieldline.lending.decision.excluded import read_excluded
+from fieldline.lending.decision.confidence import least_confidence
+from fieldline.lending.decision.covers import read_pools, write_turns
+from fieldline.lending.decision.decision import Decision
+from fieldline.lending.decision.folder import Folder, open_folder
 from fieldline.lending.decision.judge import Judge, read_judge
-from fieldline.lending.decision.related import read_relations
 from fieldline.lending.decision.row import decision_row
 from fieldline.lending.decision.rule_choice import tables_case
+from fieldline.lending.decision.shared import in_turn
 from fieldline.lending.decision.tariffs import ceiling_on, scale_on
-from fieldline.lending.evidence.leases import counted_at_harvest
 from fieldline.lending.risk.features import of_profiles
 from fieldline.lending.risk.serve import Served, serve
 from fieldline.lending.schemas import DECISIONS
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
-from fieldline.pipeline.records.tables import read_table, write_table, write_text
+from fieldline.pipeline.records.tables import write_table, write_text
 
 _CENTIARE = Decimal("0.01")
 """Areas enter a case to the nearest 0.01 m2, so that their text is exact."""
-
-Codes = dict[str, list[tuple[str, str, str]]]
-
-
-#: In which encoding names were saved changes nothing that is decided, nor what an offer is called.
-_OF_ENCODING = ("text_decoded",)
-
-
-def outcome_index(parts: Sequence[Path], owners: dict[str, str]) -> tuple[Codes, Codes]:
-    """Return (stage, code, detail) other than `ok` by parcel, and those of farmers by farmer.
-
-    Args:
-        parts: Outcome files of the earlier stages.
-        owners: Farmer of each accepted parcel, for rows that name none.
-    """
-    by_parcel: Codes = defaultdict(list)
-    by_farmer: Codes = defaultdict(list)
-    for part in parts:
-        frame = read_table(part, ["stage", "parcel_id", "farmer_id", "outcome", "detail"])
-        told = frame[~frame["outcome"].isin((OK, *_OF_ENCODING))]
-        for stage, parcel, farmer, code, text in told.itertuples(index=False, name=None):
-            if parcel in owners:
-                by_parcel[parcel].append((stage, code, text))
-            elif farmer:
-                by_farmer[farmer].append((stage, code, text))
-    return by_parcel, by_farmer
-
-
-@dataclass(frozen=True)
-class Folder:
-    """The artifacts of a county, joined and indexed for one decision at a time."""
-
-    farmers: pd.DataFrame
-    profiles: pd.DataFrame
-    parcels: dict[str, list[dict[str, Any]]]
-    """Evidence joined with the crop valued, by farmer."""
-    by_parcel: Codes
-    by_farmer: Codes
-    currency: str
-    as_of: dt.date
-    relations: Mapping[str, tuple[RelationCase, ...]] = field(default_factory=dict)
-    """Relations that ask for a person, by farmer."""
-    exclusions: Mapping[str, tuple[ExclusionCase, ...]] = field(default_factory=dict)
-    """Entries of exclusion lists, by farmer."""
-    county: str = ""
-    """Id of the county."""
-    confidence: Mapping[str, Decimal] = field(default_factory=dict)
-    """Probability of the crop that was told, by parcel; none where none could be."""
-
-
-def open_folder(
-    *,
-    farmers: Path,
-    profiles: Path,
-    evidence: Path,
-    harvests: Path,
-    parts: Sequence[Path],
-    currency: str,
-    as_of: dt.date,
-    relations: Path | None = None,
-    exclusions: Path | None = None,
-    crops: Path | None = None,
-    county: str = "",
-) -> Folder:
-    """Read and join the artifacts that decisions depend on.
-
-    Args:
-        farmers: farmers.parquet.
-        profiles: profiles.parquet.
-        evidence: evidence.parquet.
-        harvests: harvests.parquet.
-        parts: Outcome files of the earlier stages.
-        currency: The county's currency.
-        as_of: Knowledge date.
-        relations: relations.parquet; None where nobody looked for any.
-        exclusions: exclusions.parquet; None where the lender keeps no list.
-        crops: crops.parquet; None where no crop was told.
-        county: Id of the county.
-    """
-    valued = read_table(
-        harvests, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
-                   "yield_q50_t_ha", "main", "harvest_by"],
-    )  # fmt: skip
-    known = read_table(evidence).sort_values("parcel_id", kind="stable")
-    known = counted_at_harvest(known, valued)
-    joined = known.merge(valued[valued["main"]], on="parcel_id", how="left")
-    parcels: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in joined.to_dict("records"):
-        parcels[str(row["farmer_id"])].append({str(k): v for k, v in row.items()})
-    owners = dict(zip(known["parcel_id"], known["farmer_id"], strict=True))
-    by_parcel, by_farmer = outcome_index(parts, owners)
-    return Folder(
-        read_table(farmers).sort_values("farmer_id", kind="stable"),
-        read_table(profiles), parcels, by_parcel, by_farmer, currency, as_of,
-        read_relations(relations), read_excluded(exclusions), county, read_confidence(crops),
-    )  # fmt: skip
 
 
 def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
@@ -188,6 +88,9 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             exclusions=folder.exclusions.get(row["party_id"], ()),
             tables=tables,
             confidence=None if tables is None else least_confidence(own, folder.confidence),
+            contracts=folder.contracts.get(row["party_id"], ()),
+            preapproved=folder.preapproved.get(row["party_id"]),
+            cover=folder.turns.get(row["party_id"]),
         )
         for row, refusals, risk, own, tables in zip(
             people.to_dict("records"),
@@ -229,6 +132,7 @@ def _party(row: dict[Any, Any]) -> PartyCase:
         crop_cost_minor=row["crop_cost_minor"],
         guaranteed_minor=row["guaranteed_minor"],
         guaranteeing_minor=row["guaranteeing_minor"],
+        off_farm_idle_minor=int(row["off_farm_idle_minor"]),
         household_size=int(row["household_size"]),
     )
 
@@ -241,8 +145,7 @@ def _guarantors(row: dict[Any, Any]) -> tuple[GuarantorCase, ...]:
 
 
 def _parcel(row: dict[str, Any], folder: Folder, scales: str | None) -> ParcelCase:
-    needed = ("crop", "price_q50_minor", "yield_q50_t_ha", "cost_per_ha_minor")
-    crop = None if any(pd.isna(row[name]) for name in needed) else str(row["crop"])
+    crop = str(row["crop"]) if _is_valued(row) else None
     cost = None if pd.isna(row["cost_per_ha_minor"]) else int(row["cost_per_ha_minor"])
     scale = scale_on(scales, crop, folder.currency, folder.as_of, cost) if crop else None
     codes = {code for _, code, _ in folder.by_parcel.get(row["parcel_id"], [])}
@@ -262,6 +165,13 @@ def _parcel(row: dict[str, Any], folder: Folder, scales: str | None) -> ParcelCa
         outcomes=tuple(sorted(codes)),
         protected_m2=_area(row["protected_m2"]),
     )
+
+
+def _is_valued(row: dict[str, Any]) -> bool:
+    """Whether a harvest has a crop, a cost, and a yield at a price or a value by area."""
+    sold = not any(pd.isna(row[name]) for name in ("price_q50_minor", "yield_q50_t_ha"))
+    by_area = not pd.isna(row["gross_q50_minor_ha"])
+    return not pd.isna(row["crop"]) and not pd.isna(row["cost_per_ha_minor"]) and (sold or by_area)
 
 
 def _area(value: float) -> Decimal:
@@ -354,6 +264,9 @@ def run_decide(
     relations: Path | None = None,
     exclusions: Path | None = None,
     crops: Path | None = None,
+    contracts: Path | None = None,
+    covers: Path | None = None,
+    preapproved: Path | None = None,
     parts: Sequence[Path],
     county: str = "",
     as_of: dt.date,
@@ -361,9 +274,10 @@ def run_decide(
     policy: PolicySettings,
     out: Path,
     card: Path,
+    turns: Path | None = None,
     outcomes: Path,
 ) -> None:
-    """Write decisions.parquet, models/pd.json and one outcome for every farmer.
+    """Write decisions.parquet, cover_turns.parquet, models/pd.json and one outcome a farmer.
 
     Args:
         farmers: farmers.parquet.
@@ -375,6 +289,9 @@ def run_decide(
         relations: relations.parquet; None where nobody looked for any.
         exclusions: exclusions.parquet; None where the lender keeps no list.
         crops: crops.parquet; None where no crop was told.
+        contracts: contracts.parquet; None where the lender has none.
+        covers: covers.parquet; None where nobody covers lines.
+        preapproved: preapproved.parquet; None where the lender keeps no list.
         parts: Outcome files of the earlier stages.
         county: Id of the county.
         as_of: Knowledge date.
@@ -382,15 +299,18 @@ def run_decide(
         policy: Product and policy.
         out: decisions.parquet.
         card: models/pd.json.
+        turns: cover_turns.parquet: the cover that each farmer found in turn.
         outcomes: outcomes/decide.parquet.
     """
     folder = open_folder(
         farmers=farmers, profiles=profiles, evidence=evidence, harvests=harvests, parts=parts,
         currency=currency, as_of=as_of, relations=relations, exclusions=exclusions,
-        crops=crops, county=county,
+        crops=crops, contracts=contracts, preapproved=preapproved, county=county,
     )  # fmt: skip
     judge = read_judge(model)
-    found = [(case, decide_case(case)) for case in cases(folder, judge, policy)]
+    found = in_turn(cases(folder, judge, policy), read_pools(covers))
+    if turns is not None:
+        write_turns([case for case, _ in found], turns)
     label = policy_hash(policy)
     crop_model = crop_model_of(crop_card)
     rows = [decision_row(case, decision, label, crop_model) for case, decision in found]

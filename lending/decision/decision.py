@@ -15,17 +15,17 @@ from typing import Any
 
 from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision import findings
+from fieldline.lending.decision.caps import caps_of, highest_rate_of, price_of
 from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.contracts import contract_vetoes
+from fieldline.lending.decision.covers import covered_share, under_cover
 from fieldline.lending.decision.excluded import exclusion_findings
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import (
     Caps,
-    LiveLines,
-    exposure_cap,
-    growing_cost,
-    need_cap,
     posted_limit,
 )
+from fieldline.lending.decision.preapproved import spared
 from fieldline.lending.decision.pricing import Price, within_ceiling
 from fieldline.lending.decision.reasons import MOST, Finding, Reason, risk_findings, tell
 from fieldline.lending.decision.review import settled
@@ -55,18 +55,55 @@ class Decision:
     reasons: tuple[Reason, ...]
     rows_fired: tuple[str, ...] = ()
     """Rows of decision tables that fired, such as `limits.csv#3`."""
+    guarantor: str | None = None
+    """Who covers part of the line that is lent."""
+    covered_share: Decimal | None = None
+    """Share of it that is covered ..."""
+    covered_minor: int | None = None
+    """... and how much that is: so much of the guarantor's capacity is taken."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the decision as plain values; without rows that fired where none did."""
+        """Return the decision as plain values; without what says nothing of it and came later."""
         told = {**vars(self), "reasons": [vars(reason) for reason in self.reasons]}
-        return told if self.rows_fired else {n: v for n, v in told.items() if n != "rows_fired"}
+        silent = {name for name in _LATER if not told[name]}
+        return {name: value for name, value in told.items() if name not in silent}
+
+
+_LATER = ("rows_fired", "guarantor", "covered_share", "covered_minor")
 
 
 def decide_case(case: Case) -> Decision:
     """Decide one case by the rules that it names, and by the person's decision that it holds."""
-    known = under_tables(case.counted())
+    ruled = ruled_case(case)
+    known = under_cover(ruled)
     decision = replace(_by_rules(known, case.policy), decision_id=case.decision_id)
-    return decision if case.review is None else _by_person(known, decision)
+    decision = decision if case.review is None else _by_person(known, decision)
+    return _with_cover(ruled, decision)
+
+
+def ruled_case(case: Case) -> Case:
+    """Return the case as it is decided before any cover: with what is known elsewhere, and the
+    policy that its decision tables make."""
+    return under_tables(case.counted())
+
+
+def _with_cover(case: Case, decision: Decision) -> Decision:
+    """Return the decision with what of its line is covered.
+
+    Args:
+        case: The case before its cover.
+        decision: What was decided of it.
+    """
+    share = covered_share(case) if decision.access == "approve" else Decimal(0)
+    if case.cover is None or share == 0:
+        return decision
+    minor = int(share * decision.limit_minor)
+    part = amount(from_minor(minor, case.currency), case.currency)
+    finding = told("covered", value=part, threshold=f"{share:.0%}", extra=case.cover.name)
+    return replace(
+        decision, guarantor=case.cover.guarantor_id, covered_share=share, covered_minor=minor,
+        reasons=(*decision.reasons[: MOST - 1], *tell([finding])),
+    )  # fmt: skip
 
 
 def most_allowed(case: Case, decision: Decision) -> Decimal:
@@ -104,7 +141,7 @@ def _by_rules(case: Case, own: PolicySettings) -> Decision:
     """Decide by the rules alone: price first, from the risk; then the caps.
 
     Args:
-        case: The case under its tables.
+        case: The case under its tables and cover.
         own: The policy before them.
     """
     price, verdict = price_of(case), weigh(case)
@@ -126,14 +163,14 @@ def _by_rules(case: Case, own: PolicySettings) -> Decision:
 
 
 def _weighing(case: Case, own: PolicySettings) -> Weigh:
-    """Return how a changed case is weighed: by the rows that fire then, and with what the change
-    itself made of the policy.
+    """Return how a changed case is weighed: by the rows that fire and the cover that it has then,
+    and with what the change itself made of the policy.
 
     Args:
-        case: The case under its tables.
+        case: The case under its tables and cover.
         own: The policy before them.
     """
-    if case.tables is None:
+    if case.tables is None and case.cover is None:
         return weigh
 
     def changed(other: Case) -> Verdict:
@@ -142,11 +179,11 @@ def _weighing(case: Case, own: PolicySettings) -> Weigh:
             for name in SETS
             if getattr(other.policy, name) != getattr(case.policy, name)
         }
-        found = under_tables(other, own)
+        found = under_tables(other.model_copy(update={"policy": own}))
         if made:
             policy = found.policy.model_copy(update=made)
             found = found.model_copy(update={"policy": policy})
-        return weigh(found)
+        return weigh(under_cover(found))
 
     return changed
 
@@ -160,51 +197,6 @@ def weigh(case: Case) -> Verdict:
     return Verdict(access, caps, limit, found)
 
 
-def price_of(case: Case) -> Price | None:
-    """Return the price of a case; None where no model gave a PD below one."""
-    pd = case.risk.pd
-    return RULES[case.rules].price(pd, case.policy) if pd is not None and pd < 1 else None
-
-
-def highest_rate_of(case: Case) -> Decimal:
-    """Return the highest rate that a line of the case may bear by law."""
-    return RULES[case.rules].highest_rate(case.ceiling.rate, case.policy)
-
-
-def caps_of(case: Case, rate: Decimal) -> Caps:
-    """Return the four caps of a case at a yearly rate."""
-    policy, farmer, money = case.policy, case.farmer, case.currency
-    capacity = RULES[case.rules].capacity
-    areas = [
-        (parcel.evidence_area_m2, from_minor(parcel.scale_minor_per_mu, money))
-        for parcel in case.parcels
-        if parcel.counts
-    ]
-    asked = farmer.requested_minor
-    requested = None if asked is None else from_minor(asked, money)
-    return Caps(
-        need=need_cap(growing_cost(areas), requested, policy),
-        capacity=capacity(farmer.means(money), rate, policy),
-        policy=_policy_cap(case),
-        exposure=exposure_cap(
-            farmer.means(money),
-            case.household.means(money),
-            case.household.farmers,
-            from_minor(case.household_free_minor, money),
-            rate,
-            policy,
-            capacity,
-            LiveLines(case.live_lines(own=True), case.live_lines(own=False)),
-        ),
-    )
-
-
-def _policy_cap(case: Case) -> Decimal:
-    """Return what the product lends at most; less where points and no loans judged the risk."""
-    share = case.policy.expert_limit_share if case.risk.by_expert else Decimal(1)
-    return case.policy.max_limit * share
-
-
 def _judge(
     case: Case, price: Price | None, caps: Caps, limit: Decimal
 ) -> tuple[Access, list[Finding]]:
@@ -213,12 +205,13 @@ def _judge(
     rows = fired(case)
     stops = [
         *exclusion_findings(case, "decline"), *findings.vetoes(case),
-        *rule_findings(rows, "decline"),
+        *contract_vetoes(case), *rule_findings(rows, "decline"),
     ]  # fmt: skip
     if _price_may_stop(case):
         stops += _price_stops(case, price)
     doubts = [
-        *exclusion_findings(case, "review"), *_doubts(case, caps), *rule_findings(rows, "review"),
+        *exclusion_findings(case, "review"), *_doubts(case, caps),
+        *rule_findings(spared(case, rows), "review"),
     ]  # fmt: skip
     leases = [*findings.unproven_leases(case)]
     if stops:

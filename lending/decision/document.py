@@ -56,6 +56,7 @@ that comes later has no field here."""
 
 _LATER_OF_PARTY: dict[str, Any] = {
     "crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0, "household_size": None,
+    "off_farm_idle_minor": 0,
 }  # fmt: skip
 
 ABSENT: dict[str, dict[str, Any]] = {
@@ -70,7 +71,11 @@ ABSENT: dict[str, dict[str, Any]] = {
         "exclusions": (),
         "tables": None,
         "confidence": None,
+        "contracts": (),
+        "preapproved": None,
+        "cover": None,
     },
+    "cover": {"elsewhere_minor": 0},
     "rows": {"bands": {}, "otherwise": False, "access": "", "reason": ("", ""), "sets": {}},
     "relations": {"others": (), "parcels": (), "seasons": ()},
     "farmer": dict(_LATER_OF_PARTY),
@@ -99,6 +104,10 @@ ABSENT: dict[str, dict[str, Any]] = {
         "line_cost": "0",
         "margin": "0",
         "rule_tables": (),
+        "contract_share": "0.6",
+        "contract_required": False,
+        "cover_counted": "0.9",
+        "off_farm_unproven_debt_share": "0",
     },
 }
 """Fields that came later, by part, with the value that a record without them had. Add a field with

@@ -13,7 +13,13 @@ from decimal import Decimal
 
 from fieldline.lending.codes import evidence_codes, farmer_remedy, reason_codes
 from fieldline.lending.decision.case import Case, ParcelCase
+from fieldline.lending.decision.contracts import (
+    bound_by_contracts,
+    contract_findings,
+    contract_limit,
+)
 from fieldline.lending.decision.limit import Caps, smallest_line
+from fieldline.lending.decision.preapproved import preapproved_limit, sparing
 from fieldline.lending.decision.reasons import Finding, shown_feature
 from fieldline.lending.decision.related import relation_findings
 from fieldline.lending.decision.rules import RULES
@@ -204,6 +210,8 @@ def _above_cap(case: Case, caps: Caps) -> Finding:
 def limits(case: Case, caps: Caps) -> Iterator[Finding]:
     """Yield what bounds the limit: the least cap first, then what lowered area or value."""
     yield _binding(case, caps)
+    if caps.least == caps.policy:
+        yield from contract_findings(case, caps.policy)
     lowered = [p for p in case.parcels if p.counts and _LOWERED.intersection(p.codes)]
     if lowered:
         found = area(_sum(p.evidence_area_m2 for p in lowered))
@@ -280,7 +288,17 @@ def _binding(case: Case, caps: Caps) -> Finding:
         return _need(case, caps)
     if least == caps.exposure:
         return _live_lines(case, caps) if case.lines else _exposure(case, caps)
-    return told("limit_policy", threshold=amount(caps.policy, currency))
+    return _policy_bound(case, caps)
+
+
+def _policy_bound(case: Case, caps: Caps) -> Finding:
+    """Return what makes the policy's cap what it is: the list, the contracts, or the product."""
+    entry = sparing(case)
+    if entry is not None and caps.policy == from_minor(entry.amount_minor, case.currency):
+        return preapproved_limit(entry, case.currency)
+    if bound_by_contracts(case, caps.policy):
+        return contract_limit(case)
+    return told("limit_policy", threshold=amount(caps.policy, case.currency))
 
 
 def _live_lines(case: Case, caps: Caps) -> Finding:

@@ -55,6 +55,8 @@ def evidence_hash(case: Case) -> str:
         found["relations"] = [one.model_dump() for one in case.relations]
     if case.exclusions:
         found["exclusions"] = [one.model_dump() for one in case.exclusions]
+    if case.contracts:
+        found["contracts"] = [one.model_dump() for one in case.contracts]
     return content_hash(found)
 
 

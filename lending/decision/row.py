@@ -31,6 +31,8 @@ def decision_row(
         "limit_exposure_minor": decision.limit_exposure_minor,
         "limit_minor": decision.limit_minor,
         "annual_rate": decision.annual_rate,
+        "guarantor": decision.guarantor,
+        "covered_minor": decision.covered_minor,
         "rate_ceiling": case.ceiling.rate,
         "reason_codes": [reason.code for reason in decision.reasons],
         "reasons": [reason.english for reason in decision.reasons],

@@ -17,13 +17,9 @@ from typing import Any
 import pandas as pd
 
 from fieldline.lending.decision.case import policy_hash
-from fieldline.lending.decision.decide import (
-    Folder,
-    cases,
-    crop_model_of,
-    open_folder,
-)
+from fieldline.lending.decision.decide import cases, crop_model_of
 from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.folder import Folder, open_folder
 from fieldline.lending.decision.judge import Judge, read_judge
 from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import PolicySettings
@@ -98,6 +94,13 @@ class Features:
         return decision_row(case, decide_case(case), self._policy_hash, self.crop_model)
 
 
+_BESIDE = {
+    "exclusions": "exclusions", "contracts": "contracts", "preapproved": "preapproved",
+    "turns": "cover_turns",
+}  # fmt: skip
+"""Tables that a folder of an earlier release does not hold."""
+
+
 def features_of(
     folder: Path, *, parts: Sequence[Path], currency: str, as_of: dt.date, policy: PolicySettings,
     county: str = "",
@@ -115,13 +118,15 @@ def features_of(
     Raises:
         UserError: A table is absent, or the model folder is damaged.
     """
-    listed = folder / "exclusions.parquet"
+    beside = {
+        name: path if (path := folder / f"{table}.parquet").is_file() else None
+        for name, table in _BESIDE.items()
+    }
     opened = open_folder(
         farmers=folder / "farmers.parquet", profiles=folder / "profiles.parquet",
         evidence=folder / "evidence.parquet", harvests=folder / "harvests.parquet",
         parts=parts, currency=currency, as_of=as_of, relations=folder / "relations.parquet",
-        exclusions=listed if listed.is_file() else None,
-        crops=folder / "crops.parquet", county=county,
+        crops=folder / "crops.parquet", county=county, **beside,
     )  # fmt: skip
     judge = read_judge(folder / "models/default/manifest.json")
     return Features(opened, judge, policy, crop_model_of(folder / "models/crop_classifier.json"))

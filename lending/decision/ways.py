@@ -15,6 +15,7 @@ from typing import Literal
 
 from fieldline.lending.codes import reason_ways
 from fieldline.lending.decision.case import Case, PartyCase
+from fieldline.lending.decision.contracts import bound_by_contracts
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.limit import Caps
 from fieldline.lending.decision.reasons import Finding
@@ -114,9 +115,11 @@ def _ways(case: Case, verdict: Verdict, weigh: Weigh) -> Iterator[Way]:
     if asked is not None and least == from_minor(asked, case.currency):
         yield Way("request", weigh(_asking(case, None)).lent)
     elif least == caps.policy:
+        yield from _contract(case, caps, weigh)
         yield from _person(case, caps, weigh)
     else:
         if least in (caps.capacity, caps.exposure):
+            yield from _wages(case, weigh)
             yield from _debts(case, weigh)
             yield from _household(case, weigh)
         if least in (caps.capacity, caps.need):
@@ -136,6 +139,20 @@ def _person(case: Case, caps: Caps, weigh: Weigh) -> Iterator[Way]:
     if possible > caps.policy:
         raised = case.policy.model_copy(update={"max_limit": possible})
         yield Way("person", weigh(case.model_copy(update={"policy": raised})).lent)
+
+
+def _contract(case: Case, caps: Caps, weigh: Weigh) -> Iterator[Way]:
+    """Yield the line with contracts that count for so much that they bound it no longer."""
+    share, money_of = case.policy.contract_share, case.currency
+    if share <= 0 or not bound_by_contracts(case, caps.policy):
+        return
+    wanted = min(caps.without_policy, case.policy.max_limit) / share
+    minor = to_minor(ceil_to_step(wanted, case.policy.limit_step), money_of)
+    lacking = minor - sum(one.counted_minor for one in case.contracts)
+    first = case.contracts[0]
+    more = first.model_copy(update={"counted_minor": first.counted_minor + lacking})
+    changed = case.model_copy(update={"contracts": (more, *case.contracts[1:])})
+    yield Way("contract", weigh(changed).lent, money(minor, money_of))
 
 
 def owing(case: Case, minor: int) -> Case:
@@ -167,6 +184,31 @@ def _of_farmer(case: Case, farmer: PartyCase) -> Case:
 def _free(party: PartyCase) -> int:
     borne = party.debt_service_minor - party.debt_elsewhere_minor
     return max(0, party.income_q10_minor - party.household_need_minor - borne)
+
+
+def wages_proven(case: Case) -> Case:
+    """Return the case with the income proven that is stated and counts for nothing.
+
+    It pays debts first and then the need that the land carries, unless the land is asked for its
+    full share of a poor year: how much more the household needs then nobody knows here.
+    """
+    farmer, share = case.farmer, case.policy.need_income_share
+    paying = min(
+        farmer.off_farm_idle_minor, farmer.debt_service_minor - farmer.debt_elsewhere_minor
+    )
+    need = farmer.household_need_minor
+    bounded = need >= int(share * max(0, farmer.income_q10_minor))
+    bearing = 0 if bounded else min(need, farmer.off_farm_idle_minor - paying)
+    return _of_farmer(case, farmer.model_copy(update={
+        "debt_elsewhere_minor": farmer.debt_elsewhere_minor + paying,
+        "household_need_minor": need - bearing,
+    }))  # fmt: skip
+
+
+def _wages(case: Case, weigh: Weigh) -> Iterator[Way]:
+    """Yield the line if papers proved what the household states to earn off the farm."""
+    if case.farmer.off_farm_idle_minor > 0:
+        yield Way("wages", weigh(wages_proven(case)).lent)
 
 
 def _debts(case: Case, weigh: Weigh) -> Iterator[Way]:

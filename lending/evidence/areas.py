@@ -94,7 +94,7 @@ def areas_of(facts: ParcelFacts, settings: EvidenceSettings, *, registry_stale: 
     if ground is not None:
         beyond = ground.foreign_m2 + ground.open_m2
         border = settings.field_border_m * facts.perimeter_m
-        if beyond - (ring - claimed) > pixel + border:
+        if beyond - (ring - claimed) - _left_out(ground, facts, settings) > pixel + border:
             against.append(FIELDS)
     registered = facts.registry_area_m2
     allowed = None if registered is None else registered * (1 + settings.area_tolerance)
@@ -105,6 +105,16 @@ def areas_of(facts: ParcelFacts, settings: EvidenceSettings, *, registry_stale: 
         claimed, planted, fields, registered, registry_stale, tuple(against), drawn_less,
         allowed is not None and declared > allowed,
     )  # fmt: skip
+
+
+def _left_out(ground: SeenGround, facts: ParcelFacts, settings: EvidenceSettings) -> float:
+    """Return how much of its own field a ring leaves undrawn, m2: it is misplaced, not too large.
+
+    A strip along the outline bounds it: a seen field may be several that nobody told apart.
+    """
+    drawn = ground.main_share * facts.ring_area_m2
+    undrawn = min(ground.main_undrawn, 1.0 - 1e-9)
+    return min(drawn * undrawn / (1.0 - undrawn), settings.misplaced_m * facts.perimeter_m)
 
 
 def pixel_area(facts: ParcelFacts) -> float:

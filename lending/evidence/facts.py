@@ -27,6 +27,10 @@ class SeenGround:
     """On land that is no field."""
     open_cover: str | None
     """What most of that is."""
+    main_share: float = 0.0
+    """Share of the ring in the seen field that covers most of it ..."""
+    main_undrawn: float = 0.0
+    """... and the share of that field outside the ring."""
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,8 @@ def _grounds(ring_fields: pd.DataFrame) -> dict[str, SeenGround]:
             foreign_parcel=_text(row["foreign_parcel"]),
             open_m2=row["open_area_m2"],
             open_cover=_text(row["open_cover"]),
+            main_share=_number(row["field_share"]) or 0.0,
+            main_undrawn=_number(row["undrawn"]) or 0.0,
         )
         for row in ring_fields.to_dict("records")
     }

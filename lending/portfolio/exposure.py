@@ -66,8 +66,23 @@ def _cells(line: Line, folder: RunFolder | None) -> Weights:
     return _by_parcel(line, lambda parcel, _: known.get(parcel, UNKNOWN))
 
 
+_PARTS = 10_000
+"""A covered share is told to the ten-thousandth."""
+
+
 def _guarantors(line: Line, folder: RunFolder | None) -> Weights:
-    """Return who guarantees, in equal parts."""
+    """Return who guarantees: a company or pool the share that it covers, people the rest in equal
+    parts."""
+    people = _people(line, folder)
+    if line.covered is None:
+        return people
+    name, share = line.covered
+    covered, count = round(share * _PARTS), len(people)
+    rest = {one: (_PARTS - covered) * weight for one, weight in people.items()}
+    return {name: covered * count, **{one: part for one, part in rest.items() if part}}
+
+
+def _people(line: Line, folder: RunFolder | None) -> Weights:
     names = {one.guarantor_id for one in line.case.guarantors}
     told = folder is not None and line.farmer_id in folder.guarantors
     if folder is not None and told:

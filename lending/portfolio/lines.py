@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from fieldline.lending.decision.account import statement, terms_of
 from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.covers import covered_share, under_cover
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.rule_choice import under_tables
 from fieldline.lending.movements import moved_of, read_line_movements
@@ -81,14 +82,21 @@ class Line:
 
     @property
     def lgd(self) -> float:
-        """Loss given default of the policy that decided it, its decision tables included."""
-        return float(under_tables(self.case).policy.lgd)
+        """Loss given default of the policy that decided it, with its decision tables and cover."""
+        return float(under_cover(under_tables(self.case)).policy.lgd)
 
     @property
     def expected_minor(self) -> float | None:
         """PD x LGD x exposure, the chance as the decision holds it; None where no model judged."""
         pd_ = self.case.risk.pd
         return None if pd_ is None else float(pd_) * self.lgd * self.exposure_minor
+
+    @property
+    def covered(self) -> tuple[str, float] | None:
+        """The company or pool that covers a share of it, and the share; None for nobody."""
+        share = covered_share(under_tables(self.case))
+        cover = self.case.cover
+        return None if cover is None or share == 0 else (cover.guarantor_id, float(share))
 
     @cached_property
     def counted(self) -> Case:

@@ -18,9 +18,9 @@ from fieldline.lending.codes import relation_codes
 from fieldline.lending.relations.guarantors import standing
 from fieldline.lending.relations.people import Flags, People
 from fieldline.lending.relations.regions import crowded, regions_of
+from fieldline.lending.relations.settings import RelationSettings
 from fieldline.lending.relations.sharing import Shared, linked_households, shared_contacts
 from fieldline.lending.schemas import RELATIONS
-from fieldline.lending.settings import RelationSettings
 
 MOST_NAMED = 20
 """Others named in a row at most: an officer looks at twenty, the count says how many there are."""

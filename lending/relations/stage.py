@@ -1,7 +1,8 @@
 """The relations stage: applicants of a county held against one another, one outcome each.
 
-Owns reading what other stages, papers and exclusion lists say, and writing it as tables. It sees
-marks and pseudonyms only, and it accuses nobody: a relation asks for a person.
+Owns reading what other stages, papers and exclusion lists say, and writing it as tables; what
+stands behind lines (contracts, covers, the pre-approved list) is `lending.backing`'s. It sees marks
+and pseudonyms only, and it accuses nobody: a relation asks for a person.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 
+from fieldline.lending.backing.stage import Around, Tables, Written, write_backing
 from fieldline.lending.documents.facts import farmer_papers
 from fieldline.lending.documents.table import DOCUMENTS, read_documents
 from fieldline.lending.exclusions import read_exclusions
@@ -21,8 +23,9 @@ from fieldline.lending.inputs import EXCLUSIONS
 from fieldline.lending.relations.judge import Known, relations_of
 from fieldline.lending.relations.land import Season, claimed_area, idle_parcels, moved_parcels
 from fieldline.lending.relations.people import people_of
+from fieldline.lending.relations.settings import RelationSettings
 from fieldline.lending.schemas import EXCLUDED, RELATIONS
-from fieldline.lending.settings import EvidenceSettings, RelationSettings
+from fieldline.lending.settings import EvidenceSettings
 from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import PrivacySettings
@@ -42,17 +45,27 @@ def run_relations(
     history: Path,
     earlier_parcels: Sequence[Path],
     exclusions: Path | None = None,
+    contracts: Path | None = None,
+    guarantors: Path | None = None,
+    preapproved: Path | None = None,
+    harvests: Path | None = None,
+    county: str = "",
     as_of: dt.date,
     currency: str,
     settings: RelationSettings,
     evidence_settings: EvidenceSettings,
     privacy: PrivacySettings,
+    offer_valid_days: int = 0,
     table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
     out_exclusions: Path | None = None,
+    out_contracts: Path | None = None,
+    out_covers: Path | None = None,
+    out_preapproved: Path | None = None,
     outcomes: Path,
 ) -> None:
-    """Write relations.parquet, exclusions.parquet and one outcome for every farmer.
+    """Write relations.parquet, exclusions.parquet, what stands behind lines and one outcome for
+    every farmer.
 
     Args:
         farmers: farmers.parquet.
@@ -64,14 +77,23 @@ def run_relations(
         history: history.parquet: in how many seasons nothing grew.
         earlier_parcels: parcels.parquet of earlier seasons, oldest first.
         exclusions: Exclusion list, or None where the lender keeps none.
+        contracts: Purchase contracts, or None.
+        guarantors: Guarantee companies and risk pools, or None.
+        preapproved: Pre-approved list, or None.
+        harvests: harvests.parquet: what the land of who sells in advance may bring.
+        county: Id of the county.
         as_of: Knowledge date.
         currency: The county's currency.
         settings: From when a relation is one.
         evidence_settings: From which overlap two outlines claim the same ground.
         privacy: Pseudonym key of the people whom papers name.
+        offer_valid_days: Days in which an offer of that day may be signed.
         table_columns: The lender's own column names by table.
         out: relations.parquet.
         out_exclusions: exclusions.parquet: who of the county stands on the list.
+        out_contracts: contracts.parquet: what of each purchase contract counts.
+        out_covers: covers.parquet: who covers lines of the county.
+        out_preapproved: preapproved.parquet: who of the county stands on that list.
         outcomes: outcomes/relations.parquet.
     """
     reading = Reading(currency, table_columns.get(DOCUMENTS.name, {}), "inputs")
@@ -87,6 +109,13 @@ def run_relations(
         how = Reading(currency, table_columns.get(EXCLUSIONS.name, {}), "inputs")
         listed = read_exclusions(exclusions, marks, as_of=as_of, privacy=privacy, reading=how)
         write_table(listed, EXCLUDED, out_exclusions)
+    if out_contracts and out_covers and out_preapproved:
+        signed_by = as_of + dt.timedelta(days=offer_valid_days)
+        write_backing(
+            Tables(contracts, guarantors, preapproved), marks, harvests, told,
+            Around(county, currency, as_of, signed_by, privacy, table_columns),
+            Written(out_contracts, out_covers, out_preapproved),
+        )  # fmt: skip
     known = Known(
         contacts=marks,
         guarantees=guarantees_of(papers),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -120,21 +120,24 @@ def _anchor(file: Path, number: int, line: str) -> Anchor:
     )
 
 
-def anchor_problems(anchors: Sequence[Anchor], hashes: Sequence[str], by: Signer) -> Iterator[str]:
+def anchor_problems(
+    anchors: Sequence[Anchor], entries: int, hashes: Mapping[int, str], by: Signer
+) -> Iterator[str]:
     """Yield what a chain no longer holds of its anchors.
 
     Args:
         anchors: Anchors.
-        hashes: Hash of each entry, in order.
+        entries: Entries of the chain.
+        hashes: Hash by entry, at least of those that anchors name.
         by: Whose key seals anchors; without a key their seals are not looked at.
     """
     for anchor in anchors:
         if by.key is not None and not anchor.is_sealed(by):
             yield f"the anchor of {anchor.at} is not sealed by this key"
-        elif anchor.entries > len(hashes):
+        elif anchor.entries > entries:
             yield (
-                f"the chain ends at entry {len(hashes)}, and the anchor of {anchor.at} knew "
+                f"the chain ends at entry {entries}, and the anchor of {anchor.at} knew "
                 f"{anchor.entries}: entries were cut off"
             )
-        elif anchor.entries < 1 or hashes[anchor.entries - 1] != anchor.head:
+        elif hashes.get(anchor.entries) != anchor.head:
             yield f"entry {anchor.entries} is not the one that the anchor of {anchor.at} knew"

@@ -16,8 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from fieldline.lending.store.database import AUDIT, holds
+from fieldline.lending.store.rows import add_rows
 from fieldline.lending.store.signer import Signer, signer
-from fieldline.pipeline.records.canonical import canonical
+from fieldline.pipeline.records.canonical import canonical_document
 from fieldline.pipeline.records.errors import UserError
 
 GENESIS = "0" * 64
@@ -54,7 +55,7 @@ def row_hash(row: Mapping[str, Any], fields: Sequence[str]) -> str:
         row: The columns, at least those that count.
         fields: The columns that count: the list that the row was entered with.
     """
-    return text_hash(canonical({name: row[name] for name in fields}))
+    return text_hash(canonical_document({name: row[name] for name in fields}))
 
 
 def append(
@@ -82,14 +83,14 @@ def append(
     rows = []
     for event in events:
         seq += 1
-        payload = canonical({**event, **stamp})
+        payload = canonical_document({**event, **stamp})
         entry = entry_hash(seq, previous, payload)
         rows.append({
             "seq": seq, "payload": payload, "previous": previous, "hash": entry,
             "seal": by.seal(entry),
         })  # fmt: skip
         previous = entry
-    connection.execute(sa.insert(AUDIT), rows)
+    add_rows(connection, AUDIT, rows)
 
 
 def take_over(connection: sa.Connection, by: Signer) -> None:
@@ -106,7 +107,7 @@ def take_over(connection: sa.Connection, by: Signer) -> None:
         )
     seq = last.seq + 1
     stamp = {"event": "sealed", "at": by.time(_said_at(last)), "by": by.actor}
-    payload = canonical({**stamp, "key": by.key_id})
+    payload = canonical_document({**stamp, "key": by.key_id})
     entry = entry_hash(seq, last.hash, payload)
     row = {"seq": seq, "payload": payload, "previous": last.hash, "hash": entry}
     connection.execute(sa.insert(AUDIT), {**row, "seal": by.seal(entry)})

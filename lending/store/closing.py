@@ -18,6 +18,7 @@ from fieldline.lending.store.signer import Signer
 from fieldline.pipeline.records.errors import UserError
 
 Row = dict[str, Any]
+_AT_ONCE = 500
 
 
 def close(connection: sa.Connection, rows: Iterable[tuple[Row, str]]) -> None:
@@ -27,10 +28,13 @@ def close(connection: sa.Connection, rows: Iterable[tuple[Row, str]]) -> None:
         connection: Of `posting`.
         rows: Each with `superseded`, `withdrawn` or `expired`.
     """
-    values = [{"old": row["seq"], "end": end} for row, end in rows]
-    if values:
-        change = sa.update(OFFERS).where(OFFERS.c.seq == sa.bindparam("old"))
-        connection.execute(change.values(status=sa.bindparam("end")), values)
+    by_end: dict[str, list[int]] = {}
+    for row, end in rows:
+        by_end.setdefault(end, []).append(row["seq"])
+    for end, numbers in by_end.items():
+        for start in range(0, len(numbers), _AT_ONCE):
+            here = OFFERS.c.seq.in_(numbers[start : start + _AT_ONCE])
+            connection.execute(sa.update(OFFERS).where(here).values(status=end))
 
 
 def close_run_out(connection: sa.Connection, day: dt.date) -> list[Row]:

@@ -47,6 +47,8 @@ OFFERS = sa.Table(
     sa.Column("currency", sa.String(3), nullable=False),
     sa.Column("limit_minor", sa.BigInteger),
     sa.Column("annual_rate", sa.String(16)),
+    sa.Column("guarantor", sa.Text),
+    sa.Column("covered_minor", sa.BigInteger),
     sa.Column("tenor_days", sa.Integer, nullable=False),
     sa.Column("day_basis", sa.Integer, nullable=False),
     sa.Column("valid_from", sa.Date, nullable=False),
@@ -78,6 +80,12 @@ OFFERS = sa.Table(
     ),
     sa.Index("offers_of_farmers", "farmer_id", "county", "season"),
     sa.Index("offers_of_decisions", "decision_id"),
+    sa.Index(
+        "offers_covered",
+        "guarantor",
+        sqlite_where=sa.text("guarantor IS NOT NULL"),
+        postgresql_where=sa.text("guarantor IS NOT NULL"),
+    ),
     *(
         sa.Index(
             name,
@@ -294,6 +302,21 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
         UserError: As in `posting`.
     """
     with told(engine), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Yield a connection whose statements all see the store of one moment.
+
+    A server goes on posting meanwhile; the embedded database lets nobody write until the end.
+
+    Raises:
+        UserError: As in `posting`.
+    """
+    with told(engine), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
 
 

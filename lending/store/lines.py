@@ -74,6 +74,17 @@ def running_lines(
     return lines
 
 
+def unreleased(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of table `offers` of which nobody said that they are no lines.
+
+    Args:
+        connection: Of `reading` or `posting`.
+        rows: Offers.
+    """
+    released = _released(connection) if rows else set()
+    return [row for row in rows if _key(row) not in released]
+
+
 def running_on(connection: sa.Connection, day: dt.date) -> list[Row]:
     """Return every line of the store that may be running on a day, in the order of posting.
 

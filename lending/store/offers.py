@@ -31,10 +31,10 @@ from fieldline.pipeline.records.tables import read_table, write_text
 CSV_COLUMNS = (
     "offer_id", "county", "season", "farmer_id", "household_id", "product", "access", "currency",
     "limit", "annual_rate", "tenor_days", "day_basis", "valid_from", "valid_to", "reason_codes",
-    "reasons", "reasons_zh", "decision_id", *PLACE_COLUMNS, "absent_inputs",
+    "reasons", "reasons_zh", "decision_id", *PLACE_COLUMNS, "absent_inputs", "guarantor", "covered",
 )  # fmt: skip
 """Terms, words and identity of a live offer; then what is no part of it: where the land lies and
-which files the county did not give."""
+which files the county did not give. Who covers how much of the line came later and stands last."""
 
 QUEUE_COLUMNS = (
     "farmer_id", "household_id", "currency", "possible_limit", "annual_rate", "pd", "reason_codes",
@@ -94,7 +94,8 @@ def offers_workbook(rows: Iterable[dict[str, Any]], beside: Beside = _nothing) -
 def _told(rows: Iterable[dict[str, Any]], beside: Beside) -> Iterator[dict[str, Any]]:
     for row in rows:
         limit = _money(row["limit_minor"], row["currency"])
-        yield {**row, "limit": limit, **beside(row["farmer_id"])}
+        covered = _money(row.get("covered_minor"), row["currency"])
+        yield {**row, "limit": limit, "covered": covered, **beside(row["farmer_id"])}
 
 
 def live_offers(store: sa.Engine, county: str, season: str) -> list[dict[str, Any]]:

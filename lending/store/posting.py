@@ -33,8 +33,9 @@ from fieldline.lending.store.database import (
 from fieldline.lending.store.documents import enter_documents
 from fieldline.lending.store.present import Present
 from fieldline.lending.store.reviews import enter_lapses
+from fieldline.lending.store.rows import add_rows
 from fieldline.lending.store.signer import Signer
-from fieldline.pipeline.records.canonical import content_hash
+from fieldline.pipeline.records.canonical import canonical_document, content_hash, text_hash
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import plain
 
@@ -84,6 +85,8 @@ def offer_row(decision: Mapping[str, Any], shelf: Shelf, policy: PolicySettings)
         "currency": decision["currency"],
         "limit_minor": int(decision["limit_minor"]) if approved else None,
         "annual_rate": plain(decision["annual_rate"].normalize()) if approved else None,
+        "guarantor": _named(decision.get("guarantor")) if approved else None,
+        "covered_minor": _whole(decision.get("covered_minor")) if approved else None,
         "tenor_days": policy.tenor_days,
         "day_basis": policy.day_basis,
         "valid_from": decision["as_of"],
@@ -93,7 +96,16 @@ def offer_row(decision: Mapping[str, Any], shelf: Shelf, policy: PolicySettings)
         "reasons_zh": BETWEEN.join(decision["reasons_zh"]),
         "decision_id": decision["decision_id"],
     }
-    return {"offer_id": content_hash(_terms(row)), **row, "status": LIVE}
+    return {"offer_id": text_hash(canonical_document(_terms(row))), **row, "status": LIVE}
+
+
+def _whole(amount: Any) -> int | None:
+    """Return an amount of a table; decisions of an earlier release have none."""
+    return None if amount is None or pd.isna(amount) else int(amount)
+
+
+def _named(name: Any) -> str | None:
+    return None if name is None or pd.isna(name) else str(name)
 
 
 def _terms(row: Row) -> Row:
@@ -145,8 +157,8 @@ def post(
         events = [closed_event(row["offer_id"], EXPIRED) for row in change.run_out]
         if change.fresh or change.gone:
             close(connection, change.closed)
-            _insert(connection, change.fresh, change.records)
-            events += _log(connection, change, model, crop_card)
+            decisions_of = _insert(connection, change.fresh, change.records)
+            events += _log(connection, change, decisions_of, model, crop_card)
         events += enter_lapses(connection, change.lapsed)
         append(connection, events, by)
         only = tuple(change.wanted) if single else ()
@@ -204,7 +216,7 @@ class _Change:
         gone_by = _rows(connection, shelf, EXPIRED, only)
         ended = {row["offer_id"]: row for row in gone_by}
         last = {str(row["farmer_id"]): row for row in gone_by} | live
-        present = Present.of(connection, records, vars(shelf), policy)
+        present = Present.of(connection, records, vars(shelf), policy, single=single)
         settled, wanted = [], {}
         for record in records:
             farmer = str(record["farmer_id"])
@@ -213,6 +225,7 @@ class _Change:
                 stands = _standing(offer, live.get(farmer), ended)
                 if stands is not None:
                     break
+            present.capacity.took(candidate)
             settled.append(candidate)
             wanted[farmer] = stands or offer
         applied = decided_by_application(connection, vars(shelf))
@@ -306,24 +319,36 @@ def _rows(
     return [row._asdict() for row in connection.execute(query)]
 
 
-def _insert(connection: sa.Connection, rows: Sequence[Row], records: Iterable[Row]) -> None:
-    new = {row["decision_id"] for row in rows}
-    new -= stored_decisions(connection, list(new)).keys()
+def _insert(
+    connection: sa.Connection, rows: Sequence[Row], records: Iterable[Row]
+) -> dict[str, Row]:
+    """Write offers and those of their decisions that the store lacks; return all of those by id."""
+    wanted = {row["decision_id"] for row in rows}
+    held = stored_decisions(connection, list(wanted))
+    new = wanted - held.keys()
     names = [column.name for column in DECISIONS.columns]
     kept = {r["decision_id"]: {n: r[n] for n in names} for r in records if r["decision_id"] in new}
-    if kept:
-        connection.execute(sa.insert(DECISIONS), list(kept.values()))
-    if rows:
-        connection.execute(sa.insert(OFFERS), list(rows))
+    add_rows(connection, DECISIONS, list(kept.values()))
+    add_rows(connection, OFFERS, rows)
+    return held | kept
 
 
 def _log(
     connection: sa.Connection,
     change: _Change,
+    decisions: Mapping[str, Row],
     model: Mapping[str, Any] | None,
     crop_card: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
-    """Record the run; return its entry and those of every change."""
+    """Record the run; return its entry and those of every change.
+
+    Args:
+        connection: Of `posting`.
+        change: What is posted.
+        decisions: Decisions of the fresh rows by id, as stored.
+        model: The default model's document.
+        crop_card: Card of the model that told the crops.
+    """
     standing = change.wanted.values()
     rows = [*standing, *(row for row, _ in change.closed)]
     run = {
@@ -335,7 +360,6 @@ def _log(
         "as_of": max(row["valid_from"] for row in rows),
     }
     connection.execute(sa.insert(RUNS), run)
-    decisions = stored_decisions(connection, [row["decision_id"] for row in change.fresh])
     return [
         run_event(run, enter_documents(connection, decisions.values(), model, crop_card)),
         *(closed_event(row["offer_id"], status) for row, status in change.closed),

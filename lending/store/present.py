@@ -20,6 +20,7 @@ from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.review import evidence_hash
 from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import PolicySettings
+from fieldline.lending.store.capacity import Capacity, names_one
 from fieldline.lending.store.lines import running_lines
 from fieldline.lending.store.reviews import State, lapse_row, standing
 from fieldline.lending.store.statements import statements_elsewhere, telling
@@ -42,6 +43,8 @@ class Present:
     """What farmers owe or vouch for by the papers of other counties and seasons."""
     guarantors: Mapping[str, tuple[GuarantorCase, ...]] = field(default_factory=dict)
     """Who of outside guarantees for farmers, with what each can bear by what stands elsewhere."""
+    capacity: Capacity = field(default_factory=Capacity)
+    """What lines elsewhere have taken of guarantee companies and pools."""
     lapsed: Sequence[Row] = ()
     """Acts that withdraw those that count no longer, to be written."""
 
@@ -52,6 +55,8 @@ class Present:
         records: Sequence[Row],
         shelf: Mapping[str, str],
         policy: PolicySettings,
+        *,
+        single: bool = False,
     ) -> Present:
         """Read it under the lock of the posting.
 
@@ -60,6 +65,7 @@ class Present:
             records: DECISIONS rows of the posting.
             shelf: County, season and product that is posted.
             policy: How long its offers are valid: a line offered later than that does not count.
+            single: Whether it posts single farmers alone.
         """
         if not records:
             return cls(shelf, {})
@@ -69,7 +75,8 @@ class Present:
         counting, lapsed = _reviews(standing(connection, shelf), records)
         stated = statements_elsewhere(connection, records, shelf, first)
         guarantors = bearable(connection, records, shelf, (first, last))
-        return cls(shelf, lines, counting, stated, guarantors, lapsed)
+        capacity = Capacity.of(connection, records, shelf, first, single=single)
+        return cls(shelf, lines, counting, stated, guarantors, capacity, lapsed)
 
     def readings(self, record: Row, standing: Row | None) -> Iterator[Row]:
         """Yield a decision as it may be posted, the last one in any case.
@@ -83,8 +90,10 @@ class Present:
         """
         lines = self._of(record)
         earlier = [] if standing is None else [r for r in lines if self._before(r, standing)]
-        if standing is not None and len(earlier) < len(lines):
-            yield self._settled(record, earlier)
+        before = None if standing is None else int(standing["seq"])
+        covered = names_one(record["trace"]) and bool(self.capacity.lines)
+        if standing is not None and (len(earlier) < len(lines) or covered):
+            yield self._settled(record, earlier, before)
         yield self._settled(record, lines)
 
     def _before(self, line: Row, standing: Row) -> bool:
@@ -94,18 +103,28 @@ class Present:
             return bool(line["valid_from"] < standing["valid_from"])
         return bool(line["seq"] < standing["seq"])
 
-    def _settled(self, record: Row, lines: Sequence[Row]) -> Row:
-        """Return a decision made again with what the store knows; as it is without any."""
+    def _settled(self, record: Row, lines: Sequence[Row], before: int | None = None) -> Row:
+        """Return a decision made again with what the store knows; as it is without any.
+
+        Args:
+            record: DECISIONS row.
+            lines: Offers that may be lines of the farmer or the household.
+            before: Only covered lines posted before this one take capacity.
+        """
         review = self.reviews.get(str(record["farmer_id"]))
         said = self.stated.get(str(record["farmer_id"]), ())
         guarantors = self.guarantors.get(str(record["farmer_id"]), ())
         seen = any(one.most_minor is not None for one in guarantors)
-        if not lines and review is None and not said and not seen:
+        covered = names_one(record["trace"])
+        if not lines and review is None and not said and not seen and not covered:
             return record
         stored = read_trace(record["trace"])
         case = Case.of(stored.case)
-        told = telling(case, said, self.shelf["county"])
-        if not lines and review is None and not told and not seen:
+        told, gone = (
+            telling(case, said, self.shelf["county"]),
+            self.capacity.elsewhere(case, before),
+        )
+        if not lines and review is None and not told and not seen and not gone:
             return record
         known: dict[str, Any] = {
             "lines": tuple(sorted((_line(row, record) for row in lines), key=_order)),
@@ -113,6 +132,8 @@ class Present:
             "elsewhere": told,
             "guarantors": guarantors,
         }
+        if case.cover is not None and gone:
+            known["cover"] = case.cover.model_copy(update={"elsewhere_minor": gone})
         case = case.model_copy(update=known)
         crops = stored.versions.get("crops", "")
         return decision_row(case, decide_case(case), record["policy"], crops)

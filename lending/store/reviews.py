@@ -25,6 +25,7 @@ from fieldline.lending.store.audit import append, review_event
 from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, REVIEWS, posting, reading
 from fieldline.lending.store.four_eyes import refuse_second
 from fieldline.lending.store.meanwhile import refuse_unseen
+from fieldline.lending.store.rows import add_rows
 from fieldline.lending.store.signer import Signer, signer
 from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.errors import UserError
@@ -234,8 +235,7 @@ def lapse_row(state: State, why: str, day: dt.date) -> Row:
 
 def enter_lapses(connection: sa.Connection, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Write such acts; return their entries for the chain."""
-    if rows:
-        connection.execute(sa.insert(REVIEWS), list(rows))
+    add_rows(connection, REVIEWS, rows)
     return [review_event(row) for row in rows]
 
 

@@ -6,6 +6,7 @@ no table. `setting` is the name of the setting that gave the address, for the se
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import sqlalchemy as sa
 from fieldline.pipeline.records.errors import UserError
 
 _SQLITE_HEADER = b"SQLite format 3\0"
+_TYPE_OF_DAYS = 1082
+"""PostgreSQL's number of the type `date` (pg_type.dat)."""
 _WAIT_SECONDS = 120
 """How long one writer waits for another: far above the seconds that a county takes."""
 
@@ -93,7 +96,15 @@ def _of_url(url: sa.URL, setting: str) -> sa.Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+pg8000")
     # A server that was started anew has closed what lies in the pool: each is tried before its use.
-    return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10)
+    engine = sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10)
+    if url.drivername == "postgresql+pg8000":
+        sa.event.listen(engine, "connect", _plain_days)
+    return engine
+
+
+def _plain_days(connection: Any, _: Any) -> None:
+    # The driver's own reader of days asks `strptime`, a third of the time of reading an offer.
+    connection.register_in_adapter(_TYPE_OF_DAYS, dt.date.fromisoformat)
 
 
 def _manual_transactions(connection: Any, _: Any) -> None:

@@ -3,8 +3,10 @@
 Run as `python -m tests.benchmarks.curve_ahead --learn RUN/2023/COUNTY --on RUN/2024/COUNTY`, each a
 folder of a run's artifacts. Crops are learnt on the first and foretold on the second as of each
 day; where both are the same folder, on one half of its fields and foretold on the other, which
-shares their year. `inside` should be .8. Beside it stand two naive answers: the curve stays where
-it is, and the mean curve of the learning season by the calendar. Fields count while they stand.
+shares their year. `--real france FILE` or `--real bavaria FOLDER WEATHER` makes such a folder of
+published series. `inside` should be .8, of the curve that came and of the observations that came
+(`seen`), which have noise of their own. Beside it stand two naive answers: the curve stays where it
+is, and the mean curve of the learning season by the calendar. Fields count while they stand.
 """
 
 from __future__ import annotations
@@ -20,9 +22,12 @@ import numpy as np
 import pandas as pd
 
 from fieldline.crops.growth.grow import run_grow
+from fieldline.crops.growth.seasons import clear_points
+from fieldline.crops.series import iter_clear
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
+from tests.benchmarks.real_curves import bavaria, france
 
 NEEDED = ("crops", "weather", "weather_cells", "observations")
 
@@ -83,6 +88,40 @@ def compared(cut: pd.DataFrame, whole: pd.DataFrame, usual: dict[str, Any], crop
     return table.dropna(subset=["truth"])
 
 
+def seen_later(
+    cut: pd.DataFrame, observations: pd.DataFrame, crops: pd.Series, season: Season
+) -> pd.DataFrame:
+    """Return one row for each observation of a foretold day, with what was foretold of that day."""
+    parts = []
+    for name, row in cut[cut["forecast_q50"].notna()].iterrows():
+        own = observations[observations["parcel_id"] == name]
+        days = days_of(row, season)
+        later = days[-1] + row["curve_step_days"] * np.arange(len(row["forecast_q50"]) + 1)
+        on = own["day"].to_numpy(dtype=float)
+        inside = (on > later[0]) & (on <= later[-1])
+        told = {
+            said: np.interp(on[inside], later, np.append(row["curve"][-1], row[f"forecast_{of}"]))
+            for said, of in (("low", "q10"), ("said", "q50"), ("high", "q90"))
+        }
+        parts.append(pd.DataFrame({
+            "crop": crops[name], "days": on[inside] - later[0],
+            "truth": own["ndvi"].to_numpy(dtype=float)[inside], **told,
+            "stays": row["curve"][-1], "calendar": np.nan,
+        }))  # fmt: skip
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["truth", "days"])
+
+
+def observed(folder: Path, season: Season) -> pd.DataFrame:
+    """Return NDVI of every clear observation of a folder, with its day of the season."""
+    clear, parts = ClearSettings(), []
+    path = folder / "observations.parquet"
+    for batch in iter_clear(path, season, clear.min_valid_fraction, frozenset()):
+        points = clear_points(batch, clear.max_haze)
+        names = np.array(batch.parcel_ids)[points.parcel]
+        parts.append(pd.DataFrame({"parcel_id": names, "day": points.day, "ndvi": points.values}))
+    return pd.concat(parts)
+
+
 def figures(table: pd.DataFrame) -> dict[str, Any]:
     """Return coverage and mean absolute errors."""
     if table.empty:
@@ -100,14 +139,21 @@ def figures(table: pd.DataFrame) -> dict[str, Any]:
 def main() -> None:
     """Measure and print one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--learn", type=Path, required=True)
-    parser.add_argument("--on", type=Path, required=True)
+    parser.add_argument("--learn", type=Path)
+    parser.add_argument("--on", type=Path)
+    parser.add_argument("--real", nargs="+", help="france FILE, or bavaria FOLDER WEATHER")
+    parser.add_argument("--odd", action="store_true", help="Learn on the other half.")
     parser.add_argument("--crop", default="", help="Call every field so, where none is told.")
     parser.add_argument("--cuts", nargs="+", default=["04-01", "05-01", "06-01", "07-01", "08-01"])
     asked = parser.parse_args()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
+        if asked.real:
+            asked.learn = asked.on = out / "real"
+            asked.on.mkdir()
+            of = {"france": france, "bavaria": bavaria}[asked.real[0]]
+            of(*map(Path, asked.real[1:]), asked.on)
         learnt, tested = (season_of(p) for p in (asked.learn, asked.on))
         half = asked.learn == asked.on
         before = out / "before"
@@ -116,17 +162,19 @@ def main() -> None:
             (before / f"{name}.parquet").symlink_to((asked.learn / f"{name}.parquet").resolve())
         table = named(asked.learn, asked.crop)
         (before / "crops.parquet").unlink()
-        learn_rows = table.iloc[::2] if half else table
+        learn_rows = table.iloc[int(asked.odd) :: 2] if half else table
         learn_rows.to_parquet(before / "crops.parquet")
         past = grown(before, learnt, before, before / "crops.parquet")
         now = named(asked.on, asked.crop)
-        crops = (now.iloc[1::2] if half else now).set_index("parcel_id")["crop"].dropna()
+        crops = (
+            (now.iloc[1 - asked.odd :: 2] if half else now).set_index("parcel_id")["crop"].dropna()
+        )
         crops.reset_index().to_parquet(out / "crops.parquet")
         usual = usual_curves(past, learn_rows.set_index("parcel_id")["crop"].dropna(), learnt)
         whole = grown(asked.on, tested, out, out / "crops.parquet")
-        every = []
+        every, seen, later = [], [], observed(asked.on, tested)
         for cut in asked.cuts:
-            as_of = dt.date.fromisoformat(f"{tested.end.year}-{cut}")
+            as_of = dt.date.fromisoformat(cut if len(cut) > 5 else f"{tested.end.year}-{cut}")
             season = Season(start=tested.start, end=tested.end, as_of=as_of)
             told = grown(asked.on, season, out, out / "crops.parquet", (before, learnt))
             rows = compared(told, whole, usual, crops, season)
@@ -134,11 +182,16 @@ def main() -> None:
                 "fields": int(told["forecast_q50"].notna().sum()), "of": len(crops)
             }  # fmt: skip
             every.append(rows)
-        rows = pd.concat(every)
-        found["all"] = figures(rows)
+            seen.append(seen_later(told, later, crops, tested))
+        rows, looks = pd.concat(every), pd.concat(seen)
+        found["all"], found["all, seen"] = figures(rows), figures(looks)
+        if len(rows):
+            found["by crop"] = {crop: figures(part) for crop, part in rows.groupby("crop")}
         for low, high in ((0, 20), (20, 60), (60, 400)):
             ahead = rows[(rows["days"] > low) & (rows["days"] <= high)]
             found[f"{low}-{high} days ahead"] = figures(ahead)
+            ahead = looks[(looks["days"] > low) & (looks["days"] <= high)]
+            found[f"{low}-{high} days ahead, seen"] = figures(ahead)
     print(json.dumps(found, indent=1))
 
 

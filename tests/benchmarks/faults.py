@@ -1,10 +1,10 @@
-"""The chain under faults: killed, started twice, no room, no right to write, the clock put back.
+"""The chain under faults: started twice, no room, no right to write, the clock put back.
 
 Each fault befalls a copy of a finished run of the tiny county whose last stages are made again, so
 that the store already holds its offers; afterwards the same command is typed again. The table says
 what the faulty run answered and whether tables, offers and decisions are then byte for byte those
 of the run that nothing befell. Root only for the disks.
-Run: `python -m tests.benchmarks.faults --kills 15`.
+Kills at random moments: `tests.benchmarks.kills`. Run: `python -m tests.benchmarks.faults`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,7 +27,7 @@ from fieldline.lending.store.database import open_database
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.load import load_config
-from fieldline.workflows.stages import STAGE_NAMES, stage
+from fieldline.workflows.stages import STAGE_NAMES, STAGES
 from tests.workflows.conftest import ROOT, ChainRun, tiny_config
 from tests.workflows.test_chain import digests, table_rows
 
@@ -53,6 +50,8 @@ class Fault:
     twice: int
     """Offers that a farmer has live more than once."""
     audit: str
+    other: tuple[str, ...]
+    """Files that are not those of the run that nothing befell."""
 
 
 class Trials:
@@ -70,16 +69,19 @@ class Trials:
             results = load_config([finished]).results
             self.whole = ChainRun(finished, results, results)
 
-    def copy(self) -> ChainRun:
-        """Return a copy of the run whose last stages must be made again."""
+    def copy(self, first: str = "") -> ChainRun:
+        """Return a copy of the run that lacks what a stage and all after it made."""
         self.copies += 1
         document = yaml.safe_load(self.whole.config.read_text(encoding="utf-8"))
-        results, path = (self.folder / f"copy{self.copies}{end}" for end in ("", ".yaml"))
+        # Beside the whole run: tables name scenes relative to where they lie.
+        beside = self.whole.results.with_name(f"{self.folder.name}-copy{self.copies}")
+        results, path = beside, self.folder / f"copy{self.copies}.yaml"
         path.write_text(yaml.safe_dump({**document, "results": str(results)}), encoding="utf-8")
         shutil.copytree(self.whole.results, results, symlinks=True)
         for county, season in load_config([path]).runs():
-            for name in (*stage(self.stage).makes.values(), stage(self.stage).outcomes):
-                (results / season / county / name).unlink()
+            for lost in STAGES[STAGE_NAMES.index(first or self.stage) :]:
+                for name in (*lost.makes.values(), lost.outcomes):
+                    (results / season / county / name).unlink(missing_ok=True)
         return ChainRun(path, results, self.whole.simulated)
 
     def command(self, run: ChainRun) -> list[str]:
@@ -90,7 +92,8 @@ class Trials:
     def judged(self, fault: str, run: ChainRun, answered: str) -> Fault:
         """Type the command again and hold what stands then against the whole run."""
         again = run.fieldline("run")
-        tables = digests(run.results) == digests(self.whole.results)
+        found, whole = digests(run.results), digests(self.whole.results)
+        other = sorted(n for n in found.keys() | whole.keys() if found.get(n) != whole.get(n))
         rows = [
             [
                 table_rows(each.results / "fieldline.sqlite", name)
@@ -105,25 +108,9 @@ class Trials:
         shutil.rmtree(run.results)
         problems = "; ".join(report.problems) or "holds"
         return Fault(
-            fault, answered, again.returncode, tables, rows[0] == rows[1],
-            len(live) - len({row[2:5] for row in live}), problems,
+            fault, answered, again.returncode, not other, rows[0] == rows[1],
+            len(live) - len({row[2:5] for row in live}), problems, tuple(other),
         )  # fmt: skip
-
-
-def killed(trials: Trials, draw: random.Random, longest: float) -> Fault:
-    """Kill everything of a run at a random moment, as a power cut does."""
-    run = trials.copy()
-    seconds = draw.uniform(1.0, longest)
-    process = subprocess.Popen(
-        trials.command(run), cwd=ROOT, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        answered = f"ended with {process.wait(timeout=seconds)} before"
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        answered = f"killed ({process.wait()})"
-    return trials.judged(f"killed after {seconds:.1f} s", run, answered)
 
 
 def started_twice(trials: Trials) -> Fault:
@@ -214,7 +201,7 @@ def _run(trials: Trials, run: ChainRun, environment: dict[str, str]) -> str:
     return f"{ended.returncode}: {last.replace(str(run.results), 'RESULTS')}"
 
 
-def befallen(trials: Trials, kills: int, longest: float) -> Iterator[Fault]:
+def befallen(trials: Trials) -> Iterator[Fault]:
     """Yield every fault in turn."""
     others: Sequence[tuple[bool, Callable[[Trials], Fault]]] = (
         (True, started_twice),
@@ -227,29 +214,20 @@ def befallen(trials: Trials, kills: int, longest: float) -> Iterator[Fault]:
             yield befall(trials)
         else:
             print(f"not tried here: {befall.__doc__}", file=sys.stderr)
-    draw = random.Random(16)
-    for _ in range(kills):
-        yield killed(trials, draw, longest)
 
 
 def main() -> None:
     """Let all of it befall the tiny county; write and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=15)
     parser.add_argument("--from", dest="stage", default="yield", choices=STAGE_NAMES)
     parser.add_argument("--finished", type=Path, help="configuration of a finished run to copy")
-    parser.add_argument("--minutes", type=float, default=60, help="no further kill after so long")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         trials = Trials(Path(name), chosen.finished, chosen.stage)
-        begin = time.monotonic()
         found = [trials.judged("none", trials.copy(), "not run")]
-        longest = time.monotonic() - begin
-        for fault in befallen(trials, chosen.kills, longest):
+        for fault in befallen(trials):
             found.append(fault)
             print(json.dumps(asdict(fault)), flush=True)
-            if time.monotonic() - begin > 60 * chosen.minutes:
-                break
     OUT.parent.mkdir(parents=True, exist_ok=True)
     write_text(OUT, json.dumps([asdict(fault) for fault in found], indent=2) + "\n")
     bad = [f for f in found if f.again or not (f.same_tables and f.same_offers) or f.twice]

@@ -1,10 +1,12 @@
 """Seen fields drawn over an image of their area, the drawn fields coloured by how they were met.
 
-    FIELDLINE_REAL_DATA=... python -m tests.benchmarks.field_picture MAG OUT.jpg [NETWORK]
+    FIELDLINE_REAL_DATA=... python -m tests.benchmarks.field_picture MAG OUT.jpg [NETWORK|FIELDS]
 
-False colour (near infrared, red and green of the middle date), outlines of seen fields in yellow;
+FIELDS is a GeoParquet file that `fieldline fields predict` wrote: nothing is predicted again. False
+colour (near infrared, red and green of the middle date), outlines of seen fields in yellow;
 hand-drawn fields in cyan where one seen field overlaps them by half or more (IoU), else in red.
-Contains modified Copernicus Sentinel data of the catalog's year.
+The imagery of MAG and COA is DLR's Sentinel-2 L3A (CC BY 4.0 as catalogues state it), made of
+Copernicus Sentinel data: name both beside a picture.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from fieldline.workflows.config.load import load_config
 from tests.benchmarks.rings import COUNTIES, ROOT, network_of, seen_fields
 
 FALSE_COLOUR = ("B08", "B04", "B03")
-EDGE = 1600
+EDGE = 1100
 """Longer edge of the picture at most, pixels."""
 YELLOW, CYAN, RED = (255, 220, 60), (0, 255, 255), (255, 60, 60)
 MET = 0.5
@@ -60,10 +62,12 @@ def main(county: str, out: Path, network: Path | None = None) -> None:
     own = config.county[county]
     (name, *_) = own.seasons
     (catalog,) = config.input_paths(county, name, "catalog")
-    stored = network_of(network)
-    days = days_of_catalog(catalog, stored.bands)
+    days = days_of_catalog(catalog, FALSE_COLOUR)
     mask, grid = mask_of(days, MaskSettings()), grid_of(days)
-    seen = seen_fields(stored, (days, grid, mask), config.crops.segment)
+    if network is not None and network.suffix == ".parquet":
+        seen = gpd.read_parquet(network).to_crs(grid.crs)
+    else:
+        seen = seen_fields(network_of(network), (days, grid, mask), config.crops.segment)
     drawn = gpd.read_file(config.input_paths(county, name, "parcels")[-1]).to_crs(grid.crs)
     met = best_overlaps(drawn.geometry, seen.geometry) >= MET
     chosen = spread_days(days, config.crops.segment.dates)
@@ -73,7 +77,7 @@ def main(county: str, out: Path, network: Path | None = None) -> None:
     image = image.resize((round(image.width * zoom), round(image.height * zoom)))
     draw(image, seen.geometry, grid, zoom, [YELLOW] * len(seen), 1)
     draw(image, drawn.geometry, grid, zoom, [CYAN if one else RED for one in met], 3)
-    image.save(out, quality=72, optimize=True)
+    image.save(out, quality=60, optimize=True)
     print(f"{len(seen)} seen fields; {int(met.sum())} of {len(drawn)} drawn ones met")
 
 

@@ -27,7 +27,7 @@ import shapely
 
 from fieldline.lending.relations.judge import Known, relations_of
 from fieldline.lending.relations.people import People
-from fieldline.lending.settings import RelationSettings
+from fieldline.lending.relations.settings import RelationSettings
 from fieldline.pipeline.parcels.overlaps import overlapping_pairs
 from fieldline.workflows.simulate.relations import Ties, draw_ties
 from fieldline.workflows.simulate.settings import RelationShares

@@ -148,7 +148,7 @@ def facts_of(
     area = ring.geometry.area
     seen_ground = None if ground is None else looked(SeenGround(
         ground.own_area_m2, ground.foreign_area_m2, None, None, ground.open_area_m2,
-        ground.open_cover,
+        ground.open_cover, np.nan_to_num(ground.field_share), np.nan_to_num(ground.undrawn),
     ), area)  # fmt: skip
     return ParcelFacts(
         parcel_id=ring.parcel_id, farmer_id="", ring_area_m2=area, declared_area_m2=None,

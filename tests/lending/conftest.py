@@ -39,13 +39,13 @@ from fieldline.lending.documents.table import DOCUMENTS
 from fieldline.lending.evidence.crosscheck import run_evidence
 from fieldline.lending.inputs import APPLICATIONS, LOANS, REGISTRY
 from fieldline.lending.profile.profiles import run_profile
+from fieldline.lending.relations.settings import RelationSettings
 from fieldline.lending.relations.stage import run_relations
 from fieldline.lending.risk.features import NAMES
 from fieldline.lending.risk.training import run_risk_train
 from fieldline.lending.settings import (
     EvidenceSettings,
     PolicySettings,
-    RelationSettings,
     RiskSettings,
 )
 from fieldline.lending.store.offers import run_offers
@@ -99,6 +99,13 @@ class County:
     relations: RelationSettings = field(default_factory=RelationSettings)
     excluded: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the exclusion list."""
+    areas: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Crops valued by area: median and upper tenth of the gross value and cost, minor units a
+    hectare."""
+    contracts: list[dict[str, Any]] = field(default_factory=list)
+    guarantors: list[dict[str, Any]] = field(default_factory=list)
+    preapproved: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of what stands behind lines."""
 
     def add(
         self,
@@ -269,6 +276,14 @@ class County:
             for crop, p in sorted(first.items())
             if crop is not None
         ]  # fmt: skip
+        rows += [
+            {
+                "crop": crop, "own_log_sd": 0.0, "price_days": 180, "currency": self.currency,
+                "value_q50_per_ha_minor": middle, "value_q90_per_ha_minor": upper,
+                "cost_per_ha_minor": cost, **self.templates.get(crop, {}),
+            }
+            for crop, (middle, upper, cost) in sorted(self.areas.items())
+        ]  # fmt: skip
         full = [{**dict.fromkeys(CROP_VALUES.names), **row} for row in rows]
         frame = pd.DataFrame(full, columns=CROP_VALUES.names)
         write_table(frame, CROP_VALUES, self.path("crop_values.parquet"))
@@ -324,6 +339,7 @@ class County:
         """Run evidence to relations; return the relations."""
         self.profile()
         pd.DataFrame(self.excluded).to_csv(self.path("exclusions.csv"), index=False)
+        backing = {name: self._backing(name) for name in ("contracts", "guarantors", "preapproved")}
         marks = [(pseudonym(farmer), kind, mark) for farmer, kind, mark in self.contacts]
         contacts = pd.DataFrame(marks, columns=CONTACTS.names)
         write_table(contacts.drop_duplicates(), CONTACTS, self.path("contacts.parquet"))
@@ -337,9 +353,18 @@ class County:
             evidence_settings=self.evidence_settings, privacy=PRIVACY, table_columns={},
             exclusions=self.path("exclusions.csv") if self.excluded else None,
             out_exclusions=self.path("exclusions.parquet"),
+            **backing, harvests=self.path("harvests.parquet"), county="T",
+            offer_valid_days=self.policy.offer_valid_days,
+            out_contracts=self.path("contracts.parquet"), out_covers=self.path("covers.parquet"),
+            out_preapproved=self.path("preapproved.parquet"),
             out=self.path("relations.parquet"), outcomes=self.path("outcomes_relations.parquet"),
         )  # fmt: skip
         return read_table(self.path("relations.parquet"))
+
+    def _backing(self, name: str) -> Path | None:
+        rows = getattr(self, name)
+        pd.DataFrame(rows).to_csv(self.path(f"{name}.csv"), index=False)
+        return self.path(f"{name}.csv") if rows else None
 
     def _season_before(self) -> list[Path]:
         if not self.before:
@@ -366,6 +391,8 @@ class County:
             evidence=self.path("evidence.parquet"), harvests=self.path("harvests.parquet"),
             relations=self.path("relations.parquet"), crops=self.path("crops.parquet"),
             exclusions=self.path("exclusions.parquet"), county="T",
+            contracts=self.path("contracts.parquet"), covers=self.path("covers.parquet"),
+            preapproved=self.path("preapproved.parquet"), turns=self.path("cover_turns.parquet"),
             model=self.path("manifest.json"),
             parts=[self.path(f"outcomes_{s}.parquet") for s in ("observe", "evidence", "profile")],
             as_of=self.as_of, currency=self.currency, policy=self.policy,
@@ -392,8 +419,8 @@ class County:
 def _yield_row(p: dict[str, Any]) -> dict[str, Any]:
     known = p["yield_t_ha"] is not None
     return {
-        "crop": p.get("valued_as", p["seen_crop"]) if known else None,
-        "crop_basis": p.get("crop_basis", "classified") if known else "none",
+        "crop": p.get("valued_as", p["seen_crop"]) if known else p.get("area_crop"),
+        "crop_basis": p.get("crop_basis", "classified") if known or "area_crop" in p else "none",
         "yield_q50_t_ha": p["yield_t_ha"],
         "prior_source": "test",
         "shared_log_sd": p["shared_log_sd"] if known else None,

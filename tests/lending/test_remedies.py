@@ -12,8 +12,9 @@ import pytest
 
 from fieldline.lending.codes import evidence_codes, reason_codes
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.decide import cases, open_folder
+from fieldline.lending.decision.decide import cases
 from fieldline.lending.decision.decision import Decision, decide_case, weigh
+from fieldline.lending.decision.folder import open_folder
 from fieldline.lending.decision.judge import Judge, read_judge
 from fieldline.lending.decision.reasons import risk_findings
 from fieldline.lending.risk.training import run_risk_train
@@ -42,7 +43,9 @@ NO_OFFER_OF_THE_FARMERS = {
     # Told only where a lender gives an evidence code another effect than the table has.
     "veto_evidence", "left_out_evidence", "review_evidence",
     # Told by a lender's own decision tables, or by a list that somebody else keeps.
-    "veto_policy_rule", "veto_excluded", "review_excluded",
+    "veto_policy_rule", "veto_excluded", "review_excluded", "limit_preapproved",
+    # What a guarantee company's cover means; it asks nothing.
+    "covered",
 }  # fmt: skip
 
 
@@ -86,6 +89,7 @@ def decided(
         parts = [
             county.path(f"outcomes_{name}.parquet") for name in ("observe", "evidence", "profile")
         ]
+        artifacts["contracts"] = county.path("contracts.parquet")
         read = open_folder(**artifacts, parts=parts, currency="CNY", as_of=county.as_of)
         found = {case.farmer_id: case for case in cases(read, judge, county.policy)}
         case = found[name_of("ann")]

@@ -66,7 +66,7 @@ def test_every_value_of_the_csv_is_in_the_workbook_as_the_kind_that_it_is(posted
     head, *body = cells(offers_workbook(rows, beside(posted)))
     text = posted.path("offers.csv").read_text(encoding="utf-8-sig")
     written = list(csv.DictReader(io.StringIO(text)))
-    assert (len(body), len(head)) == (len(written), len(CSV_COLUMNS)) == (4, 24)
+    assert (len(body), len(head)) == (len(written), len(CSV_COLUMNS)) == (4, 26)
     for told, row in zip(written, body, strict=True):
         for name, value in zip(CSV_COLUMNS, row, strict=True):
             expected: Any = told[name].removeprefix("'")

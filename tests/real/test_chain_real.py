@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 
 COUNTIES = [
     ("bavaria_2018", "BAV", "2018", 31),
-    ("magdeburg_2021", "MAG", "2021", 429),
+    pytest.param("magdeburg_2021", "MAG", "2021", 429, marks=pytest.mark.long),
     pytest.param("coast_2021", "COA", "2021", 1366, marks=pytest.mark.long),
 ]
 

@@ -220,11 +220,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         kind = "" if fault is None else fault.kind
         sent = answer.body[: len(answer.body) // 2] if kind == "truncated" else answer.body
-        self._write(sent, fault if kind == "drip" else None)
         self.close_connection = self.close_connection or kind == "truncated"
-        if pixels:
-            with self.served.lock:
-                self.served.sent += len(sent)
+        # counted before they leave: a client that has them all may ask for the count at once
+        self._count(len(sent) if pixels else 0)
+        try:
+            self._write(sent, fault if kind == "drip" else None)
+        except OSError:
+            self._count(-len(sent) if pixels else 0)
+            raise
+
+    def _count(self, pixels: int) -> None:
+        with self.served.lock:
+            self.served.sent += pixels
 
     def _write(self, body: bytes, drip: Fault | None) -> None:
         step = len(body) or 1 if drip is None else drip.piece

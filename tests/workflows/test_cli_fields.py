@@ -88,8 +88,10 @@ def test_what_cannot_be_meant_is_a_sentence(area: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no polygon of .* lies where the scenes are"):
         _run("evaluate", "--catalog", catalog, "--validation", tmp_path / "far.geojson")
     with pytest.raises(UserError, match="has the bands B11"):
-        _run("evaluate", "--catalog", catalog, "--validation", drawn, "--train", drawn,
-             "--band", "B11", *FAST)  # fmt: skip
+        _run("evaluate", "--catalog", catalog, "--validation", area / "validation.gpkg",
+             "--train", drawn, "--band", "B11", *FAST)  # fmt: skip
+    with pytest.raises(UserError, match="holds the polygons that are learnt from"):
+        _run("evaluate", "--catalog", catalog, "--validation", drawn, "--train", drawn, *FAST)
     with pytest.raises(UserError, match="nothing to judge"):
         _run("evaluate", "--catalog", catalog, "--validation", drawn, "--fresh")
     with pytest.raises(UserError, match="1 catalogs and 0 files of polygons"):

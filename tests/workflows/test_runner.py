@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from snakemake.exceptions import WorkflowError
 
 from fieldline.pipeline.records.errors import StageError, UserError
 from fieldline.workflows.progress import Progress
@@ -70,6 +75,45 @@ def test_a_full_disk_is_said_wherever_it_shows(
     error = _failure(progress(*events), tail, tmp_path)
     assert isinstance(error, UserError)
     assert str(error) == f"the disk of {tmp_path} is full: free some space and run again."
+
+
+class Dated:
+    """A file as the engine asks for its time."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self.name, self.seconds = name, seconds
+
+    def __str__(self) -> str:
+        return self.name
+
+    async def exists_local(self) -> bool:
+        return True
+
+    async def mtime_uncached(self, *, skip_storage: bool) -> SimpleNamespace:
+        return SimpleNamespace(local=lambda: self.seconds)
+
+
+def refused_as_older(made: Dated, read: Dated) -> str:
+    """Return the engine's own words of a file that is older than what it was made from."""
+    import_module("snakemake.api")  # its modules import each other and begin with this one
+    dag = import_module("snakemake.dag").DAG
+    job = SimpleNamespace(input=[read], rule=None)
+    with pytest.raises(WorkflowError) as refused:
+        asyncio.run(dag.check_output_mtime(SimpleNamespace(), job, [made]))
+    return str(refused.value)
+
+
+def test_a_clock_put_back_is_said_with_the_file_that_is_later(tmp_path: Path) -> None:
+    noon = dt.datetime(2026, 5, 1, 12).timestamp()
+    said = refused_as_older(Dated("2024/C1/a.csv", noon - 3600), Dated("2024/C1/b c.csv", noon))
+    for events, tail in (([{"event": "error", "says": said}], []), ([], said.splitlines())):
+        error = _failure(progress(*events), tail, tmp_path)
+        assert isinstance(error, UserError)
+        assert str(error) == (
+            "2024/C1/b c.csv is of 2026-05-01 12:00:00, after the time of this machine: what is "
+            "made from it would be older than it is: set the clock right, or `touch` the file if "
+            "it came with a wrong time, and run again."
+        )
 
 
 def test_a_second_run_in_one_folder_is_told_to_wait(tmp_path: Path) -> None:

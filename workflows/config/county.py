@@ -113,6 +113,14 @@ class CountyInputs(Section):
     """Papers that farmers and offices handed in: leases, permits, insurance, photos, records."""
     exclusions: Path | None = None
     """Exclusion list: farmer_id or id_number, effect, reason, valid_from, valid_to, source."""
+    contracts: Path | None = None
+    """Purchase contracts: contract_id, farmer_id, buyer, crop, amount or quantity and price,
+    signed_on, valid_from, valid_to, assigned."""
+    guarantors: Path | None = None
+    """Guarantee companies and risk pools: guarantor_id, name, share, capacity_left, stated_on, fee,
+    valid_from, valid_to, counties, crops."""
+    preapproved: Path | None = None
+    """Pre-approved list: farmer_id or id_number, amount, currency, valid_from, valid_to, source."""
     photos: Path | None = None
     """Photographs of fields beside this table: parcel_id, file, taken_on, lon, lat; each is checked
     against parcel and season."""

@@ -69,6 +69,9 @@ def run_inputs(
     protected: Path | None,
     documents: Path | None,
     exclusions: Path | None = None,
+    contracts: Path | None = None,
+    guarantors: Path | None = None,
+    preapproved: Path | None = None,
     labelled_series: Path | None,
     photos: Path | None,
     parcels: Path,
@@ -101,6 +104,9 @@ def run_inputs(
         protected: Protected areas.
         documents: Papers that were handed in.
         exclusions: Exclusion list.
+        contracts: Purchase contracts.
+        guarantors: Guarantee companies and risk pools.
+        preapproved: Pre-approved list.
         labelled_series: Labelled series of other parcels.
         photos: Photographs of fields.
         parcels: Outcomes of intake: the parcels that the county drew.
@@ -126,7 +132,8 @@ def run_inputs(
         "consents": consents,
         "survey": survey, "prices": prices, "county_yields": county_yields, "weather": weather,
         "weather_cells": weather_cells, "protected": protected, "documents": documents,
-        "exclusions": exclusions, "labelled_series": labelled_series, "photos": photos,
+        "exclusions": exclusions, "contracts": contracts, "guarantors": guarantors,
+        "preapproved": preapproved, "labelled_series": labelled_series, "photos": photos,
     }  # fmt: skip
     known = _known(parcels, farmers, privacy)
     around = Circumstances(

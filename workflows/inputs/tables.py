@@ -19,6 +19,10 @@ from fieldline.crops.recognise.photos.check import PhotoCheck, check_photos
 from fieldline.crops.value.pinksheet import is_pink_sheet
 from fieldline.crops.value.prices import month_ends, price_problems
 from fieldline.crops.value.priors import Knowing, own_county, read_yields, yield_problems
+from fieldline.lending.backing.contracts import account_contracts
+from fieldline.lending.backing.covers import account_guarantors
+from fieldline.lending.backing.inputs import CONTRACTS, GUARANTORS, PREAPPROVED
+from fieldline.lending.backing.preapproved import account_preapproved
 from fieldline.lending.documents.table import DOCUMENTS, account_documents
 from fieldline.lending.exclusions import account_exclusions
 from fieldline.lending.inputs import APPLICATIONS, EXCLUSIONS, LOANS, PROTECTED, REGISTRY
@@ -151,6 +155,24 @@ TABLES: dict[str, TableInput] = {
             EXCLUSIONS,
             _by_declaration(EXCLUSIONS),
             lambda t, a: account_exclusions(t, a.as_of),
+            optional=True,
+        ),
+        TableInput(
+            CONTRACTS,
+            _by_declaration(CONTRACTS),
+            lambda t, a: account_contracts(t, a.as_of),
+            optional=True,
+        ),
+        TableInput(
+            GUARANTORS,
+            _by_declaration(GUARANTORS),
+            lambda t, a: account_guarantors(t, a.as_of),
+            optional=True,
+        ),
+        TableInput(
+            PREAPPROVED,
+            _by_declaration(PREAPPROVED),
+            lambda t, a: account_preapproved(t, a.as_of),
             optional=True,
         ),
         TableInput(LABELLED, _by_declaration(LABELLED), lambda _t, _a: []),

@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 PIXEL_M = 10.0
 _TEXTURE_SD = 0.3
 _TEXTURE_PIXELS = 2.5
+_PATCH_PIXELS = 4.0
 _SPECKLE = 0.04
 #: Blur of the instrument, pixels: an MTF of about 0.3 at the Nyquist frequency, as Sentinel-2's.
 _BLUR = 0.5
@@ -46,6 +47,9 @@ class Canvas:
     """Lasting brightness factor of ground that is not a field, shape (pixels,)."""
     fields: npt.NDArray[np.int64]
     """Positions of the field polygons."""
+    ahead: Floats | None = None
+    """How far each pixel is ahead of its field, -1 to 1 of the most, shape (pixels,); None where
+    all of a field goes at one pace."""
 
 
 def coverage(land: Land, size: int) -> sparse.csr_matrix:
@@ -78,7 +82,15 @@ def prepare(land: Land, size: int, rng: np.random.Generator, texture: float = 1.
     return Canvas(size, weights, verge, lasting, speckle, np.flatnonzero(land.kind == FIELD))
 
 
-def surface_image(canvas: Canvas, reflectance: Floats, change: Floats, verge: Floats) -> Floats:
+def patches(size: int, rng: np.random.Generator) -> Floats:
+    """Return how far each pixel is ahead of its field, -1 to 1, shape (pixels,)."""
+    return np.clip(smooth_noise(size, _PATCH_PIXELS, rng).ravel(), -1.0, 1.0)
+
+
+def surface_image(
+    canvas: Canvas, reflectance: Floats, change: Floats, verge: Floats,
+    pace: tuple[Floats, Floats] | None = None,
+) -> Floats:  # fmt: skip
     """Mix the polygons' reflectance into surface reflectance, shape (bands, size, size).
 
     Args:
@@ -86,9 +98,15 @@ def surface_image(canvas: Canvas, reflectance: Floats, change: Floats, verge: Fl
         reflectance: Reflectance of every polygon, (polygons, bands).
         change: Reflectance change of the fields by 20 % more leaf area, (fields, bands).
         verge: Reflectance of the verge, (bands,).
+        pace: What the fields looked like as long before as the hindmost patches are behind, and
+            will look like when they are where the foremost patches are, (fields, bands) each.
     """
     fields = canvas.weights[:, canvas.fields]
     ground = fields @ reflectance[canvas.fields] + canvas.texture[:, None] * (fields @ change)
+    if pace is not None and canvas.ahead is not None:
+        for side, looks in zip((-canvas.ahead, canvas.ahead), pace, strict=True):
+            share = np.maximum(side, 0.0)[:, None]
+            ground = ground + share * (fields @ (looks - reflectance[canvas.fields]))
     others = np.ones(reflectance.shape[0], dtype=bool)
     others[canvas.fields] = False
     rest = canvas.weights[:, others] @ reflectance[others] + canvas.verge[:, None] * verge

@@ -157,6 +157,9 @@ def write_scenes(world: World, tile: Tile, folder: Path) -> list[Path]:
     """Write every date of a tile; one date is in memory at a time."""
     rng = np.random.default_rng([world.settings.seed, 200, int(tile.name[1:])])
     canvas = render.prepare(tile.land, tile.grid.size, rng, world.settings.land.texture)
+    if world.settings.land.uneven_days:
+        own = np.random.default_rng([world.settings.seed, 410, int(tile.name[1:])])
+        canvas = replace(canvas, ahead=render.patches(tile.grid.size, own))
     lasting = rng.normal(size=len(tile.land.polygons))
     items, snowy = list[Path](), _snowy(world.settings)
     for shot in _shots(world.settings, tile, rng):
@@ -216,7 +219,7 @@ def _scene(
     )
     looks[tile.land.fields] = fields
     verge = appearance.verge_reflectance(wet, day, sun[0])
-    surface = render.surface_image(canvas, looks, change, verge)
+    surface = render.surface_image(canvas, looks, change, verge, pace_of(world, tile, day, sun[0]))
     cover = atmosphere.snow_cover(canvas.size, rng) if snow else None
     if cover is not None:
         surface = atmosphere.under_snow(surface, cover)
@@ -225,6 +228,19 @@ def _scene(
     seen = atmosphere.observe_through(surface, sky, sky_settings, rng)
     classes = atmosphere.classify(surface, sky, sky_settings, cover)
     return render.coarsen(seen), classes
+
+
+def pace_of(world: World, tile: Tile, day: dt.date, zenith: float) -> tuple[Floats, Floats] | None:
+    """Return the fields as they were and will be, where their patches keep a pace of their own."""
+    days = dt.timedelta(days=world.settings.land.uneven_days)
+    if not days:
+        return None
+    first, last = (end.astype(object) for end in world.weather.days[[0, -1]])
+    before, after = (
+        appearance.field_reflectance(tile.stands, tile.traits, world.weather, when, zenith)[0]
+        for when in (max(day - days, first), min(day + days, last))
+    )
+    return before, after
 
 
 def simulate_county(settings: SimulateSettings, *, county: str, out: Path) -> None:

@@ -48,6 +48,9 @@ class LandSettings(Section):
     """Share of the fields whose farmers apply; the others are farmed and seen, not drawn."""
     texture: float = Field(default=1.0, ge=0, le=5)
     """Factor on the variation of leaf area inside a field."""
+    uneven_days: int = Field(default=0, ge=0, le=30)
+    """Days by which patches of a field are ahead of it or behind it at most: soils that warm, dry
+    and ripen at their own pace."""
     variety: float = Field(default=1.0, ge=0, le=6)
     """Factor on how much fields of one crop differ in vigour, pigment, soil and day of sowing."""
     double_cropping: float = Field(default=0.0, ge=0, le=1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fieldline.crops.forecast.levels import NAIVE, Levels
+from fieldline.crops.forecast.levels import LEVELS, Levels
 from fieldline.crops.forecast.model import fit_forecast, story
 from fieldline.pipeline.records.errors import UserError
 from tests.crops.forecast.made import made, table
@@ -22,6 +22,8 @@ def test_naive_levels_by_hand() -> None:
     # At year 0: a -1997 thrice, b -1993 twice, all -1995.4; each drawn to that by one year's worth.
     at_zero = [(-1997 * 3 - 1995.4) / 4, (-1993 * 2 - 1995.4) / 3, -1995.4]
     assert naive["trend"] == pytest.approx([2004 + value for value in at_zero])
+    # The last years of a are of 2002 on average, those of b too: two years at 1 a year are added.
+    assert naive["drift"] == pytest.approx([7, 11, 2004 - 1995.4])
 
 
 def test_the_last_five_known_years_are_those_before_and_no_others() -> None:
@@ -30,7 +32,10 @@ def test_the_last_five_known_years_are_those_before_and_no_others() -> None:
     rows = table(["a", "a", "a"], [2003, 2008, 2015], [99.0] * 3)
     assert Levels.of(past).naive(rows)["last5"].tolist() == [2, 6, 8]  # of 1-3, 4-8 and 6-10
     told = replace(rows, lags=np.array([[7.0, 9], [np.nan, 3], [np.nan, np.nan]]))
-    assert Levels.of(past).naive(told)["last5"].tolist() == [8, 3, 5.5]
+    naive = Levels.of(past).naive(told)
+    assert naive["last5"].tolist() == [8, 3, 5.5]
+    # One a year: of 1.5 and of 2 years ago; nothing told leaves the trend, 2015 - 1999.
+    assert naive["drift"] == pytest.approx([9.5, 5, 16])
 
 
 def test_a_forecast_reads_no_yield_of_its_own_year_or_later() -> None:
@@ -47,7 +52,7 @@ def test_a_forecast_reads_no_yield_of_its_own_year_or_later() -> None:
     for year, moved in (
         (2009, False),
         (2010, False),
-        (2011, model.choice.weights[NAIVE.index("last5")] > 0),
+        (2011, model.choice.weights[LEVELS.index("last5")] > 0),
     ):
         at = rows.year == year
         same = np.allclose(grown.q50[at], model.predict(rows, found).q50[at])
@@ -63,7 +68,7 @@ def test_rain_that_matters_moves_the_forecast_and_rain_that_does_not_leaves_the_
         model = fit_forecast(past)
         assert model.skilled is skilled
         naive = Levels.of(past).naive(rows)
-        plain = sum(w * naive[name] for name, w in zip(NAIVE, model.choice.weights, strict=True))
+        plain = sum(w * naive[name] for name, w in zip(LEVELS, model.choice.weights, strict=True))
         error = np.mean((model.predict(rows).q50 - rows.target) ** 2)
         if skilled:
             assert error < 0.75 * np.mean((plain - rows.target) ** 2)
@@ -118,3 +123,15 @@ def test_two_years_give_the_mean_with_a_wide_interval_and_one_gives_nothing() ->
     assert story(model)["skill"] is False
     with pytest.raises(UserError, match="the yields are of one year"):
         fit_forecast(table(["a", "b"], [2001, 2001], [4, 5]))
+
+
+def test_a_county_never_seen_is_as_unsure_as_counties_differ() -> None:
+    found = made(30, 10, 5, shock=0.2)
+    model = fit_forecast(found)
+    asked = table(["c3", "x"], [2010, 2010], [np.nan] * 2, rain=[300.0] * 2, idle=[0.0] * 2)
+    said = model.predict(asked)
+    known, new = (said.q90 - said.q50) / model.reach
+    means = [found.target[found.county == f"c{n}"].mean() for n in range(30)]
+    usual = np.sqrt(new**2 - np.var(means, ddof=1))
+    assert usual == pytest.approx(known, rel=0.3)  # its own spread, drawn to all counties'
+    assert new > 0.9 > known  # levels of counties were drawn with 1 t/ha

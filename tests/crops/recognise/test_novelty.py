@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from fieldline.crops.recognise.novelty import (
     LabelledRows,
     Population,
     _domain_scores,
+    _fit_domains,
     _limits,
     fit_novelty,
     fit_space,
@@ -62,7 +65,7 @@ def test_other_land_is_refused_and_few_of_the_known_are(known) -> None:
 
 
 def evenly(rows: np.ndarray) -> Population:
-    return Population(rows, np.ones(len(rows)))
+    return Population(rows, np.ones(len(rows)), np.tile([0.96, 0.02, 0.02], (len(rows), 1)))
 
 
 def test_a_crop_far_commoner_than_among_the_labels_is_no_other_land(known) -> None:
@@ -72,14 +75,15 @@ def test_a_crop_far_commoner_than_among_the_labels_is_no_other_land(known) -> No
     crops = (random.normal(0, 1, (1060, 12)) + 6 * np.eye(3, 12)[labels]).astype(np.float32)
     strange = others(120)
     weights = np.concatenate([np.asarray([1 / 1000, 1 / 30, 1 / 30])[labels], np.full(120, 0.01)])
-    weighted = Population(np.concatenate([crops, strange]), weights / weights.mean())
+    weighted = replace(evenly(np.concatenate([crops, strange])), weights=weights / weights.mean())
     fresh = (random.normal(0, 1, (300, 12)) + 6 * np.eye(3, 12)[0]).astype(np.float32)
     sure = np.tile([0.96, 0.02, 0.02], (300, 1))
     told = {}
     for name, population in (("weighted", weighted), ("as it is", evenly(weighted.rows))):
         novelty = fit_novelty(known, population, refuse_known=0.05, seed=1, threads=1)
         assert (novelty.ranks(strange, sure[:120]) > novelty.limit).mean() > 0.95
-        told[name] = float(_domain_scores(novelty.domains, fresh).mean())
+        judges = _fit_domains(known, population, 1, 1)
+        told[name] = float(_domain_scores(judges, fresh).mean())
     assert told["weighted"] < told["as it is"] - 0.1
 
 
@@ -165,3 +169,37 @@ def test_each_class_loses_its_own_share_of_labelled_rows() -> None:
     few, none = _limits(ranks[75:125], chances[75:125], 0.05)
     assert none.tolist() == [0.0, 0.0]
     assert few == np.sort(ranks[75:125])[47]
+
+
+def test_a_second_look_finds_the_rest_of_a_kind_of_land_and_keeps_the_known() -> None:
+    """Of 1,600 unlabelled parcels 400 are of a crop that nobody labelled, near class 0: the first
+    look, by doubt and distance, sees a part of them.
+    """
+    random = np.random.default_rng(11)
+
+    def crops(labels: np.ndarray, aside: float = 0.0) -> np.ndarray:
+        rows = random.normal(0, 1, (len(labels), 12)) + 5 * np.eye(3, 12)[labels]
+        return np.asarray(rows + aside * np.eye(12)[10], dtype=np.float32)
+
+    labels = np.tile(np.repeat([0, 1, 2], 20), 5)
+    rows = crops(labels)
+    chances = np.full((300, 3), 0.02) + 0.94 * np.eye(3)[labels]
+    known = LabelledRows(rows, labels, np.arange(300) // 60, chances)
+    classes = np.repeat([0, 1, 2], 400)
+    county = np.concatenate([crops(classes), crops(np.zeros(400, np.int64), 4.0)])
+    told = (
+        np.full((1600, 3), 0.02) + 0.94 * np.eye(3)[np.concatenate([classes, np.zeros(400, int)])]
+    )
+    population = Population(county, np.ones(1600), told)
+    second = fit_novelty(known, population, refuse_known=0.05, seed=1, threads=1)
+    assert sorted(second.known) == ["class_distance", "doubt", "neighbours", "second_look"]
+    fresh = np.concatenate([crops(classes), crops(np.zeros(400, np.int64), 4.0)])
+    found = {}
+    for name, novelty in (("first", second.away()), ("second", second)):
+        refused = novelty.ranks(fresh, told) > novelty.limit
+        found[name] = (refused[1200:].mean(), refused[:1200].mean())
+    assert found["second"][0] > found["first"][0] + 0.2
+    assert found["second"][1] < 0.1
+    assert "second_look" not in second.away().known
+    few = Population(county[::10], np.ones(160), told[::10])
+    assert "second_look" not in fit_novelty(known, few, refuse_known=0.05, seed=1, threads=1).known

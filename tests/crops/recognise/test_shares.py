@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fieldline.crops.recognise.shares import population_shares, reweighted
+from fieldline.crops.recognise.shares import part_way, population_shares, reweighted, share_trust
 
 
 def two_normals(share: float, count: int, seed: int):
@@ -49,3 +49,45 @@ def test_reweighting_is_bayes_rule() -> None:
     better = reweighted(chances, np.array([0.9, 0.1]) / 0.5)
     before = ((chances[:, 1] > 0.5) == truth).mean()
     assert ((better[:, 1] > 0.5) == truth).mean() > before + 0.05
+
+
+def test_a_row_that_counts_thrice_is_three_rows() -> None:
+    chances, _ = two_normals(0.3, 50, 5)
+    often = np.arange(50) % 4
+    learnt = np.array([0.5, 0.5])
+    assert population_shares(chances, learnt, 20.0, often.astype(float)) == pytest.approx(
+        population_shares(np.repeat(chances, often, axis=0), learnt, 20.0)
+    )
+
+
+def test_part_of_the_way_is_by_ratio() -> None:
+    # ratios 4 and 1/4: half of the way 2 and 1/2, so .2 x 2 to .8 / 2 is .4 to .4
+    assert part_way(np.array([0.2, 0.8]), np.array([0.8, 0.2]), 0.5) == pytest.approx([0.5, 0.5])
+
+
+def chances_of(truth: np.ndarray, right: float, random: np.random.Generator) -> np.ndarray:
+    """What a classifier of four crops says that is right in so many of ten, and knows it: it gives
+    that chance to one crop and shares the rest out; right in a quarter, it only guesses about.
+    """
+    if right <= 0.25:
+        return random.dirichlet(np.full(4, 2.0), len(truth))
+    wrong = (truth + random.integers(1, 4, len(truth))) % 4
+    told = np.where(random.random(len(truth)) < right, truth, wrong)
+    found = np.full((len(truth), 4), (1 - right) / 3)
+    found[np.arange(len(truth)), told] = right
+    return found
+
+
+def test_shares_are_followed_where_crops_can_be_told_and_hardly_where_they_are_guessed() -> None:
+    """Eight counties of seven in ten of one crop, by labels of 40 of each of four."""
+    labels, learnt = np.repeat(np.arange(4), 40), np.full(4, 0.25)
+    trusts: dict[float, list[float]] = {0.9: [], 0.25: []}
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        truth = random.choice(4, 600, p=[0.1, 0.7, 0.1, 0.1])
+        for right, found in trusts.items():
+            county, held = (chances_of(at, right, random) for at in (truth, labels))
+            shares = population_shares(county, learnt, 20.0)
+            found.append(share_trust(held, labels, shares, 600, 20.0, 17))
+    assert np.mean(trusts[0.9]) > 0.8
+    assert np.mean(trusts[0.25]) < 0.5

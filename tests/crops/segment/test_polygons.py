@@ -72,3 +72,14 @@ def test_two_fields_told_apart_by_their_pairs_are_two_regions_and_unseen_land_is
     assert len(np.unique(found.labels[found.labels > 0])) == 2
     assert (found.labels[31:] == 0).all()
     assert found.labels[5, 5] != found.labels[5, 55]
+
+
+def test_land_whose_neighbours_lie_in_no_field_is_none_where_the_network_knows_such_land() -> None:
+    probability = np.full((len(OFFSETS), 40, 60), 255, np.uint8)
+    for at, (_, columns) in enumerate(OFFSETS):
+        probability[at][:, 30 - abs(columns) :] = 40
+    known = regions_of(probability, SegmentSettings(), 5.0, complete=True)
+    assert (known.labels[:, :20] > 0).all()
+    assert (known.labels[:, 38:] == 0).all()
+    sparse = regions_of(probability, SegmentSettings(), 5.0)
+    assert (sparse.labels[:, 38:] > 0).mean() > 0.5

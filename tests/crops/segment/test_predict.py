@@ -12,6 +12,7 @@ from fieldline.crops.segment.augment import Area
 from fieldline.crops.segment.predict import predict
 from fieldline.crops.segment.stack import Scenes, days_of_catalog, grid_of, mask_of
 from fieldline.pipeline.imagery.settings import MaskSettings
+from fieldline.pipeline.records.errors import UserError
 from tests.crops.segment.farmland import BANDS, checks, write_archive
 
 torch = pytest.importorskip("torch")
@@ -100,3 +101,24 @@ def test_equal_seeds_give_equal_weights_and_borders_are_learnt() -> None:
         for one, two in zip(first.parameters(), other.parameters(), strict=True)
     )
     assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:4])
+
+
+def test_a_network_of_fewer_bands_sees_what_the_whole_one_sees_where_the_others_show_nothing() -> (
+    None
+):
+    from fieldline.crops.networks.folder import StoredNetwork, weights_of
+    from fieldline.crops.segment.learn import module_of, narrowed
+    from fieldline.crops.segment.network import Architecture, PairNetwork
+
+    torch.manual_seed(2)
+    config = {"bands": ["B02", "B04", "B08"], "width": 8}
+    whole = StoredNetwork("v", config, weights_of(PairNetwork(Architecture(3, 8))), {})
+    part = module_of(narrowed(whole, ("B08", "B02")))
+    stack = torch.rand((1, 2, 3, 16, 16))
+    stack[:, :, 1] = 0.0
+    with torch.inference_mode():
+        both = part(stack[:, :, [2, 0]]), module_of(whole)(stack)
+    assert torch.allclose(*both, atol=1e-5)
+    assert narrowed(whole, ("B02", "B04", "B08")) is whole
+    with pytest.raises(UserError, match="never saw B11"):
+        narrowed(whole, ("B02", "B11"))

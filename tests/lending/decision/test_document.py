@@ -46,7 +46,7 @@ def test_what_old_records_mean_never_changes() -> None:
     # This table only grows; an entry that changed would give old decisions another meaning.
     party = {
         "crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0,
-        "household_size": None,
+        "household_size": None, "off_farm_idle_minor": 0,
     }  # fmt: skip
     assert {
         "case": {
@@ -60,7 +60,11 @@ def test_what_old_records_mean_never_changes() -> None:
             "exclusions": (),
             "tables": None,
             "confidence": None,
+            "contracts": (),
+            "preapproved": None,
+            "cover": None,
         },
+        "cover": {"elsewhere_minor": 0},
         "rows": {"bands": {}, "otherwise": False, "access": "", "reason": ("", ""), "sets": {}},
         "farmer": party,
         "household": party,
@@ -86,6 +90,10 @@ def test_what_old_records_mean_never_changes() -> None:
             "line_cost": "0",
             "margin": "0",
             "rule_tables": (),
+            "contract_share": "0.6",
+            "contract_required": False,
+            "cover_counted": "0.9",
+            "off_farm_unproven_debt_share": "0",
         },
     } == ABSENT
 
@@ -97,13 +105,16 @@ def test_the_document_by_hand(case: Case) -> None:
     assert found["policy"]["max_limit"] == case.policy.max_limit
     assert found["parcels"][0]["protected_m2"] == 0
     assert case.decision_id == content_hash(found)
-    nothing_new = {"crop_cost_minor", "guaranteed_minor", "guaranteeing_minor", "household_size"}
+    nothing_new = {
+        "crop_cost_minor", "guaranteed_minor", "guaranteeing_minor", "household_size",
+        "off_farm_idle_minor",
+    }  # fmt: skip
     later = {
         "farmer": nothing_new, "household": nothing_new, "joint_members": True,
             "risk": {"finished_loans"},
         "policy": {
             "currency", "scale_file", "expert_limit_share", "line_cost", "next_year_spread",
-            "margin", "rule_tables",
+            "margin", "rule_tables", "contract_share", "contract_required", "cover_counted",
         },
     }  # fmt: skip
     assert canonical(found) == canonical(
@@ -118,6 +129,9 @@ def test_the_document_by_hand(case: Case) -> None:
                 "exclusions": True,
                 "tables": True,
                 "confidence": True,
+                "contracts": True,
+                "preapproved": True,
+                "cover": True,
             }
         )
     )

@@ -106,6 +106,25 @@ def test_a_ring_may_miss_its_fields_by_a_pixel_and_the_error_of_borders(
     assert found.against == against
 
 
+@pytest.mark.parametrize(("left_out", "against"), [(0, True), (300, True), (301, False)])
+def test_what_a_ring_leaves_of_its_own_field_is_set_against_what_it_reaches_beyond(
+    left_out: float, against: bool
+) -> None:
+    # 2,001 m2 beyond, 1,700 m2 allowed; 7,999 m2 drawn of a field that is so much larger.
+    own = 7_999.0
+    ground = SeenGround(own, 2_001, "F1", None, 0, None, 0.7999, left_out / (own + left_out))
+    found = areas_of(replace(HONEST, ground=ground), RULES, registry_stale=False)
+    assert (found.against == ("fields",)) is against
+
+
+def test_a_field_that_goes_on_for_ever_excuses_no_more_than_a_strip_along_the_outline() -> None:
+    # The strip: 400 m of outline, one metre wide, beside 1,700 m2 that are allowed anyway.
+    for beyond, against in ((2_100.0, ()), (2_101.0, ("fields",))):
+        ground = SeenGround(10_000 - beyond, beyond, "F1", None, 0, None, 0.79, 0.999)
+        found = areas_of(replace(HONEST, ground=ground), RULES, registry_stale=False)
+        assert found.against == against
+
+
 def test_ground_that_is_drawn_but_not_declared_counts_against_nobody() -> None:
     ground = SeenGround(8_000, 2_000, "F1", None, 0, None)
     modest = replace(HONEST, declared_area_m2=8_000, ground=ground, seen_area_m2=8_000)

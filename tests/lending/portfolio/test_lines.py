@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from fieldline.lending.decision.backed import CoverCase
 from fieldline.lending.decision.case import Case, GuarantorCase
 from fieldline.lending.portfolio.exposure import concentrations, exposures
 from fieldline.lending.portfolio.folders import RunFolder
@@ -137,6 +138,20 @@ def test_lines_are_shared_out_by_the_area_that_counts(case: Case) -> None:
     assert held["CNY", "crop"].hhi == pytest.approx(0.75**2 + 0.25**2)
     assert held["USD", "crop"].hhi == 1
     assert held["CNY", "guarantor"].hhi == pytest.approx(2 * 0.375**2)
+
+
+def test_a_company_stands_in_the_exposure_with_the_share_that_it_covers(case: Case) -> None:
+    cover = CoverCase(
+        guarantor_id="G", name="Company", share=Decimal("0.8"), fee=Decimal(0),
+        left_minor=10**9, capacity_minor=10**9, stated_on=case.as_of, valid_to=None,
+    )  # fmt: skip
+    backed = line(case.model_copy(update={"cover": cover}), 100)
+    groups = [g for g in exposures([backed], {}) if g.dimension == "guarantor"]
+    assert {g.group: g.exposure_minor for g in groups} == {
+        "G": backed.exposure_minor * 8 // 10, "unknown": backed.exposure_minor * 2 // 10,
+    }  # fmt: skip
+    # .55 x (1 - .9 x .8)
+    assert backed.lgd == pytest.approx(0.154)
 
 
 def test_without_a_run_cells_and_guarantors_are_unknown(case: Case) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fieldline.lending.codes import reason_codes, relation_codes
 from fieldline.lending.relations.judge import Known, relations_of
 from fieldline.lending.relations.people import People
-from fieldline.lending.settings import RelationSettings
+from fieldline.lending.relations.settings import RelationSettings
 from tests.benchmarks.relations import scores
 
 SETTINGS = RelationSettings()

@@ -92,7 +92,7 @@ def test_a_county_without_photos_hears_nothing_of_them(tmp_path: Path, key: None
     files, rows, outcomes = account(tmp_path, None)
     assert not len(files)
     assert not len(rows)
-    absent = {name for name in TABLES if name not in ("photos", "exclusions")}
+    absent = {name for name, one in TABLES.items() if not one.optional}
     assert set(outcomes["parcel_id"]) == absent
     assert set(outcomes["outcome"]) == {"input_absent"}
 

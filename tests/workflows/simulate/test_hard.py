@@ -74,6 +74,27 @@ def test_a_factor_on_texture_multiplies_the_variation_and_nothing_else() -> None
     assert np.array_equal(twice.speckle, once.speckle)
 
 
+def test_patches_look_as_their_field_did_or_will_and_the_rest_as_it_does() -> None:
+    square = np.array([shapely.box(0, 0, 160, 160)], dtype=object)
+    canvas = render.prepare(
+        Land(square, np.array([FIELD]), np.array([0])), 16, np.random.default_rng(3), 0.0
+    )
+    ahead = np.zeros((16, 16))
+    ahead[:5], ahead[11:] = -1.0, 0.5
+    canvas = replace(canvas, ahead=ahead.ravel())
+    now, before, after = (np.full((1, 10), value) for value in (0.2, 0.1, 0.6))
+    image = render.surface_image(canvas, now, 0 * now, np.zeros(10), (before, after))
+    # Halfway to what the field will be, two pixels from where the patches end.
+    assert np.allclose(image[0, [1, 8, 14], 8], [0.1, 0.2, 0.4], atol=1e-3)
+
+
+def test_patches_are_as_far_behind_as_ahead_and_never_further_than_the_most() -> None:
+    drawn = render.patches(128, np.random.default_rng(1))
+    assert np.abs(drawn).max() == 1.0
+    assert abs(drawn.mean()) < 0.05
+    assert (np.abs(drawn) < 1.0).mean() > 0.5
+
+
 def test_snow_lies_on_winter_dates_in_patches_and_is_called_snow_where_it_is_deep() -> None:
     days = [dt.date(2023, month, 5) for month in (10, 12, 1, 2, 4)]
     drawn = atmosphere.snow_days(days, 2, np.random.default_rng(1))

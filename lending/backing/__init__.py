@@ -1,0 +1,1 @@
+"""Backing: what stands behind a line besides land and harvest."""

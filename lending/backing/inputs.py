@@ -1,0 +1,167 @@
+"""What tables of contracts, guarantors and pre-approved people may hold.
+
+Owns their declaration and the checks of one row against itself; reads no file and knows no date.
+What a row does to a line is `contracts`, `covers` and `preapproved` beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fieldline.lending.inputs import in_order
+from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
+from fieldline.pipeline.records.reference import crop_named
+
+
+def ends_first(frame: pd.DataFrame) -> list[Problem]:
+    """Rows that end before they begin."""
+    return in_order(frame, "valid_from", "valid_to", "input_inconsistent")
+
+
+def _some_value(frame: pd.DataFrame) -> list[Problem]:
+    """Contracts that name neither an amount nor a quantity with its price."""
+    known = frame["amount"].notna() | (frame["quantity_t"].notna() & frame["price_per_t"].notna())
+    rows = np.flatnonzero(~known.to_numpy(dtype=bool)).tolist()
+    return [Problem(row + 1, "amount", "input_missing") for row in rows]
+
+
+_CURRENCY = InputColumn(
+    "currency", "currency", "Currency of the row's amounts: the county's", required=True,
+    needed=True,
+)  # fmt: skip
+
+CONTRACTS = InputSchema(
+    "contracts",
+    "the purchase contracts",
+    (
+        InputColumn("contract_id", "id", "Contract", required=True, needed=True),
+        InputColumn(
+            "farmer_id", "id", "Farmer who sells, as in the outlines", required=True, needed=True,
+            personal=True,
+        ),
+        InputColumn("buyer", "text", "Who buys; the farmer is told it", required=True, needed=True),
+        InputColumn("crop", "crop", "Crop that is bought", required=True, needed=True),
+        _CURRENCY,
+        InputColumn(
+            "amount", "money", "What the buyer pays in all; blank: quantity times price",
+            "currency", minimum=0,
+        ),
+        InputColumn("quantity_t", "number", "Quantity bought", "t", minimum=0, maximum=1e6),
+        InputColumn("price_per_t", "money", "Price", "currency/t", minimum=0),
+        InputColumn(
+            "signed_on", "date", "Day of signature; one after the as-of date is not known yet",
+            required=True, needed=True,
+        ),
+        InputColumn(
+            "valid_from", "date", "First day on which the buyer takes the crop", required=True,
+            needed=True,
+        ),
+        InputColumn(
+            "valid_to", "date", "Last day on which the buyer takes it", required=True, needed=True,
+        ),
+        InputColumn(
+            "assigned", "flag", "Whether the farmer assigned the claim on the buyer to the lender",
+            required=True, needed=True,
+        ),
+    ),
+    key=("contract_id",),
+    joins="farmer_id",
+    rules=(_some_value, ends_first),
+)  # fmt: skip
+
+
+def _known_crops(frame: pd.DataFrame) -> list[Problem]:
+    """Lists of crops with a word that is no crop."""
+    return [
+        Problem(int(str(row)) + 1, "crops", "input_unknown_crop", str(cell)[:40])
+        for row, cell in frame["crops"].dropna().items()
+        if any(crop_named(word) is None for word in listed(cell))
+    ]
+
+
+def listed(cell: Any) -> tuple[str, ...]:
+    """Return the words of a cell that names one or several, `A|B`; none of a blank one."""
+    if cell is None or pd.isna(cell):
+        return ()
+    return tuple(word.strip() for word in str(cell).split("|") if word.strip())
+
+
+GUARANTORS = InputSchema(
+    "guarantors",
+    "the guarantee companies and risk pools",
+    (
+        InputColumn(
+            "guarantor_id", "id", "Guarantee company or risk pool", required=True, needed=True,
+        ),
+        InputColumn("name", "text", "Its name; the farmer is told it", required=True, needed=True),
+        InputColumn(
+            "share", "number", "Share of a loss that it bears", required=True, needed=True,
+            minimum=0.01, maximum=1,
+        ),
+        _CURRENCY,
+        InputColumn(
+            "capacity_left", "money", "What it can still take on: its share of further lines",
+            "currency", required=True, needed=True, minimum=0,
+        ),
+        InputColumn(
+            "stated_on", "date", "Day of that figure: lines offered later are taken off it",
+            required=True, needed=True,
+        ),
+        InputColumn(
+            "fee", "number", "Yearly fee as a share of what it covers; it enters the rate",
+            required=True, needed=True, minimum=0, maximum=0.2,
+        ),
+        InputColumn(
+            "valid_from", "date", "First day on which lines are covered", required=True,
+            needed=True,
+        ),
+        InputColumn(
+            "valid_to", "date", "Last day on which a covered line may be signed; blank: it has no "
+            "end", required=True,
+        ),
+        InputColumn(
+            "counties", "text", "Ids of the counties whose lines it covers, `A|B`; blank for all",
+        ),
+        InputColumn(
+            "crops", "text", "Crops whose growers it covers, `A|B`; blank for all",
+        ),
+    ),
+    key=("guarantor_id",),
+    rules=(_known_crops, ends_first),
+)  # fmt: skip
+
+
+def _some_person(frame: pd.DataFrame) -> list[Problem]:
+    """Entries about nobody."""
+    nobody = (frame["farmer_id"].isna() & frame["id_number"].isna()).to_numpy(dtype=bool)
+    return [
+        Problem(row + 1, "farmer_id", "input_missing") for row in np.flatnonzero(nobody).tolist()
+    ]
+
+
+PREAPPROVED = InputSchema(
+    "preapproved",
+    "the pre-approved list",
+    (
+        InputColumn(
+            "farmer_id", "id", "Farmer, as in the outlines; blank where the list names an identity "
+            "number", personal=True,
+        ),
+        InputColumn(
+            "id_number", "id", "Identity number, as in the outlines; blank where it names a farmer",
+            personal=True,
+        ),
+        _CURRENCY,
+        InputColumn(
+            "amount", "money", "Up to which no person need look for the size of the line alone",
+            "currency", required=True, needed=True, minimum=0,
+        ),
+        InputColumn("valid_from", "date", "First day in force", required=True, needed=True),
+        InputColumn("valid_to", "date", "Last day in force", required=True, needed=True),
+        InputColumn("source", "text", "Who approved it", required=True, needed=True),
+    ),
+    rules=(_some_person, ends_first),
+)  # fmt: skip

@@ -1,0 +1,189 @@
+"""Contracts, guarantors and the pre-approved list as tables: which rows count, and why not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fieldline.lending.backing.contracts import account_contracts, read_contracts
+from fieldline.lending.backing.covers import account_guarantors, read_covers
+from fieldline.lending.backing.inputs import CONTRACTS, GUARANTORS, PREAPPROVED
+from fieldline.lending.backing.preapproved import account_preapproved, read_preapproved
+from fieldline.pipeline.inputs.read import Reading, read_input
+from fieldline.pipeline.inputs.schema import InputSchema
+from fieldline.pipeline.parcels.schemas import CONTACTS
+from fieldline.pipeline.records.outcomes import outcome_codes
+from fieldline.pipeline.records.privacy import pseudonymiser
+from fieldline.pipeline.records.settings import PrivacySettings
+
+AS_OF = dt.date(2024, 9, 30)
+PRIVACY = PrivacySettings(demo_key=True)
+HOW = Reading("CNY")
+
+
+def contract(name: str, **more: Any) -> dict[str, Any]:
+    """Return ann's contract: 10 t of maize at 2,400 a tonne, in force at the harvest, assigned."""
+    return {
+        "contract_id": name, "farmer_id": "ann", "buyer": "Mill", "crop": "maize",
+        "currency": "CNY", "amount": "", "quantity_t": 10, "price_per_t": 2400,
+        "signed_on": "2024-06-01", "valid_from": "2024-09-01", "valid_to": "2025-12-31",
+        "assigned": "yes", **more,
+    }  # fmt: skip
+
+
+def guarantor(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "guarantor_id": name, "name": f"Pool {name}", "share": 0.8, "currency": "CNY",
+        "capacity_left": 100000, "stated_on": "2024-09-01", "fee": 0.005,
+        "valid_from": "2024-01-01", "valid_to": "", "counties": "", "crops": "", **more,
+    }  # fmt: skip
+
+
+def listed(farmer: str, **more: Any) -> dict[str, Any]:
+    return {
+        "farmer_id": farmer, "id_number": "", "currency": "CNY", "amount": 20000,
+        "valid_from": "2024-01-01", "valid_to": "2024-12-31", "source": "branch 7", **more,
+    }  # fmt: skip
+
+
+def written(folder: Path, *rows: dict[str, Any]) -> Path:
+    path = folder / "table.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def land(**more: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a hectare of ann's whose maize brings 6 t of 2,400 in October 2025, without spread."""
+    harvest = {
+        "parcel_id": "a", "crop": "maize", "yield_q50_t_ha": 6.0, "shared_log_sd": 0.0,
+        "own_log_sd": 0.0, "area_ha": 2.0, "harvest_by": dt.date(2025, 10, 1),
+        "price_q50_minor": 240_000, **more,
+    }  # fmt: skip
+    owner = {"parcel_id": "a", "farmer_id": pseudonymiser(PRIVACY)("ann")}
+    return pd.DataFrame([harvest]), pd.DataFrame([owner])
+
+
+def counted(folder: Path, *rows: dict[str, Any], **grown: Any) -> dict[str, tuple[str, int]]:
+    """Return outcome and counted amount, whole yuan, by contract."""
+    found = read_contracts(
+        written(folder, *rows), *land(**grown), as_of=AS_OF, privacy=PRIVACY, reading=HOW
+    )
+    return {
+        row["contract_id"]: (row["outcome"], row["counted_minor"] // 100)
+        for row in found.to_dict("records")
+    }
+
+
+def test_what_a_contract_counts_for_and_why_it_counts_for_less(tmp_path: Path) -> None:
+    rows = [
+        contract("over", valid_to="2024-09-29"), contract("kept", assigned="no"),
+        contract("other", crop="rice"), contract("early", valid_to="2025-09-30"),
+        contract("later", signed_on="2024-10-01"), contract("stranger", farmer_id="zoe"),
+        contract("sold", amount=15000, quantity_t=8, price_per_t=""),
+    ]  # fmt: skip
+    # 8 of the 12 t that two hectares bring
+    assert counted(tmp_path, *rows) == {
+        "over": ("contract_expired", 0), "kept": ("contract_unassigned", 0),
+        "other": ("contract_other_crop", 0), "early": ("contract_not_at_harvest", 0),
+        "sold": ("ok", 15000),
+    }  # fmt: skip
+    table = read_input(tmp_path / "table.csv", CONTRACTS, HOW)
+    told = [(one.row, one.code) for one in account_contracts(table, AS_OF)]
+    assert told == [
+        (1, "contract_expired"), (2, "contract_unassigned"), (5, "input_after_as_of"),
+    ]  # fmt: skip
+
+
+def test_contracts_share_what_the_land_can_grow_in_the_order_of_their_names(
+    tmp_path: Path,
+) -> None:
+    rows = [contract("c2"), contract("c1", quantity_t=9), contract("c3")]
+    # 12 t: c1 takes 9 (21,600), c2 finds 3 of its 10 (.3 of 24,000), c3 none
+    assert counted(tmp_path, *rows) == {
+        "c1": ("ok", 21600), "c2": ("contract_beyond_land", 7200),
+        "c3": ("contract_beyond_land", 0),
+    }  # fmt: skip
+
+
+def test_a_good_year_is_the_upper_tenth_and_an_amount_alone_is_a_quantity_at_the_price(
+    tmp_path: Path,
+) -> None:
+    # log sd .5 (3-4-5 of .3 and .4): 12 t x e^(1.28155 x .5) = 12 x 1.89797 = 22.776 t
+    rows = [contract("c1", amount=48000, quantity_t="", price_per_t="")]  # 20 t at 2,400
+    assert counted(tmp_path, *rows, shared_log_sd=0.3, own_log_sd=0.4) == {"c1": ("ok", 48000)}
+    rows = [contract("c1", amount=60000, quantity_t="", price_per_t="")]  # 25 t
+    found = counted(tmp_path, *rows, shared_log_sd=0.3, own_log_sd=0.4)["c1"]
+    assert found == ("contract_beyond_land", 54661)  # 60,000 x 22.77567 / 25
+
+
+def covers(folder: Path, *rows: dict[str, Any]) -> list[str]:
+    found = read_covers(
+        written(folder, *rows), "C1", as_of=AS_OF, signed_by=AS_OF + dt.timedelta(30), reading=HOW
+    )
+    return list(found["guarantor_id"])
+
+
+def test_who_covers_lines_of_a_county_on_a_day(tmp_path: Path) -> None:
+    rows = [
+        guarantor("all"), guarantor("here", counties="C2 | C1"), guarantor("there", counties="C2"),
+        guarantor("over", valid_to="2024-09-29"), guarantor("soon", valid_from="2024-10-01"),
+        guarantor("ends", valid_to="2024-10-29"), guarantor("lasts", valid_to="2024-10-30"),
+        guarantor("told", stated_on="2024-10-01"), guarantor("all", capacity_left=7),
+    ]  # fmt: skip
+    assert covers(tmp_path, *rows) == ["here", "lasts", "all"]
+    table = read_input(tmp_path / "table.csv", GUARANTORS, HOW)
+    told = [(one.row, one.code) for one in account_guarantors(table, AS_OF)]
+    assert told == [
+        (1, "input_repeated"), (4, "guarantor_expired"), (5, "input_after_as_of"),
+        (8, "input_after_as_of"),
+    ]  # fmt: skip
+
+
+def test_a_list_spares_whom_it_names_from_its_first_day_to_its_last(tmp_path: Path) -> None:
+    hide = pseudonymiser(PRIVACY)
+    mark = pseudonymiser(PRIVACY, "id_number")("110105194912310020")
+    marks = pd.DataFrame([("F2", "id_number", mark)], columns=CONTACTS.names)
+    rows = [
+        listed("first", valid_from="2024-09-30"), listed("last", valid_to="2024-09-30"),
+        listed("over", valid_to="2024-09-29"), listed("later", valid_from="2024-10-01"),
+        listed("", id_number="110105 19491231-0020", amount=5000), listed("twice", amount=9000),
+        listed("twice", amount=8000),
+    ]  # fmt: skip
+    found = read_preapproved(
+        written(tmp_path, *rows), marks, as_of=AS_OF, privacy=PRIVACY, reading=HOW
+    )
+    amounts = dict(zip(found["farmer_id"], found["amount_minor"] // 100, strict=True))
+    assert amounts == {hide("first"): 20000, hide("last"): 20000, "F2": 5000, hide("twice"): 8000}
+    table = read_input(tmp_path / "table.csv", PREAPPROVED, HOW)
+    told = [(one.row, one.code) for one in account_preapproved(table, AS_OF)]
+    assert told == [(3, "preapproval_expired"), (4, "input_after_as_of")]
+
+
+@pytest.mark.parametrize(
+    ("schema", "row", "column", "code"),
+    [
+        (CONTRACTS, contract("c", quantity_t=""), "amount", "input_missing"),
+        (CONTRACTS, contract("c", crop="gold"), "crop", "input_unknown_crop"),
+        (CONTRACTS, contract("c", currency="USD"), "currency", "input_other_currency"),
+        (CONTRACTS, contract("c", valid_to="2024-08-01"), "valid_to", "input_inconsistent"),
+        (CONTRACTS, contract("c", assigned="perhaps"), "assigned", "input_not_yes_or_no"),
+        (GUARANTORS, guarantor("g", share=80), "share", "input_out_of_range"),
+        (GUARANTORS, guarantor("g", crops="maize|gold"), "crops", "input_unknown_crop"),
+        (GUARANTORS, guarantor("g", capacity_left=-1), "capacity_left", "input_out_of_range"),
+        (PREAPPROVED, listed(""), "farmer_id", "input_missing"),
+        (PREAPPROVED, listed("ann", amount=""), "amount", "input_missing"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_coded_and_the_others_stand(
+    tmp_path: Path, schema: InputSchema, row: dict[str, Any], column: str, code: str
+) -> None:
+    good = {"contracts": contract("d"), "guarantors": guarantor("d"), "preapproved": listed("d")}
+    table = read_input(written(tmp_path, row, good[schema.name]), schema, HOW)
+    problem = table.problems_of_rows()[1]
+    assert (problem.column, problem.code) == (column, code)
+    assert code in outcome_codes()
+    assert list(table.good.index) == [1]
