@@ -131,7 +131,7 @@ def test_a_new_column_is_covered_from_the_first_offer_posted_with_it(
     assert wider_store.post(wider_store.live_cases()).superseded == 11
     with reading(wider_store.engine) as connection:
         entry = json.loads(connection.scalars(sa.select(AUDIT.c.payload)).all()[-1])
-    assert entry["fields"] == sorted((*FIRST_FIELDS, "branch"))
+    assert entry["fields"] == sorted((*FIRST_FIELDS, "guarantor", "covered_minor", "branch"))
     assert verify(wider_store.engine).problems == ()
     wider_store.execute("UPDATE offers SET branch = 'west' WHERE seq IN (3, 20)")
     (found,) = verify(wider_store.engine).problems
