@@ -1,7 +1,8 @@
-"""`fieldline plan`: what the imagery of a county and season takes, before a byte of it is fetched.
+"""`fieldline plan`: what a county's season takes, before a byte of its imagery is fetched.
 
-Owns the page, as a table and as JSON; the count is `pipeline.imagery.county_plan`'s. It reads the
-parcel files as intake would and needs no earlier stage and no pseudonym key.
+Owns the page, as a table and as JSON; imagery is counted by `pipeline.imagery.county_plan`, machine
+time and memory by `workflows.work_plan`. It reads the parcel files as intake would and needs no
+earlier stage and no pseudonym key.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldline.pipeline.imagery.county_plan import CountyPlan
 from fieldline.pipeline.imagery.limits import BudgetError
@@ -23,6 +24,10 @@ from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.plan import FOLDER
 from fieldline.workflows.preflight import season_problems
+from fieldline.workflows.work_plan import county_work, work_document
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
 
 _COLUMNS = (
     "scene", "date", "cloud %", "files", "there", "tiles", "windows", "requests", "MB there",
@@ -41,32 +46,37 @@ def plan_imagery(config_files: Sequence[Path], county: str, season: str, *, as_j
     config = load_config(config_files, {"counties": [county], "seasons": [season]})
     for problem in season_problems(config):
         raise problem
-    plan, radar = county_plans(config, county, season)
+    outlines = accepted(config, county, season)
+    plan, radar = county_plans(config, county, season, outlines)
+    work = county_work(
+        len(outlines), len(plan.scenes), config.county[county].blocks, config.results
+    )
     refused = _refused(plan, config.pull.budget)
     refused = refused or (_refused(radar, config.pull.budget) if radar else "")
     if as_json:
         told = {"county": county, "season": season, **document(plan), "refused": refused}
         if radar is not None:
             told["radar"] = document(radar)
+        told["work"] = work_document(work)
         print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         _print(plan)
         if radar is not None:
             print("\nradar, a pull of its own:")
             _print(radar)
+        print(work.sentence())
         if refused:
             print(f"a run would stop: {refused}")
     return exits.FOUND if refused else exits.OK
 
 
-def county_plans(config: Config, county: str, season: str) -> tuple[CountyPlan, CountyPlan | None]:
-    """Return the plan of a county and season, and that of its radar where it has any.
+def accepted(config: Config, county: str, season: str) -> GeoDataFrame:
+    """Return the outlines of a county and season that intake would accept.
 
     Raises:
-        UserError: Its parcels or catalog cannot be read.
+        UserError: Its parcels cannot be read, or none is accepted.
     """
     # numpy and GDAL are imported here, so that `fieldline --help` answers at once
-    from fieldline.pipeline.imagery.scenes import plan_scenes
     from fieldline.pipeline.parcels.intake import accepted_outlines
 
     files = config.input_paths(county, season, "parcels")
@@ -77,6 +87,25 @@ def county_plans(config: Config, county: str, season: str) -> tuple[CountyPlan, 
             f"county {county} has no accepted parcel",
             "see `fieldline parcels check` for what is wrong with each",
         )
+    return outlines
+
+
+def county_plans(
+    config: Config, county: str, season: str, outlines: GeoDataFrame
+) -> tuple[CountyPlan, CountyPlan | None]:
+    """Return the plan of a county and season, and that of its radar where it has any.
+
+    Args:
+        config: The run.
+        county: County id.
+        season: Season.
+        outlines: Accepted parcels.
+
+    Raises:
+        UserError: Its catalog cannot be read.
+    """
+    from fieldline.pipeline.imagery.scenes import plan_scenes
+
     # The look itself, some kilobytes a file, is what tells whether the budget would do.
     unlimited = config.pull.model_copy(update={"budget": BudgetSettings()})
     own, catalog = config.county[county], config.input_paths(county, season, "catalog")

@@ -30,6 +30,7 @@ from fieldline.pipeline.records.errors import (
 from fieldline.pipeline.records.progress import PROGRESS_VARIABLE, heard
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
+from fieldline.workflows.config.narrow import Narrow
 from fieldline.workflows.inputs.county_tables import unreadable_tables
 from fieldline.workflows.job import CONFIRM_VARIABLE, SENTENCE
 from fieldline.workflows.plan import FILES, FOLDER
@@ -42,6 +43,8 @@ SNAKEFILE = Path(__file__).with_name("Snakefile")
 LOCK = ".fieldline.lock"
 """File of the results folder that a run holds locked."""
 _ENGINE_LOG = Path("logs/snakemake.log")
+_NARROWED = ".fieldline/config"
+"""Folder of the results that holds what the jobs of a batch of counties read."""
 _TAIL_LINES = 200
 _COUNTIES_AT_ONCE = 100
 _ENDING = "Terminating processes on user request"
@@ -83,9 +86,9 @@ def run_chain(
     with _exclusive(config.results):
         more = {CONFIRM_VARIABLE: "1"} if confirm else {}
         failures = []
-        for part in _batches(config):
+        for files, part in _batches(config_files, config):
             command = _command(
-                config_files, config, start=start, cores=cores, profile=profile, counties=part
+                files, config, start=start, cores=cores, profile=profile, counties=part
             )
             try:
                 _execute(command, config.results, more)
@@ -144,23 +147,31 @@ def plan_chain(
     config = _selected(config_files, counties, seasons, start)
     planned: Counter[str] = Counter()
     with _exclusive(config.results):
-        for part in _batches(config):
+        for files, part in _batches(config_files, config):
             command = _command(
-                config_files, config, start=start, cores=cores, profile=profile, counties=part
+                files, config, start=start, cores=cores, profile=profile, counties=part
             )
             planned.update(_execute([*command, "--dry-run"], config.results, {}).planned)
     names = [*(name for name in planned if name not in STAGE_NAMES), *STAGE_NAMES]
     return {name: planned[name] for name in names if name in planned}
 
 
-def _batches(config: Config) -> Iterator[tuple[str, ...]]:
-    """Yield the counties that the engine plans together.
+def _batches(
+    config_files: Sequence[Path], config: Config
+) -> Iterator[tuple[Sequence[Path], tuple[str, ...]]]:
+    """Yield the counties that the engine plans together, with the files that their jobs read.
 
-    It holds a graph of every job, 0.05 s and 0.8 MB a county, before the first one starts. Counties
+    It holds a graph of every job, 0.1 s and 0.8 MB a county, before the first one starts. Counties
     share nothing but the store, so the later ones may be planned when the earlier ones are done.
     """
-    for start in range(0, len(config.counties), _COUNTIES_AT_ONCE):
-        yield config.counties[start : start + _COUNTIES_AT_ONCE]
+    counties = config.counties
+    if len(counties) <= _COUNTIES_AT_ONCE:
+        yield config_files, counties
+        return
+    narrow = Narrow(config_files, config.results / _NARROWED)
+    for start in range(0, len(counties), _COUNTIES_AT_ONCE):
+        part = counties[start : start + _COUNTIES_AT_ONCE]
+        yield narrow.files(part), part
 
 
 def _selected(

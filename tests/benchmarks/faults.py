@@ -27,7 +27,7 @@ from fieldline.lending.store.database import open_database
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.load import load_config
-from fieldline.workflows.stages import STAGE_NAMES, stage
+from fieldline.workflows.stages import STAGE_NAMES, STAGES
 from tests.workflows.conftest import ROOT, ChainRun, tiny_config
 from tests.workflows.test_chain import digests, table_rows
 
@@ -50,6 +50,8 @@ class Fault:
     twice: int
     """Offers that a farmer has live more than once."""
     audit: str
+    other: tuple[str, ...]
+    """Files that are not those of the run that nothing befell."""
 
 
 class Trials:
@@ -68,16 +70,18 @@ class Trials:
             self.whole = ChainRun(finished, results, results)
 
     def copy(self, first: str = "") -> ChainRun:
-        """Return a copy of the run that must be made again from a stage on."""
+        """Return a copy of the run that lacks what a stage and all after it made."""
         self.copies += 1
         document = yaml.safe_load(self.whole.config.read_text(encoding="utf-8"))
-        results, path = (self.folder / f"copy{self.copies}{end}" for end in ("", ".yaml"))
+        # Beside the whole run: tables name scenes relative to where they lie.
+        beside = self.whole.results.with_name(f"{self.folder.name}-copy{self.copies}")
+        results, path = beside, self.folder / f"copy{self.copies}.yaml"
         path.write_text(yaml.safe_dump({**document, "results": str(results)}), encoding="utf-8")
         shutil.copytree(self.whole.results, results, symlinks=True)
         for county, season in load_config([path]).runs():
-            lost = stage(first or self.stage)
-            for name in (*lost.makes.values(), lost.outcomes):
-                (results / season / county / name).unlink(missing_ok=True)
+            for lost in STAGES[STAGE_NAMES.index(first or self.stage) :]:
+                for name in (*lost.makes.values(), lost.outcomes):
+                    (results / season / county / name).unlink(missing_ok=True)
         return ChainRun(path, results, self.whole.simulated)
 
     def command(self, run: ChainRun) -> list[str]:
@@ -88,7 +92,8 @@ class Trials:
     def judged(self, fault: str, run: ChainRun, answered: str) -> Fault:
         """Type the command again and hold what stands then against the whole run."""
         again = run.fieldline("run")
-        tables = digests(run.results) == digests(self.whole.results)
+        found, whole = digests(run.results), digests(self.whole.results)
+        other = sorted(n for n in found.keys() | whole.keys() if found.get(n) != whole.get(n))
         rows = [
             [
                 table_rows(each.results / "fieldline.sqlite", name)
@@ -103,8 +108,8 @@ class Trials:
         shutil.rmtree(run.results)
         problems = "; ".join(report.problems) or "holds"
         return Fault(
-            fault, answered, again.returncode, tables, rows[0] == rows[1],
-            len(live) - len({row[2:5] for row in live}), problems,
+            fault, answered, again.returncode, not other, rows[0] == rows[1],
+            len(live) - len({row[2:5] for row in live}), problems, tuple(other),
         )  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """Power cuts: everything of a run killed at random moments, typed again, held against a whole run.
 
-A trial takes a copy of a finished run of the tiny county, loses what one stage made, and lets the
-run be killed (SIGKILL, all processes of it) one to three times on its way to the end: each time in
-a stage drawn at random, at a random moment of it or of the engine's work before the next. After
-every kill the store must hold against its audit chain; after the last the same command must end
-with 0, tables, offers and decisions byte for byte those of the run that nothing befell. What the
-system had not yet written to the disk outlives a SIGKILL, so that part of a power cut is not tried.
+A trial takes a copy of a finished run of the tiny county, loses what one stage and all after it
+made, and lets the run be killed (SIGKILL, all its processes) one to six times on its way to the
+end: each time in a stage drawn at random, at a random moment of it or of the engine's work before
+the next. After every kill the store must hold against its audit chain; after the last the same
+command must end with 0, tables, offers and decisions byte for byte those of the run that nothing
+befell. What the system had not yet written to the disk outlives a SIGKILL: that part of a power
+cut is not tried.
 
 Figures are kept as they come and a later call goes on: `python -m tests.benchmarks.kills --kills 50
 --seed 16 --minutes 30`. A copy takes a minute or two of a processor for each kill.
@@ -36,7 +37,7 @@ from tests.benchmarks.faults import Trials
 from tests.workflows.conftest import ROOT, ChainRun
 
 OUT = Path("results/benchmarks/kills.json")
-_MOST = 3
+_MOST = 6
 """Kills of one trial."""
 _START = "start"
 """The engine before its first job: it reads the configuration and plans."""

@@ -50,6 +50,8 @@ def test_a_plan_is_printed_as_a_table_and_as_json(tmp_path: Path) -> None:
         assert told["tariff"]["price_per_gb"] is None
         assert "\nradar, a pull of its own:\nscene " in printed.stdout
         assert told["radar"]["total"]["scenes"] == 3
+        assert (told["work"]["finished_seasons"], told["work"]["core_hours"]) == (0, None)
+        assert "no season has finished in this results folder yet" in printed.stdout
         assert sum(scene["files"] for scene in told["radar"]["scenes"]) == 3
         assert 0 < told["radar"]["total"]["bytes_to_come"] < told["total"]["bytes_to_come"]
 

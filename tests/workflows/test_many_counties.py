@@ -35,10 +35,10 @@ def named(counties: int) -> Config:
     ("counties", "sizes"), [(1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])]
 )
 def test_counties_are_planned_a_hundred_at_a_time_each_once(
-    counties: int, sizes: list[int]
+    tmp_path: Path, counties: int, sizes: list[int]
 ) -> None:
-    config = named(counties)
-    parts = list(_batches(config))
+    config = named(counties).model_copy(update={"results": tmp_path})
+    parts = [part for _, part in _batches([], config)]
     assert [len(part) for part in parts] == sizes
     assert tuple(county for part in parts for county in part) == config.counties
 
@@ -49,6 +49,34 @@ def test_a_job_checks_the_county_that_it_is_of_and_no_other(tmp_path: Path) -> N
     assert list(plan.config.county) == ["C001"]
     with pytest.raises(UserError, match=r"`county\.BROKEN\.title`: Field required"):
         load_config([file], {"counties": "C001"})
+
+
+def test_jobs_of_a_batch_read_its_counties_alone_and_as_the_lender_wrote_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BANK_PASSWORD", "secret")
+    own = tmp_path / "bank"
+    own.mkdir()
+    file = province(own, 150)
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document["database"] = "postgresql://bank:${BANK_PASSWORD}@host/offers"
+    document["results"] = "../out"
+    for county in document["county"].values():
+        county["inputs"]["parcels"] = ["drawn/{county}.gpkg"]
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    config = load_config([file], {})
+    (first, names), (second, others) = _batches([file], config)
+    assert (len(names), len(others)) == (100, 50)
+    for (copy,), part in ((first, names), (second, others)):
+        assert copy.is_relative_to(tmp_path / "out" / ".fieldline" / "config")
+        told = yaml.safe_load(copy.read_text(encoding="utf-8"))
+        assert list(told["county"]) == list(part)
+        assert "secret" not in copy.read_text(encoding="utf-8")
+    read = load_config(second, {"counties": ",".join(others)}, selected=True)
+    whole = load_config([file], {"counties": ",".join(others)}, selected=True)
+    assert read == whole
+    assert read.county["C149"].inputs.parcels == whole.county["C149"].inputs.parcels
+    assert str(own / "drawn") in str(read.county["C149"].inputs.parcels)
 
 
 def test_a_county_that_is_not_defined_is_told_with_all_that_are(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from fieldline.workflows.config.anchors import anchored
 from fieldline.workflows.config.model import Config
 
 DEFAULT = Path(__file__).with_name("default.yaml")
+RELATIVE_TO = "relative_to"
+"""Key by which a copy of a file says where its relative paths begin (`workflows.config.narrow`)."""
 _ENVIRONMENT = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -49,8 +51,9 @@ def load_config(
     here = Path.cwd()
     document = anchored(read_yaml(DEFAULT), Config, here)
     for file in files:
-        own = anchored(_expand(read_yaml(file)), Config, file.absolute().parent)
-        document = merge(document, own)
+        own = read_yaml(file)
+        folder = Path(own.pop(RELATIVE_TO, file.absolute().parent))
+        document = merge(document, anchored(_expand(own), Config, folder))
     document = merge(document, anchored(dict(overrides or {}), Config, here))
     return validate(_selected(document) if selected else document)
 

@@ -24,10 +24,12 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> sa.Engine:
 
 def offer(number: int) -> dict[str, Any]:
     day = dt.date(2024, 2, 29)
-    return {
+    empty = {column.name: None for column in OFFERS.columns if column.nullable}
+    return empty | {
         "offer_id": f"{number:032d}", "county": "C", "season": "2024", "farmer_id": f"F{number}",
         "household_id": HARD, "product": "p", "access": "approve", "currency": "CNY",
         "limit_minor": None if number == 3 else 2**53 + number, "annual_rate": None,
+        "guarantor": None, "covered_minor": number,
         "tenor_days": 365, "day_basis": 360, "valid_from": day, "valid_to": day,
         "reason_codes": "", "reasons": HARD, "reasons_zh": "无", "decision_id": f"D{number}",
         "status": "live",

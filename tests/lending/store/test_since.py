@@ -23,10 +23,11 @@ from fieldline.lending.store.signer import Signer
 from fieldline.lending.store.verify import AuditReport, verify
 
 LENDER = Signer("lender", b"k" * 32)
+NAMES = [column.name for column in OFFERS.columns if column.name != "seq"]
+OTHERS = {"offer_id": "'x'", "farmer_id": "'F9'"}
 COPIED = (
-    "99, 'x', county, season, 'F9', 'H9', product, access, currency, limit_minor, annual_rate, "
-    "tenor_days, day_basis, valid_from, valid_to, reason_codes, reasons, reasons_zh, decision_id, "
-    "status FROM offers WHERE seq = 1"
+    f"({', '.join(NAMES)}) SELECT {', '.join(OTHERS.get(name, name) for name in NAMES)} "
+    "FROM offers WHERE seq = 1"
 )
 
 
@@ -97,7 +98,7 @@ FORGERIES = {
         "DELETE FROM offers WHERE seq = (SELECT max(seq) FROM offers)",
         "was removed after posting",
     ),
-    "a row more": (f"INSERT INTO offers SELECT {COPIED}", "offer x was never posted"),
+    "a row more": (f"INSERT INTO offers {COPIED}", "offer x was never posted"),
     "a decision": (
         "UPDATE decisions SET trace = '{}' WHERE farmer_id = 'F4'",
         "was changed or removed after posting",
