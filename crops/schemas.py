@@ -166,7 +166,7 @@ YIELDS = TableSchema(
         Column("net_q10_per_ha_minor", pa.int64(), "Lower net income: gross value less cash cost, null without a cost", "minor/ha", nullable=True),
         Column("net_q50_per_ha_minor", pa.int64(), "Median net income", "minor/ha", nullable=True),
         Column("net_q90_per_ha_minor", pa.int64(), "Upper net income", "minor/ha", nullable=True),
-        Column("value_basis", pa.string(), "`yield_and_price`, or `area`: no yield is known and no income is drawn; null where nothing is valued", nullable=True),
+        Column("value_basis", pa.string(), "`yield_and_price`, or `area`: no yield is known; null where nothing is valued", nullable=True),
         Column("value_base_date", _DATE, "Day on which the value by area was published", nullable=True),
         Column("value_base_source", pa.string(), "Source of the value by area", nullable=True),
         Column("currency", pa.string(), "ISO 4217 code"),

@@ -139,20 +139,34 @@ def yields_seal(
     from fieldline.crops.forecast.model import fit_forecast
     from fieldline.crops.forecast.sealed import seal_of, write_sealed
 
-    try:
-        day = dt.date.fromisoformat(as_of) if as_of else dt.datetime.now(dt.UTC).date()
-    except ValueError as error:
-        raise UserError(f"--as-of {as_of!r} is no day", "write it as YYYY-MM-DD") from error
+    day = _day(as_of)
     stands = checked_reference(reference)
     columns = _columns(county, year, target, drop, unit, crop)
     past = read_county_years(train, columns)
     both = joined(past, read_county_years(rows, columns, known=False))
     learnt = both.part(np.arange(len(past)))
     asked = both.part(np.arange(len(past), len(both)))
+    if learnt.year.max() > day.year:
+        raise UserError(
+            f"{train} tells yields of {learnt.year.max()}, which nobody knew on {day}",
+            "leave later years out, or correct --as-of",
+        )
     model = fit_forecast(learnt, "later", stands)
     checksum = write_sealed(out, model, asked, [train, rows], day)
     print(f"{len(asked)} rows forecast in {out}, sealed in {seal_of(out)}")
     print(f"sha256 {checksum}")
+
+
+def _day(as_of: str) -> dt.date:
+    """Return the day of a forecast, today where none is named."""
+    today = dt.datetime.now(dt.UTC).date()
+    try:
+        day = dt.date.fromisoformat(as_of) if as_of else today
+    except ValueError as error:
+        raise UserError(f"--as-of {as_of!r} is no day", "write it as YYYY-MM-DD") from error
+    if day > today:
+        raise UserError(f"--as-of {day} is yet to come", "name today or an earlier day")
+    return day
 
 
 @yields_app.command("score")

@@ -17,20 +17,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from fieldline.crops.forecast.slips import slips_of_ten
-from fieldline.crops.forecast.yield_units import one_unit, read_yields_of
+from fieldline.crops.forecast.yield_units import one_unit, read_yields_of, rows_of_crop
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.cells import Cells, read_cells
-from fieldline.pipeline.inputs.names import folded
+from fieldline.pipeline.inputs.names import folded, known_names
 from fieldline.pipeline.inputs.schema import InputColumn
 from fieldline.pipeline.inputs.values import FileFacts, as_text, facts_of, read_column
 from fieldline.pipeline.records.errors import UserError
 
+#: Names that other publishers of county-years use, beyond those of `data/column_names.csv`.
 _COUNTY = (
     "county", "adm_id", "county_id", "region", "region_id", "district", "fips", "geoid", "idregion",
-    "nuts_id",
+    "nuts_id", "area",
 )  # fmt: skip
 _YEAR = ("year", "harvest_year", "season", "fyear")
 _YIELD = ("yield_t_ha", "yield", "yield_kg_ha", "yield_bu_ac", "yield_kg_mu", "yield_dt_ha")
+_ROLES = {"--county-column": "county", "--year-column": "year", "--yield-column": "yield_t_ha"}
 _LAG = re.compile(r"yield[-_ ]?(\d{1,2})")
 #: What statistics tell only with the yield itself, or as the yield in other words.
 _AFTERWARDS = re.compile(
@@ -130,6 +132,7 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     """
     named = (columns.county, columns.year, columns.target)
     wanted = {folded(name) for name in (*_COUNTY, *_YEAR, *_YIELD, *named) if name}
+    wanted |= {name for role in _ROLES.values() for name in known_names(role)}
     cells = read_cells(path, lambda row: sum(folded(str(cell)) in wanted for cell in row),
                        setting="the path of the table")  # fmt: skip
     facts = facts_of(cells)
@@ -143,8 +146,8 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     skipped = {county, year, target, *lags, *columns.drop}
     covariates, left_out = _covariates(cells, skipped, facts)
     left_out |= dict.fromkeys(columns.drop, "dropped as asked")
-    rows, remarks = _counting(names, years, yields.target, known=known)
-    rows &= ~yields.bad_unit
+    of_crop = rows_of_crop(cells, columns.crop)
+    rows, remarks = _counting(names, years, yields.target, of_crop & ~yields.bad_unit, known=known)
     remarks = [*yields.remarks, *remarks]
     if not rows.any():
         raise UserError(
@@ -194,10 +197,13 @@ def _named(
             return wanted
         if folded(wanted) in found:
             return found[folded(wanted)]
+    known = [] if name else [found[n] for n in found if n in known_names(_ROLES[option])]
+    if len(known) == 1:
+        return known[0]
     if name or needed:
         raise UserError(
             f"{cells.path} has no column {name or usual[0]!r} (it has "
-            f"{', '.join(cells.names[:12])}, ...)",
+            f"{', '.join(cells.names[:12])}{', ...' if len(cells.names) > 12 else ''})",
             f"name it with {option}",
         )
     return None
@@ -262,12 +268,14 @@ def _same(values: Floats, target: Floats) -> bool:
 
 
 def _counting(
-    names: pd.Series[Any], years: Floats, yields: Floats, *, known: bool
-) -> tuple[npt.NDArray[np.bool_], list[str]]:
-    """Return which rows count and, in words, how many do not."""
+    names: pd.Series[Any], years: Floats, yields: Floats, asked: npt.NDArray[np.bool_],
+    *, known: bool,
+) -> tuple[npt.NDArray[np.bool_], list[str]]:  # fmt: skip
+    """Return which of the rows asked for count and, in words, how many of them do not."""
     good = names.notna().to_numpy() & (years >= _FIRST_YEAR) & (years <= _LAST_YEAR)
     good &= np.equal(np.mod(years, 1), 0)
-    remarks = _counted([], ~good, "without a county or a year")
+    remarks = _counted([], asked & ~good, "without a county or a year")
+    good &= asked
     if known:
         remarks = _counted(remarks, good & np.isnan(yields), "without a yield")
         remarks = _counted(remarks, good & (yields <= 0), "with a yield of zero or less")

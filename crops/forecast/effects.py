@@ -54,8 +54,11 @@ class Departures:
         its weather is known where its yields are not.
         """
         table = rows.covariates[list(self.names)].reset_index(drop=True).astype(float)
-        own = _usual(table, rows.county, self.overall)
-        usual = self.usual.reindex(rows.county).fillna(own.reindex(rows.county)).to_numpy(float)
+        place = self.usual.index.get_indexer(pd.Index(rows.county.astype(object)))
+        usual = self.usual.to_numpy(dtype=float)[place]
+        if (place < 0).any():
+            own = _usual(table, rows.county, self.overall).reindex(rows.county[place < 0])
+            usual[place < 0] = own.to_numpy(dtype=float)
         values = table.to_numpy(dtype=float)
         far = np.clip((values - usual) / self.spread, -_FURTHEST, _FURTHEST)
         far = np.nan_to_num(far, nan=0.0)
@@ -75,7 +78,14 @@ class Effects:
 
     def __call__(self, rows: CountyYears) -> Floats:
         """Return what the season adds to each row's level."""
-        return (self.departures.features(rows, hinges=self.hinges) - self.centre) @ self.slopes
+        return added([self], rows)[0]
+
+
+def added(fitted: Sequence[Effects], rows: CountyYears) -> list[Floats]:
+    """Return what each of several effects adds to rows; fitted together, they share features."""
+    first = fitted[0]
+    features = first.departures.features(rows, hinges=first.hinges) - first.centre
+    return [np.asarray(features @ effects.slopes) for effects in fitted]
 
 
 def _usual(table: pd.DataFrame, county: npt.NDArray[np.str_], overall: Floats) -> pd.DataFrame:
@@ -84,8 +94,9 @@ def _usual(table: pd.DataFrame, county: npt.NDArray[np.str_], overall: Floats) -
 
 
 def fit_effects(
-    past: CountyYears, unexplained: Floats, doubts: Sequence[float], *, hinges: bool
-) -> list[Effects]:
+    past: CountyYears, unexplained: Floats, doubts: Sequence[float], *, hinges: bool,
+    departures: Departures | None = None,
+) -> list[Effects]:  # fmt: skip
     """Fit slopes at several strengths of doubt.
 
     Args:
@@ -93,8 +104,9 @@ def fit_effects(
         unexplained: Yield less the county's own trend.
         doubts: Ridge penalties as shares of the rows.
         hinges: Whether effects may bend.
+        departures: What the same rows define, where that is known already.
     """
-    departures = Departures.of(past)
+    departures = Departures.of(past) if departures is None else departures
     features = departures.features(past, hinges=hinges)
     centre = features.mean(axis=0)
     features = features - centre

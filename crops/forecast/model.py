@@ -22,8 +22,14 @@ import pandas as pd
 from scipy import stats
 
 from fieldline.crops.forecast.county_years import CountyYears
-from fieldline.crops.forecast.effects import Effects, fit_effects
-from fieldline.crops.forecast.guard import guarded_weights, pays, standard_error
+from fieldline.crops.forecast.effects import Departures, Effects, added, fit_effects
+from fieldline.crops.forecast.guard import (
+    LIKELY,
+    guarded_weights,
+    pays,
+    standard_error,
+    unseen_errors,
+)
 from fieldline.crops.forecast.levels import LEVELS, NAIVE, Levels
 from fieldline.crops.series import Floats
 from fieldline.pipeline.records.errors import UserError
@@ -76,13 +82,14 @@ class CountyForecast:
     unseen_rmse: dict[str, float]
     """Error on what was left out, of the choice (`chosen`) and of each naive level."""
     gain: tuple[float, float]
-    """What the season takes off the squared error of years left out, as a share, and its standard
-    error; zeros without covariates."""
+    """What the season takes off the squared error of years that did not choose how, as a share, and
+    its standard error; zeros without covariates."""
     reach: float
     """Half of the 80 % interval, in spreads of the county's unseen error."""
     spread: dict[str, float]
     """Spread of the unseen error by county."""
-    usual_spread: float
+    new_spread: float
+    """The same of a county that is not known: how far counties differ comes to it."""
     reference: str = "mean"
     """The naive level that stands where nothing is shown to be better."""
 
@@ -106,7 +113,7 @@ class CountyForecast:
         levels = Levels.of(self.past, history)
         moved = _moved(levels.naive(rows), self.effects, rows)
         middle = moved @ np.array(self.choice.weights)
-        spread = pd.Series(rows.county).map(self.spread).fillna(self.usual_spread).to_numpy(float)
+        spread = pd.Series(rows.county).map(self.spread).fillna(self.new_spread).to_numpy(float)
         half = self.reach * spread
         return Forecast(np.maximum(middle - half, 0.0), np.maximum(middle, 0.0), middle + half)
 
@@ -156,7 +163,8 @@ def fit_forecast(
         replace(season, weights=tuple(weights.tolist())), past, _effects(past, season),
         {name: _by_voice((past.target - values)[seen], voices[seen])
          for name, values in said.items()},
-        gain, _reach(scaled, voices[seen]), spread, usual, named,
+        gain, _reach(scaled, voices[seen]), spread,
+        usual if unseen == "county" else float(np.hypot(usual, _between(past))), named,
     )  # fmt: skip
 
 
@@ -181,10 +189,11 @@ def _season(past: CountyYears, unseen: Unseen) -> tuple[Choice, tuple[float, flo
         left = rows.target - levels.naive(rows)["trend"]
         squares.setdefault(alone, []).append(float(np.mean(left**2)))
         unexplained = learnt.target - levels.naive(learnt)["trend"]
+        usual = Departures.of(learnt)
         for hinges in (False, True):
-            fitted = fit_effects(learnt, unexplained, DOUBTS, hinges=hinges)
-            for doubt, effects in zip(DOUBTS, fitted, strict=True):
-                error = float(np.mean((left - effects(rows)) ** 2))
+            fitted = fit_effects(learnt, unexplained, DOUBTS, hinges=hinges, departures=usual)
+            for doubt, moved in zip(DOUBTS, added(fitted, rows), strict=True):
+                error = float(np.mean((left - moved) ** 2))
                 squares.setdefault(Choice(_TREND, doubt, hinges), []).append(error)
     return _worth(squares, alone)
 
@@ -192,12 +201,13 @@ def _season(past: CountyYears, unseen: Unseen) -> tuple[Choice, tuple[float, flo
 def _worth(
     squares: Mapping[Choice, Sequence[float]], alone: Choice
 ) -> tuple[Choice, tuple[float, float]]:
+    """Return the choice, and what choosing takes off the error of parts that did not choose."""
     found = {choice: np.asarray(errors) for choice, errors in squares.items()}
     best = min(found, key=lambda choice: float(found[choice].mean()))
-    gaps = found[alone] - found[best]
-    usual = float(found[alone].mean()) or 1.0
+    chosen = unseen_errors(np.array(list(found.values())))
+    gaps, usual = found[alone] - chosen, float(found[alone].mean()) or 1.0
     told = float(gaps.mean()) / usual, standard_error(gaps) / usual
-    if best == alone or not pays(found[alone], found[best]):
+    if best == alone or not pays(found[alone], chosen, LIKELY):
         return alone, told
     near = [
         choice for choice, errors in found.items()
@@ -244,6 +254,12 @@ def _spreads(error: Floats, counties: npt.NDArray[np.str_]) -> tuple[dict[str, f
     return {str(name): float(value) for name, value in pooled.items()}, float(np.sqrt(overall))
 
 
+def _between(past: CountyYears) -> float:
+    """Return the standard deviation of counties' means: what a county never seen may be off by."""
+    means = Levels.of(past).mean
+    return float(means.std(ddof=1)) if len(means) > 1 else float(past.target.std())
+
+
 def _reach(scaled: Floats, voices: npt.NDArray[np.int64]) -> float:
     """Return how many spreads either way hold all but a tenth of an unseen year's counties.
 
@@ -279,7 +295,7 @@ def _of_few(past: CountyYears) -> CountyForecast:
     rmse = float(np.sqrt(np.mean((past.target - mean) ** 2)))
     return CountyForecast(
         Choice(_MEAN), past, None, {"chosen": rmse, "mean": rmse}, (0.0, 0.0), reach,
-        dict.fromkeys(spread, usual), usual,
+        dict.fromkeys(spread, usual), float(np.hypot(usual, _between(past))),
     )  # fmt: skip
 
 

@@ -42,7 +42,8 @@ def write_sealed(
         as_of: Day on which the forecast is made.
 
     Returns:
-        The checksum of the forecast, to be handed to whoever is to believe it.
+        The checksum of the seal, which holds that of the forecast: handed to whoever is to believe
+        it, it binds rows, day and sources.
 
     Raises:
         UserError: One of the files is there, or a row is of a year that was learnt from.
@@ -64,14 +65,13 @@ def write_sealed(
     }).round(_DIGITS)  # fmt: skip
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
-    checksum = file_hash(path)
     seal = {
-        "forecast": path.name, "sha256": checksum, "as_of": as_of.isoformat(),
+        "forecast": path.name, "sha256": file_hash(path), "as_of": as_of.isoformat(),
         "sources": {source.name: file_hash(source) for source in sources}, "model": story(model),
         "unit": rows.unit or model.past.unit,
     }  # fmt: skip
     write_text(seal_of(path), canonical(seal) + "\n")
-    return checksum
+    return file_hash(seal_of(path))
 
 
 def read_sealed(path: Path, checksum: str = "") -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -82,19 +82,25 @@ def read_sealed(path: Path, checksum: str = "") -> tuple[pd.DataFrame, dict[str,
         checksum: What was handed out when it was sealed; empty: the seal beside it is believed.
 
     Raises:
-        UserError: One is missing, or the forecast is not what was sealed.
+        UserError: One is missing, the forecast is not what was sealed, or the seal not the one
+            whose checksum was handed out.
     """
     if not path.is_file() or not seal_of(path).is_file():
         raise UserError(f"{path} has no forecast with a seal", "name the file that was sealed")
     try:
         seal = json.loads(seal_of(path).read_text(encoding="utf-8"))
-        sealed = str(seal["sha256"])
-    except (ValueError, LookupError) as error:
+        sealed, day = str(seal["sha256"]), str(seal["as_of"])
+    except (ValueError, LookupError, TypeError) as error:
         raise UserError(f"{seal_of(path)} cannot be read", "restore it") from error
-    if file_hash(path) != sealed or (checksum and checksum != sealed):
+    if file_hash(path) != sealed:
         raise UserError(
-            f"{path} is not what was sealed on {seal.get('as_of', 'an unknown day')}",
+            f"{path} is not what was sealed on {day}",
             "restore the file; a changed forecast proves nothing",
+        )
+    if checksum and checksum.strip().lower() != file_hash(seal_of(path)):
+        raise UserError(
+            f"{seal_of(path)} is not the seal whose checksum was handed out",
+            "copy --checksum anew from what `seal` printed, or restore the seal",
         )
     return pd.read_csv(path, dtype={"county": str}), seal
 

@@ -144,6 +144,29 @@ def _refuse_crops_lacking(
             )
 
 
+def rows_of_crop(cells: Cells, crop: str) -> npt.NDArray[np.bool_]:
+    """Return which rows are of one crop: the one that is named, or the only one there is.
+
+    Args:
+        cells: The table; a row that says no crop is of any.
+        crop: Crop code; empty where none is named.
+
+    Raises:
+        UserError: The table holds several crops and none is named, or none of them is the named.
+    """
+    said, known = _texts(cells, "crop"), _crops(cells, "")
+    told = known.where(known.notna(), said)
+    kinds = sorted({str(name) for name in told.dropna()})
+    if len(kinds) < 2:
+        return np.ones(len(cells), dtype=bool)
+    some = ", ".join(kinds[:6]) + (", ..." if len(kinds) > 6 else "")
+    if not crop:
+        raise UserError(f"{cells.path} holds several crops ({some})", "name one with --crop")
+    if crop not in kinds:
+        raise UserError(f"{cells.path} holds no {crop} (it has {some})", "name one of them")
+    return np.asarray((told.isna() | (told == crop)).to_numpy(dtype=bool))
+
+
 def _texts(cells: Cells, role: str) -> pd.Series[Any]:
     name = next((n for n in cells.names if folded(n) in known_names(role)), None)
     values = [None] * len(cells) if name is None else as_text(cells.column(name)).to_pylist()

@@ -56,8 +56,8 @@ class Outlook:
     """What earlier seasons say of each crop."""
 
     known: Mapping[str, tuple[Floats, Ints]]
-    """Complete courses (courses, steps) and the season of each, by crop."""
-    _rests: dict[tuple[str, int], Rest] = field(default_factory=dict, repr=False)
+    """Courses (courses, steps), NaN after their last look, and the season of each, by crop."""
+    _rests: dict[tuple[str, int], Rest | None] = field(default_factory=dict, repr=False)
 
     @classmethod
     def learnt(cls, parts: Sequence[tuple[Courses, Names]], least: int) -> Outlook:
@@ -72,7 +72,7 @@ class Outlook:
         for crop in crops:
             rows = [done.ndvi[names == crop] for done, names in parts]
             season = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
-            found = _complete(np.concatenate(rows), season, least)
+            found = _lasting(np.concatenate(rows), season, least)
             if found is not None:
                 known[crop] = found
         return cls(known)
@@ -92,35 +92,45 @@ class Outlook:
         return self._rests[(crop, step)]
 
 
-def _complete(courses: Floats, season: Ints, least: int) -> tuple[Floats, Ints] | None:
-    """Return the courses that were watched as far as most were, cut to that length."""
+def _lasting(courses: Floats, season: Ints, least: int) -> tuple[Floats, Ints] | None:
+    """Return the courses as far as enough of them were watched.
+
+    Those that end early stay: they are the late and the slow ones, and without them the rest of a
+    course looks surer than it is.
+    """
     length = np.isfinite(courses).sum(axis=1)
-    reach = int(np.median(length[length > 0])) if (length > 0).any() else 0
-    rows = np.flatnonzero(length >= max(reach, _LEAST_STEP + 2))
+    rows = np.flatnonzero(length >= _LEAST_STEP + 2)
     if len(rows) < least:
         return None
     if len(rows) > _MOST:
         rows = rows[np.linspace(0, len(rows) - 1, _MOST).astype(np.int64)]
+    reach = int(np.sort(length[rows])[-least])
     return courses[rows, :reach], season[rows]
 
 
-def _rest(courses: Floats, season: Ints, step: int) -> Rest:
-    """Learn the rest of courses, with errors of those left out."""
+def _rest(courses: Floats, season: Ints, step: int) -> Rest | None:
+    """Learn the rest of courses, with errors of those left out; None where too few go on."""
+    going = np.isfinite(courses[:, step + 1])
+    courses, season = courses[going], season[going]
     several = len(np.unique(season)) > 1
     fold = season if several else np.arange(len(courses)) % _FOLDS
-    errors = np.empty((len(courses), courses.shape[1] - step - 1))
+    errors = np.full((len(courses), courses.shape[1] - step - 1), np.nan)
     for part in np.unique(fold):
         centre, middle, slopes = _fitted(courses[fold != part], step)
         held = courses[fold == part]
         errors[fold == part] = held[:, step + 1 :] - (
             middle + (_seen(held, step) - centre) @ slopes
         )
-    low, high = np.quantile(errors, [_TAIL, 1 - _TAIL], axis=0)
-    found = _fitted(courses, step)
+    ahead = int((np.isfinite(errors).sum(axis=0) > 1).sum())  # as far as a fold foretells another
+    if not ahead:
+        return None
+    low, high = np.nanquantile(errors[:, :ahead], [_TAIL, 1 - _TAIL], axis=0)
+    centre, middle, slopes = _fitted(courses, step)
+    middle, slopes = middle[:ahead], slopes[:, :ahead]
     if not several:
-        year = _Z80 * _between_years(found[1])
+        year = _Z80 * _between_years(middle)
         low, high = -np.hypot(np.minimum(low, 0.0), year), np.hypot(np.maximum(high, 0.0), year)
-    return Rest(*found, low, high)
+    return Rest(centre, middle, slopes, low, high)
 
 
 def _between_years(middle: Floats) -> Floats:
@@ -134,11 +144,26 @@ def _seen(courses: Floats, step: int) -> Floats:
 
 
 def _fitted(courses: Floats, step: int) -> tuple[Floats, Floats, Floats]:
+    """Fit each later step on NDVI now and its mean so far, by the courses that reach it.
+
+    Returns:
+        The centre of both, the value of each later step there, and its slopes; NaN where no course
+        reaches.
+    """
     seen, rest = _seen(courses, step), courses[:, step + 1 :]
-    centre, middle = seen.mean(axis=0), rest.mean(axis=0)
+    centre = seen.mean(axis=0)
+    told = np.isfinite(rest)
+    count = told.sum(axis=0)
+    of_all = np.maximum(count, 1)
     far = seen - centre
-    form = far.T @ far / len(far) + _RIDGE * np.eye(2)
-    return centre, middle, np.linalg.solve(form, far.T @ (rest - middle) / len(far))
+    about = told.T.astype(float) @ far / of_all[:, None]  # centre of those that reach a step
+    mean = np.where(told, rest, 0.0).sum(axis=0) / of_all
+    form = np.einsum("ns,ni,nj->sij", told, far, far) / of_all[:, None, None]
+    form += _RIDGE * np.eye(2) - about[:, :, None] * about[:, None, :]
+    pull = np.where(told, rest - mean, 0.0).T @ far / of_all[:, None]
+    slopes = np.linalg.solve(form, pull[:, :, None])[:, :, 0].T
+    middle = np.where(count > 0, mean - (about * slopes.T).sum(axis=1), np.nan)
+    return centre, middle, slopes
 
 
 @dataclass(frozen=True)

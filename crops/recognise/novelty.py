@@ -30,14 +30,15 @@ from fieldline.crops.series import Floats
 
 _DIMENSIONS = 24
 _NEIGHBOURS = 5
-_DOMAIN_TREES, _DOMAIN_LEAF, _DOMAIN_MOST = 100, 5, 6000
+_DOMAIN_TREES, _DOMAIN_LEAF, _DOMAIN_MOST = 60, 5, 6000
 _LEAST = 30
 """Labelled rows from which a class has a level of its own."""
 _OUTER, _MOST_OTHER = 0.95, 0.5
 """Where more than this share of the unlabelled land lies beyond this share of the labels, the
 classifier of one against the other tells how parcels were chosen for the survey, not what grows."""
-_SECOND_PARTS, _FEWEST_STRANGE = 3, 100
-"""Parts of the unlabelled land for the second look, and refused rows that are enough for one."""
+_HALVES, _FEWEST_STRANGE = 2, 60
+"""Halves of the unlabelled land, each judged by what learnt from the other, and the refused rows of
+a half from which a second look learns."""
 _TINY = 1e-6
 DOUBT, CLASS_DISTANCE, NEIGHBOURS, DOMAIN = "doubt", "class_distance", "neighbours", "domain"
 EMBEDDED, SECOND_LOOK = "embedded_neighbours", "second_look"
@@ -108,8 +109,9 @@ class Novelty:
     """Where they lie in the embedding of each fold's network; empty where no network answers."""
     domains: tuple[Forest, ...]
     """Classifiers of refused against other unlabelled land (`SECOND_LOOK`) or else of labelled
-    against unlabelled (`DOMAIN`); each has not seen one part. Empty where the labels are not of
-    this county: they would tell sensors and years apart, not crops."""
+    against unlabelled (`DOMAIN`), two for each fold: neither has seen the fold's labels, each one
+    half of the unlabelled land. Empty where the labels are not of this county: they would tell
+    sensors and years apart, not crops."""
     known: dict[str, Floats]
     """Sorted scores of held-out labelled rows by name."""
     limit: float
@@ -169,7 +171,11 @@ def _set_off(ranks: Floats, probabilities: Floats, offset: Floats) -> Floats:
 
 
 def _domain_scores(domains: tuple[Forest, ...], rows: Matrix) -> Floats:
-    part = part_of(rows, len(domains))
+    """Return what a classifier that has not seen the row's half says of each row."""
+    return _scores_by(domains, rows, part_of(rows, len(domains)))
+
+
+def _scores_by(domains: tuple[Forest, ...], rows: Matrix, part: NDArray[np.int64]) -> Floats:
     found = np.zeros(len(rows))
     for number, forest in enumerate(domains):
         mine = part == number
@@ -262,8 +268,9 @@ def fit_novelty(
         spaces.append(space)
     alone = dict(scores)
     domains: tuple[Forest, ...] = ()
-    if population is not None and _enough(population, len(np.unique(known.fold))):
-        forests, apart_from = _fit_domains(known, population, seed, threads)
+    if population is not None and _enough(population):
+        forests = _fit_domains(known, population, seed, threads)
+        apart_from = _held_out(forests, known)
         beyond = _domain_scores(forests, population.rows) > np.quantile(apart_from, _OUTER)
         if beyond.mean() <= _MOST_OTHER:
             domains, scores[DOMAIN] = forests, apart_from
@@ -277,36 +284,51 @@ def fit_novelty(
     first = Novelty(space, embeddings, domains, base, *near, *away)
     if population is None or not domains:
         return first
-    return _second_look(first, known, population, refuse_known, seed, threads)
+    return _second_look(first, known, population, spaces, refuse_known, seed, threads)
 
 
 def _second_look(
-    first: Novelty, known: LabelledRows, population: Population, refuse_known: float, seed: int,
-    threads: int,
+    first: Novelty, known: LabelledRows, population: Population, spaces: list[Space],
+    refuse_known: float, seed: int, threads: int,
 ) -> Novelty:  # fmt: skip
     """Return what tells the land that a first look refused from the rest; labels set its level.
 
-    The labelled rows teach it nothing, so all of them judge it.
+    Which land lies near a label is not strange at a first look that knew the label. So each fold's
+    second look learns from a first look without the fold's labels, and only those set the level.
     """
-    ranks = first.ranks(population.rows, population.probabilities, population.embedded)
-    strange = (ranks > first.limit).astype(np.int64)
-    parts = part_of(population.rows, _SECOND_PARTS)
-    enough = [strange[parts != n].sum() for n in range(_SECOND_PARTS)]
-    if min(enough) < _FEWEST_STRANGE or strange.all():
-        return first
-    forests = tuple(
-        fit_forest(
-            population.rows[parts != number], strange[parts != number], trees=_DOMAIN_TREES,
-            min_leaf=_DOMAIN_LEAF, threads=threads, seed=seed + number, balanced=True,
-        )
-        for number in range(_SECOND_PARTS)
-    )  # fmt: skip
-    scores = _domain_scores(forests, known.rows)
+    half = part_of(population.rows, _HALVES)
+    forests = []
+    for number, space in enumerate(spaces):
+        strange = _strange_without(number, first, space, population, half)
+        for part in range(_HALVES):
+            rows, labels = population.rows[half != part], strange[half != part]
+            if labels.sum() < _FEWEST_STRANGE or labels.all():
+                return first
+            forests.append(fit_forest(
+                rows, labels, trees=_DOMAIN_TREES, min_leaf=_DOMAIN_LEAF, threads=threads,
+                seed=seed, balanced=True,
+            ))  # fmt: skip
+    scores = _held_out(tuple(forests), known)
     base = {name: values for name, values in first.known.items() if name != DOMAIN}
     base[SECOND_LOOK] = np.sort(scores)
     ranks = joint_rank({SECOND_LOOK: scores}, base)
-    limit, offset = _limits(ranks, known.probabilities, refuse_known)
-    return replace(first, domains=forests, known=base, limit=limit, offset=offset)
+    limit = float(np.quantile(ranks, 1.0 - refuse_known, method="higher"))
+    return replace(first, domains=tuple(forests), known=base, limit=limit,
+                   offset=np.zeros_like(first.offset))  # fmt: skip
+
+
+def _strange_without(
+    number: int, first: Novelty, space: Space, population: Population, half: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return 1 for unlabelled rows that a first look without one fold's labels refuses, else 0."""
+    scores = {DOUBT: 1.0 - population.probabilities.max(axis=1)}
+    if population.embedded is None:
+        scores |= space.scores(population.rows)
+    else:
+        scores[EMBEDDED] = space.scores(population.embedded[number])[NEIGHBOURS]
+    scores[DOMAIN] = _scores_by(first.domains, population.rows, _HALVES * number + half)
+    ranks = _set_off(joint_rank(scores, first.known), population.probabilities, first.offset)
+    return (ranks > first.limit).astype(np.int64)
 
 
 def _limits(ranks: Floats, probabilities: Floats, refuse_known: float) -> tuple[float, Floats]:
@@ -322,32 +344,40 @@ def _limits(ranks: Floats, probabilities: Floats, refuse_known: float) -> tuple[
     return limit, offset
 
 
-def _enough(population: Population, folds: int) -> bool:
-    """Whether each fold's classifier would see enough unlabelled rows: few, or copies of one
-    another, teach nothing.
+def _enough(population: Population) -> bool:
+    """Whether each classifier would see enough unlabelled rows: few, or copies of one another,
+    teach nothing.
     """
-    parts = np.bincount(part_of(population.rows, folds), minlength=folds)
-    return bool((parts.sum() - parts).min() >= _LEAST)
+    return bool(np.bincount(part_of(population.rows, _HALVES), minlength=_HALVES).min() >= _LEAST)
 
 
 def _fit_domains(
     known: LabelledRows, population: Population, seed: int, threads: int
-) -> tuple[tuple[Forest, ...], Floats]:
-    numbers = np.unique(known.fold)
-    parts = part_of(population.rows, len(numbers))
-    forests, scores = [], np.zeros(len(known.rows))
-    for number, fold in enumerate(numbers):
-        test = known.fold == fold
-        chosen = np.flatnonzero(parts != number)
-        chosen = chosen[:: max(1, -(-len(chosen) // _DOMAIN_MOST))]
-        others = population.rows[chosen]
-        rows = np.concatenate([known.rows[~test], others])
-        is_other = np.repeat([0, 1], [int((~test).sum()), len(others)]).astype(np.int64)
-        forest = fit_forest(
+) -> tuple[Forest, ...]:
+    forests = []
+    for train, chosen in _seen(known, population):
+        rows = np.concatenate([known.rows[train], population.rows[chosen]])
+        weights = np.concatenate([np.ones(int(train.sum())), population.weights[chosen]])
+        is_other = np.repeat([0, 1], [int(train.sum()), len(chosen)]).astype(np.int64)
+        forests.append(fit_forest(
             rows, is_other, trees=_DOMAIN_TREES, min_leaf=_DOMAIN_LEAF, threads=threads,
-            seed=seed, balanced=True,
-            weights=np.concatenate([np.ones(int((~test).sum())), population.weights[chosen]]),
-        )  # fmt: skip
-        forests.append(forest)
-        scores[test] = forest.predict(known.rows[test])[:, 1]
-    return tuple(forests), scores
+            seed=seed, balanced=True, weights=weights,
+        ))  # fmt: skip
+    return tuple(forests)
+
+
+def _seen(
+    known: LabelledRows, population: Population
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+    """Yield which labelled and which unlabelled rows each classifier sees: by fold, by half."""
+    half = part_of(population.rows, _HALVES)
+    for fold in np.unique(known.fold):
+        for number in range(_HALVES):
+            chosen = np.flatnonzero(half != number)
+            yield known.fold != fold, chosen[:: max(1, -(-len(chosen) // _DOMAIN_MOST))]
+
+
+def _held_out(forests: tuple[Forest, ...], known: LabelledRows) -> Floats:
+    """Return what the classifiers that have not seen a labelled row's fold say of it."""
+    fold = np.searchsorted(np.unique(known.fold), known.fold)
+    return _scores_by(forests, known.rows, _HALVES * fold + part_of(known.rows, _HALVES))

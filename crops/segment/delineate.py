@@ -24,13 +24,24 @@ from fieldline.crops.segment.cover import UNKNOWN, Greenness, covers_of
 from fieldline.crops.segment.pairs import MIDDLE, NEAR, UPSCALE
 from fieldline.crops.segment.polygons import mean_inside, polygons_of
 from fieldline.crops.segment.predict import Wanted, predict
-from fieldline.crops.segment.regions import Labels, basins, border_map, merged
+from fieldline.crops.segment.regions import (
+    Labels,
+    basins,
+    border_map,
+    largest_pieces,
+    likeliest,
+    merged,
+)
 from fieldline.crops.segment.stack import Scenes
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid, lattice
 
 BLOCK, MARGIN = 2048, 256
 """Edge and halo of the blocks in which regions are merged, output pixels (10 km and 1.3 km)."""
+
+_OF_THREE = 2 / 3
+"""Where a network learnt three kinds of pairs (same field, border, no field), each counting alike,
+chance is one in three, not one in two."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,8 @@ def regions_of(
         settings: Threshold and least area.
         pixel: Edge of an output pixel, m.
         complete: Whether the network knows land that is no field (`Architecture.complete`):
-            a region whose neighbours lie in no field together is none then.
+            what lies in no field is taken off the regions then, and regions that hold mostly such
+            land are none.
     """
     rows, columns = raster.shape[1:]
     labels = np.zeros((rows, columns), np.int32)
@@ -117,10 +129,14 @@ def _block(
     if not seen.any():
         return np.zeros(seen.shape, np.int32)
     border = border_map(probability, smooth=settings.smooth)
-    labels = merged(basins(border), probability, settings.stop)
+    stop = settings.stop * (_OF_THREE if complete else 1.0)
+    labels = merged(basins(border), probability, stop)
     labels[~seen] = 0
-    sizes = np.bincount(labels.ravel())
-    lost = sizes * pixel**2 < settings.least_m2
+    if complete:
+        # Verges, yards and roads lie in basins of the fields beside them.
+        labels[likeliest(probability) < stop] = 0
+        labels = largest_pieces(labels)
+    lost = np.bincount(labels.ravel()) * pixel**2 < settings.least_m2
     if complete:
         lost |= mean_inside(labels, probability[list(MIDDLE)].mean(axis=0)) < settings.stop
     labels[lost[labels]] = 0

@@ -31,6 +31,8 @@ NEAR = (0, 1)
 """Channels of neighbouring pixels."""
 MIDDLE = (2, 3, 4, 5)
 """Channels of pairs about 15 m apart."""
+FAR = (6, 7)
+"""Channels of pairs 40 m apart."""
 
 Ids = NDArray[np.int32]
 """(rows, columns) number of the polygon on a pixel, from 1 on; 0 where nobody drew."""

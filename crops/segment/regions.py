@@ -22,7 +22,7 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from fieldline.crops.segment.pairs import MIDDLE, OFFSETS, Offset, shifted
+from fieldline.crops.segment.pairs import FAR, MIDDLE, OFFSETS, Offset, shifted
 
 Labels = NDArray[np.int32]
 """(rows, columns) number of the region of a pixel, from 1 on; 0 where there is none."""
@@ -113,6 +113,39 @@ def merged(
     dense = np.zeros(len(root), np.int32)
     dense[kept] = np.arange(1, len(kept) + 1)
     return dense[root][labels]
+
+
+def likeliest(
+    probability: Field, channels: Sequence[int] = FAR, offsets: Sequence[Offset] = OFFSETS
+) -> Field:
+    """Return the probability of a pixel's likeliest pair: land in no field has none that is likely.
+
+    Args:
+        probability: (pairs, rows, columns) same-field probability at the first pixel of each pair.
+        channels: Pairs that count, for both of their ends.
+        offsets: Pairs.
+    """
+    size = probability.shape[1], probability.shape[2]
+    found = np.zeros(size, np.float32)
+    for at in channels:
+        first, second = shifted(size, offsets[at])
+        for end in (first, second):
+            found[end] = np.maximum(found[end], probability[at][first])
+    return found
+
+
+def largest_pieces(labels: Labels) -> Labels:
+    """Return the regions with their largest connected piece alone."""
+    found = np.zeros_like(labels)
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
+        if box is None:
+            continue
+        mine = labels[box] == number
+        pieces, count = ndimage.label(mine)
+        if count > 1:
+            mine = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
+        found[box][mine] = number
+    return found
 
 
 Edges = dict[int, dict[int, list[float]]]

@@ -1,8 +1,8 @@
 """Gross values by area: what a hectare of an orchard or greenhouse brings in a year.
 
 Owns the lender's own dated table of them. Permanent crops and covered land have no yield that a
-curve tells, so they are valued by area or not at all; such a value is flagged by its basis, carries
-no yield or price and thus no drawn income, and one that is too old values nothing.
+curve tells, so they are valued by area or not at all; such a value is flagged by its basis,
+carries no yield or price, and one that is too old values nothing. Income is drawn in `lending`.
 """
 
 from __future__ import annotations

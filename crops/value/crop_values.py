@@ -15,6 +15,7 @@ import pandas as pd
 
 from fieldline.crops.schemas import CROP_VALUES
 from fieldline.crops.settings import YieldSettings
+from fieldline.crops.value.area_values import by_area
 from fieldline.crops.value.calendars import CropDays, crop_days
 from fieldline.crops.value.per_hectare import gross_value, net_income
 from fieldline.crops.value.prices import Z80, crop_prices
@@ -43,7 +44,7 @@ def crop_values(
     far = {} if series is None else crop_prices(series, season.as_of, year)
     priors, prices, costs = valuation.priors, valuation.prices, valuation.costs
     rows = []
-    for crop in sorted({*priors, *prices, *calendar}):
+    for crop in sorted({*priors, *prices, *calendar, *valuation.areas}):
         prior, price, cost = priors.get(crop), prices.get(crop), costs.get(crop)
         minor = None if cost is None else cost.per_ha.minor_in(valuation.currency)
         rows.append({
@@ -66,7 +67,9 @@ def crop_values(
 def _per_hectare(valuation: Valuation, crop: str, cost_minor: int | None) -> dict[str, int]:
     """Return gross value and net income of a hectare of which no curve is known."""
     if not valuation.can_value(crop):
-        return {}
+        area = valuation.areas.get(crop)
+        told = {} if area is None else by_area(area, valuation.currency, cost_minor)
+        return {name: told[name] for name in CROP_VALUES.names if name in told}
     prior, price = valuation.priors[crop], valuation.prices[crop]
     span = Z80 * float(np.hypot(prior.next_log_sd, own_error(crop).own))
     minor = price.minor(valuation.currency)

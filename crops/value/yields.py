@@ -29,6 +29,7 @@ from fieldline.crops.value.per_hectare import AREA, value_of
 from fieldline.crops.value.pooling import CURVE_FEATURES
 from fieldline.crops.value.prices import Z80, CropPrice, crop_prices, read_prices
 from fieldline.crops.value.priors import Prior, YieldSources, own_error
+from fieldline.crops.value.yield_card import yield_card
 from fieldline.crops.value.yield_model import YieldModel, fit_yield_model
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
@@ -140,25 +141,33 @@ def run_yields(
     table = table[~table["parcel_id"].isin(stopped_parcels(previous))]
     cuts = [_cuts(part, statistics, fields, season, settings) for part in (*earlier, now)]
     learnt = pd.concat(cuts, ignore_index=True)
+    series = None if prices is None else read_prices(
+        prices, prices_format, currency, season.as_of, table_columns.get(PRICES.name, {})
+    )  # fmt: skip
+    valuation = _valuation(priors, series, learnt, currency, season, settings)
+    rows = _rows(table, season.end.year, valuation)
+    write_table(pd.DataFrame(rows, columns=YIELDS.names), YIELDS, out)
+    per_crop = crop_values(valuation, season, settings, series)
+    write_table(per_crop, CROP_VALUES, out_crops)
+    write_card(yield_card(valuation, learnt, settings, season), card)
+    write_outcomes([_outcome(row) for row in rows], outcomes)
+
+
+def _valuation(
+    priors: dict[str, Prior], series: pd.DataFrame | None, learnt: pd.DataFrame, currency: str,
+    season: Season, settings: YieldSettings,
+) -> Valuation:  # fmt: skip
+    """Return what values each crop: prices of the series, costs, areas and the cuts' model."""
     model = fit_yield_model(learnt, settings) if len(learnt) >= settings.min_cuts else None
     name = "" if model is None else "yield-ridge-" + content_hash(
         learnt.to_csv(index=False, float_format="%.9g").encode(),
         settings.model_dump_json().encode(),
     )  # fmt: skip
-    series = None if prices is None else read_prices(
-        prices, prices_format, currency, season.as_of, table_columns.get(PRICES.name, {})
-    )  # fmt: skip
     known = {} if series is None else crop_prices(series, season.as_of, settings)
     areas = area_values(settings, currency, season.as_of)
     paid = bool(known or areas)
     costs = cash_costs(settings.cost_file, settings.cost_region, currency) if paid else {}
-    valuation = Valuation(priors, known, costs, model, name, currency, areas)
-    rows = _rows(table, season.end.year, valuation)
-    write_table(pd.DataFrame(rows, columns=YIELDS.names), YIELDS, out)
-    per_crop = crop_values(valuation, season, settings, series)
-    write_table(per_crop, CROP_VALUES, out_crops)
-    write_card(_card(valuation, learnt, settings, season), card)
-    write_outcomes([_outcome(row) for row in rows], outcomes)
+    return Valuation(priors, known, costs, model, name, currency, areas)
 
 
 def parcel_table(part: SeasonTables, fields: Path | None, settings: YieldSettings) -> pd.DataFrame:
@@ -330,50 +339,6 @@ def _priced(price: CropPrice, currency: str) -> dict[str, Any]:
         "price_source": price.source,
         "price_stale": price.stale,
     }
-
-
-def _card(
-    valuation: Valuation, learnt: pd.DataFrame, settings: YieldSettings, season: Season
-) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "model": valuation.model_name,
-        "task": "yield of a parcel and season, as a factor on the county prior",
-        "as_of": season.as_of.isoformat(),
-        "settings": settings.model_dump(mode="json"),
-        "crop_cuts": len(learnt),
-        "priors": {c: {"t_ha": p.mean_t_ha, "years_log_sd": p.years_log_sd, "source": p.source,
-                       **p.told} for c, p in sorted(valuation.priors.items())},
-        "cost_bases": sorted({cost.basis for cost in valuation.costs.values()} - {""}),
-        "price_log_sd": {c: p.log_sd for c, p in sorted(valuation.prices.items())},
-    }  # fmt: skip
-    model = valuation.model
-    if model is None:
-        return base | {
-            "trained": False,
-            "reason": f"fewer than {settings.min_cuts} crop cuts: the county prior stands",
-            "own_error_source": own_error("default").source,
-        }
-    pooled, scale = model.pooled, model.scale
-    columns = [*pooled.design.shifts, *CURVE_FEATURES]
-    return base | {
-        "trained": True,
-        "split": f"up to {settings.folds} folds, whole parcels, everything chosen anew in each",
-        "scores": model.scores,
-        "prior_stands": not model.skilled,
-        "penalty": {name: "left out" if np.isinf(value) else value
-                    for name, value in (("shifts", pooled.strength.shift),
-                                        ("curve", pooled.strength.curve))},
-        "coefficients": dict(zip(columns, pooled.coefficients.tolist(), strict=True)),
-        "error_log_sd": {
-            "all": float(np.sqrt(scale.overall)),
-            **{name: {group: float(np.sqrt(scale.overall * factor))
-                      for group, factor in factors.items()}
-               for name, factors in scale.factors.items()},
-        },
-        "interval": {"target": settings.interval, "reach": model.reach,
-                     "method": "conformal, errors of unseen parcels scaled by season, crop, size",
-                     "unseen_cuts_inside": model.checks},
-    }  # fmt: skip
 
 
 def _outcome(row: dict[str, Any]) -> Outcome:

@@ -71,6 +71,8 @@ class PartyCase(Record):
     """Guaranteed by others."""
     guaranteeing_minor: int = 0
     """Guaranteed for others."""
+    off_farm_idle_minor: int = 0
+    """Income from work off the farm that would count besides if it were proven."""
     household_size: int | None = None
     """People whose need the land bears, as stated or the policy's default."""
 

@@ -132,6 +132,7 @@ def _party(row: dict[Any, Any]) -> PartyCase:
         crop_cost_minor=row["crop_cost_minor"],
         guaranteed_minor=row["guaranteed_minor"],
         guaranteeing_minor=row["guaranteeing_minor"],
+        off_farm_idle_minor=int(row["off_farm_idle_minor"]),
         household_size=int(row["household_size"]),
     )
 
@@ -144,8 +145,7 @@ def _guarantors(row: dict[Any, Any]) -> tuple[GuarantorCase, ...]:
 
 
 def _parcel(row: dict[str, Any], folder: Folder, scales: str | None) -> ParcelCase:
-    needed = ("crop", "price_q50_minor", "yield_q50_t_ha", "cost_per_ha_minor")
-    crop = None if any(pd.isna(row[name]) for name in needed) else str(row["crop"])
+    crop = str(row["crop"]) if _is_valued(row) else None
     cost = None if pd.isna(row["cost_per_ha_minor"]) else int(row["cost_per_ha_minor"])
     scale = scale_on(scales, crop, folder.currency, folder.as_of, cost) if crop else None
     codes = {code for _, code, _ in folder.by_parcel.get(row["parcel_id"], [])}
@@ -165,6 +165,13 @@ def _parcel(row: dict[str, Any], folder: Folder, scales: str | None) -> ParcelCa
         outcomes=tuple(sorted(codes)),
         protected_m2=_area(row["protected_m2"]),
     )
+
+
+def _is_valued(row: dict[str, Any]) -> bool:
+    """Whether a harvest has a crop, a cost, and a yield at a price or a value by area."""
+    sold = not any(pd.isna(row[name]) for name in ("price_q50_minor", "yield_q50_t_ha"))
+    by_area = not pd.isna(row["gross_q50_minor_ha"])
+    return not pd.isna(row["crop"]) and not pd.isna(row["cost_per_ha_minor"]) and (sold or by_area)
 
 
 def _area(value: float) -> Decimal:

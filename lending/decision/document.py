@@ -56,6 +56,7 @@ that comes later has no field here."""
 
 _LATER_OF_PARTY: dict[str, Any] = {
     "crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0, "household_size": None,
+    "off_farm_idle_minor": 0,
 }  # fmt: skip
 
 ABSENT: dict[str, dict[str, Any]] = {

@@ -123,7 +123,7 @@ def open_folder(
     """
     valued = read_table(
         harvests, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
-                   "yield_q50_t_ha", "main", "harvest_by"],
+                   "yield_q50_t_ha", "gross_q50_minor_ha", "main", "harvest_by"],
     )  # fmt: skip
     known = read_table(evidence).sort_values("parcel_id", kind="stable")
     known = counted_at_harvest(known, valued)

@@ -119,6 +119,7 @@ def _ways(case: Case, verdict: Verdict, weigh: Weigh) -> Iterator[Way]:
         yield from _person(case, caps, weigh)
     else:
         if least in (caps.capacity, caps.exposure):
+            yield from _wages(case, weigh)
             yield from _debts(case, weigh)
             yield from _household(case, weigh)
         if least in (caps.capacity, caps.need):
@@ -183,6 +184,31 @@ def _of_farmer(case: Case, farmer: PartyCase) -> Case:
 def _free(party: PartyCase) -> int:
     borne = party.debt_service_minor - party.debt_elsewhere_minor
     return max(0, party.income_q10_minor - party.household_need_minor - borne)
+
+
+def wages_proven(case: Case) -> Case:
+    """Return the case with the income proven that is stated and counts for nothing.
+
+    It pays debts first and then the need that the land carries, unless the land is asked for its
+    full share of a poor year: how much more the household needs then nobody knows here.
+    """
+    farmer, share = case.farmer, case.policy.need_income_share
+    paying = min(
+        farmer.off_farm_idle_minor, farmer.debt_service_minor - farmer.debt_elsewhere_minor
+    )
+    need = farmer.household_need_minor
+    bounded = need >= int(share * max(0, farmer.income_q10_minor))
+    bearing = 0 if bounded else min(need, farmer.off_farm_idle_minor - paying)
+    return _of_farmer(case, farmer.model_copy(update={
+        "debt_elsewhere_minor": farmer.debt_elsewhere_minor + paying,
+        "household_need_minor": need - bearing,
+    }))  # fmt: skip
+
+
+def _wages(case: Case, weigh: Weigh) -> Iterator[Way]:
+    """Yield the line if papers proved what the household states to earn off the farm."""
+    if case.farmer.off_farm_idle_minor > 0:
+        yield Way("wages", weigh(wages_proven(case)).lent)
 
 
 def _debts(case: Case, weigh: Weigh) -> Iterator[Way]:

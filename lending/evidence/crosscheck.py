@@ -38,6 +38,9 @@ from fieldline.pipeline.records.reference import crops as known_crops
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
 
+DECLARED_COVER = "facility_agrees"
+"""Code of land that is declared as under a cover and shows no open field."""
+
 _OUTCOME = {
     "none": OK,
     "lower": "evidence_lowered",
@@ -93,7 +96,7 @@ def judge(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) -> Ver
 _WOOD = "wood"
 """Cover of RING_FIELDS that is a wood."""
 #: Codes under which the images show too little by nature: what they see bounds no area.
-_STANDS_UNSEEN = frozenset({"crop_not_yet_up", "crop_proven_unseen"})
+_STANDS_UNSEEN = frozenset({"crop_not_yet_up", "crop_proven_unseen", "facility_agrees"})
 
 
 def certified(facts: ParcelFacts) -> ParcelFacts:
@@ -126,7 +129,7 @@ def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) 
     early = facts.up_by is not None and as_of < facts.up_by + dt.timedelta(
         days=settings.emergence_days
     )
-    if early and code != "crop_agrees":
+    if early and code not in ("crop_agrees", DECLARED_COVER):
         yield "crop_not_yet_up"
     elif code == "no_crop_cycle" and facts.papers.photo:
         yield "crop_proven_unseen" if settings.photo_settles == "accept" else "crop_shown"
@@ -150,7 +153,7 @@ def _first_proof(facts: ParcelFacts) -> bool:
 def _crop_code(facts: ParcelFacts, settings: EvidenceSettings) -> str:
     idle = facts.planted_fraction is not None and facts.planted_fraction < settings.idle_fraction
     if idle and facts.pixels >= settings.idle_min_pixels:
-        return "no_crop_cycle"
+        return DECLARED_COVER if _is_facility(facts.declared_crop) else "no_crop_cycle"
     if _is_annual(facts.declared_crop):
         if facts.uneven or _in_wood(facts):
             return "no_field_seen"
@@ -172,6 +175,13 @@ def _in_wood(facts: ParcelFacts) -> bool:
     if ground is None or ground.open_cover != _WOOD:
         return False
     return ground.open_m2 > facts.ring_area_m2 / 2
+
+
+def _is_facility(crop: str | None) -> bool:
+    """Whether a crop grows under a cover, below which no image shows a cycle: that none is seen
+    agrees with it."""
+    known = known_crops().get(crop) if crop else None
+    return known is not None and known.group == "facility"
 
 
 def _is_annual(crop: str | None) -> bool:

@@ -12,11 +12,13 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fieldline.lending.profile.by_area import AreaWorth, area_harvest
 from fieldline.lending.profile.crop_value import CropValue, Norm, county_norms, date_of
 from fieldline.lending.profile.rotation import Rotation
 from fieldline.lending.schemas import HARVESTS
@@ -45,6 +47,7 @@ def repayment_harvests(
     rotation: Rotation,
     horizon: Horizon,
     policy: PolicySettings,
+    areas: Mapping[str, AreaWorth] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Return the repayment harvest of every parcel, one row per crop that it may be.
 
@@ -54,18 +57,25 @@ def repayment_harvests(
         rotation: Chances of the next crop.
         horizon: As-of date and tenor.
         policy: Shares and spreads of the forecast.
+        areas: What is valued by area.
 
     Returns:
         `HARVESTS` rows; a parcel without a harvest in the tenor, or whose crop nobody knows, has
         one row without a value.
     """
-    return _reckoned(
-        parcels, values, lambda row, known: _harvest_of(row, known, rotation, horizon, policy)
-    )
+
+    def of(row: Mapping[str, Any], known: Mapping[str, CropValue]) -> Iterator[dict[str, Any]]:
+        by_area = area_harvest(row, areas, horizon.as_of, horizon.end)
+        yield from [by_area] if by_area else _harvest_of(row, known, rotation, horizon, policy)
+
+    return _reckoned(parcels, values, of)
 
 
 def season_harvests(
-    parcels: pd.DataFrame, values: Mapping[str, CropValue], as_of: dt.date
+    parcels: pd.DataFrame,
+    values: Mapping[str, CropValue],
+    as_of: dt.date,
+    areas: Mapping[str, AreaWorth] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Return this season's harvest of every parcel whose crop was seen, in or still standing.
 
@@ -73,12 +83,17 @@ def season_harvests(
         parcels: As of `repayment_harvests`.
         values: What is known of each crop.
         as_of: Knowledge date: the less of a season is still to come, the surer it is.
+        areas: What is valued by area.
 
     Returns:
         `HARVESTS` rows; a parcel whose crop nobody knows has one without a value.
     """
 
     def season(row: Mapping[str, Any], known: Mapping[str, CropValue]) -> Iterator[dict[str, Any]]:
+        by_area = area_harvest(row, areas, as_of, Horizon(as_of, _YEAR_DAYS).end)
+        if by_area:
+            yield by_area
+            return
         own = _proven(row, known)
         crop = None if "crop_not_yet_up" in row["codes"] else own["crop"]
         value = known.get(str(crop))
@@ -93,6 +108,7 @@ def next_harvests(
     rotation: Rotation,
     as_of: dt.date,
     policy: PolicySettings,
+    areas: Mapping[str, AreaWorth] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Return the harvest after this season's of every parcel, with its crops and their chances.
 
@@ -102,6 +118,7 @@ def next_harvests(
         rotation: Chances of the next crop.
         as_of: Knowledge date.
         policy: Shares and spreads of the forecast.
+        areas: What is valued by area, the same every year.
 
     Returns:
         `HARVESTS` rows; a parcel whose crop nobody knows has one without a value.
@@ -109,6 +126,10 @@ def next_harvests(
     two_years = Horizon(as_of, 2 * _YEAR_DAYS)
 
     def ahead(row: Mapping[str, Any], known: Mapping[str, CropValue]) -> Iterator[dict[str, Any]]:
+        by_area = area_harvest(row, areas, as_of, two_years.end)
+        if by_area:
+            yield by_area
+            return
         own = _proven(row, known)
         waiting = "crop_not_yet_up" in row["codes"]
         own |= {"crop": str(row["declared_crop"])} if waiting else {}
@@ -138,7 +159,7 @@ def _reckoned(parcels: pd.DataFrame, values: Mapping[str, CropValue], of: _Of) -
         )
     ]
     frame = pd.DataFrame(rows, columns=HARVESTS.names)
-    whole = {"price_q50_minor": "Int64", "cost_per_ha_minor": "Int64"}
+    whole = dict.fromkeys(("price_q50_minor", "cost_per_ha_minor", "gross_q50_minor_ha"), "Int64")
     return frame.astype(whole).sort_values(["parcel_id", "crop"], kind="stable")
 
 

@@ -49,17 +49,35 @@ class OffFarm:
 
     proven: int
     """Pays other debts first, which are due by contract, and the need next."""
-    stated: int
-    """Bears part of the need and nothing else."""
+    for_need: int
+    """Of what is stated alone: bears part of the need ..."""
+    for_debts: int = 0
+    """... and pays debts that the proven part leaves."""
+    idle: int = 0
+    """What would count besides if it were proven."""
+
+    @property
+    def counted(self) -> int:
+        """All that counts."""
+        return self.proven + self.for_need + self.for_debts
 
 
 def off_farm_counted(
-    stated: Sequence[int | None], proven: Sequence[int | None], need: int, policy: PolicySettings
-) -> OffFarm | None:
+    stated: Sequence[int | None], proven: Sequence[int | None], need: int, debts: int,
+    policy: PolicySettings,
+) -> OffFarm | None:  # fmt: skip
     """Return what of the members' off-farm income counts; None where nothing was stated or proven.
 
-    The largest statement is the household's. What of it no paper proves carries at most
+    The largest statement is the household's. What of it no paper proves pays debts with at most
+    `off_farm_unproven_debt_share` of it, and with what is left carries at most
     `off_farm_unproven_share` of the need, so that no figure on a form lifts a limit by much.
+
+    Args:
+        stated: What each member states, minor units.
+        proven: What each member's papers prove.
+        need: The household's need.
+        debts: The household's other yearly debt service.
+        policy: The shares.
     """
     said, shown = (max((a for a in amounts if a is not None), default=None)
                    for amounts in (stated, proven))  # fmt: skip
@@ -67,7 +85,9 @@ def off_farm_counted(
         return None
     sure = int(policy.off_farm_share * (shown or 0))
     beyond = int(policy.off_farm_share * max(0, (said or 0) - (shown or 0)))
-    return OffFarm(sure, min(beyond, int(policy.off_farm_unproven_share * need)))
+    paying = min(max(0, debts - sure), int(policy.off_farm_unproven_debt_share * beyond))
+    bearing = min(beyond - paying, int(policy.off_farm_unproven_share * need))
+    return OffFarm(sure, bearing, paying, beyond - paying - bearing)
 
 
 def guaranteed_amounts(

@@ -50,7 +50,9 @@ def parcel_values(
         currency: The county's currency.
     """
     facts = parcels[parcels["effect"].isin(COUNTS)].set_index("parcel_id")
-    known = harvests[harvests[list(_VALUED)].notna().all(axis=1)]
+    whole = harvests[list(_VALUED)].notna().all(axis=1)
+    by_area = harvests[["gross_q50_minor_ha", "cost_per_ha_minor"]].notna().all(axis=1)
+    known = harvests[whole | by_area]
     usual = to_minor(policy.rent_per_mu, currency)
     found: dict[str, list[ParcelValue]] = defaultdict(list)
     for row in known[known["parcel_id"].isin(facts.index)].to_dict("records"):
@@ -62,15 +64,16 @@ def parcel_values(
 
 def _value(row: Mapping[Any, Any], area_m2: float, papers: ParcelPapers, rent: int) -> ParcelValue:
     insured = _until(row["harvest_by"], papers.insured_to)
+    yielded, price, price_log_sd = _gross(row)
     return ParcelValue(
         parcel_id=str(row["parcel_id"]),
         area_ha=float(area_m2) / 1e4,
-        yield_t_ha=float(row["yield_q50_t_ha"]),
         shared_log_sd=float(row["shared_log_sd"]),
         own_log_sd=float(row["own_log_sd"]),
         shock_group=str(row["shock_group"]),
-        price_minor_t=float(row["price_q50_minor"]),
-        price_log_sd=float(row["price_log_sd"]),
+        yield_t_ha=yielded,
+        price_minor_t=price,
+        price_log_sd=price_log_sd,
         crop=str(row["crop"]),
         cost_minor_ha=float(row["cost_per_ha_minor"]),
         chance=float(row["chance"]),
@@ -79,6 +82,17 @@ def _value(row: Mapping[Any, Any], area_m2: float, papers: ParcelPapers, rent: i
         premium_minor_ha=float(insured * papers.premium_minor * MU_PER_HA),
         insured_minor_ha=float(insured * papers.insured_minor * MU_PER_HA),
     )
+
+
+def _gross(row: Mapping[Any, Any]) -> tuple[float, float, float]:
+    """Return yield, price and log sd of the price of a hectare; what is valued by area is one unit
+    at its gross value, whose whole spread is that of the yield."""
+    gross = row.get("gross_q50_minor_ha")  # harvests kept by an earlier release have none
+    if gross is not None and not pd.isna(gross):
+        return 1.0, float(gross), 0.0
+    return (
+        float(row["yield_q50_t_ha"]), float(row["price_q50_minor"]), float(row["price_log_sd"]),
+    )  # fmt: skip
 
 
 def with_drawn(harvests: pd.DataFrame, values: Mapping[str, Sequence[ParcelValue]]) -> pd.DataFrame:
@@ -111,6 +125,8 @@ def drawn_values(harvests: pd.DataFrame, cells: Mapping[str, str]) -> dict[str, 
     found: dict[str, list[ParcelValue]] = defaultdict(list)
     for row in harvests[harvests["area_ha"].notna()].to_dict("records"):
         value = {name: row[columns.get(name, name)] for name in names}
+        sold = ("yield_t_ha", "price_minor_t", "price_log_sd")
+        value |= dict(zip(sold, _gross(row), strict=True))
         numbers: dict[str, Any] = {
             n: v if isinstance(v, str) else float(v) for n, v in value.items()
         }

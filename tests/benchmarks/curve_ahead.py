@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 
 from fieldline.crops.growth.grow import run_grow
-from fieldline.crops.series import ndvi
+from fieldline.crops.growth.seasons import clear_points
+from fieldline.crops.series import iter_clear
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.settings import Season
@@ -111,13 +112,14 @@ def seen_later(
 
 
 def observed(folder: Path, season: Season) -> pd.DataFrame:
-    """Return NDVI of every observation of a folder, with its day of the season."""
-    table = pd.read_parquet(folder / "observations.parquet")
-    bands = {name: table[f"{name}_mean"].to_numpy(dtype=float) for name in ("B04", "B08")}
-    since = table["datetime"].dt.tz_convert(None) - pd.Timestamp(season.start)
-    return pd.DataFrame(
-        {"parcel_id": table["parcel_id"], "day": since.dt.days, "ndvi": ndvi(bands)}
-    )
+    """Return NDVI of every clear observation of a folder, with its day of the season."""
+    clear, parts = ClearSettings(), []
+    path = folder / "observations.parquet"
+    for batch in iter_clear(path, season, clear.min_valid_fraction, frozenset()):
+        points = clear_points(batch, clear.max_haze)
+        names = np.array(batch.parcel_ids)[points.parcel]
+        parts.append(pd.DataFrame({"parcel_id": names, "day": points.day, "ndvi": points.values}))
+    return pd.concat(parts)
 
 
 def figures(table: pd.DataFrame) -> dict[str, Any]:

@@ -1,11 +1,12 @@
-"""In-season error by month: yield and value as they were told then, against what was harvested.
+"""In-season error by month: yield, value and net income as they were told then, against what came.
 
 Run as `python -m tests.benchmarks.in_season RESULTS --county SIM001 --seasons 2023 2024` on the
 results of a simulated county. The stages grow, hazards and yield run anew as of the last day of
 each month, on the images, weather, cuts, prices and statistics known by then; crops are those
 recognised at the season's end, so that only growth, weather and price are early. Truth is the
-simulator's: each field's yield, times the price of its harvest month. Fields of another crop than
-was recognised are left out. Intervals draw blocks of neighbouring fields (`_BLOCK` of them).
+simulator's: each field's yield, times the price of its harvest month, and what its farmer kept
+after costs. Fields of another crop than was recognised are left out. An income may be near nothing,
+so its error counts in mean incomes. Intervals draw blocks of neighbouring fields (`_BLOCK` each).
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ from fieldline.pipeline.records.settings import Season
 
 _DRAWS, _SEED, _BLOCK = 500, 7, 20
 _MINOR_A_TONNE = 100 * 1000  # the simulator's prices are of a kilogram
-QUANTITIES = {"yield": "yield_{}_t_ha", "value": "value_{}_per_ha_minor"}
+QUANTITIES = {
+    "yield": ("yield_{}_t_ha", "yield_t_ha"),
+    "value": ("value_{}_per_ha_minor", "value"),
+    "income": ("net_{}_per_ha_minor", "income"),
+}
+"""Columns of what was told and of the truth."""
 
 
 def grown(folder: Path, seasons: list[Season], before: list[Path], out: Path) -> None:
@@ -59,18 +65,20 @@ def truth_of(inputs: Path, season: str) -> pd.DataFrame:
     months = prices.groupby(["crop", prices["date"].dt.to_period("M")])["price"].mean()
     month = pd.to_datetime(truth["harvest_date"]).dt.to_period("M")
     price = [months.get(key, np.nan) for key in zip(truth["crop"], month, strict=True)]
-    return truth.assign(value=truth["yield_t_ha"] * np.array(price) * _MINOR_A_TONNE).set_index(
-        "parcel_id"
-    )
+    return truth.assign(
+        value=truth["yield_t_ha"] * np.array(price) * _MINOR_A_TONNE,
+        income=truth["income_minor"] / (truth["planted_area_m2"] / 1e4),
+    ).set_index("parcel_id")
 
 
 def told(yields: Path, crops: Path, truth: pd.DataFrame) -> pd.DataFrame:
     """Return what was said of each parcel whose crop was recognised rightly, beside the truth."""
     said = pd.read_parquet(yields).set_index("parcel_id")
     known = pd.read_parquet(crops).set_index("parcel_id")["crop"]
-    both = said.join(truth[["yield_t_ha", "value", "harvest_date"]], how="inner")
+    both = said.join(truth[["yield_t_ha", "value", "income", "harvest_date"]], how="inner")
     right = known.reindex(both.index) == truth["crop"].reindex(both.index)
-    return both[right & both["value_q50_per_ha_minor"].notna() & both["value"].notna()]
+    told_of = both["net_q50_per_ha_minor"].notna() & both["value_q50_per_ha_minor"].notna()
+    return both[right & told_of & both["value"].notna()]
 
 
 def figures(both: pd.DataFrame) -> dict[str, Any]:
@@ -79,19 +87,20 @@ def figures(both: pd.DataFrame) -> dict[str, Any]:
     rng = np.random.default_rng(_SEED)
     draws = [rng.integers(0, blocks[-1] + 1, blocks[-1] + 1) for _ in range(_DRAWS)]
     found: dict[str, Any] = {"fields": len(both)}
-    for name, column in QUANTITIES.items():
-        real = both["yield_t_ha" if name == "yield" else "value"].to_numpy(dtype=float)
+    for name, (column, of) in QUANTITIES.items():
+        real = both[of].to_numpy(dtype=float)
         low, said, high = (
             both[column.format(q)].to_numpy(dtype=float) for q in ("q10", "q50", "q90")
         )
-        error = np.abs(said / real - 1)
+        unit = np.full(len(real), real.mean()) if name == "income" else real
+        error = np.abs(said - real) / unit
         inside = (real >= low) & (real <= high)
         found[name] = {
             "relative_error": _ranged(error, blocks, draws),
             "inside": _ranged(inside, blocks, draws),
             "below": round(float((real < low).mean()), 3),
-            "bias": round(float((said / real).mean() - 1), 3),
-            "width": round(float(((high - low) / said).mean()), 3),
+            "bias": round(float(((said - real) / unit).mean()), 3),
+            "width": round(float(((high - low) / (unit if name == "income" else said)).mean()), 3),
         }  # fmt: skip
     return found
 

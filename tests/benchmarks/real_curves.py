@@ -58,8 +58,8 @@ def bavaria(fields: Path, weather: Path, out: Path) -> Season:
         out: Folder to write to.
     """
     raw = pd.read_parquet(fields / "s2_field_means_halfmonth.parquet")
-    season = Season(start=dt.date(2018, 1, 1), end=dt.date(2018, 10, 15),
-                    as_of=dt.date(2018, 10, 15))  # fmt: skip
+    season = Season(start=dt.date(2018, 3, 1), end=dt.date(2018, 7, 31),
+                    as_of=dt.date(2018, 7, 31))  # fmt: skip
     names = "field" + raw["id"].astype(str)
     values = {name: raw[f"B{int(name[1:])}_mean"] / 1e4 for name in ("B02", "B04", "B08")}
     seen = values["B02"] < _CLOUD

@@ -99,6 +99,9 @@ class County:
     relations: RelationSettings = field(default_factory=RelationSettings)
     excluded: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the exclusion list."""
+    areas: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Crops valued by area: median and upper tenth of the gross value and cost, minor units a
+    hectare."""
     contracts: list[dict[str, Any]] = field(default_factory=list)
     guarantors: list[dict[str, Any]] = field(default_factory=list)
     preapproved: list[dict[str, Any]] = field(default_factory=list)
@@ -273,6 +276,14 @@ class County:
             for crop, p in sorted(first.items())
             if crop is not None
         ]  # fmt: skip
+        rows += [
+            {
+                "crop": crop, "own_log_sd": 0.0, "price_days": 180, "currency": self.currency,
+                "value_q50_per_ha_minor": middle, "value_q90_per_ha_minor": upper,
+                "cost_per_ha_minor": cost, **self.templates.get(crop, {}),
+            }
+            for crop, (middle, upper, cost) in sorted(self.areas.items())
+        ]  # fmt: skip
         full = [{**dict.fromkeys(CROP_VALUES.names), **row} for row in rows]
         frame = pd.DataFrame(full, columns=CROP_VALUES.names)
         write_table(frame, CROP_VALUES, self.path("crop_values.parquet"))
@@ -408,8 +419,8 @@ class County:
 def _yield_row(p: dict[str, Any]) -> dict[str, Any]:
     known = p["yield_t_ha"] is not None
     return {
-        "crop": p.get("valued_as", p["seen_crop"]) if known else None,
-        "crop_basis": p.get("crop_basis", "classified") if known else "none",
+        "crop": p.get("valued_as", p["seen_crop"]) if known else p.get("area_crop"),
+        "crop_basis": p.get("crop_basis", "classified") if known or "area_crop" in p else "none",
         "yield_q50_t_ha": p["yield_t_ha"],
         "prior_source": "test",
         "shared_log_sd": p["shared_log_sd"] if known else None,

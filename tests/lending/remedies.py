@@ -234,7 +234,40 @@ def _two(build: Callable[[County], None]) -> Callable[[County], None]:
     return both
 
 
+def sold(**more: Any) -> Callable[[County], None]:
+    """Add a contract that sells ann's maize in advance and is assigned to the lender."""
+    row = {
+        "contract_id": "k1", "farmer_id": "ann", "buyer": "Mill", "crop": "maize",
+        "currency": "CNY", "amount": 9000, "quantity_t": "", "price_per_t": "",
+        "signed_on": "2024-06-01", "valid_from": "2024-09-01", "valid_to": "2026-12-31",
+        "assigned": "yes",
+    }  # fmt: skip
+    return lambda county: county.contracts.append(row | more)
+
+
+def assigned(county: County) -> None:
+    county.contracts[-1] |= {"assigned": "yes"}
+
+
+def worth(county: County, amount: str) -> None:
+    county.contracts[-1] |= {"amount": amount}
+
+
 REASONS: dict[str, Remedy] = {
+    "veto_no_contract": Remedy(
+        built(policy(contract_required=True), sold(assigned="no")), assigned
+    ),
+    "veto_no_contract:none": Remedy(built(policy(contract_required=True)), sold()),
+    "limit_contract": Remedy(
+        built(policy(contract_required=True), sold(amount=1000)), sold(contract_id="k2")
+    ),
+    "contract_not_counted": Remedy(
+        built(
+            policy(contract_required=True), sold(amount=1000),
+            sold(contract_id="k2", assigned="no"),
+        ),
+        assigned,
+    ),
     **{code: Remedy(*steps) for code, steps in RELATIONS.items()},
     **{f"veto_{code}": EVIDENCE[code]
        for code in ("protected_overlap", "holder_conflict", "claim_refuted")},
@@ -334,6 +367,15 @@ def stretched(county: County, mu: str) -> None:
 
 
 PROMISES: dict[str, Promise] = {
+    "contract": Promise(
+        built(policy(contract_required=True), sold(amount=1000)),
+        r"count for CNY ([\d,]+) in all up to CNY ([\d,]+)", worth,
+    ),
+    "wages": Promise(
+        built(stated(off_farm_income="3000", annual_debt_service="1500")),
+        r"proof of the wages that you stated .* up to CNY ([\d,]+)",
+        lambda county: county.hand_in("income_proof", farmer_id="ann", amount="3000"),
+    ),
     "request": Promise(
         built(stated(requested_amount="1000")), r"Ask for more: up to CNY ([\d,]+)",
         lambda county: stated(requested_amount="")(county),

@@ -127,7 +127,10 @@ _REFUSED = (
     "UPDATE offers SET status = 'superseded', limit_minor = 1 WHERE status = 'live'",
     "UPDATE offers SET status = 'signed' WHERE status = 'live'",
     "INSERT INTO runs SELECT * FROM runs ON CONFLICT (seq) DO UPDATE SET approved = 0",
-    "INSERT INTO offers SELECT seq + 100, offer_id, county, season, 'F', household_id, product,"
+    "INSERT INTO offers (seq, offer_id, county, season, farmer_id, household_id, product,"
+    " access, currency, limit_minor, annual_rate, tenor_days, day_basis, valid_from, valid_to,"
+    " reason_codes, reasons, reasons_zh, decision_id, status)"
+    " SELECT seq + 100, offer_id, county, season, 'F', household_id, product,"
     " access, currency, limit_minor, annual_rate, tenor_days, day_basis, valid_from, valid_to,"
     " reason_codes, reasons, reasons_zh, decision_id, 'superseded' FROM offers",
 )  # fmt: skip

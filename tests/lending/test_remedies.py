@@ -43,7 +43,9 @@ NO_OFFER_OF_THE_FARMERS = {
     # Told only where a lender gives an evidence code another effect than the table has.
     "veto_evidence", "left_out_evidence", "review_evidence",
     # Told by a lender's own decision tables, or by a list that somebody else keeps.
-    "veto_policy_rule", "veto_excluded", "review_excluded",
+    "veto_policy_rule", "veto_excluded", "review_excluded", "limit_preapproved",
+    # What a guarantee company's cover means; it asks nothing.
+    "covered",
 }  # fmt: skip
 
 
@@ -87,6 +89,7 @@ def decided(
         parts = [
             county.path(f"outcomes_{name}.parquet") for name in ("observe", "evidence", "profile")
         ]
+        artifacts["contracts"] = county.path("contracts.parquet")
         read = open_folder(**artifacts, parts=parts, currency="CNY", as_of=county.as_of)
         found = {case.farmer_id: case for case in cases(read, judge, county.policy)}
         case = found[name_of("ann")]

@@ -219,7 +219,7 @@ def _scene(
     )
     looks[tile.land.fields] = fields
     verge = appearance.verge_reflectance(wet, day, sun[0])
-    surface = render.surface_image(canvas, looks, change, verge, _pace(world, tile, day, sun[0]))
+    surface = render.surface_image(canvas, looks, change, verge, pace_of(world, tile, day, sun[0]))
     cover = atmosphere.snow_cover(canvas.size, rng) if snow else None
     if cover is not None:
         surface = atmosphere.under_snow(surface, cover)
@@ -230,7 +230,7 @@ def _scene(
     return render.coarsen(seen), classes
 
 
-def _pace(world: World, tile: Tile, day: dt.date, zenith: float) -> tuple[Floats, Floats] | None:
+def pace_of(world: World, tile: Tile, day: dt.date, zenith: float) -> tuple[Floats, Floats] | None:
     """Return the fields as they were and will be, where their patches keep a pace of their own."""
     days = dt.timedelta(days=world.settings.land.uneven_days)
     if not days:

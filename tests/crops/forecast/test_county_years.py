@@ -82,7 +82,7 @@ def test_a_table_as_saved_in_german_reads_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("county,jahr,yield\nA,2001,6\n", r"has no column 'year' .*--year-column"),
+        ("county,when,yield\nA,2001,6\n", r"has no column 'year' .*--year-column"),
         ("county,year,yield\nA,2001,0\n", r"has no row that counts \(1 rows with a yield of zero"),
     ],
 )
@@ -102,3 +102,23 @@ def test_tables_are_joined_by_what_both_have(tmp_path: Path) -> None:
     three = read("v.csv", "county,year,wind,yield\nA,2003,3,6\nA,2004,4,5\n")
     with pytest.raises(UserError, match="share no covariate"):
         joined(one, three)
+
+
+def test_names_in_other_languages_are_known(tmp_path: Path) -> None:
+    text = "Landkreis,Erntejahr,Ertrag,Regen\nA,2001,6,300\nA,2002,5,200\n"
+    table = read_county_years(write(tmp_path, text), Columns())
+    assert table.county.tolist() == ["A", "A"]
+    assert table.year.tolist() == [2001, 2002]
+    assert table.target.tolist() == [6, 5]
+
+
+def test_of_several_crops_one_is_named(tmp_path: Path) -> None:
+    rows = "A,corn,2001,9\nA,wheat,2001,4\nB,maize,2001,8\nB,,2002,7\n"
+    path = write(tmp_path, "county,crop,year,yield\n" + rows)
+    table = read_county_years(path, Columns(crop="maize"))
+    assert table.target.tolist() == [9, 8, 7]  # a row that says no crop is of any
+    assert table.remarks == ()  # another crop's rows are not told as left out
+    with pytest.raises(UserError, match=r"holds several crops \(maize, winter_wheat\).*--crop"):
+        read_county_years(path, Columns())
+    with pytest.raises(UserError, match="holds no rice"):
+        read_county_years(path, Columns(crop="rice"))

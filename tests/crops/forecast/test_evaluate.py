@@ -117,10 +117,42 @@ def test_a_sealed_forecast_is_scored_and_a_changed_one_refused(tmp_path: Path) -
     said = pd.read_csv(out).set_index("county")["q50"][rows.county].to_numpy()
     assert figures["rmse"] == pytest.approx(np.sqrt(np.mean((said - rows.target) ** 2)))
     assert (figures["rows"], figures["as_of"]) == (12, "2010-08-01")
+    seal = tmp_path / "f.seal.json"
+    kept = seal.read_text()
+    seal.write_text(kept.replace("2010-08-01", "2010-02-01"))
+    earlier = CliRunner().invoke(app, scoring)
+    assert "is not the seal whose checksum was handed out" in str(earlier.exception)
+    seal.write_text('{"sha256": "0"}')
+    assert "f.seal.json cannot be read" in str(CliRunner().invoke(app, scoring).exception)
+    seal.write_text(kept)
     text = out.read_text()
     out.write_text(text.replace(text[-8:-2], "9.9999"))
     changed = CliRunner().invoke(app, scoring)
     assert "is not what was sealed on 2010-08-01" in str(changed.exception)
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("2009-12-31", "tells yields of 2010, which nobody knew on 2009-12-31"),
+        ("2999-01-01", "--as-of 2999-01-01 is yet to come"),
+        ("August", "--as-of 'August' is no day"),
+    ],
+)
+def test_a_forecast_is_of_a_day_on_which_its_yields_were_known(
+    tmp_path: Path, day: str, said: str
+) -> None:
+    train = write(tmp_path / "t.csv", made(5, 11, 1))
+    asked = tmp_path / "for.csv"
+    asked.write_text("county,year\nc1,2011\n", encoding="utf-8")
+    told = CliRunner().invoke(
+        app,
+        ["yields", "seal", "--train", str(train), "--for", str(asked),
+         "--out", str(tmp_path / "f.csv"), "--as-of", day],
+    )  # fmt: skip
+    assert isinstance(told.exception, UserError)
+    assert said in str(told.exception)
+    assert not (tmp_path / "f.csv").exists()
 
 
 @pytest.mark.realdata

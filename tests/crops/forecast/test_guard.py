@@ -4,20 +4,34 @@ import numpy as np
 import pytest
 
 from fieldline.crops.forecast.evaluate import evaluate_left_out
-from fieldline.crops.forecast.guard import MARGIN, guarded_weights, pays
+from fieldline.crops.forecast.guard import (
+    LIKELY,
+    SURELY,
+    guarded_weights,
+    pays,
+    unseen_errors,
+)
 from fieldline.crops.forecast.levels import LEVELS, NAIVE, Levels
 from fieldline.crops.forecast.model import REFERENCE, fit_forecast
 from tests.crops.forecast.made import made
 
 
-def test_a_choice_pays_by_a_standard_error_of_the_parts_gaps() -> None:
-    # Gaps of mean 1 and standard deviation 2: four parts leave the mean unsure by 1.
+@pytest.mark.parametrize("margin", [LIKELY, SURELY])
+def test_a_choice_pays_by_so_many_standard_errors_of_the_parts_gaps(margin: float) -> None:
+    # Gaps of mean 0 and standard deviation 2: four parts leave the mean unsure by 1.
     usual = np.array([5.0, 5.0, 5.0, 5.0])
-    gaps = np.array([1 + np.sqrt(3), 1 + np.sqrt(3), 1 - np.sqrt(3), 1 - np.sqrt(3)])
+    gaps = np.sqrt(3) * np.array([1, 1, -1, -1])
     assert gaps.std(ddof=1) == pytest.approx(2.0)
-    assert not pays(usual, usual - (gaps + MARGIN - 1.001))
-    assert pays(usual, usual - (gaps + MARGIN - 0.999))
-    assert not pays(usual[:2], usual[:2] - 3)  # two parts show nothing
+    assert not pays(usual, usual - (gaps + margin - 0.001), margin)
+    assert pays(usual, usual - (gaps + margin + 0.001), margin)
+    assert not pays(usual[:2], usual[:2] - 3, margin)  # two parts show nothing
+
+
+def test_what_is_chosen_is_judged_on_the_part_that_did_not_choose_it() -> None:
+    # The first is the best on parts 2 and 3, the second on the others: each part's own favourite
+    # is never the one that the other two choose.
+    squares = np.array([[9.0, 1.0, 2.0], [1.0, 4.0, 4.0]])
+    assert unseen_errors(squares).tolist() == [9.0, 4.0, 4.0]
 
 
 def test_what_is_not_better_leaves_the_named_level_alone_to_the_digit() -> None:
@@ -67,4 +81,4 @@ def test_unlike_errors_are_averaged_and_those_of_an_average_left_alone() -> None
         for part in parts:
             part[:, 0] = part[:, 1:].mean(axis=1)  # the reference is their average already
         shared += guarded_weights(parts, parts, 0, forward=True)[0] == 1.0
-    assert shared >= 24  # one standard error lets a sixth through
+    assert shared >= 24  # a twentieth is let through by chance

@@ -123,3 +123,15 @@ def test_two_years_give_the_mean_with_a_wide_interval_and_one_gives_nothing() ->
     assert story(model)["skill"] is False
     with pytest.raises(UserError, match="the yields are of one year"):
         fit_forecast(table(["a", "b"], [2001, 2001], [4, 5]))
+
+
+def test_a_county_never_seen_is_as_unsure_as_counties_differ() -> None:
+    found = made(30, 10, 5, shock=0.2)
+    model = fit_forecast(found)
+    asked = table(["c3", "x"], [2010, 2010], [np.nan] * 2, rain=[300.0] * 2, idle=[0.0] * 2)
+    said = model.predict(asked)
+    known, new = (said.q90 - said.q50) / model.reach
+    means = [found.target[found.county == f"c{n}"].mean() for n in range(30)]
+    usual = np.sqrt(new**2 - np.var(means, ddof=1))
+    assert usual == pytest.approx(known, rel=0.3)  # its own spread, drawn to all counties'
+    assert new > 0.9 > known  # levels of counties were drawn with 1 t/ha

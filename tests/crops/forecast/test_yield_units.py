@@ -36,12 +36,13 @@ def test_the_columns_name_says_the_unit_of_the_yield_and_of_earlier_yields(tmp_p
     text = (
         "county,year,crop,rain,yield-1,yield_bu_ac\nA,2001,soybean,3,40,50\nA,2002,maize,4,,100\n"
     )
-    table = read(tmp_path, text)
-    assert table.unit == "t/ha"
-    assert table.target.tolist() == pytest.approx([50 * SOYBEAN, 100 * MAIZE])
-    assert table.lags[0].tolist() == pytest.approx([40 * SOYBEAN])
-    assert np.isnan(table.lags[1]).all()
-    assert list(table.covariates) == ["rain"]
+    soy, maize = (read(tmp_path, text, Columns(crop=crop)) for crop in ("soybean", "maize"))
+    assert soy.unit == maize.unit == "t/ha"
+    assert soy.target.tolist() == pytest.approx([50 * SOYBEAN])
+    assert maize.target.tolist() == pytest.approx([100 * MAIZE])
+    assert soy.lags[0].tolist() == pytest.approx([40 * SOYBEAN])
+    assert np.isnan(maize.lags[0]).all()
+    assert read(tmp_path, text.replace("maize", "soybean")).covariates.columns.tolist() == ["rain"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from fieldline.crops.segment.pairs import OFFSETS, shifted
-from fieldline.crops.segment.regions import basins, border_map, merged
+from fieldline.crops.segment.regions import (
+    basins,
+    border_map,
+    largest_pieces,
+    likeliest,
+    merged,
+)
 
 
 def test_two_valleys_are_two_basins_and_the_ridge_falls_to_one_of_them() -> None:
@@ -77,3 +83,17 @@ def test_a_border_stands_where_pairs_across_it_differ() -> None:
     border = border_map(probability, smooth=0.0)
     assert border[6].argmax() in (5, 6)
     assert border[:, :3].max() == border[:, 9:].max() == 0.0
+
+
+def test_a_pixel_takes_the_likeliest_of_its_pairs_at_either_end() -> None:
+    probability = np.zeros((1, 1, 6), np.float32)
+    # Pairs two apart: the one from column 1 to column 3 is likely, that from 3 to 5 is not.
+    probability[0, 0] = [0.1, 0.9, 0.0, 0.4, 0.0, 0.0]
+    found = likeliest(probability, (0,), ((0, 2),))
+    assert np.allclose(found[0], [0.1, 0.9, 0.1, 0.9, 0.0, 0.4])
+
+
+def test_a_region_in_pieces_keeps_the_largest_and_others_are_as_they_were() -> None:
+    labels = np.array([[1, 0, 1, 1, 2], [0, 0, 1, 2, 2], [3, 0, 0, 0, 0]], np.int32)
+    kept = [[0, 0, 1, 1, 2], [0, 0, 1, 2, 2], [3, 0, 0, 0, 0]]
+    assert largest_pieces(labels).tolist() == kept

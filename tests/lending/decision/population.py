@@ -91,6 +91,7 @@ def population(count: int, seed: int = 11) -> Population:
         "income_q90_minor": 2 * gross - low - costs, "crop_cost_minor": costs,
         "debt_service_minor": debt, "off_farm_minor": None,
         "debt_elsewhere_minor": (debt * (rng.random(count) < 0.2)).astype("int64"),
+        "off_farm_idle_minor": _idle(count, seed),
         "household_need_minor": (poor * rng.uniform(0, 0.5, count)).astype("int64"),
         "requested_minor": [
             int(c * 1.5 * a) if a < 0.6 else None for c, a in zip(costs, asked, strict=True)
@@ -108,6 +109,12 @@ def population(count: int, seed: int = 11) -> Population:
     }
     missing = {n: [("profile", "no_application", "")] for n in names if rng.random() < 0.05}
     return Population(rows, parcels, missing)
+
+
+def _idle(count: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Draw what a quarter of the farmers state of wages that no paper proves."""
+    rng = np.random.default_rng([seed, 1])
+    return np.where(rng.random(count) < 0.25, rng.uniform(0, 800_000, count), 0).astype("int64")
 
 
 _DOUBTS = ("crop_conflict", "no_crop_cycle", "claimed_by_other", "registry_unclear")
@@ -129,6 +136,7 @@ def _parcel(rng: np.random.Generator, farmer: str, mu: float, cost_mu: int) -> d
         "evidence_area_m2": area, "declared_crop": crop, "seen_crop": crop, "crop": crop,
         "crop_basis": "cheapest_of_set" if rng.random() < 0.1 else "classified",
         "cost_per_ha_minor": cost_mu * 15, "price_q50_minor": 240_000, "yield_q50_t_ha": 6.0,
+        "gross_q50_minor_ha": None,
         "codes": codes, "effect": effect, "protected_m2": 0.0,
     }  # fmt: skip
 

@@ -46,7 +46,7 @@ def test_what_old_records_mean_never_changes() -> None:
     # This table only grows; an entry that changed would give old decisions another meaning.
     party = {
         "crop_cost_minor": 0, "guaranteed_minor": 0, "guaranteeing_minor": 0,
-        "household_size": None,
+        "household_size": None, "off_farm_idle_minor": 0,
     }  # fmt: skip
     assert {
         "case": {
@@ -105,7 +105,10 @@ def test_the_document_by_hand(case: Case) -> None:
     assert found["policy"]["max_limit"] == case.policy.max_limit
     assert found["parcels"][0]["protected_m2"] == 0
     assert case.decision_id == content_hash(found)
-    nothing_new = {"crop_cost_minor", "guaranteed_minor", "guaranteeing_minor", "household_size"}
+    nothing_new = {
+        "crop_cost_minor", "guaranteed_minor", "guaranteeing_minor", "household_size",
+        "off_farm_idle_minor",
+    }  # fmt: skip
     later = {
         "farmer": nothing_new, "household": nothing_new, "joint_members": True,
             "risk": {"finished_loans"},

@@ -114,6 +114,20 @@ def vouched_for(case: Case, what: str, most: str) -> Case:
     return of_farmer(case, guaranteed_minor=case.farmer.guaranteed_minor + minor(what))
 
 
+def earns_elsewhere(case: Case, most: str) -> Case:
+    """Let what is stated and counts for nothing pay debts, and then bear the need on the land."""
+    farmer = case.farmer
+    pays = min(farmer.off_farm_idle_minor, farmer.debt_service_minor - farmer.debt_elsewhere_minor)
+    need, poor = farmer.household_need_minor, max(0, farmer.income_q10_minor)
+    left = farmer.off_farm_idle_minor - pays
+    if need >= int(case.policy.need_income_share * poor):
+        left = 0  # how much more the household needs is not known
+    return of_farmer(
+        case, debt_elsewhere_minor=farmer.debt_elsewhere_minor + pays,
+        household_need_minor=need - min(need, left),
+    )  # fmt: skip
+
+
 def together(case: Case, count: str, most: str) -> Case:
     return case.model_copy(update={"joint_members": int(count)})
 
@@ -125,6 +139,7 @@ def person(case: Case, most: str) -> Case:
 
 ENGLISH: dict[str, tuple[str, Callable[..., Case]]] = {
     "request": (r"Ask for more: up to (CNY [\d,.]*\d) would be possible", asks),
+    "wages": (r"wages that you stated .* up to (CNY [\d,.]*\d) would", earns_elsewhere),
     "debt": (
         r"other yearly debt service of at most (CNY [\d,.]*\d) up to (CNY [\d,.]*\d) would", owes,
     ),
@@ -142,6 +157,7 @@ ENGLISH: dict[str, tuple[str, Callable[..., Case]]] = {
 }  # fmt: skip
 CHINESE = {
     "request": r"可申请更高金额，最高可达([\d.]+[万亿]?元)",
+    "wages": r"提供您所填务工收入的证明.*最高可达([\d.]+[万亿]?元)",
     "debt": r"其他年度债务支出不超过([\d.]+[万亿]?元)时，最高可达([\d.]+[万亿]?元)",
     "debt_free": r"若无([\d.]+[万亿]?元)的其他年度债务支出，最高可达([\d.]+[万亿]?元)",
     "household": r"若家庭其他成员无债务，最高可达([\d.]+[万亿]?元)",

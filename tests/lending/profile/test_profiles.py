@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -47,16 +49,46 @@ def test_wages_free_the_land_of_debts_and_then_of_the_household(county: Any, nam
     assert row["debt_service_minor"] == 300_000
 
 
-@pytest.mark.parametrize("stated", ["40000", "500000"])
-def test_wages_that_no_paper_proves_bear_a_quarter_of_the_need_and_no_debt(
-    county: Any, name_of: Any, stated: str
+@pytest.mark.parametrize(
+    ("stated", "share", "elsewhere", "need", "idle"),
+    [
+        # .7 x 40,000 = 28,000: a quarter is more than the debts, and a quarter of the need is borne
+        ("40000", "0.25", 3000, 4500, 28_000 - 3000 - 1500),
+        ("500000", "0.25", 3000, 4500, 350_000 - 3000 - 1500),
+        # .7 x 8,000 = 5,600: a quarter pays 1,400 of the debts
+        ("8000", "0.25", 1400, 4500, 5600 - 1400 - 1500),
+        ("8000", "0", 0, 4500, 5600 - 1500),
+        # all of it pays debts, and what is left of it bears the need: nothing counts twice
+        ("5000", "1", 3000, 5500, 0),
+        ("2000", "0.25", 350, 4950, 0),
+    ],
+)
+def test_wages_that_no_paper_proves_pay_a_share_of_debts_and_bear_a_quarter_of_the_need(
+    county: Any, name_of: Any, stated: str, share: str, elsewhere: int, need: int, idle: int
 ) -> None:
+    county.policy = county.policy.model_copy(
+        update={"off_farm_unproven_debt_share": Decimal(share)}
+    )
     county.add("a", "ann", width=200)
     county.apply("ann", household_size=1, annual_debt_service="3000", off_farm_income=stated)
     row = county.profile().loc[("farmer", name_of("ann"))]
-    # 6,000 for one head, of which 1,500 at most are borne by what is only stated
-    assert row["household_need_minor"] == 450_000
-    assert row["debt_elsewhere_minor"] == 0
+    found = [
+        row[name] // 100
+        for name in ("debt_elsewhere_minor", "household_need_minor", "off_farm_idle_minor")
+    ]
+    assert found == [elsewhere, need, idle]
+
+
+def test_proof_of_wages_is_told_with_the_line_that_it_brings(county: Any, name_of: Any) -> None:
+    county.add("a", "ann", width=200)
+    county.apply("ann", annual_debt_service="1500", off_farm_income="6000")
+    told = county.decision("ann")
+    (reason,) = [text for text in told["reasons"] if "proof of the wages" in text]
+    promised = re.search(r"up to CNY ([0-9,]+) would", reason)
+    assert promised is not None
+    county.hand_in("income_proof", farmer_id="ann", amount="6000")
+    proven = county.decision("ann")
+    assert proven["limit_minor"] >= int(promised[1].replace(",", "")) * 100 > told["limit_minor"]
 
 
 def test_a_credit_record_stands_for_what_is_stated_of_loans(county: Any, name_of: Any) -> None:

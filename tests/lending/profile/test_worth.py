@@ -30,6 +30,7 @@ def test_insurance_covers_the_harvests_that_end_by_its_last_day(
         "parcel_id": "a", "crop": "maize", "chance": 1.0, "yield_q50_t_ha": 6.0,
         "shared_log_sd": 0.3, "own_log_sd": 0.1, "shock_group": "maize|c",
         "price_q50_minor": 240_000, "price_log_sd": 0.1, "cost_per_ha_minor": 600_000,
+        "gross_q50_minor_ha": None,
     }  # fmt: skip
     harvests = pd.DataFrame([
         {**harvest, "harvest_by": CUT, "chance": 0.5},

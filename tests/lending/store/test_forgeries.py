@@ -193,7 +193,10 @@ OURS: dict[str, tuple[Forge, str]] = {
         "offer forged was never posted",
     ),
     "an offer added": (
-        sql("INSERT INTO offers SELECT seq + 1000, 'added', county, season, 'F-new', household_id,"
+        sql("INSERT INTO offers (seq, offer_id, county, season, farmer_id, household_id,"
+            " product, access, currency, limit_minor, annual_rate, tenor_days, day_basis,"
+            " valid_from, valid_to, reason_codes, reasons, reasons_zh, decision_id, status)"
+            " SELECT seq + 1000, 'added', county, season, 'F-new', household_id,"
             " product, access, currency, limit_minor, annual_rate, tenor_days, day_basis,"
             " valid_from, valid_to, reason_codes, reasons, reasons_zh, decision_id, status"
             f" FROM offers WHERE seq = {LIVE}"),

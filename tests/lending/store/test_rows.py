@@ -29,6 +29,7 @@ def offer(number: int) -> dict[str, Any]:
         "offer_id": f"{number:032d}", "county": "C", "season": "2024", "farmer_id": f"F{number}",
         "household_id": HARD, "product": "p", "access": "approve", "currency": "CNY",
         "limit_minor": None if number == 3 else 2**53 + number, "annual_rate": None,
+        "guarantor": None, "covered_minor": number,
         "tenor_days": 365, "day_basis": 360, "valid_from": day, "valid_to": day,
         "reason_codes": "", "reasons": HARD, "reasons_zh": "无", "decision_id": f"D{number}",
         "status": "live",
