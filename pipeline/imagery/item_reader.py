@@ -20,15 +20,15 @@ from rasterio.windows import Window
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
 from fieldline.pipeline.imagery.averaging import Average, TurnedGridError, placement
 from fieldline.pipeline.imagery.grid import Bounds, Grid
+from fieldline.pipeline.imagery.mask_files import is_elsewhere, is_short
 from fieldline.pipeline.imagery.masks import Flags, MaskPlanes, mask_asset, mask_planes
 from fieldline.pipeline.imagery.rasters import unusable
 from fieldline.pipeline.imagery.resample import FileGeometry, Lookup, grid_extent
 from fieldline.pipeline.imagery.settings import MaskSettings
+from fieldline.pipeline.imagery.spots import Spots
 from fieldline.pipeline.records.errors import ProviderError
 
 _KEPT_PLACES = 8  # geometries of an item's files on a window and around it
-Found = tuple[NDArray[Any], NDArray[np.bool_]]
-"""Raw numbers and where the file has data, both (rows, columns)."""
 
 
 class SceneReadError(ProviderError):
@@ -53,32 +53,42 @@ class ItemReader:
         self._bands = bands
         self._mask_name = mask_asset(mask)
         self._files: dict[str, _BandFile] = {}
-        self._places: dict[tuple[FileGeometry, Bounds], Lookup | Average | None] = {}
+        self._places: dict[tuple[FileGeometry, Bounds, bool], Lookup | Average | None] = {}
         first = self._file(self._mask_name or bands[0])
         try:
             self.extent = grid_extent(first.geometry, grid)
+            if self._mask_name is not None:
+                self._refuse_elsewhere(first)
         except ProjError as error:
             raise first.failure("crs_unknown") from error
+
+    def _refuse_elsewhere(self, mask: _BandFile) -> None:
+        """Refuse a mask of other land: it would read as an image under clouds."""
+        if is_short(mask.geometry, self._item.footprint.bounds, self._grid) and is_elsewhere(
+            mask.geometry, self._file(self._bands[0]).geometry, self._grid
+        ):
+            raise mask.failure("mask_elsewhere")
 
     def planes(self, window: Window) -> MaskPlanes:
         """Return what the item's mask says of a window."""
         name = self._mask_name
         assert name is not None, "the item has no mask"
         file = self._file(name)
-        place = self._place(file, window)
+        place = self._place(file, Spots(window))
         if place is None:
             nothing = np.zeros((int(window.height), int(window.width)), dtype=bool)
             return MaskPlanes(nothing, nothing, nothing, nothing)
-        values, present = file.read(place.source)
+        values = file.read(place.source)
         if isinstance(place, Lookup):
-            return mask_planes(place.pick(values), place.within(place.pick(present)), self._mask)
-        planes = mask_planes(values, present, self._mask)
+            values = place.pick(values)
+            return mask_planes(values, place.within(file.present(values)), self._mask)
+        planes = mask_planes(values, file.present(values), self._mask)
         return MaskPlanes(
             place.mostly(planes.said), place.mostly(planes.clear), place.touching(planes.cloud),
             place.mostly(planes.snow),
         )  # fmt: skip
 
-    def fill(self, window: Window, view: NDArray[np.float32], empty: Flags, clear: Flags) -> None:
+    def fill(self, spots: Spots, view: NDArray[np.float32], empty: Flags, clear: Flags) -> None:
         """Put reflectance into `view` where `empty` and clear, and mark it as no longer empty."""
         usable = empty & clear
         if not usable.any():
@@ -86,7 +96,7 @@ class ItemReader:
         # The first item writes straight into the block: what is not clear stays marked as empty.
         values = view if empty.all() else np.empty(view.shape, dtype=np.float32)
         for index, band in enumerate(self._bands):
-            usable &= self._band(band, window, values[index])
+            usable &= self._band(band, spots, values[index])
         if values is not view:
             np.copyto(view, values, where=usable)
         empty &= ~usable
@@ -96,26 +106,29 @@ class ItemReader:
         while self._files:
             self._files.popitem()[1].close()
 
-    def _band(self, band: str, window: Window, out: NDArray[np.float32]) -> Flags:
+    def _band(self, band: str, spots: Spots, out: NDArray[np.float32]) -> Flags:
         """Write a band's reflectance into `out` and return where it has any."""
         file = self._file(band)
-        place = self._place(file, window)
+        place = self._place(file, spots)
         if place is None:
             return np.zeros(out.shape, dtype=bool)
-        numbers, present = file.read(place.source)
+        numbers = file.read(place.source)
         if isinstance(place, Lookup):
-            file.asset.radiometry.reflectance(place.pick(numbers), out=out)
-            return place.within(place.pick(present))
-        out[:], enough = place.mean(file.asset.radiometry.reflectance(numbers), present)
+            numbers = place.pick(numbers)
+            file.asset.radiometry.reflectance(numbers, out=out)
+            return place.within(file.present(numbers))
+        means = place.mean(file.asset.radiometry.reflectance(numbers), file.present(numbers))
+        out[:], enough = map(spots.pick, means)
         return enough
 
-    def _place(self, file: _BandFile, window: Window) -> Lookup | Average | None:
-        key = (file.geometry, window.flatten())
+    def _place(self, file: _BandFile, spots: Spots) -> Lookup | Average | None:
+        key = (file.geometry, spots.window.flatten(), spots.cells is None)
         if key not in self._places:
             if len(self._places) > _KEPT_PLACES:
                 self._places.clear()
             try:
-                self._places[key] = placement(file.geometry, self._grid, window)
+                place = placement(file.geometry, self._grid, spots.window)
+                self._places[key] = place.at(spots) if isinstance(place, Lookup) else place
             except ProjError as error:
                 raise file.failure("crs_unknown") from error
             except TurnedGridError as error:
@@ -152,16 +165,19 @@ class _BandFile:
             words, self._dataset.transform, self._dataset.height, self._dataset.width
         )
 
-    def read(self, window: Window) -> Found:
-        """Read raw numbers of a file window and where there are any."""
+    def read(self, window: Window) -> NDArray[Any]:
+        """Read raw numbers of a file window, (rows, columns)."""
         try:
-            numbers = self._dataset.read(1, window=window)
+            return np.asarray(self._dataset.read(1, window=window))
         except RasterioError as error:
             raise self.failure(type(error).__name__) from error
+
+    def present(self, numbers: NDArray[Any]) -> Flags:
+        """Return where numbers of the file are measured."""
         present = self.asset.radiometry.present(numbers)
         if self._nodata is not None and self._nodata != self.asset.radiometry.nodata:
             present &= numbers != self._nodata
-        return numbers, present
+        return present
 
     def close(self) -> None:
         self._dataset.close()

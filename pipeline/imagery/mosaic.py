@@ -29,6 +29,7 @@ from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.resample import project_bounds
 from fieldline.pipeline.imagery.scenes import SceneDay
 from fieldline.pipeline.imagery.settings import MaskSettings
+from fieldline.pipeline.imagery.spots import Cells, Spots
 
 _WIDEST = 60.0  # degrees; a swath of any land satellite stays far below, except at the poles
 _OPEN_ITEMS = 8  # bounds open files on days of hundreds of chips; wall-to-wall days have 1 to 4
@@ -39,17 +40,17 @@ _OVERPASS = dt.timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Look:
-    """One window of one day."""
+    """One window of one day, or the cells of it that were asked for."""
 
     values: NDArray[np.float32]
-    """Reflectance, (bands, rows, columns); NaN in all bands where a pixel is not clear."""
+    """Reflectance, (bands, rows, columns) or (bands, cells); NaN in all bands where not clear."""
     snow: Flags
-    """Where snow lay and nothing else was seen, (rows, columns)."""
+    """Where snow lay and nothing else was seen, (rows, columns) or (cells,)."""
 
 
 @dataclass(frozen=True)
 class _Votes:
-    """What the masks of one overpass say together, on the window."""
+    """What the masks of one overpass say together, of the pixels asked for."""
 
     clear: Flags
     snow: Flags
@@ -134,41 +135,51 @@ class DayReader:
         """Read one window as `read_day` does."""
         return self.look(window).values
 
-    def look(self, window: Window) -> Look:
-        """Read one window, and where snow lay on it."""
-        shape = _shape(window)
-        block = np.empty((len(self._bands), *shape), dtype=np.float32)
-        empty, snow = np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    def look(self, window: Window, cells: Cells | None = None) -> Look:
+        """Read one window, and where snow lay on it.
+
+        Args:
+            window: Part of the grid, pixels.
+            cells: The cells of it that are wanted, ascending; all where left out.
+        """
+        spots = Spots(window, cells)
+        block = np.empty((len(self._bands), *spots.shape), dtype=np.float32)
+        empty, snow = np.ones(spots.shape, dtype=bool), np.zeros(spots.shape, dtype=bool)
         for items in self._passes:
-            self._lay(items, window, block, empty, snow)
+            self._lay(items, spots, block, empty, snow)
         if empty.any():
             np.copyto(block, np.float32(np.nan), where=empty)
         return Look(block, snow & empty)
 
     def _lay(
-        self, items: Sequence[tuple[SceneItem, Bounds]], window: Window,
+        self, items: Sequence[tuple[SceneItem, Bounds]], spots: Spots,
         block: NDArray[np.float32], empty: Flags, snow: Flags,
     ) -> None:  # fmt: skip
         """Fill the still empty pixels of a block from one overpass."""
         whole = np.ones_like(empty)
-        near = [item for item, box in items if _overlap(box, self._edges(window))]
+        near = [item for item, box in items if _overlap(box, self._edges(spots.window))]
         if mask_asset(self._mask) is None:
             votes = _Votes(whole, np.zeros_like(empty), tuple((item, whole) for item in near))
         elif empty.any():
-            votes = self._votes(near, window)
+            votes = self._votes(near, spots)
         else:
             return
         snow |= votes.snow
         for item, own in votes.own:
-            part = _common(self._reader(item).extent, window)
-            if part is not None:
-                place = _within(part, window)
-                if empty[place].any():
-                    clear = votes.clear[place] & own[place]
-                    self._reader(item).fill(part, block[:, *place], empty[place], clear)
+            part = _common(self._reader(item).extent, spots.window)
+            if part is None:
+                continue
+            place, pixels = spots.within(part)
+            still, view = empty[place], block[:, *place]
+            if still.any():
+                clear = votes.clear[place] & own[place]
+                self._reader(item).fill(pixels, view, still, clear)
+                if not isinstance(place[0], slice):  # chosen cells are a copy
+                    empty[place], block[:, *place] = still, view
 
-    def _votes(self, items: Sequence[SceneItem], window: Window) -> _Votes:
+    def _votes(self, items: Sequence[SceneItem], spots: Spots) -> _Votes:
         """Hear the masks of one overpass on a window and as far around as a cloud reaches."""
+        window = spots.window
         wide = self._widened(window)
         clear, refused, cloud, snow = np.zeros((4, *_shape(wide)), dtype=bool)
         spoken: dict[str, Flags] = {}
@@ -188,11 +199,11 @@ class DayReader:
             snow[place] |= heard & planes.snow
             alone = np.zeros_like(clear)
             alone[place] = planes.clear
-            own.append((item, alone[inner]))
+            own.append((item, spots.pick(alone[inner])))
         around = spread(cloud, self._reach)
         clear &= ~(refused | around)
         snow &= ~around
-        return _Votes(clear[inner], snow[inner], tuple(own))
+        return _Votes(spots.pick(clear[inner]), spots.pick(snow[inner]), tuple(own))
 
     def _edges(self, window: Window) -> Bounds:
         return self._grid.window_bounds(window)

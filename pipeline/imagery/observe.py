@@ -7,10 +7,10 @@ results do not depend on the number of threads and memory does not grow with the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from shapely import STRtree
+from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.imagery.coverage import (
     BlockWeights,
@@ -42,6 +43,11 @@ from fieldline.pipeline.records.tables import BatchWriter
 
 STAGE = "observe"
 _ONE_PIXEL = 1.0
+_FOOTPRINTS = (
+    8  # kept with the parcels that each touches; several tiles over two satellites' orbits
+)
+Touched = Callable[[BaseGeometry], NDArray[np.intp]]
+"""Numbers of the outlines that a footprint touches."""
 _SNOWY = 0.5  # share of a parcel under snow from which a date is told as one of snow
 
 
@@ -51,7 +57,7 @@ class _Plan:
 
     parcels: gpd.GeoDataFrame
     """Ascending by parcel_id, EPSG:4326."""
-    tree: STRtree
+    touched: Touched
     grid: Grid
     weights: CoverageWeights
     blocks: list[BlockWeights]
@@ -161,8 +167,8 @@ def _plan(
 ) -> _Plan:
     weights = build_weights(outlines.to_crs(county.crs), county)
     windows = iter_windows(county, settings.block_pixels, origin=tile_corner(days, county))
-    tree = STRtree(outlines.geometry.to_numpy())
-    return _Plan(outlines, tree, county, weights, weights.blocks(windows), scenes)
+    touched = touching(outlines)
+    return _Plan(outlines, touched, county, weights, weights.blocks(windows), scenes)
 
 
 def tile_corner(days: Sequence[SceneDay], grid: Grid) -> tuple[int, int]:
@@ -196,9 +202,9 @@ def _observe_date(plan: _Plan, spool: Spool, index: int, day: SceneDay) -> _Date
         except SceneReadError as failure:
             failures.append(failure)
             readable = readable.without(failure.item_id)
-    group, members = item_groups(readable, plan.tree, len(plan.parcels))
+    group, members = item_groups(readable, plan.touched, len(plan.parcels))
     if failures:
-        intended, _ = item_groups(day, plan.tree, len(plan.parcels))
+        intended, _ = item_groups(day, plan.touched, len(plan.parcels))
         group[(group == ABSENT) & (intended != ABSENT)] = LOST
     spool.write(index, _records(plan, sums, snow, group, spool.dtype))
     groups = tuple(_group(readable, items, plan.scenes.bands[0]) for items in members)
@@ -212,7 +218,7 @@ def _sum_date(plan: _Plan, day: SceneDay) -> tuple[NDArray[np.float64], NDArray[
     with DayReader(day, plan.grid, plan.scenes.bands, plan.scenes.mask) as reader:
         for block in plan.blocks:
             if reader.touches(block.window):
-                _add_block(block, reader.look(block.window), sums, snow)
+                _add_block(block, reader.look(block.window, block.cells), sums, snow)
     return sums, snow
 
 
@@ -221,7 +227,7 @@ def _add_block(
 ) -> None:
     sums[block.rows] += block_sums(block, look.values)
     if look.snow.any():
-        snow[block.rows] += block.matrix @ look.snow.ravel()[block.cells].astype(np.float64)
+        snow[block.rows] += block.matrix @ look.snow.astype(np.float64)
 
 
 def _records(
@@ -240,8 +246,17 @@ def _records(
     return records
 
 
+def touching(outlines: gpd.GeoDataFrame) -> Touched:
+    """Return what finds the outlines, by number, that a footprint touches.
+
+    The whole images of a tile share their footprint, and few footprints serve a season.
+    """
+    tree = STRtree(outlines.geometry.to_numpy())
+    return lru_cache(_FOOTPRINTS)(partial(tree.query, predicate="intersects"))
+
+
 def item_groups(
-    day: SceneDay, tree: STRtree, parcels: int
+    day: SceneDay, touched_by: Touched, parcels: int
 ) -> tuple[NDArray[np.int32], list[tuple[int, ...]]]:
     """Number the combinations of a day's items that parcels are touched by.
 
@@ -251,7 +266,7 @@ def item_groups(
     group = np.full(parcels, ABSENT, dtype=np.int32)
     members: list[tuple[int, ...]] = [()]
     for index, item in enumerate(day.items):
-        touched = tree.query(item.footprint, predicate="intersects")
+        touched = touched_by(item.footprint)
         before, place = np.unique(group[touched], return_inverse=True)
         group[touched] = len(members) + place
         members += [(*members[number], index) for number in before]

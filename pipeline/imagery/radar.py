@@ -7,7 +7,6 @@ over the speckle of a single look. Only what is written is in decibels.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -27,9 +26,9 @@ from fieldline.pipeline.imagery.settings import (
 )
 from fieldline.pipeline.imagery.sources.providers import provider_of
 from fieldline.pipeline.records.errors import UserError
-from fieldline.pipeline.records.outcomes import OK, Outcome, write_outcomes
+from fieldline.pipeline.records.outcomes import Outcome, write_outcomes
 from fieldline.pipeline.records.settings import Season
-from fieldline.pipeline.records.tables import BatchWriter, iter_batches, read_table
+from fieldline.pipeline.records.tables import BatchWriter, TableSchema, iter_batches, read_table
 
 STAGE = "radar"
 
@@ -74,12 +73,48 @@ def run_radar(
     Raises:
         UserError: The provider gives no radar, or there is no such collection.
     """
-    schema = RADAR_OBSERVATIONS.with_columns(radar_columns(radar.bands))
     if radar.collection is None:
         write_items([], out_scenes)
-        with BatchWriter(schema, out):
+        with BatchWriter(_schema(radar), out):
             write_outcomes([], outcomes)
         return
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as name:
+        of_scenes, of_reading = Path(name) / "scenes.parquet", Path(name) / "observe.parquet"
+        write_outcomes([], of_scenes)
+        if chosen is None:
+            choose_radar(
+                catalog=catalog, parcels=parcels, season=season, radar=radar, grid=grid,
+                remote=remote, pull=pull, simulated=simulated, out=out_scenes, outcomes=of_scenes,
+            )  # fmt: skip
+        observe_radar(
+            scenes=chosen or out_scenes, parcels=parcels, radar=radar, grid=grid,
+            settings=settings, threads=threads, out=out, outcomes=of_reading,
+        )  # fmt: skip
+        write_outcomes(_told(of_scenes, of_reading), outcomes)
+
+
+def choose_radar(
+    *, catalog: Path | None, parcels: Path, season: Season, radar: RadarSettings,
+    grid: GridSettings, remote: str | None, pull: PullSettings | None, simulated: bool,
+    out: Path, outcomes: Path,
+) -> None:  # fmt: skip
+    """Choose the radar scenes of a season, and fetch them where a provider has them.
+
+    Args:
+        catalog: Archive on disk.
+        parcels: `parcels.parquet`.
+        season: Dates of the season and the as-of date.
+        radar: Collection, polarisations, and what holds where items are silent.
+        grid: The county's grid.
+        remote: The provider of the optical scenes; `radar.provider` goes before it.
+        pull: How scenes are fetched.
+        simulated: Whether the county is; a real one takes no simulated scene.
+        out: `scenes_sentinel1.parquet`, the chosen items.
+        outcomes: One row per item of the collection, item id in `parcel_id`.
+
+    Raises:
+        UserError: The provider gives no radar, or there is no such collection.
+    """
     provider = radar.provider or remote
     if provider is not None and provider_of(provider).kind != "stac":
         raise UserError(
@@ -87,30 +122,42 @@ def run_radar(
             "name one that gives files as county.radar.provider, such as stac:planetary-computer, "
             "or leave county.radar.collection empty",
         )
-    scenes = RadarScenes.of(radar)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        if chosen is None:
-            chosen = out_scenes
-            run_scenes(
-                catalog=catalog, parcels=parcels, season=season, scenes=scenes, grid=grid,
-                remote=provider, pull=pull, simulated=simulated, out=out_scenes,
-                outcomes=folder / "scenes.parquet",
-            )  # fmt: skip
-        else:
-            write_outcomes([], folder / "scenes.parquet")
+    run_scenes(
+        catalog=catalog, parcels=parcels, season=season, scenes=RadarScenes.of(radar), grid=grid,
+        remote=provider, pull=pull, simulated=simulated, out=out, outcomes=outcomes,
+    )  # fmt: skip
+
+
+def observe_radar(
+    *, scenes: Path, parcels: Path, radar: RadarSettings, grid: GridSettings,
+    settings: ObserveSettings, threads: int, out: Path, outcomes: Path,
+) -> None:  # fmt: skip
+    """Observe every parcel on chosen radar scenes: weighed as power, written in decibels.
+
+    Args:
+        scenes: `scenes_sentinel1.parquet`.
+        parcels: `parcels.parquet`.
+        radar: Polarisations, and what holds where items are silent.
+        grid: The county's grid.
+        settings: Block and row group size.
+        threads: Dates worked on at once.
+        out: `observations_sentinel1.parquet`, `RADAR_OBSERVATIONS`.
+        outcomes: One row per parcel, and one per scene that could not be read.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        power = Path(folder) / "power.parquet"
         run_observe(
-            scenes=chosen, parcels=parcels, grid=grid, scene_settings=scenes,
-            settings=settings, threads=threads, out=folder / "power.parquet",
-            outcomes=folder / "observe.parquet",
+            scenes=scenes, parcels=parcels, grid=grid, scene_settings=RadarScenes.of(radar),
+            settings=settings, threads=threads, out=power, outcomes=outcomes,
         )  # fmt: skip
-        orbits = {item.id: item.orbit for item in read_items(chosen)}
-        with BatchWriter(schema, out) as writer:
-            for frame in iter_batches(folder / "power.parquet"):
+        orbits = {item.id: item.orbit for item in read_items(scenes)}
+        with BatchWriter(_schema(radar), out) as writer:
+            for frame in iter_batches(power):
                 writer.write(in_decibels(frame, radar.bands, orbits))
-        write_outcomes(_told(folder), outcomes)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _schema(radar: RadarSettings) -> TableSchema:
+    return RADAR_OBSERVATIONS.with_columns(radar_columns(radar.bands))
 
 
 def in_decibels(
@@ -140,10 +187,9 @@ def in_decibels(
     return pd.DataFrame(columns)
 
 
-def _told(folder: Path) -> list[Outcome]:
+def _told(of_scenes: Path, of_reading: Path) -> list[Outcome]:
     """Return what became of each item; that it could not be read is the last word."""
-    chosen = read_table(folder / "scenes.parquet").to_dict("records")
-    seen = read_table(folder / "observe.parquet").to_dict("records")
-    unread = [row for row in seen if row["farmer_id"] == "" and row["outcome"] != OK]
+    chosen, seen = (read_table(path).to_dict("records") for path in (of_scenes, of_reading))
+    unread = [row for row in seen if row["outcome"] == "scene_unreadable"]
     last = {row["parcel_id"]: row for row in (*chosen, *unread)}
     return [Outcome(STAGE, name, "", row["outcome"], row["detail"]) for name, row in last.items()]

@@ -7,7 +7,7 @@ Where a grid pixel lies on several file pixels, `averaging` weighs them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.grid import Bounds, Grid
+from fieldline.pipeline.imagery.spots import Spots
 
 _LATTICE = 64  # pixels between exactly projected points; see `_projected_centres`
 _TIE = 1e-9  # pixels; decides ties of grids shifted by exactly half a pixel, the same everywhere
@@ -57,9 +58,25 @@ class Lookup:
     columns: Indices
     inside: NDArray[np.bool_]
     """Where the file lies under the grid pixel, (rows, columns) of the grid window."""
+    cells: Indices | None = None
+    """Places in `source` of the grid pixels that are asked for, where that is not all of them."""
+
+    def at(self, spots: Spots) -> Lookup:
+        """Return how to fill some pixels of the grid window alone."""
+        if spots.cells is None:
+            return self
+        if self._direct:
+            cells = spots.cells
+        else:
+            places = self.rows * int(self.source.width) + self.columns
+            cells = spots.pick(np.broadcast_to(places, self.inside.shape))
+        return replace(self, inside=spots.pick(self.inside), cells=cells)
 
     def pick(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the grid window's values from the array read; arbitrary where not inside."""
+        if self.cells is not None:
+            # All lie inside: "clip" leaves out the check of each, and never clips.
+            return np.take(values.reshape(-1), self.cells, mode="clip")
         return values if self._direct else np.asarray(values[self.rows, self.columns])
 
     def within(self, present: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -126,6 +143,13 @@ def same_crs(first: str, second: str) -> bool:
 def project_bounds(bounds: Bounds, crs: str) -> Bounds:
     """Return a longitude-latitude box in another CRS, its curved edges included."""
     box = _transformer("EPSG:4326", crs).transform_bounds(*bounds, densify_pts=_EDGE_POINTS)
+    return (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+
+
+def lonlat_bounds(geometry: FileGeometry) -> Bounds:
+    """Return the box of a file in longitude and latitude; infinite where it has none."""
+    move = _transformer(geometry.crs, "EPSG:4326")
+    box = move.transform_bounds(*geometry.bounds, densify_pts=_EDGE_POINTS)
     return (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
 
 

@@ -34,6 +34,7 @@ from fieldline.pipeline.imagery.cubes.store import is_cube
 from fieldline.pipeline.imagery.fields import FieldError
 from fieldline.pipeline.imagery.grid import Bounds, county_grid
 from fieldline.pipeline.imagery.lineage import Lineage
+from fieldline.pipeline.imagery.mask_files import mask_of_other_day
 from fieldline.pipeline.imagery.offsets import SAMPLED_PARCELS, is_suspect, offset_conflict
 from fieldline.pipeline.imagery.plausibility import Look, implausible, look_at
 from fieldline.pipeline.imagery.pull import (
@@ -385,6 +386,8 @@ class _Chooser:
         silent = [band for band, asset in bands.items() if asset and not asset.radiometry.complete]
         if silent:
             return "scene_no_radiometry", detail(bands=",".join(silent))
+        if fault := mask_of_other_day(item, self.scenes):
+            return fault
         return OK, detail(cloud=item.cloud_cover, baseline=item.baseline)
 
     def look(self, item: SceneItem) -> Look | None:

@@ -113,10 +113,10 @@ def test_sums_over_parcels_are_what_was_observed(county: Path) -> None:
     cube = fieldline.open_cube(county)
     stack = np.stack([cube[band].to_numpy() for band in BANDS], axis=1)
     weights = build_weights(frame.to_crs(grid.crs), grid)
-    (block,) = weights.blocks([Window(0, 0, EDGE, EDGE)])
+    (block,) = weights.blocks([Window(0, 0, grid.width, grid.height)])
     stored = read_table(county / "observations.parquet")
     for index, moment in enumerate(cube["time"].to_numpy()):
-        mean, _ = moments(block_sums(block, stack[index]))
+        mean, _ = moments(block_sums(block, block.of(stack[index][:, *block.window.toslices()])))
         rows = stored[stored["datetime"].dt.tz_localize(None) == moment]
         np.testing.assert_allclose(mean[:, 0], rows["B04_mean"].astype(float), rtol=1e-6)
         np.testing.assert_allclose(mean[:, 1], rows["B08_mean"].astype(float), rtol=1e-6)

@@ -14,7 +14,6 @@ from shapely.geometry import MultiPolygon, box
 from shapely.geometry.base import BaseGeometry
 
 from fieldline.pipeline.imagery.coverage import (
-    BlockWeights,
     CoverageWeights,
     block_sums,
     build_weights,
@@ -39,7 +38,7 @@ def statistics(
     """Clear pixels, mean and standard deviation, summed over blocks as the stage does."""
     sums = np.zeros((len(weights.parcel_ids), 1 + 2 * len(values)))
     for part in weights.blocks(iter_windows(weights.grid, block)):
-        sums[part.rows] += block_sums(part, values[:, *part.window.toslices()])
+        sums[part.rows] += block_sums(part, part.of(values[:, *part.window.toslices()]))
     return sums[:, 0], *moments(sums)
 
 
@@ -108,20 +107,24 @@ def test_no_parcels_give_no_rows() -> None:
 
 def test_a_block_holds_its_own_cells_only() -> None:
     weights = weights_of(pixel_box(0, 0, 2, 1), pixel_box(2, 2, 3, 3), grid=tiny_grid(3, 3))
-    rows, matrix = weights.block(Window(1, 0, 2, 2))
-    assert rows.tolist() == [0]
-    assert matrix.toarray().tolist() == [[1.0, 0.0, 0.0, 0.0]]
-    rows, matrix = weights.block(Window(0, 1, 2, 2))
-    assert rows.size == 0
-    assert matrix.shape == (0, 4)
+    (part,) = weights.blocks([Window(1, 0, 2, 2)])
+    assert part.rows.tolist() == [0]
+    assert part.matrix.toarray().tolist() == [[1.0]]
+    assert part.window == Window(1, 0, 1, 1)
+    assert weights.blocks([Window(0, 1, 2, 2)]) == []
+    quarters = [Window(c, r, w, h) for r, h in ((0, 2), (2, 1)) for c, w in ((0, 2), (2, 1))]
+    parts = weights.blocks(quarters)
+    assert [p.rows.tolist() for p in parts] == [[0], [1]]
+    assert [p.window for p in parts] == [Window(0, 0, 2, 1), Window(2, 2, 1, 1)]
 
 
 def test_compact_block_keeps_sums() -> None:
     weights = weights_of(pixel_box(0, 0, 2, 1), grid=tiny_grid(3, 3))
-    window = Window(0, 0, 3, 3)
-    part = BlockWeights.compact(window, *weights.block(window))
+    (part,) = weights.blocks([Window(0, 0, 3, 3)])
+    assert part.window == Window(0, 0, 2, 1)
     assert part.cells.tolist() == [0, 1]
-    assert block_sums(part, THREE).tolist() == [[2.0, 3.0, 5.0]]
+    values = part.of(THREE[:, *part.window.toslices()])
+    assert block_sums(part, values).tolist() == [[2.0, 3.0, 5.0]]
 
 
 @st.composite

@@ -227,9 +227,9 @@ def test_one_block_per_thread_is_in_memory(tmp_path: Path, monkeypatch: pytest.M
     alive: list[int] = []
 
     class Watched(stage.DayReader):
-        def look(self, window: object) -> Look:
+        def look(self, window: object, cells: object = None) -> Look:
             alive.append(1)
-            return super().look(window)
+            return super().look(window, cells)
 
     def watched_sums(weights: object, block: np.ndarray) -> np.ndarray:
         assert sum(alive) == 1

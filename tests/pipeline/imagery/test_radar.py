@@ -139,7 +139,10 @@ def test_a_county_without_radar_has_empty_tables(tmp_path: Path) -> None:
 
 
 def test_a_providers_radar_is_the_radar_on_disk(tmp_path: Path) -> None:
-    """Float tiles with a predictor of their own, over two overpasses and 300 x 300 pixels."""
+    """Float tiles with a predictor of their own, over two overpasses and 300 x 300 pixels.
+
+    `radar.provider` goes before a provider of optical scenes that gives no radar.
+    """
     power = np.random.default_rng(5).gamma(4.0, 0.02, (2, 300, 300)).astype("float32")
     power[0, 1, 1] = -32768
     days = [dt.date(2021, 5, 10), dt.date(2021, 5, 22)]
@@ -152,7 +155,8 @@ def test_a_providers_radar_is_the_radar_on_disk(tmp_path: Path) -> None:
         copy(whole, path, driver="GTiff", compress="deflate", **as_tiles)
     with serving(StacApi(tmp_path / "far")) as api:
         radar = RADAR.model_copy(update={"provider": api.root})
-        pulled, again = observe(tmp_path / "pulled", scenes, radar, catalog=None, pull=QUICK)
+        far = {"catalog": None, "pull": QUICK, "remote": "sentinelhub:cdse"}
+        pulled, again = observe(tmp_path / "pulled", scenes, radar, **far)
         sent = api.sent
         of_scenes, _ = observe(tmp_path / "same", scenes, catalog=None, remote=api.root, pull=QUICK)
     assert len(on_disk) == 2
