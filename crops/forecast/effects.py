@@ -78,14 +78,7 @@ class Effects:
 
     def __call__(self, rows: CountyYears) -> Floats:
         """Return what the season adds to each row's level."""
-        return added([self], rows)[0]
-
-
-def added(fitted: Sequence[Effects], rows: CountyYears) -> list[Floats]:
-    """Return what each of several effects adds to rows; fitted together, they share features."""
-    first = fitted[0]
-    features = first.departures.features(rows, hinges=first.hinges) - first.centre
-    return [np.asarray(features @ effects.slopes) for effects in fitted]
+        return (self.departures.features(rows, hinges=self.hinges) - self.centre) @ self.slopes
 
 
 def _usual(table: pd.DataFrame, county: npt.NDArray[np.str_], overall: Floats) -> pd.DataFrame:
@@ -93,26 +86,33 @@ def _usual(table: pd.DataFrame, county: npt.NDArray[np.str_], overall: Floats) -
     return (by.sum() + overall) / (by.count() + 1)
 
 
-def fit_effects(
-    past: CountyYears, unexplained: Floats, doubts: Sequence[float], *, hinges: bool,
-    departures: Departures | None = None,
-) -> list[Effects]:  # fmt: skip
-    """Fit slopes at several strengths of doubt.
+def ridge(
+    features: Floats, unexplained: Floats, doubts: Sequence[float]
+) -> tuple[Floats, list[Floats]]:
+    """Return the mean of features, and their slopes at several strengths of doubt.
+
+    Args:
+        features: (rows, features).
+        unexplained: Yield less the county's own trend.
+        doubts: Ridge penalties as shares of the rows.
+    """
+    centre = features.mean(axis=0)
+    far = features - centre
+    gram, pull = far.T @ far, far.T @ (unexplained - unexplained.mean())
+    eye = np.eye(len(gram)) * len(features)
+    return centre, [np.linalg.solve(gram + doubt * eye, pull) for doubt in doubts]
+
+
+def fit_effects(past: CountyYears, unexplained: Floats, doubt: float, *, hinges: bool) -> Effects:
+    """Fit slopes.
 
     Args:
         past: County-years with yields.
         unexplained: Yield less the county's own trend.
-        doubts: Ridge penalties as shares of the rows.
+        doubt: Ridge penalty as a share of the rows.
         hinges: Whether effects may bend.
-        departures: What the same rows define, where that is known already.
     """
-    departures = Departures.of(past) if departures is None else departures
+    departures = Departures.of(past)
     features = departures.features(past, hinges=hinges)
-    centre = features.mean(axis=0)
-    features = features - centre
-    gram, pull = features.T @ features, features.T @ (unexplained - unexplained.mean())
-    eye = np.eye(len(gram)) * len(past)
-    return [
-        Effects(departures, hinges, centre, np.linalg.solve(gram + doubt * eye, pull))
-        for doubt in doubts
-    ]
+    centre, slopes = ridge(features, unexplained, [doubt])
+    return Effects(departures, hinges, centre, slopes[0])

@@ -22,7 +22,7 @@ import pandas as pd
 from scipy import stats
 
 from fieldline.crops.forecast.county_years import CountyYears
-from fieldline.crops.forecast.effects import Departures, Effects, added, fit_effects
+from fieldline.crops.forecast.effects import Departures, Effects, fit_effects, ridge
 from fieldline.crops.forecast.guard import (
     LIKELY,
     guarded_weights,
@@ -190,10 +190,12 @@ def _season(past: CountyYears, unseen: Unseen) -> tuple[Choice, tuple[float, flo
         squares.setdefault(alone, []).append(float(np.mean(left**2)))
         unexplained = learnt.target - levels.naive(learnt)["trend"]
         usual = Departures.of(learnt)
+        bent, ahead = (usual.features(part, hinges=True) for part in (learnt, rows))
         for hinges in (False, True):
-            fitted = fit_effects(learnt, unexplained, DOUBTS, hinges=hinges, departures=usual)
-            for doubt, moved in zip(DOUBTS, added(fitted, rows), strict=True):
-                error = float(np.mean((left - moved) ** 2))
+            count = bent.shape[1] if hinges else len(usual.names)  # straight ones stand first
+            centre, slopes = ridge(bent[:, :count], unexplained, DOUBTS)
+            for doubt, slope in zip(DOUBTS, slopes, strict=True):
+                error = float(np.mean((left - (ahead[:, :count] - centre) @ slope) ** 2))
                 squares.setdefault(Choice(_TREND, doubt, hinges), []).append(error)
     return _worth(squares, alone)
 
@@ -237,7 +239,7 @@ def _effects(past: CountyYears, season: Choice) -> Effects | None:
     if season.doubt is None:
         return None
     unexplained = past.target - Levels.of(past).naive(past)["trend"]
-    return fit_effects(past, unexplained, [season.doubt], hinges=season.hinges)[0]
+    return fit_effects(past, unexplained, season.doubt, hinges=season.hinges)
 
 
 def _moved(naive: Mapping[str, Floats], effects: Effects | None, rows: CountyYears) -> Floats:

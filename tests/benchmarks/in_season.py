@@ -78,7 +78,7 @@ def told(yields: Path, crops: Path, truth: pd.DataFrame) -> pd.DataFrame:
     both = said.join(truth[["yield_t_ha", "value", "income", "harvest_date"]], how="inner")
     right = known.reindex(both.index) == truth["crop"].reindex(both.index)
     told_of = both["net_q50_per_ha_minor"].notna() & both["value_q50_per_ha_minor"].notna()
-    return both[right & told_of & both["value"].notna()]
+    return both[right & told_of & both["value"].notna() & both["income"].notna()]
 
 
 def figures(both: pd.DataFrame) -> dict[str, Any]:

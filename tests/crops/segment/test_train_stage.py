@@ -10,6 +10,7 @@ import pytest
 
 from fieldline.crops.networks.folder import approve, read_network, weights_of, write_network
 from fieldline.crops.segment import train_stage
+from fieldline.crops.segment.learn import module_of
 from fieldline.crops.segment.pairs import KIND
 from fieldline.crops.segment.shipped import shipped_network
 from fieldline.crops.segment.train_stage import run_fields_train
@@ -69,10 +70,21 @@ def test_outlines_teach_a_network_that_is_judged_on_the_easternmost(
     assert network.version != shipped_network().version
     assert network.card["data"]["fields"] == [8]
     assert network.card["start"] == shipped_network().version
+    assert [one["version"] for one in network.card["lineage"]] == [shipped_network().version]
+    assert not module_of(network).complete
     assert network.card["evaluation"]["network"][0]["iou"]["fields"] == 4
     again = (county / "m/weights.safetensors").read_bytes()
     _run(county, outlines=county / "drawn.geojson")
     assert (county / "m/weights.safetensors").read_bytes() == again
+
+
+def test_a_network_that_learnt_from_every_field_says_so_wherever_it_serves(
+    county: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_stage, "objections", lambda network: [])
+    complete = QUICK.model_copy(update={"outlines_complete": True})
+    assert _run(county, complete, county / "drawn.geojson").startswith("ok ")
+    assert module_of(read_network(county / "m", KIND)).complete
 
 
 def test_a_trained_network_that_the_gate_refuses_leaves_the_one_that_ships(

@@ -50,6 +50,18 @@ def test_rows_that_cannot_be_used_are_told_and_the_others_stand(tmp_path):
     assert {crop: prior.mean_t_ha for crop, prior in found.items()} == {"maize": 6.1}
 
 
+def test_a_yield_a_decimal_place_off_is_not_averaged_in_and_other_crops_tell_nothing_of_it(
+    tmp_path,
+):
+    path = tmp_path / "y.csv"
+    years = [(2018, 9.0), (2019, 11.0), (2020, 10.0), (2021, 9.5), (2022, 10.5), (2023, 1.05)]
+    text = HEADER + "".join(f"potato,{year},{4 * value},s\n" for year, value in years[:5])
+    text += "".join(f"maize,{year},{value},s\n" for year, value in years)
+    path.write_text(text)
+    assert told(path) == [(11, "yield_t_ha", "input_implausible")]
+    assert county_priors(path, AUTUMN, 3)["maize"].mean_t_ha == pytest.approx(10.0)
+
+
 @pytest.mark.parametrize(
     ("header", "cell"),
     [
