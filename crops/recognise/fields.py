@@ -21,6 +21,7 @@ from fieldline.crops.settings import FieldsSettings
 from fieldline.pipeline.imagery.grid import grid_over
 from fieldline.pipeline.imagery.scenes import read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.imagery.whereabouts import need_some_file
 from fieldline.pipeline.parcels.blocks import WHOLE, Block, iter_outlines, parcels_of
 from fieldline.pipeline.records.joining import join_outcomes, join_tables
 from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
@@ -63,6 +64,9 @@ def run_fields(
         parts: Fields of every block where the county has been worked in blocks; they are joined,
             and no pixel is read.
         part_outcomes: Their outcomes.
+
+    Raises:
+        UserError: The scenes lie elsewhere now.
     """
     if parts:
         join_tables(parts, FIELDS, out)
@@ -72,6 +76,8 @@ def run_fields(
     drawn = drawn[~drawn["parcel_id"].isin(stopped_parcels(previous))].reset_index(drop=True)
     county = grid_over(partial(iter_outlines, parcels), grid)
     days = [day for day in read_scene_days(scenes) if season.start <= day.date <= season.as_of]
+    if not drawn.empty:
+        need_some_file(days, scenes)
     projected = drawn.to_crs(county.crs)
     area = dict(zip(drawn["parcel_id"], drawn["metrics:area"], strict=True))
     rows = []

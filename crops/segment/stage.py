@@ -32,6 +32,7 @@ from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid, county_grid
 from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.imagery.whereabouts import need_some_file
 from fieldline.pipeline.parcels.fiboa import read_parcels
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import Season
@@ -72,7 +73,7 @@ def run_segment(
         previous: Outcome files of earlier stages; parcels they stopped are left out.
 
     Raises:
-        UserError: The network's folder is damaged.
+        UserError: The network's folder is damaged, or the scenes lie elsewhere now.
     """
     drawn = read_parcels(parcels)
     drawn = drawn[~drawn["parcel_id"].isin(stopped_parcels(previous))].reset_index(drop=True)
@@ -83,6 +84,7 @@ def run_segment(
     )
     rings = drawn
     if code == OK:
+        need_some_file(days, scenes)
         serving = read_network(network.parent, KIND)
         lacking = [band for band in serving.bands if band not in scene_settings.bands]
         if lacking:

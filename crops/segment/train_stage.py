@@ -33,6 +33,7 @@ from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import county_grid, grid_around
 from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
+from fieldline.pipeline.imagery.whereabouts import need_some_file
 from fieldline.pipeline.parcels.fiboa import read_parcels
 from fieldline.pipeline.records.canonical import file_hash
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
@@ -74,7 +75,7 @@ def run_fields_train(
 
     Raises:
         UserError: The configured network is damaged or not approved, or the outlines cannot be
-            read or lie elsewhere.
+            read or lie elsewhere, or the scenes do.
     """
     folder, code, words = out.parent, OK, ""
     if not settings.enabled or not networks_installed():
@@ -90,6 +91,7 @@ def run_fields_train(
         days = [day for day in read_scene_days(scenes) if season.start <= day.date <= season.as_of]
         drawn = read_parcels(parcels)
         if days and not drawn.empty:
+            need_some_file(days, scenes)
             land = read_outlines(
                 outlines, county_grid(drawn, grid), setting="inputs.field_outlines"
             )

@@ -92,3 +92,18 @@ def test_a_damaged_network_stops_the_stage_with_its_file(county: Path, tmp_path:
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(UserError, match=r"weights\.safetensors is damaged"):
         _run(county, SegmentSettings(threads=1), network=tmp_path / "net")
+
+
+def test_scenes_that_lie_elsewhere_now_stop_the_stage_and_leave_what_was_seen(
+    county: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    assert _run(county, SegmentSettings(threads=1)) == "ok"
+    files = ("f.parquet", "r.parquet", "o.parquet", "parcels.parquet", "scenes.parquet")
+    (tmp_path / "deeper" / "results").mkdir(parents=True)
+    for name in files:
+        shutil.copy(county / name, tmp_path / "deeper" / "results" / name)
+    seen = (tmp_path / "deeper/results/f.parquet").read_bytes()
+    with pytest.raises(UserError, match=r"none of the \d+ files .* is there.*run --from scenes"):
+        _run(tmp_path / "deeper" / "results", SegmentSettings(threads=1))
+    assert (tmp_path / "deeper/results/f.parquet").read_bytes() == seen
