@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fieldline.lending.inputs import in_order
-from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
+from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem, problems_of
 from fieldline.pipeline.records.reference import crop_named
 
 
@@ -28,6 +28,16 @@ def _some_value(frame: pd.DataFrame) -> list[Problem]:
     return [Problem(row + 1, "amount", "input_missing") for row in rows]
 
 
+def _above_zero(frame: pd.DataFrame) -> list[Problem]:
+    """Contracts for nothing: whatever is named of amount, quantity and price must be above 0."""
+    return [
+        one
+        for name in ("amount", "quantity_t", "price_per_t")
+        for one in problems_of(frame.loc[(frame[name] <= 0).fillna(False), name], name, _RANGE)
+    ]
+
+
+_RANGE = "input_out_of_range"
 _CURRENCY = InputColumn(
     "currency", "currency", "Currency of the row's amounts: the county's", required=True,
     needed=True,
@@ -46,11 +56,13 @@ CONTRACTS = InputSchema(
         InputColumn("crop", "crop", "Crop that is bought", required=True, needed=True),
         _CURRENCY,
         InputColumn(
-            "amount", "money", "What the buyer pays in all; blank: quantity times price",
-            "currency", minimum=0,
+            "amount", "money", "What the buyer pays in all, above 0; blank: quantity times "
+            "price", "currency", minimum=0,
         ),
-        InputColumn("quantity_t", "number", "Quantity bought", "t", minimum=0, maximum=1e6),
-        InputColumn("price_per_t", "money", "Price", "currency/t", minimum=0),
+        InputColumn(
+            "quantity_t", "number", "Quantity bought, above 0", "t", minimum=0, maximum=1e6
+        ),
+        InputColumn("price_per_t", "money", "Price, above 0", "currency/t", minimum=0),
         InputColumn(
             "signed_on", "date", "Day of signature; one after the as-of date is not known yet",
             required=True, needed=True,
@@ -69,7 +81,7 @@ CONTRACTS = InputSchema(
     ),
     key=("contract_id",),
     joins="farmer_id",
-    rules=(_some_value, ends_first),
+    rules=(_some_value, _above_zero, ends_first),
 )  # fmt: skip
 
 

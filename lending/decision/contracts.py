@@ -54,9 +54,10 @@ def contract_vetoes(case: Case) -> Iterator[Finding]:
     """Yield that a product asks for a contract and none of the farmer's counts."""
     if not case.policy.contract_required or contracted(case) > 0:
         return
-    if not case.contracts:
+    short = [one for one in case.contracts if one.outcome != OK]
+    if not short:
         yield Finding("veto_no_contract", variant="none")
-    for one in case.contracts:
+    for one in short:
         yield _not_counted("veto_no_contract", one)
 
 

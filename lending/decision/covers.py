@@ -94,6 +94,11 @@ class Pool:
         grown = {parcel.valued_crop for parcel in case.parcels if parcel.counts}
         return self.left_minor > 0 and bool(grown) and (not self.crops or grown <= self.crops)
 
+    @property
+    def full_share(self) -> Decimal:
+        """Share of a loss that it bears of a line that its capacity carries."""
+        return self.first.share.quantize(_SHARE_STEP, ROUND_FLOOR)
+
     def turn(self, case: Case) -> CoverCase:
         """Return the cover as a farmer finds it; no more of it than he could use, so that the turn
         of others moves his case only where the capacity runs out."""
@@ -147,8 +152,3 @@ def read_turns(table: Path | None) -> dict[str, CoverCase]:
     """
     rows = [] if table is None else read_table(table).to_dict("records")
     return {str(row["farmer_id"]): _cover(row, row["left_minor"]) for row in rows}
-
-
-def first_fitting(pools: Iterable[Pool], case: Case) -> Pool | None:
-    """Return the first pool that covers a farmer."""
-    return next((pool for pool in pools if pool.fits(case)), None)

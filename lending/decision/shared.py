@@ -7,9 +7,10 @@ may still lend keeps back the most that it could take, so that no approval excee
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.covers import Pool, covered_share, first_fitting
+from fieldline.lending.decision.covers import Pool, covered_share
 from fieldline.lending.decision.decision import (
     Decision,
     decide_case,
@@ -30,15 +31,30 @@ def in_turn(cases: Iterable[Case], pools: Sequence[Pool]) -> list[tuple[Case, De
 
 
 def _turn(case: Case, pools: Sequence[Pool]) -> tuple[Case, Decision]:
-    pool = first_fitting(pools, case)
-    if pool is not None:
+    found = _best(case, pools)
+    if found is None:
+        return case, decide_case(case)
+    pool, offered, share = found
+    decision = decide_case(offered)
+    taken = decision.covered_minor or 0
+    if decision.access == "review":
+        taken = int(share * to_minor(most_allowed(offered, decision), case.currency))
+    pool.left_minor -= taken
+    return offered, decision
+
+
+def _best(case: Case, pools: Sequence[Pool]) -> tuple[Pool, Case, Decimal] | None:
+    """Return the pool of a farmer, the case under it and the share that it bears: the first that
+    still gives its full share, else the one that bears most, the first of equals; None where none
+    bears anything, because it is exhausted or its fee is not worth it for this risk."""
+    best: tuple[Pool, Case, Decimal] | None = None
+    for pool in pools:
+        if not pool.fits(case):
+            continue
         offered = case.model_copy(update={"cover": pool.turn(case)})
         share = covered_share(ruled_case(offered))
-        if share > 0:
-            decision = decide_case(offered)
-            taken = decision.covered_minor or 0
-            if decision.access == "review":
-                taken = int(share * to_minor(most_allowed(offered, decision), case.currency))
-            pool.left_minor -= taken
-            return offered, decision
-    return case, decide_case(case)
+        if share > (best[2] if best else 0):
+            best = pool, offered, share
+            if share >= pool.full_share:
+                return best
+    return best

@@ -68,6 +68,17 @@ def test_without_a_contract_that_counts_a_supply_chain_line_is_declined_with_the
     assert decide_case(case.model_copy(update={"contracts": over.contracts})).access == "approve"
 
 
+def test_a_contract_that_counts_for_nothing_though_nothing_is_wrong_with_it_is_none(
+    case: Case,
+) -> None:
+    asks = under(case, contract_required=True)
+    late = sold(0, "contract_expired")
+    for held, told in (((sold(0),), "none of yours is on record"), ((sold(0), late), "has ended")):
+        found = decide_case(asks.model_copy(update={"contracts": held}))
+        assert (found.access, len(found.reasons)) == ("decline", 1)
+        assert told in found.reasons[0].english
+
+
 def test_an_assigned_contract_lifts_what_untested_points_may_lend(case: Case) -> None:
     points = case.risk.model_copy(update={"model": "expert:points"})
     small = under(case.model_copy(update={"risk": points}), expert_limit_share=Decimal("0.01"))
@@ -258,6 +269,46 @@ def test_a_pool_covers_growers_of_its_crops_and_the_next_one_covers_the_others(c
     ((_, decision),) = in_turn([case], [rice, other])
     assert decision.guarantor == "M"
     assert rice.left_minor == 900_000
+
+
+def pool_of(name: str, left: int, **more: Any) -> Pool:
+    return Pool(cover(left, guarantor_id=name, **more), frozenset(), left * 100)
+
+
+def test_the_first_pool_that_gives_its_full_share_covers_and_else_the_one_that_bears_most(
+    case: Case,
+) -> None:
+    case = asking(case, 6500)
+    dear = {"fee": Decimal("0.2")}  # .2 of what is covered to spare .04 x .55 x .9 of it
+    for pools, name, share in (
+        ([pool_of("A", 50), pool_of("B", 9000)], "B", "0.8"),  # A carries .0076
+        ([pool_of("A", 0), pool_of("B", 9000)], "B", "0.8"),
+        ([pool_of("A", 9000, **dear), pool_of("B", 9000)], "B", "0.8"),
+        ([pool_of("A", 9000, share=Decimal("0.5")), pool_of("B", 9000)], "A", "0.5"),
+        ([pool_of("A", 650), pool_of("B", 1300)], "B", "0.2"),
+        ([pool_of("A", 1300), pool_of("B", 1300)], "A", "0.2"),
+    ):  # fmt: skip
+        ((_, decision),) = in_turn([case], pools)
+        assert (decision.guarantor, decision.covered_share) == (name, Decimal(share))
+    ((_, decision),) = in_turn([case], [pool_of("A", 0), pool_of("B", 9000, **dear)])
+    assert decision.guarantor is None
+
+
+def test_no_pool_of_several_gives_more_than_it_has(case: Case) -> None:
+    rng = np.random.default_rng(11)
+    for _ in range(10):
+        sizes = {name: int(rng.integers(0, 9000)) for name in "ABC"}
+        pools = [pool_of(name, left) for name, left in sizes.items()]
+        farmers = [
+            asking(case, int(rng.integers(2000, 6500))).model_copy(update={"farmer_id": f"F{n}"})
+            for n in range(8)
+        ]
+        found = [decision for _, decision in in_turn(farmers, pools)]
+        for pool in pools:
+            name = pool.first.guarantor_id
+            given = sum(one.covered_minor or 0 for one in found if one.guarantor == name)
+            assert given + pool.left_minor == sizes[name] * 100
+            assert pool.left_minor >= 0
 
 
 def test_a_line_that_a_person_may_still_lend_keeps_its_capacity_back(case: Case) -> None:
