@@ -464,7 +464,8 @@ STAGES: tuple[Stage, ...] = (
         },
         settings={
             "county": "county_id", "offer_valid_days": "lending.policy.offer_valid_days",
-            "as_of": "as_of", "currency": "county.currency", "settings": "lending.relations",
+            "tenor_days": "lending.policy.tenor_days", "as_of": "as_of",
+            "currency": "county.currency", "settings": "lending.relations",
             "evidence_settings": "lending.evidence", "privacy": "privacy",
             "table_columns": "county.inputs.columns",
         },

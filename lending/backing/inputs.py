@@ -37,6 +37,17 @@ def _above_zero(frame: pd.DataFrame) -> list[Problem]:
     ]
 
 
+def _one_value(frame: pd.DataFrame) -> list[Problem]:
+    """Contracts whose amount is another than quantity times price, by more than their rounding."""
+    said = frame["quantity_t"].astype("float64") * frame["price_per_t"].astype("float64")
+    paid = frame["amount"].astype("float64")
+    apart = ((paid - said).abs() > _ROUNDED * paid).to_numpy(dtype=bool)
+    rows = np.flatnonzero(apart).tolist()
+    return [Problem(row + 1, "amount", "input_inconsistent") for row in rows]
+
+
+_ROUNDED = 0.01
+"""Part of the amount by which quantities and prices that are written short may miss it."""
 _RANGE = "input_out_of_range"
 _CURRENCY = InputColumn(
     "currency", "currency", "Currency of the row's amounts: the county's", required=True,
@@ -81,7 +92,7 @@ CONTRACTS = InputSchema(
     ),
     key=("contract_id",),
     joins="farmer_id",
-    rules=(_some_value, _above_zero, ends_first),
+    rules=(_some_value, _above_zero, _one_value, ends_first),
 )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ CONTRACTED = TableSchema(
         Column("counted_minor", pa.int64(), "What of it counts", "minor", minimum=0),
         Column("quantity_t", pa.float64(), "Quantity bought; null where the contract names none and the crop has no price", "t", nullable=True, minimum=0),
         Column("possible_t", pa.float64(), "What the farmer's land can bring of the crop in a good year, less what earlier contracts take", "t", nullable=True, minimum=0),
+        Column("possible_minor", pa.int64(), "The same in money, of a crop that is valued by area", "minor", nullable=True, minimum=0),
+        Column("assigned", pa.bool_(), "Whether the claim on the buyer is assigned to the lender"),
         Column("outcome", pa.string(), "`ok`, or why it counts for less or nothing: a code of data/outcome_codes.csv"),
         Column("valid_to", pa.date32(), "Last day on which the buyer takes the crop"),
     ),
@@ -26,7 +28,7 @@ CONTRACTED = TableSchema(
 COVERS = TableSchema(
     "covers",
     (
-        Column("place", pa.int32(), "Order of the lender's table: the first that covers a farmer does", minimum=0),
+        Column("place", pa.int32(), "Order of the lender's table: of equals the first covers a farmer", minimum=0),
         Column("guarantor_id", pa.string(), "Guarantee company or risk pool"),
         Column("name", pa.string(), "Its name"),
         Column("share", pa.string(), "Share of a loss that it bears, a decimal"),

@@ -49,6 +49,8 @@ class Around:
     as_of: dt.date
     signed_by: dt.date
     """Last day on which an offer of the day may be signed."""
+    line_end: dt.date
+    """Last day of a line of the day."""
     privacy: PrivacySettings
     columns: Mapping[str, Mapping[str, str]]
     """The lender's own column names by table."""
@@ -77,8 +79,8 @@ def write_backing(
     """
     grown = pd.DataFrame() if tables.contracts is None or harvests is None else read_table(harvests)
     sold = read_contracts(
-        tables.contracts, grown, evidence, as_of=around.as_of, privacy=around.privacy,
-        reading=around.reading(CONTRACTS.name),
+        tables.contracts, grown, evidence, as_of=around.as_of, line_end=around.line_end,
+        privacy=around.privacy, reading=around.reading(CONTRACTS.name),
     )  # fmt: skip
     write_table(sold, CONTRACTED, out.contracts)
     covers = read_covers(

@@ -28,6 +28,8 @@ class ContractCase(Record):
     outcome: str
     """`ok`, or why it counts for less or nothing."""
     valid_to: dt.date
+    assigned: bool = True
+    """Whether the claim on the buyer is assigned to the lender."""
 
 
 class PreapprovedCase(Record):

@@ -10,12 +10,11 @@ from decimal import Decimal
 
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.contracts import with_contracts
+from fieldline.lending.decision.covers import whole_need
 from fieldline.lending.decision.limit import (
     Caps,
     LiveLines,
     exposure_cap,
-    growing_cost,
-    need_cap,
 )
 from fieldline.lending.decision.preapproved import within_list
 from fieldline.lending.decision.pricing import Price
@@ -38,15 +37,8 @@ def caps_of(case: Case, rate: Decimal) -> Caps:
     """Return the four caps of a case at a yearly rate."""
     policy, farmer, money = case.policy, case.farmer, case.currency
     capacity = RULES[case.rules].capacity
-    areas = [
-        (parcel.evidence_area_m2, from_minor(parcel.scale_minor_per_mu, money))
-        for parcel in case.parcels
-        if parcel.counts
-    ]
-    asked = farmer.requested_minor
-    requested = None if asked is None else from_minor(asked, money)
     return Caps(
-        need=need_cap(growing_cost(areas), requested, policy),
+        need=whole_need(case),
         capacity=capacity(farmer.means(money), rate, policy),
         policy=_policy_cap(case),
         exposure=exposure_cap(

@@ -76,6 +76,7 @@ ABSENT: dict[str, dict[str, Any]] = {
         "cover": None,
     },
     "cover": {"elsewhere_minor": 0},
+    "contracts": {"assigned": True},
     "rows": {"bands": {}, "otherwise": False, "access": "", "reason": ("", ""), "sets": {}},
     "relations": {"others": (), "parcels": (), "seasons": ()},
     "farmer": dict(_LATER_OF_PARTY),

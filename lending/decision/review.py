@@ -10,9 +10,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Literal
 
-from fieldline.lending.decision.case import Case, ParcelCase, PartyCase, ReviewCase
+from fieldline.lending.decision.case import Case, ReviewCase
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.reasons import Finding
+from fieldline.lending.decision.record import Record
 from fieldline.lending.decision.wording import amount, told
 from fieldline.pipeline.records.canonical import content_hash
 from fieldline.pipeline.records.money import from_minor
@@ -31,9 +32,11 @@ _OF_PARTY = (
     "farmers", "requested_minor", "debt_service_minor", "debt_elsewhere_minor",
     "guaranteeing_minor", "household_size",
 )  # fmt: skip
+_OF_CONTRACT = ("contract_id", "buyer", "crop", "value_minor", "valid_to", "assigned")
 _OF_RISK = ("conflicts", "late_share", "prior_loans", "thin_file")
 """What was handed in or seen, by part. Left out is what is reckoned from it anew every day: drawn
-incomes, the need and guarantees that they bound, the weather so far, the harvest that repays."""
+incomes, the need and guarantees that they bound, the weather so far, the harvest that repays and
+what it makes of a contract."""
 
 
 def evidence_hash(case: Case) -> str:
@@ -56,11 +59,11 @@ def evidence_hash(case: Case) -> str:
     if case.exclusions:
         found["exclusions"] = [one.model_dump() for one in case.exclusions]
     if case.contracts:
-        found["contracts"] = [one.model_dump() for one in case.contracts]
+        found["contracts"] = [_chosen(one, _OF_CONTRACT) for one in case.contracts]
     return content_hash(found)
 
 
-def _chosen(record: Case | ParcelCase | PartyCase, names: tuple[str, ...]) -> dict[str, Any]:
+def _chosen(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}
 
 

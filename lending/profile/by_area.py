@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fieldline.crops.value.prices import Z80
 from fieldline.lending.evidence.crosscheck import DECLARED_COVER
 from fieldline.lending.profile.crop_value import date_of
-
-_UPPER_TENTH = 1.2815515655446004
-"""Standard deviations from the median to the upper tenth of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def area_worths(table: pd.DataFrame) -> dict[str, AreaWorth]:
         str(row["crop"]): AreaWorth(
             str(row["crop"]), int(row["value_q50_per_ha_minor"]),
             float(np.log(row["value_q90_per_ha_minor"] / row["value_q50_per_ha_minor"]))
-            / _UPPER_TENTH,
+            / Z80,
             int(row["cost_per_ha_minor"]), date_of(row["harvest_from"]), date_of(row["harvest_by"]),
         )
         for row in own.to_dict("records")

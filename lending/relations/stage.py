@@ -56,6 +56,7 @@ def run_relations(
     evidence_settings: EvidenceSettings,
     privacy: PrivacySettings,
     offer_valid_days: int = 0,
+    tenor_days: int = 0,
     table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
     out_exclusions: Path | None = None,
@@ -111,9 +112,10 @@ def run_relations(
         write_table(listed, EXCLUDED, out_exclusions)
     if out_contracts and out_covers and out_preapproved:
         signed_by = as_of + dt.timedelta(days=offer_valid_days)
+        line_end = as_of + dt.timedelta(days=tenor_days)
         write_backing(
             Tables(contracts, guarantors, preapproved), marks, harvests, told,
-            Around(county, currency, as_of, signed_by, privacy, table_columns),
+            Around(county, currency, as_of, signed_by, line_end, privacy, table_columns),
             Written(out_contracts, out_covers, out_preapproved),
         )  # fmt: skip
     known = Known(

@@ -354,7 +354,7 @@ class County:
             exclusions=self.path("exclusions.csv") if self.excluded else None,
             out_exclusions=self.path("exclusions.parquet"),
             **backing, harvests=self.path("harvests.parquet"), county="T",
-            offer_valid_days=self.policy.offer_valid_days,
+            offer_valid_days=self.policy.offer_valid_days, tenor_days=self.policy.tenor_days,
             out_contracts=self.path("contracts.parquet"), out_covers=self.path("covers.parquet"),
             out_preapproved=self.path("preapproved.parquet"),
             out=self.path("relations.parquet"), outcomes=self.path("outcomes_relations.parquet"),

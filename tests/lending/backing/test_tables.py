@@ -56,22 +56,29 @@ def written(folder: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def land(**more: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a hectare of ann's whose maize brings 6 t of 2,400 in October 2025, without spread."""
+LINE_END = dt.date(2025, 12, 31)
+
+
+def land(*others: dict[str, Any], **more: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return two hectares of ann's whose maize brings 6 t each in October 2025, of 2,400 a tonne,
+    without spread; others are further crops that may stand there."""
     harvest = {
-        "parcel_id": "a", "crop": "maize", "yield_q50_t_ha": 6.0, "shared_log_sd": 0.0,
-        "own_log_sd": 0.0, "area_ha": 2.0, "harvest_by": dt.date(2025, 10, 1),
-        "price_q50_minor": 240_000, **more,
+        "parcel_id": "a", "crop": "maize", "harvest": "standing", "yield_q50_t_ha": 6.0,
+        "shared_log_sd": 0.0, "own_log_sd": 0.0, "area_ha": 2.0, "harvest_by": dt.date(2025, 10, 1),
+        "price_q50_minor": 240_000, "gross_q50_minor_ha": None, **more,
     }  # fmt: skip
     owner = {"parcel_id": "a", "farmer_id": pseudonymiser(PRIVACY)("ann")}
-    return pd.DataFrame([harvest]), pd.DataFrame([owner])
+    return pd.DataFrame([harvest, *(harvest | one for one in others)]), pd.DataFrame([owner])
 
 
-def counted(folder: Path, *rows: dict[str, Any], **grown: Any) -> dict[str, tuple[str, int]]:
+def counted(
+    folder: Path, *rows: dict[str, Any], others: tuple[dict[str, Any], ...] = (), **grown: Any
+) -> dict[str, tuple[str, int]]:
     """Return outcome and counted amount, whole yuan, by contract."""
     found = read_contracts(
-        written(folder, *rows), *land(**grown), as_of=AS_OF, privacy=PRIVACY, reading=HOW
-    )
+        written(folder, *rows), *land(*others, **grown), as_of=AS_OF, line_end=LINE_END,
+        privacy=PRIVACY, reading=HOW,
+    )  # fmt: skip
     return {
         row["contract_id"]: (row["outcome"], row["counted_minor"] // 100)
         for row in found.to_dict("records")
@@ -118,6 +125,81 @@ def test_a_good_year_is_the_upper_tenth_and_an_amount_alone_is_a_quantity_at_the
     rows = [contract("c1", amount=60000, quantity_t="", price_per_t="")]  # 25 t
     found = counted(tmp_path, *rows, shared_log_sd=0.3, own_log_sd=0.4)["c1"]
     assert found == ("contract_beyond_land", 54661)  # 60,000 x 22.77567 / 25
+
+
+def test_a_contract_counts_that_takes_the_crop_between_its_harvest_and_the_end_of_the_line(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        contract("store", valid_from="2025-10-15", valid_to="2025-12-31", quantity_t=1),
+        contract("at once", valid_from="2025-10-01", valid_to="2025-10-01", quantity_t=1),
+        contract("last day", valid_from="2025-12-31", valid_to="2026-03-01", quantity_t=1),
+        contract("spring", valid_from="2026-01-01", valid_to="2026-03-01", quantity_t=1),
+        contract("early", valid_from="2025-08-01", valid_to="2025-09-30", quantity_t=1),
+    ]
+    found = counted(tmp_path, *rows)
+    assert {name for name, told in found.items() if told == ("ok", 2400)} == {
+        "store", "at once", "last day",
+    }  # fmt: skip
+    assert found["spring"] == found["early"] == ("contract_not_at_harvest", 0)
+
+
+def test_land_that_is_valued_by_area_bounds_a_contract_by_that_value(tmp_path: Path) -> None:
+    by_area = {"yield_q50_t_ha": None, "price_q50_minor": None, "gross_q50_minor_ha": 1_000_000}
+    amount: dict[str, Any] = {"quantity_t": "", "price_per_t": ""}
+    # two hectares of 10,000, upper tenth at a log sd of .5: 20,000 x 1.89797 = 37,959.45
+    rows = [contract("c1", amount=30000, **amount), contract("c2", amount=30000, **amount)]
+    found = counted(tmp_path, *rows, shared_log_sd=0.5, **by_area)
+    assert found == {"c1": ("ok", 30000), "c2": ("contract_beyond_land", 7959)}
+    assert counted(tmp_path, contract("c", quantity_t=2, price_per_t=9000), **by_area) == {
+        "c": ("ok", 18000)
+    }
+
+
+def test_a_contract_that_nothing_bounds_does_not_count(tmp_path: Path) -> None:
+    alone = contract("c", amount=50000, quantity_t="", price_per_t="")
+    assert counted(tmp_path, alone, price_q50_minor=None) == {"c": ("contract_unbounded", 0)}
+    unknown = counted(tmp_path, contract("c"), yield_q50_t_ha=None)
+    assert unknown == {"c": ("contract_unbounded", 0)}
+    assert counted(tmp_path, contract("c"), area_ha=None) == {"c": ("contract_unbounded", 0)}
+    assert counted(tmp_path, contract("c"), harvest="none") == {"c": ("contract_other_crop", 0)}
+    assert "contract_unbounded" in outcome_codes()
+
+
+def test_contracts_for_crops_of_which_a_field_bears_one_sell_the_land_once(tmp_path: Path) -> None:
+    rows = [contract("c1", quantity_t=9), contract("c2", crop="rice", quantity_t=8)]
+    # c1 takes 9 of the 12 t of maize, so three quarters of the land: 2 of 8 t of rice are left
+    rice = {"crop": "rice", "yield_q50_t_ha": 4.0}
+    assert counted(tmp_path, *rows, others=(rice,)) == {
+        "c1": ("ok", 21600), "c2": ("contract_beyond_land", 4800),
+    }  # fmt: skip
+    elsewhere = {**rice, "parcel_id": "a2"}
+    grown, owners = land(elsewhere)
+    owners = pd.concat([owners, owners.assign(parcel_id="a2")])
+    found = read_contracts(
+        written(tmp_path, *rows), grown, owners, as_of=AS_OF, line_end=LINE_END, privacy=PRIVACY,
+        reading=HOW,
+    )  # fmt: skip
+    assert found["outcome"].tolist() == ["ok", "ok"]
+
+
+def test_an_amount_alone_sells_what_it_buys_at_the_lower_of_both_prices(tmp_path: Path) -> None:
+    amount: dict[str, Any] = {"amount": 48000, "quantity_t": ""}
+    # at 4,000 it were 12 t, all of the land; at the harvest's 2,400 it is 20 t
+    assert counted(tmp_path, contract("c", price_per_t=4000, **amount)) == {
+        "c": ("contract_beyond_land", 28800)
+    }
+    assert counted(tmp_path, contract("c", price_per_t=2000, **amount)) == {
+        "c": ("contract_beyond_land", 24000)
+    }
+
+
+def test_an_amount_is_quantity_times_price_to_the_last_fen(tmp_path: Path) -> None:
+    found = read_contracts(
+        written(tmp_path, contract("c", quantity_t=4.35, price_per_t=1)), *land(), as_of=AS_OF,
+        line_end=LINE_END, privacy=PRIVACY, reading=HOW,
+    )  # fmt: skip
+    assert found["value_minor"].tolist() == [435]  # 4.35 x 100 is 434.99999999999994 in binary
 
 
 def covers(folder: Path, *rows: dict[str, Any]) -> list[str]:
@@ -174,6 +256,7 @@ def test_a_list_spares_whom_it_names_from_its_first_day_to_its_last(tmp_path: Pa
         (CONTRACTS, contract("c", quantity_t=0), "quantity_t", "input_out_of_range"),
         (CONTRACTS, contract("c", price_per_t=0), "price_per_t", "input_out_of_range"),
         (CONTRACTS, contract("c", amount=0), "amount", "input_out_of_range"),
+        (CONTRACTS, contract("c", amount=24300), "amount", "input_inconsistent"),
         (GUARANTORS, guarantor("g", share=80), "share", "input_out_of_range"),
         (GUARANTORS, guarantor("g", crops="maize|gold"), "crops", "input_unknown_crop"),
         (GUARANTORS, guarantor("g", capacity_left=-1), "capacity_left", "input_out_of_range"),

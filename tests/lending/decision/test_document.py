@@ -65,6 +65,7 @@ def test_what_old_records_mean_never_changes() -> None:
             "cover": None,
         },
         "cover": {"elsewhere_minor": 0},
+        "contracts": {"assigned": True},
         "rows": {"bands": {}, "otherwise": False, "access": "", "reason": ("", ""), "sets": {}},
         "farmer": party,
         "household": party,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fieldline.lending.decision.backed import ContractCase
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.review import evidence_hash
@@ -25,6 +26,36 @@ def test_the_next_day_is_no_other_evidence_though_every_draw_is(county: Any) -> 
     first, second = found
     assert first.farmer.income_q10_minor != second.farmer.income_q10_minor
     assert evidence_hash(first) == evidence_hash(second)
+
+
+SOLD = ContractCase(
+    contract_id="c", buyer="Mill", crop="maize", value_minor=900_000, counted_minor=900_000,
+    outcome="ok", valid_to=dt.date(2025, 12, 31),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [
+        # what the forecast of the day makes of a contract
+        ({"counted_minor": 700_000, "outcome": "contract_beyond_land"}, False),
+        ({"counted_minor": 0, "outcome": "contract_expired"}, False),
+        # what was signed
+        ({"contract_id": "d"}, True),
+        ({"buyer": "Other mill"}, True),
+        ({"crop": "rice"}, True),
+        ({"value_minor": 800_000}, True),
+        ({"valid_to": dt.date(2025, 11, 30)}, True),
+        ({"assigned": False}, True),
+    ],
+)
+def test_what_a_contract_says_is_evidence_and_what_counts_of_it_is_none(
+    case: Case, change: dict[str, Any], *, other: bool
+) -> None:
+    signed = case.model_copy(update={"contracts": (SOLD,)})
+    today = case.model_copy(update={"contracts": (SOLD.model_copy(update=change),)})
+    assert (evidence_hash(today) != evidence_hash(signed)) == other
+    assert evidence_hash(case) != evidence_hash(signed)
 
 
 @pytest.mark.parametrize(
