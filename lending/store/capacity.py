@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from fieldline.lending.decision.backed import CoverCase
 from fieldline.lending.decision.case import Case
+from fieldline.lending.store.applied import decided_by_application
 from fieldline.lending.store.database import EXPIRED, LIVE, OFFERS
 from fieldline.lending.store.lines import last_day, unreleased
 
@@ -56,21 +57,26 @@ class Capacity:
             connection: Of `posting`.
             records: DECISIONS rows of the posting.
             shelf: County, season and product that is posted: its live offers are what the posting
-                replaces.
+                replaces, but for those of farmers who applied singly and are not decided by it.
             first: First as-of date of the posting.
             single: Whether it posts single farmers alone: those of others on the shelf stay.
         """
         if not any(names_one(str(row["trace"])) for row in records):
             return cls()
-        own = sa.and_(*(OFFERS.c[name] == value for name, value in shelf.items()))
-        if single:
-            own &= OFFERS.c.farmer_id.in_([str(row["farmer_id"]) for row in records])
         query = sa.select(OFFERS).where(
             OFFERS.c.guarantor.is_not(None), OFFERS.c.access == "approve",
-            sa.or_(OFFERS.c.status == EXPIRED, (OFFERS.c.status == LIVE) & ~own),
+            OFFERS.c.status.in_((EXPIRED, LIVE)),
         )  # fmt: skip
         rows = [row._asdict() for row in connection.execute(query)]
-        running = [row for row in rows if last_day(row) >= first]
+        decided = {str(row["farmer_id"]) for row in records}
+        stay = decided_by_application(connection, shelf) - decided
+        replaced = [
+            row for row in rows
+            if row["status"] == LIVE and all(row[name] == shelf[name] for name in shelf)
+            and (row["farmer_id"] in decided if single else row["farmer_id"] not in stay)
+        ]  # fmt: skip
+        gone = {row["seq"] for row in replaced}
+        running = [row for row in rows if last_day(row) >= first and row["seq"] not in gone]
         return cls(unreleased(connection, running))
 
     def elsewhere(self, case: Case, before: int | None = None) -> int:

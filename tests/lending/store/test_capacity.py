@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from fieldline.lending.decision.backed import CoverCase
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.store import applied
+from fieldline.lending.store.applied import Received
 from fieldline.lending.store.database import open_database
 from fieldline.lending.store.posting import Posted, Shelf
 from fieldline.lending.store.replays import replay_stored
@@ -83,6 +85,27 @@ def test_a_county_that_is_decided_anew_takes_no_more_than_others_leave(
     sums = sum(row["covered_minor"] or 0 for row in again.live) + (taken[2] or 0)
     assert sums <= 500_000
     assert all(row["covered_minor"] for row in again.live)
+    whole(store)
+
+
+def test_who_applied_alone_keeps_the_capacity_that_the_line_took(
+    store: sa.Engine, case: Case
+) -> None:
+    post_judged(store, A, covered(case, "bo"))
+    row, _ = applied.receive(
+        store, Received("bank", "k", A.county, A.season, A.product, "cy", {}, case.as_of)
+    )
+    (alone,) = amounts(post_judged(store, A, covered(case, "cy"), single=True))
+    # 5,000 - 2,250 of bo's are there: .4230 of the 6,500 that cy needs
+    assert alone[2] == int(Decimal("0.4230") * (alone[1] or 0))
+    applied.finish(store, row["application_id"], decision_id="d", offer_id="o")
+    again = post_judged(store, A, covered(case, "bo"), covered(case, "di", left=275_000))
+    taken = {row["farmer_id"]: row["covered_minor"] for row in again.live}
+    assert taken.keys() == {"bo", "cy", "di"}
+    left = 500_000 - 225_000 - (alone[2] or 0)
+    di = next(row for row in again.live if row["farmer_id"] == "di")
+    share = Decimal(left * 10_000 // 650_000) / 10_000
+    assert taken == {"bo": 225_000, "cy": alone[2], "di": int(share * di["limit_minor"])}
     whole(store)
 
 
