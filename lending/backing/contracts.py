@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from fieldline.crops.value.prices import Z80
-from fieldline.lending.backing.inputs import CONTRACTS
+from fieldline.lending.backing.inputs import CONTRACTS, replaced_rows, told_once
 from fieldline.lending.backing.schemas import CONTRACTED
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.inputs.schema import Problem
@@ -31,22 +31,20 @@ from fieldline.pipeline.records.settings import PrivacySettings
 
 def account_contracts(table: InputTable, as_of: dt.date) -> list[Problem]:
     """Return the contracts that can be read and have no effect on a day, whoever they are of."""
-    day, bad = pd.Timestamp(as_of), table.bad_rows
-    frame = table.frame
-    repeated = frame["contract_id"].duplicated(keep="last") & frame["contract_id"].notna()
+    frame, day = table.frame, pd.Timestamp(as_of)
     unassigned = (frame["assigned"] == False).fillna(False)  # noqa: E712, a column of three values
-    told = (
-        ("signed_on", "input_after_as_of", frame["signed_on"] > day),
-        ("contract_id", "input_repeated", repeated),
-        ("valid_to", "contract_expired", frame["valid_to"] < day),
-        ("assigned", "contract_unassigned", unassigned),
-    )
-    found: dict[int, Problem] = {}
-    for column, code, rows in told:
-        for place in np.flatnonzero(rows.to_numpy(dtype=bool, na_value=False)).tolist():
-            if place + 1 not in bad:
-                found.setdefault(place + 1, Problem(place + 1, column, code))
-    return [found[row] for row in sorted(found)]
+    return told_once(
+        table,
+        (
+            ("signed_on", "input_after_as_of", frame["signed_on"] > day),
+            (
+                "contract_id", "input_repeated",
+                replaced_rows(table, "contract_id", frame["signed_on"] <= day),
+            ),
+            ("valid_to", "contract_expired", frame["valid_to"] < day),
+            ("assigned", "contract_unassigned", unassigned),
+        ),
+    )  # fmt: skip
 
 
 def read_contracts(

@@ -9,11 +9,18 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fieldline.lending.backing.inputs import GUARANTORS, listed
+from fieldline.lending.backing.inputs import (
+    GUARANTORS,
+    BoolArray,
+    listed,
+    replaced_rows,
+    told_once,
+)
 from fieldline.lending.backing.schemas import COVERS
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.inputs.schema import Problem
@@ -22,22 +29,36 @@ from fieldline.pipeline.records.reference import crop_named
 _DECIMALS = Decimal("0.000001")
 
 
-def account_guarantors(table: InputTable, as_of: dt.date) -> list[Problem]:
-    """Return the rows that can be read and cover nothing on a day."""
-    day, frame, bad = pd.Timestamp(as_of), table.frame, table.bad_rows
-    later = (frame["valid_from"] > day) | (frame["stated_on"] > day)
-    over = frame["valid_to"] < day
-    repeated = frame["guarantor_id"].duplicated(keep="last") & frame["guarantor_id"].notna()
-    told = (
-        ("stated_on", "input_after_as_of", later), ("guarantor_id", "input_repeated", repeated),
-        ("valid_to", "guarantor_expired", over),
+def account_guarantors(
+    table: InputTable, county: str, as_of: dt.date, signed_by: dt.date
+) -> list[Problem]:
+    """Return the rows that can be read and cover no line of a county that is offered on a day.
+
+    Args:
+        table: The table as read.
+        county: Id of the county.
+        as_of: Knowledge date.
+        signed_by: Last day on which an offer may be signed.
+    """
+    frame, day = table.frame, pd.Timestamp(as_of)
+    return told_once(
+        table,
+        (
+            ("stated_on", "input_after_as_of", frame["stated_on"] > day),
+            (
+                "guarantor_id", "input_repeated",
+                replaced_rows(table, "guarantor_id", frame["stated_on"] <= day),
+            ),
+            ("valid_from", "input_after_as_of", frame["valid_from"] > day),
+            ("valid_to", "guarantor_expired", frame["valid_to"] < pd.Timestamp(signed_by)),
+            ("counties", "guarantor_elsewhere", ~_covers_county(frame["counties"], county)),
+        ),
     )  # fmt: skip
-    found: dict[int, Problem] = {}
-    for column, code, rows in told:
-        for place in np.flatnonzero(rows.to_numpy(dtype=bool, na_value=False)).tolist():
-            if place + 1 not in bad:
-                found.setdefault(place + 1, Problem(place + 1, column, code))
-    return [found[row] for row in sorted(found)]
+
+
+def _covers_county(cells: pd.Series[Any], county: str) -> BoolArray:
+    """Return which rows cover lines of a county: those that name it or none."""
+    return np.array([not (own := listed(cell)) or county in own for cell in cells], dtype=bool)
 
 
 def read_covers(
@@ -63,11 +84,11 @@ def read_covers(
     rows, day = read_input(path, GUARANTORS, reading).good, pd.Timestamp(as_of)
     known = rows[(rows["stated_on"] <= day).to_numpy(dtype=bool)]
     known = known.drop_duplicates("guarantor_id", keep="last")
-    here = [not (own := listed(cell)) or county in own for cell in known["counties"]]
+    here = _covers_county(known["counties"], county)
     lasts = known["valid_to"].isna() | (known["valid_to"] >= pd.Timestamp(signed_by))
     own = known[
         (known["valid_from"] <= day).to_numpy(dtype=bool) & lasts.to_numpy(dtype=bool)
-        & np.array(here, dtype=bool)
+        & here
     ]  # fmt: skip
     return pd.DataFrame(
         {

@@ -1,24 +1,61 @@
 """What tables of contracts, guarantors and pre-approved people may hold.
 
-Owns their declaration and the checks of one row against itself; reads no file and knows no date.
+Owns their declaration, the checks of one row against itself and how rows without an effect are
+told; reads no file and knows no date.
 What a row does to a line is `contracts`, `covers` and `preapproved` beside it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fieldline.lending.inputs import in_order
+from fieldline.pipeline.inputs.read import InputTable
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem, problems_of
 from fieldline.pipeline.records.reference import crop_named
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 def ends_first(frame: pd.DataFrame) -> list[Problem]:
     """Rows that end before they begin."""
     return in_order(frame, "valid_from", "valid_to", "input_inconsistent")
+
+
+def told_once(
+    table: InputTable, told: Iterable[tuple[str, str, pd.Series[Any] | BoolArray]]
+) -> list[Problem]:
+    """Return the first reason why a row that can be read has no effect, in the order of the rows.
+
+    Args:
+        table: The table as read.
+        told: Column, code and the rows of which it is true, by reason.
+    """
+    bad, found = table.bad_rows, dict[int, Problem]()
+    for column, code, rows in told:
+        for place in np.flatnonzero(np.asarray(rows, dtype=bool)).tolist():
+            if place + 1 not in bad:
+                found.setdefault(place + 1, Problem(place + 1, column, code))
+    return [found[row] for row in sorted(found)]
+
+
+def replaced_rows(table: InputTable, key: str, known: pd.Series[Any]) -> pd.Series[Any]:
+    """Return which rows a later one replaces: one that can be read and is known on the day.
+
+    Args:
+        table: The table as read.
+        key: Column that tells its things apart.
+        known: Which of its rows are known on the day.
+    """
+    counts = known.fillna(False) & ~table.frame.index.isin([row - 1 for row in table.bad_rows])
+    own = table.frame.loc[counts.astype(bool), key]
+    again = own[own.duplicated(keep="last")].index
+    return pd.Series(table.frame.index.isin(again), table.frame.index)
 
 
 def _some_value(frame: pd.DataFrame) -> list[Problem]:

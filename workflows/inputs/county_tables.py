@@ -63,8 +63,8 @@ def circumstances(
     days = defined.seasons[season]
     return Circumstances(
         days.as_of, days.end.year, defined.currency, defined.inputs.columns, layouts, known,
-        defined.names(county), config.crops.yields.published_days,
-        PhotoCheck(days, config.crops.photos),
+        defined.names(county), config.crops.yields.published_days, county,
+        config.lending.policy.offer_valid_days, PhotoCheck(days, config.crops.photos),
     )  # fmt: skip
 
 

@@ -84,6 +84,8 @@ def run_inputs(
     privacy: PrivacySettings,
     county_names: Sequence[str] = (),
     published_days: int = 0,
+    county: str = "",
+    offer_valid_days: int = 0,
     photo_settings: PhotoSettings,
     out: Path,
     out_rows: Path,
@@ -119,6 +121,8 @@ def run_inputs(
         privacy: Pseudonym key, to find the farmers.
         county_names: What the county may be called in yield statistics of several.
         published_days: Days after the end of a year until its yields are public.
+        county: Id of the county.
+        offer_valid_days: Days in which an offer may be signed.
         photo_settings: Limits and tolerance of photographs.
         out: Output, `INPUTS`.
         out_rows: Output, `INPUT_ROWS`.
@@ -138,7 +142,7 @@ def run_inputs(
     known = _known(parcels, farmers, privacy)
     around = Circumstances(
         season.as_of, season.end.year, currency, table_columns, layouts, known, county_names,
-        published_days, PhotoCheck(season, photo_settings, outlines),
+        published_days, county, offer_valid_days, PhotoCheck(season, photo_settings, outlines),
     )  # fmt: skip
     paths = {name: path for name, path in given.items() if path is not None}
     accounts = [account_for(name, path, paths, around) for name, path in paths.items()]

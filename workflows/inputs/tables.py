@@ -66,8 +66,17 @@ class Circumstances:
     """What the county may be called in statistics of several."""
     published_days: int = 0
     """Days after the end of a year until its yields are public."""
+    county: str = ""
+    """Id of the county."""
+    offer_valid_days: int = 0
+    """Days in which an offer may be signed."""
     photos: PhotoCheck | None = None
     """What decides about photographs; nothing is known of them without it."""
+
+    @property
+    def signed_by(self) -> dt.date:
+        """Return the last day on which an offer of the day may be signed."""
+        return self.as_of + dt.timedelta(days=self.offer_valid_days)
 
     @property
     def knowing(self) -> Knowing:
@@ -166,7 +175,7 @@ TABLES: dict[str, TableInput] = {
         TableInput(
             GUARANTORS,
             _by_declaration(GUARANTORS),
-            lambda t, a: account_guarantors(t, a.as_of),
+            lambda t, a: account_guarantors(t, a.county, a.as_of, a.signed_by),
             optional=True,
         ),
         TableInput(

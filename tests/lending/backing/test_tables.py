@@ -57,6 +57,7 @@ def written(folder: Path, *rows: dict[str, Any]) -> Path:
 
 
 LINE_END = dt.date(2025, 12, 31)
+SIGNED_BY = dt.date(2024, 10, 30)
 
 
 def land(*others: dict[str, Any], **more: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -203,9 +204,7 @@ def test_an_amount_is_quantity_times_price_to_the_last_fen(tmp_path: Path) -> No
 
 
 def covers(folder: Path, *rows: dict[str, Any]) -> list[str]:
-    found = read_covers(
-        written(folder, *rows), "C1", as_of=AS_OF, signed_by=AS_OF + dt.timedelta(30), reading=HOW
-    )
+    found = read_covers(written(folder, *rows), "C1", as_of=AS_OF, signed_by=SIGNED_BY, reading=HOW)
     return list(found["guarantor_id"])
 
 
@@ -218,10 +217,13 @@ def test_who_covers_lines_of_a_county_on_a_day(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert covers(tmp_path, *rows) == ["here", "lasts", "all"]
     table = read_input(tmp_path / "table.csv", GUARANTORS, HOW)
-    told = [(one.row, one.code) for one in account_guarantors(table, AS_OF)]
+    told = [
+        (one.row, one.column, one.code) for one in account_guarantors(table, "C1", AS_OF, SIGNED_BY)
+    ]
     assert told == [
-        (1, "input_repeated"), (4, "guarantor_expired"), (5, "input_after_as_of"),
-        (8, "input_after_as_of"),
+        (1, "guarantor_id", "input_repeated"), (3, "counties", "guarantor_elsewhere"),
+        (4, "valid_to", "guarantor_expired"), (5, "valid_from", "input_after_as_of"),
+        (6, "valid_to", "guarantor_expired"), (8, "stated_on", "input_after_as_of"),
     ]  # fmt: skip
 
 
@@ -233,7 +235,8 @@ def test_a_list_spares_whom_it_names_from_its_first_day_to_its_last(tmp_path: Pa
         listed("first", valid_from="2024-09-30"), listed("last", valid_to="2024-09-30"),
         listed("over", valid_to="2024-09-29"), listed("later", valid_from="2024-10-01"),
         listed("", id_number="110105 19491231-0020", amount=5000), listed("twice", amount=9000),
-        listed("twice", amount=8000),
+        listed("twice", amount=8000), listed("", id_number="000000"),
+        listed("", id_number="000000"), listed("", id_number="110105194912310020", amount=6000),
     ]  # fmt: skip
     found = read_preapproved(
         written(tmp_path, *rows), marks, as_of=AS_OF, privacy=PRIVACY, reading=HOW
@@ -242,7 +245,44 @@ def test_a_list_spares_whom_it_names_from_its_first_day_to_its_last(tmp_path: Pa
     assert amounts == {hide("first"): 20000, hide("last"): 20000, "F2": 5000, hide("twice"): 8000}
     table = read_input(tmp_path / "table.csv", PREAPPROVED, HOW)
     told = [(one.row, one.code) for one in account_preapproved(table, AS_OF)]
-    assert told == [(3, "preapproval_expired"), (4, "input_after_as_of")]
+    assert told == [
+        (3, "preapproval_expired"), (4, "input_after_as_of"), (6, "input_repeated"),
+        (10, "input_repeated"),
+    ]  # fmt: skip
+
+
+def test_an_entry_whose_reference_and_number_name_two_people_spares_neither(
+    tmp_path: Path,
+) -> None:
+    hide, number = pseudonymiser(PRIVACY), pseudonymiser(PRIVACY, "id_number")
+    anns, bos, nobodys = "110105194912310020", "110105194912310039", "110105194912310055"
+    marks = pd.DataFrame(
+        [
+            (hide("ann"), "id_number", number(anns)),
+            (hide("bo"), "id_number", number(bos)),
+        ],
+        columns=CONTACTS.names,
+    )
+    rows = [
+        listed("ann", id_number=bos), listed("bo", id_number=bos), listed("cy", id_number=nobodys),
+    ]  # fmt: skip
+    found = read_preapproved(
+        written(tmp_path, *rows), marks, as_of=AS_OF, privacy=PRIVACY, reading=HOW
+    )
+    assert found["farmer_id"].tolist() == [hide("bo")]
+
+
+def test_a_row_that_is_not_known_yet_or_cannot_be_read_replaces_none(tmp_path: Path) -> None:
+    for later in ({"signed_on": "2024-10-01"}, {"quantity_t": -1}):
+        rows = [contract("c", quantity_t=1), contract("c", **later)]
+        assert counted(tmp_path, *rows) == {"c": ("ok", 2400)}
+        table = read_input(tmp_path / "table.csv", CONTRACTS, HOW)
+        assert [one for one in account_contracts(table, AS_OF) if one.row == 1] == []
+    for later in ({"stated_on": "2024-10-01"}, {"share": 80}):
+        assert covers(tmp_path, guarantor("g"), guarantor("g", **later)) == ["g"]
+        table = read_input(tmp_path / "table.csv", GUARANTORS, HOW)
+        told = account_guarantors(table, "C1", AS_OF, SIGNED_BY)
+        assert [one for one in told if one.row == 1] == []
 
 
 @pytest.mark.parametrize(
