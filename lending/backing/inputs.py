@@ -100,7 +100,10 @@ CONTRACTS = InputSchema(
             "farmer_id", "id", "Farmer who sells, as in the outlines", required=True, needed=True,
             personal=True,
         ),
-        InputColumn("buyer", "text", "Who buys; the farmer is told it", required=True, needed=True),
+        InputColumn(
+            "buyer", "text", "Who buys: a company or office, never a person; the farmer is told it",
+            required=True, needed=True, personal=True,
+        ),
         InputColumn("crop", "crop", "Crop that is bought", required=True, needed=True),
         _CURRENCY,
         InputColumn(
@@ -221,7 +224,10 @@ PREAPPROVED = InputSchema(
         ),
         InputColumn("valid_from", "date", "First day in force", required=True, needed=True),
         InputColumn("valid_to", "date", "Last day in force", required=True, needed=True),
-        InputColumn("source", "text", "Who approved it", required=True, needed=True),
+        InputColumn(
+            "source", "text", "Who approved it: a company or office, never a person; the farmer is "
+            "told it", required=True, needed=True, personal=True,
+        ),
     ),
     rules=(_some_person, ends_first),
 )  # fmt: skip
