@@ -103,7 +103,10 @@ def _train(
     for catalog, outlines in zip(learnt, asked.train, strict=True):
         ground = ground_of(catalog, recipe.bands, settings)
         areas.append((ground, read_outlines(outlines, ground.grid)))
-    module = learn(areas, recipe, machine, start, told)
+    held = None
+    if asked.validation is not None and not asked.simulated:
+        held = read_outlines(asked.validation, areas[0][0].grid)
+    module = learn(areas, recipe, machine, start, told, held)
     card: dict[str, Any] = {
         "recipe": {**asdict(recipe), "bands": list(recipe.bands)},
         "simulated": bool(asked.simulated),

@@ -28,7 +28,7 @@ from fieldline.pipeline.records.errors import (
     UserError,
 )
 from fieldline.pipeline.records.progress import PROGRESS_VARIABLE, heard
-from fieldline.workflows.config.load import load_config
+from fieldline.workflows.config.load import COPIES, load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.config.narrow import Narrow
 from fieldline.workflows.inputs.county_tables import unreadable_tables
@@ -43,8 +43,6 @@ SNAKEFILE = Path(__file__).with_name("Snakefile")
 LOCK = ".fieldline.lock"
 """File of the results folder that a run holds locked."""
 _ENGINE_LOG = Path("logs/snakemake.log")
-_NARROWED = ".fieldline/config"
-"""Folder of the results that holds what the jobs of a batch of counties read."""
 _TAIL_LINES = 200
 _COUNTIES_AT_ONCE = 100
 _ENDING = "Terminating processes on user request"
@@ -168,7 +166,7 @@ def _batches(
     if len(counties) <= _COUNTIES_AT_ONCE:
         yield config_files, counties
         return
-    narrow = Narrow(config_files, config.results / _NARROWED)
+    narrow = Narrow(config_files, config.results / COPIES)
     for start in range(0, len(counties), _COUNTIES_AT_ONCE):
         part = counties[start : start + _COUNTIES_AT_ONCE]
         yield narrow.files(part), part
@@ -207,8 +205,12 @@ def _command(
     command += ["--nolock", "--rerun-incomplete", "--keep-going"]
     results = json.dumps(str(config.results), ensure_ascii=False)
     files = json.dumps([str(file.absolute()) for file in config_files], ensure_ascii=False)
-    command += ["--config", f"counties={','.join(counties or config.counties)}"]
-    command += [f"seasons={','.join(config.seasons)}", f"results={results}", f"{FILES}={files}"]
+    chosen = counties or config.counties
+    # A batch knows its own counties alone, and refuses a season that none of them has.
+    own = {season for name in chosen for season in config.county[name].seasons}
+    seasons = ",".join(season for season in config.seasons if season in own)
+    command += ["--config", f"counties={','.join(chosen)}"]
+    command += [f"seasons={seasons}", f"results={results}", f"{FILES}={files}"]
     if start is not None:
         command += ["--forcerun", start]
     return command

@@ -113,6 +113,7 @@ def open_catalog(catalog: Path, bands: Sequence[str], settings: SegmentSettings)
 def learn(
     grounds: Sequence[tuple[Ground, gpd.GeoSeries | None]], recipe: Recipe, machine: Machine,
     start: StoredNetwork | None = None, told: Progress | None = None,
+    held: gpd.GeoSeries | None = None,
 ) -> Any:  # fmt: skip
     """Return a trained module.
 
@@ -122,6 +123,7 @@ def learn(
         machine: Where it runs.
         start: Network to begin from; its width is taken, and of its bands those of the recipe.
         told: Told of every step.
+        held: Drawn fields that it is judged by: never learnt as land without fields.
     """
     need_networks("Learning field borders")
     import torch
@@ -136,7 +138,9 @@ def learn(
     pseudo = _pseudo(grounds) if recipe.pseudo_steps else []
     whole = recipe.complete
     drawn = [
-        Area(g.stack, burnt(p, g.grid, complete=whole), whole) for g, p in grounds if p is not None
+        Area(g.stack, burnt(p, g.grid, complete=whole, held=held), whole)
+        for g, p in grounds
+        if p is not None
     ]
     # Pseudo-fields know no land without fields: rehearsing them would take back what it learns.
     phases = [
@@ -269,7 +273,7 @@ def evaluate(
             module = module_of(question.model)
         else:
             one = replace(recipe, seed=seed)
-            module = learn([(ground, drawn)], one, machine, question.model, told)
+            module = learn([(ground, drawn)], one, machine, question.model, told, truth)
         learnt = time.perf_counter() - began
         run = _judged(question, module, (ground, truth), recipe, settings, machine)
         found["network"].append({"seed": seed, "train_seconds": learnt, **run})

@@ -75,7 +75,10 @@ def _layers(path: Path, setting: str) -> list[gpd.GeoSeries]:
     return found
 
 
-def burnt(outlines: gpd.GeoSeries, grid: Grid, *, complete: bool = False) -> Ids:
+def burnt(
+    outlines: gpd.GeoSeries, grid: Grid, *, complete: bool = False,
+    held: gpd.GeoSeries | None = None,
+) -> Ids:  # fmt: skip
     """Return polygon numbers, from 1 on, on the output grid; later polygons lie on top.
 
     Args:
@@ -83,9 +86,13 @@ def burnt(outlines: gpd.GeoSeries, grid: Grid, *, complete: bool = False) -> Ids
         grid: The grid of the scenes.
         complete: Whether every field within their convex hull is among them: what they leave of it
             is `NO_FIELD` then. Beyond the hull nobody looked.
+        held: Fields within the hull that are drawn and held back, in any CRS: unknown, whatever
+            `complete` says.
     """
     shapes = [(outline, number) for number, outline in enumerate(outlines, 1)]
     if complete:
-        shapes.insert(0, (shapely.union_all(np.asarray(outlines)).convex_hull, NO_FIELD))
+        hull = shapely.union_all(np.asarray(outlines)).convex_hull
+        back = [] if held is None else [(field, 0) for field in held.to_crs(grid.crs)]
+        shapes = [(hull, NO_FIELD), *back, *shapes]
     size = (UPSCALE * grid.height, UPSCALE * grid.width)
     return np.asarray(rasterize(shapes, size, transform=fine_transform(grid), dtype="int32"))

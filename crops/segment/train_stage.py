@@ -124,7 +124,7 @@ def _trained(
     days = spread_days(days, settings.dates)
     with Scenes(days, around, start.bands, scene_settings.mask) as scenes:
         ground = ground_in(scenes)
-        module = learn([(ground, learnt)], recipe, machine, start)
+        module = learn([(ground, learnt)], recipe, machine, start, held=held)
         figures = evaluate_scenes(module, scenes, ground, (held, learnt), recipe, settings, machine)
     card: dict[str, Any] = {
         "recipe": {**asdict(recipe), "bands": list(recipe.bands)}, "simulated": False,

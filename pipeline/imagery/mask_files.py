@@ -39,18 +39,21 @@ def days_named(href: str) -> frozenset[dt.date]:
 def mask_of_other_day(item: SceneItem, scenes: SceneSettings) -> tuple[str, str] | None:
     """Return outcome and numbers of an item whose bands name its day and whose mask another one.
 
-    Names without a day say nothing.
+    Names without a day say nothing, nor does a day that the names of bands share, such as that of
+    an export's folder.
     """
     name = mask_asset(scenes.mask)
     mask = None if name is None else item.find(name)
     bands = [asset for band in scenes.bands if (asset := item.find(band)) is not None]
-    if mask is None or not any(_near(days_named(asset.href), item) for asset in bands):
+    told = [days_named(asset.href) for asset in bands]
+    if mask is None or not any(_near(days, item) for days in told):
         return None
     named = days_named(mask.href)
-    if not named or _near(named, item):
+    own = named.difference(*told)
+    if not own or _near(named, item):
         return None
     return "scene_mask_elsewhere", detail(
-        asset=mask.key, mask=max(named), acquired=item.datetime.date()
+        asset=mask.key, mask=max(own), acquired=item.datetime.date()
     )
 
 

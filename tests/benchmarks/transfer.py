@@ -59,7 +59,8 @@ def transferred(start: StoredNetwork, county: str, seeds: int) -> dict[str, Any]
         open_catalog(catalog, start.bands, settings) as scenes,
     ):
         train, validation = split(drawn, Path(folder))
-        need_unlearnt(validation, start, [train])
+        for file in (drawn, validation):
+            need_unlearnt(file, start, [train])
         ground = ground_in(scenes)
         labels, truth = (read_outlines(path, scenes.grid) for path in (train, validation))
         wanted = tiles_of(gpd.GeoDataFrame(geometry=truth), scenes.grid, settings)

@@ -12,7 +12,7 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.plan import FILES, plan_of
-from fieldline.workflows.runner import _batches
+from fieldline.workflows.runner import _batches, _command
 from tests.workflows.conftest import ROOT
 
 
@@ -83,3 +83,28 @@ def test_a_county_that_is_not_defined_is_told_with_all_that_are(tmp_path: Path) 
     file = province(tmp_path, 2)
     with pytest.raises(UserError, match=r"'C009' is not defined; known: .*C000.*C001"):
         load_config([file], {"counties": "C001,C009"}, selected=True)
+
+
+def test_a_batch_is_asked_for_the_seasons_of_its_own_counties(tmp_path: Path) -> None:
+    file = province(tmp_path, 2)
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document["county"] = {name: dict(county) for name, county in document["county"].items()}
+    seasons = document["county"]["C000"]["seasons"]
+    document["county"]["C000"]["seasons"] = {"early": seasons["2023"]}
+    document["county"]["C001"]["seasons"] = {"late": seasons["2024"]}
+    document["seasons"] = ["early", "late"]
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    config = load_config([file], {})
+    for county, season in (("C000", "early"), ("C001", "late")):
+        command = _command([file], config, start=None, cores=1, counties=(county,))
+        assert f"counties={county}" in command
+        assert f"seasons={season}" in command
+        load_config([file], {"counties": county, "seasons": season}, selected=True)
+
+
+def test_the_key_of_a_copy_is_unknown_in_a_file_of_the_lenders(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    for value in ("null", "/elsewhere"):
+        file.write_text(f"relative_to: {value}\n", encoding="utf-8")
+        with pytest.raises(UserError, match="relative_to"):
+            load_config([file])

@@ -23,8 +23,11 @@ from fieldline.workflows.config.anchors import anchored
 from fieldline.workflows.config.model import Config
 
 DEFAULT = Path(__file__).with_name("default.yaml")
+COPIES = Path(".fieldline", "config")
+"""Folder, below the results, of copies of files that hold a batch's counties alone; each batch has
+its own below it (`workflows.config.narrow`)."""
 RELATIVE_TO = "relative_to"
-"""Key by which a copy of a file says where its relative paths begin (`workflows.config.narrow`)."""
+"""Key by which such a copy says where its relative paths begin; in any other file it is unknown."""
 _ENVIRONMENT = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -52,10 +55,14 @@ def load_config(
     document = anchored(read_yaml(DEFAULT), Config, here)
     for file in files:
         own = read_yaml(file)
-        folder = Path(own.pop(RELATIVE_TO, file.absolute().parent))
+        folder = Path(own.pop(RELATIVE_TO)) if _is_copy(file) else file.absolute().parent
         document = merge(document, anchored(_expand(own), Config, folder))
     document = merge(document, anchored(dict(overrides or {}), Config, here))
     return validate(_selected(document) if selected else document)
+
+
+def _is_copy(file: Path) -> bool:
+    return file.absolute().parent.parent.parts[-2:] == COPIES.parts
 
 
 def _selected(document: dict[str, Any]) -> dict[str, Any]:

@@ -28,3 +28,10 @@ def test_land_between_fields_is_unknown_where_only_some_were_drawn() -> None:
 def test_land_between_fields_is_no_field_where_all_were_drawn_and_beyond_them_unknown() -> None:
     found = burnt(_apart(), _grid(), complete=True)[0].tolist()
     assert found == [1] * 4 + [NO_FIELD] * 4 + [2] * 4 + [0] * 4
+
+
+def test_a_field_that_is_held_back_is_unknown_and_no_land_without_fields() -> None:
+    held = gpd.GeoSeries([box(20, 0, 30, 20)], crs=CRS).to_crs(4326)
+    found = burnt(_apart(), _grid(), complete=True, held=held)[0].tolist()
+    assert found == [1] * 4 + [0] * 2 + [NO_FIELD] * 2 + [2] * 4 + [0] * 4
+    assert burnt(_apart(), _grid(), held=held)[0].tolist() == [1] * 4 + [0] * 4 + [2] * 4 + [0] * 4

@@ -57,6 +57,19 @@ def test_a_mask_named_after_another_day_costs_its_scene(tmp_path: Path) -> None:
     assert len(read_table(out)) == 1
 
 
+def test_a_day_of_the_folder_that_bands_and_mask_share_says_nothing_of_the_mask(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "export_20220101"
+    scene = TinyScene("S_20210510", BOTH, day=dt.date(2021, 5, 10))
+    catalog = write_archive(folder, [scene])
+    bare = folder / "files" / "scene12_SCL.tif"
+    (folder / "files" / "S_20210510_SCL.tif").rename(bare)
+    edit(folder, "S_20210510", assets__SCL__href=str(bare))
+    choose_from(tmp_path, catalog, mask=SCL)
+    assert outcomes(tmp_path) == {"S_20210510": "ok"}
+
+
 def test_names_that_say_another_day_for_bands_and_mask_say_nothing(tmp_path: Path) -> None:
     """Files named after the day they were made: no band is named after the image either."""
     scenes = [TinyScene("made_20220101", BOTH)]
