@@ -38,8 +38,12 @@ from fieldline.pipeline.records.reference import crops as known_crops
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
 
-DECLARED_COVER = "facility_agrees"
-"""Code of land that is declared as under a cover and shows no open field."""
+PROVEN_COVER = "facility_agrees"
+"""Code of land that is declared as under a cover, shows no open field, and has a paper or the
+registry say the same."""
+UNPROVEN_COVER = "facility_unproven"
+"""Code of such land that nothing but the declaration says is under a cover: bare land looks no
+different, so a person or a photograph tells."""
 
 _OUTCOME = {
     "none": OK,
@@ -96,7 +100,7 @@ def judge(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) -> Ver
 _WOOD = "wood"
 """Cover of RING_FIELDS that is a wood."""
 #: Codes under which the images show too little by nature: what they see bounds no area.
-_STANDS_UNSEEN = frozenset({"crop_not_yet_up", "crop_proven_unseen", "facility_agrees"})
+_STANDS_UNSEEN = frozenset({"crop_not_yet_up", "crop_proven_unseen", PROVEN_COVER, UNPROVEN_COVER})
 
 
 def certified(facts: ParcelFacts) -> ParcelFacts:
@@ -125,12 +129,15 @@ def _crop_codes(facts: ParcelFacts, settings: EvidenceSettings, as_of: dt.date) 
     A crop that its template does not yet ask to be up is not yet seen, whatever stands before it.
     """
     proven = facts.declared_crop in facts.papers.crops
+    told = proven or facts.papers.photo
     code = _crop_code(facts, settings)
     early = facts.up_by is not None and as_of < facts.up_by + dt.timedelta(
         days=settings.emergence_days
     )
-    if early and code not in ("crop_agrees", DECLARED_COVER):
+    if early and code not in ("crop_agrees", PROVEN_COVER, UNPROVEN_COVER):
         yield "crop_not_yet_up"
+    elif code == UNPROVEN_COVER and settings.photo_settles == "accept" and told:
+        yield PROVEN_COVER
     elif code == "no_crop_cycle" and facts.papers.photo:
         yield "crop_proven_unseen" if settings.photo_settles == "accept" else "crop_shown"
     elif code in ("crop_conflict", "never_bare", "no_field_seen") and proven:
@@ -152,8 +159,11 @@ def _first_proof(facts: ParcelFacts) -> bool:
 
 def _crop_code(facts: ParcelFacts, settings: EvidenceSettings) -> str:
     idle = facts.planted_fraction is not None and facts.planted_fraction < settings.idle_fraction
-    if idle and facts.pixels >= settings.idle_min_pixels:
-        return DECLARED_COVER if _is_facility(facts.declared_crop) else "no_crop_cycle"
+    idle = idle and facts.pixels >= settings.idle_min_pixels
+    if _is_facility(facts.declared_crop) and (idle or facts.seen_crop is None):
+        return PROVEN_COVER if _is_facility(facts.registry_crop) else UNPROVEN_COVER
+    if idle:
+        return "no_crop_cycle"
     if _is_annual(facts.declared_crop):
         if facts.uneven or _in_wood(facts):
             return "no_field_seen"
@@ -178,8 +188,7 @@ def _in_wood(facts: ParcelFacts) -> bool:
 
 
 def _is_facility(crop: str | None) -> bool:
-    """Whether a crop grows under a cover, below which no image shows a cycle: that none is seen
-    agrees with it."""
+    """Whether a crop grows under a cover, below which no image shows a cycle."""
     known = known_crops().get(crop) if crop else None
     return known is not None and known.group == "facility"
 

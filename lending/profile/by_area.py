@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fieldline.lending.evidence.crosscheck import DECLARED_COVER
+from fieldline.lending.evidence.crosscheck import PROVEN_COVER, UNPROVEN_COVER
 from fieldline.lending.profile.crop_value import date_of
 
 _UPPER_TENTH = 1.2815515655446004
@@ -57,7 +57,7 @@ def crop_by_area(row: Mapping[str, Any]) -> tuple[str | None, str]:
     Land under a cover that was declared and that no image contradicts grows what was declared: a
     model of field crops has no word for it.
     """
-    if DECLARED_COVER in row["codes"]:
+    if not {PROVEN_COVER, UNPROVEN_COVER}.isdisjoint(row["codes"]):
         return str(row["declared_crop"]), "declared"
     proven = row.get("proven_crop")
     if proven is not None and not pd.isna(proven):

@@ -205,6 +205,11 @@ EVIDENCE: dict[str, Remedy] = {
     "no_crop_cycle": Remedy(
         built(more_land, planted_fraction=0.0, seen_area=0.0), lambda c: photo(c, "maize")
     ),
+    "facility_unproven": Remedy(
+        built(more_land, declared_crop="greenhouse", seen_crop=None, prediction_set=[],
+              yield_t_ha=None, planted_fraction=0.0, seen_area=0.0),
+        lambda c: photo(c, "greenhouse"),
+    ),
     "registry_unclear": Remedy(unclear, certificate),
     "holder_conflict": Remedy(objected, answered),
     "lease_ends": Remedy(
@@ -274,8 +279,8 @@ REASONS: dict[str, Remedy] = {
     **{f"left_out_{code}": Remedy(_two(EVIDENCE[code].before), EVIDENCE[code].supply)
        for code in ("protected_overlap", "holder_conflict", "claim_refuted")},
     **{f"review_{code}": EVIDENCE[code]
-       for code in ("claimed_by_other", "crop_conflict", "registry_unclear", "never_bare",
-                    "no_field_seen")},
+       for code in ("claimed_by_other", "crop_conflict", "facility_unproven", "registry_unclear",
+                    "never_bare", "no_field_seen")},
     "review_no_crop_cycle": EVIDENCE["no_crop_cycle"],
     "no_parcel_accepted": Remedy(refused, drawn_again),
     "no_capacity": Remedy(built(stated(annual_debt_service="9000")), REPAID),

@@ -112,8 +112,8 @@ LETTERS = {
     **dict.fromkeys(("area_overdrawn", "area_conflict_registry", "own_overlap"), "area_lowered"),
     "crop_unknown": "review_not_valued",
     **{code: f"review_{code}" for code in (
-        "crop_conflict", "never_bare", "no_crop_cycle", "no_field_seen", "registry_unclear",
-        "claimed_by_other",
+        "crop_conflict", "facility_unproven", "never_bare", "no_crop_cycle", "no_field_seen",
+        "registry_unclear", "claimed_by_other",
     )},
     **{code: f"veto_{code}" for code in ("holder_conflict", "claim_refuted", "protected_overlap")},
 }  # fmt: skip

@@ -26,13 +26,36 @@ def covered(county: Any, **more: Any) -> None:
     county.areas["greenhouse"] = (30_000_000, 30_000_000, 20_000_000)
 
 
-def test_a_declared_greenhouse_without_a_crop_cycle_is_evidence_for_it(county: Any) -> None:
+def test_a_greenhouse_that_nothing_but_its_declaration_tells_of_asks_a_person(county: Any) -> None:
     covered(county)
     row = county.evidence().loc["g"]
-    assert "facility_agrees" in row["codes"]
+    assert "facility_unproven" in row["codes"]
     assert not {"no_crop_cycle", "crop_not_yet_up"}.intersection(row["codes"])
-    assert row["effect"] == "none"
-    assert row["evidence_area_m2"] == 10_000
+    assert row["effect"] == "review"
+    assert row["evidence_area_m2"] == 10_000  # bare to the eye, and no less for it
+
+
+def test_a_photograph_of_the_greenhouse_or_the_registry_s_crop_agrees(county: Any) -> None:
+    covered(county)
+    county.hand_in("field_photo", parcel_id="g", crop="greenhouse")
+    county.add("h", "bob", x=5000, **UNSEEN)
+    county.apply("bob")
+    county.registry.append({
+        "parcel_id": "h", "area_m2": 10_000, "holder_id": "bob", "crop": "greenhouse",
+        "recorded_on": "2024-01-01",
+    })  # fmt: skip
+    rows = county.evidence()
+    for parcel in ("g", "h"):
+        assert "facility_agrees" in rows.loc[parcel, "codes"]
+        assert rows.loc[parcel, "effect"] == "none"
+        assert rows.loc[parcel, "evidence_area_m2"] == 10_000
+
+
+def test_a_greenhouse_of_three_pixels_counts_like_its_neighbour_s(county: Any) -> None:
+    covered(county, width=17.0, height=20.0, seen_area=None, planted_fraction=None)
+    row = county.evidence().loc["g"]
+    assert "facility_unproven" in row["codes"]
+    assert row["evidence_area_m2"] == 340
 
 
 @pytest.mark.parametrize("declared", ["maize", "orchard", None])
@@ -62,6 +85,9 @@ def test_a_greenhouse_earns_its_value_by_area_less_cost(county: Any, name_of: An
     decision = county.decision("ann")
     case = Case.of(read_trace(decision["trace"]).case)
     assert case.parcels[0].valued_crop == "greenhouse"
+    assert decision["access"] == "review"
+    county.hand_in("field_photo", parcel_id="g", crop="greenhouse")
+    decision = county.decision("ann")
     assert decision["access"] == "approve"
     assert decision["limit_minor"] > 0
 
