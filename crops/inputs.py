@@ -131,6 +131,8 @@ COUNTY_YIELDS = InputSchema(
                     "own is found by inputs.yields_county, else by its id or title"),
         InputColumn("published_on", "date", "Day from which the row was public; not said: "
                     "crops.yields.published_days after the end of its year"),
+        InputColumn("confirmed", "flag", "Whether a person looked at the yield and found it true: "
+                    "then it counts even where it looks like a slip of ten"),
         InputColumn("source", "text", "Who published it; shown beside every yield"),
     ),
     key=("crop", "county", "year"),

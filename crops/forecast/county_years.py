@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fieldline.crops.forecast.slips import slips_of_ten
+from fieldline.crops.forecast.slips import Slips, slips_of_ten, told_slips
 from fieldline.crops.forecast.yield_units import one_unit, read_yields_of, rows_of_crop
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.cells import Cells, read_cells
@@ -28,9 +28,12 @@ from fieldline.pipeline.records.errors import UserError
 #: Names that other publishers of county-years use, beyond those of `data/column_names.csv`.
 _COUNTY = (
     "county", "adm_id", "county_id", "region", "region_id", "district", "fips", "geoid", "idregion",
-    "nuts_id", "area",
+    "nuts_id",
 )  # fmt: skip
-_YEAR = ("year", "harvest_year", "season", "fyear")
+_YEAR = ("year", "harvest_year", "fyear")
+_ELSE = {"--county-column": "area", "--year-column": "season"}
+"""Names that mean something else as often (harvested hectares, spring): taken where no other is
+there and only where the cells are of the kind."""
 _YIELD = ("yield_t_ha", "yield", "yield_kg_ha", "yield_bu_ac", "yield_kg_mu", "yield_dt_ha")
 _ROLES = {"--county-column": "county", "--year-column": "year", "--yield-column": "yield_t_ha"}
 _LAG = re.compile(r"yield[-_ ]?(\d{1,2})")
@@ -75,6 +78,8 @@ class CountyYears:
     remarks: tuple[str, ...] = ()
     unit: str = ""
     """What yields are in; empty where the table states nothing."""
+    slipped: frozenset[tuple[str, int]] = frozenset()
+    """County and year of yields that are not believed, nor where later rows tell them."""
 
     def __len__(self) -> int:
         return len(self.year)
@@ -130,7 +135,7 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     Raises:
         UserError: The file cannot be read, has no such column, or no row that counts.
     """
-    named = (columns.county, columns.year, columns.target)
+    named = (columns.county, columns.year, columns.target, *_ELSE.values())
     wanted = {folded(name) for name in (*_COUNTY, *_YEAR, *_YIELD, *named) if name}
     wanted |= {name for role in _ROLES.values() for name in known_names(role)}
     cells = read_cells(path, lambda row: sum(folded(str(cell)) in wanted for cell in row),
@@ -140,26 +145,33 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     year = _named(cells, columns.year, _YEAR, "--year-column")
     target = _named(cells, columns.target, _YIELD, "--yield-column", needed=known)
     lags = _lag_columns(cells, target)
+    confirmed, looked_at = _confirmed(cells)
     names = pd.Series(as_text(cells.column(county)).to_pylist(), dtype="object")
     years = _numbers(cells, year, facts)
     yields = read_yields_of(cells, target, lags, facts, columns.unit, columns.crop)
-    skipped = {county, year, target, *lags, *columns.drop}
+    skipped = {county, year, target, confirmed, *lags, *columns.drop}
     covariates, left_out = _covariates(cells, skipped, facts)
     left_out |= dict.fromkeys(columns.drop, "dropped as asked")
     of_crop = rows_of_crop(cells, columns.crop)
     rows, remarks = _counting(names, years, yields.target, of_crop & ~yields.bad_unit, known=known)
+    slips = Slips.none(len(years))
+    if known:
+        slips = _slips(names, years, yields.target, rows, looked_at)
+        remarks += told_slips(slips, names.to_numpy(dtype=str), years, yields.target, rows)
+        rows &= ~slips.slipped
     remarks = [*yields.remarks, *remarks]
     if not rows.any():
         raise UserError(
             f"{path} has no row that counts ({'; '.join(remarks) or 'it is empty'})",
             "name its columns with --county-column, --year-column and --yield-column",
         )
+    at_years = np.nan_to_num(years).astype(np.int64)
     table = CountyYears(
-        names.to_numpy(dtype=str), np.nan_to_num(years).astype(np.int64), yields.target,
+        names.to_numpy(dtype=str), at_years, yields.target,
         yields.lags, pd.DataFrame(covariates, index=range(len(cells))), left_out, tuple(remarks),
-        yields.unit,
+        yields.unit, _keys(names, at_years, slips.slipped),
     )  # fmt: skip
-    return _informative(table.part(rows))
+    return _informative(_without_slips(table.part(rows)))
 
 
 def joined(first: CountyYears, second: CountyYears) -> CountyYears:
@@ -176,7 +188,7 @@ def joined(first: CountyYears, second: CountyYears) -> CountyYears:
             "give them the same column names, or tables without covariates",
         )
     lags = min(first.lags.shape[1], second.lags.shape[1])
-    return replace(
+    both = replace(
         first,
         county=np.concatenate([first.county, second.county]),
         year=np.concatenate([first.year, second.year]),
@@ -184,7 +196,9 @@ def joined(first: CountyYears, second: CountyYears) -> CountyYears:
         target=np.concatenate([first.target, second.target]),
         lags=np.concatenate([first.lags[:, :lags], second.lags[:, :lags]]),
         covariates=pd.concat([first.covariates[shared], second.covariates[shared]]),
+        slipped=first.slipped | second.slipped,
     )
+    return _without_slips(both)
 
 
 def _named(
@@ -200,6 +214,9 @@ def _named(
     known = [] if name else [found[n] for n in found if n in known_names(_ROLES[option])]
     if len(known) == 1:
         return known[0]
+    other = found.get(_ELSE.get(option, ""))
+    if not (name or known) and other is not None and _is_kind(cells, other, option):
+        return other
     if name or needed:
         raise UserError(
             f"{cells.path} has no column {name or usual[0]!r} (it has "
@@ -207,6 +224,26 @@ def _named(
             f"name it with {option}",
         )
     return None
+
+
+def _is_kind(cells: Cells, name: str, option: str) -> bool:
+    """Whether a column of a name of `_ELSE` holds names of counties, or years."""
+    values = _numbers(cells, name, facts_of(cells))
+    filled = len(values) - cells.column(name).null_count
+    if option == "--county-column":
+        return bool(np.isfinite(values).sum() < _READABLE * filled)
+    years = (values >= _FIRST_YEAR) & (values <= _LAST_YEAR)
+    return bool(filled and years.sum() >= _READABLE * filled)
+
+
+def _confirmed(cells: Cells) -> tuple[str | None, npt.NDArray[np.bool_]]:
+    """Return the column in which a person confirms yields, and the rows where one did."""
+    column = InputColumn("confirmed", "flag", "Whether the yield was looked at and is true")
+    name = next((n for n in cells.names if folded(n) in known_names(column.name)), None)
+    if name is None:
+        return None, np.zeros(len(cells), dtype=bool)
+    read = read_column(cells.column(name), column, 1.0, facts_of(cells))
+    return name, read.values.fillna(False).to_numpy(dtype=bool)
 
 
 def _lag_columns(cells: Cells, target: str | None) -> list[str]:
@@ -289,26 +326,40 @@ def _counting(
     remarks = _counted(remarks, (again & ~differ).to_numpy(), "told twice")
     rows = np.zeros(len(years), dtype=bool)
     rows[keys.index[~(again | differ)]] = True
-    if known:
-        at = np.flatnonzero(rows)
-        county = names.iloc[at].to_numpy(dtype=str)
-        slips = at[slips_of_ten(county, years[at].astype(np.int64), yields[at])]
-        rows[slips] = False
-        remarks += [_slipped(names, years, yields, slips)] if len(slips) else []
     return rows, remarks
 
 
-def _slipped(
-    names: pd.Series[Any], years: Floats, yields: Floats, slips: npt.NDArray[np.int64]
-) -> str:
-    """Return how many yields are not believed, and the first of them."""
-    first = int(slips[0])
-    usual = float(np.median(yields[(names == names.iloc[first]).to_numpy() & (yields > 0)]))
-    return (
-        f"{len(slips)} rows whose yield is ten times too small or too large are left out (row "
-        f"{first + 1}, {names.iloc[first]} in {years[first]:.0f}: {yields[first]:g}, usually "
-        f"{usual:g}): mend the decimal mark, or the area that it was divided by"
-    )
+def _slips(
+    names: pd.Series[Any], years: Floats, yields: Floats, rows: npt.NDArray[np.bool_],
+    confirmed: npt.NDArray[np.bool_],
+) -> Slips:  # fmt: skip
+    """Return the slips among the rows that count, as rows of the whole table."""
+    county = names.to_numpy(dtype=str)
+    among = slips_of_ten(county[rows], years[rows].astype(np.int64), yields[rows], confirmed[rows])
+    found = Slips.none(len(rows))
+    found.slipped[rows], found.unusual[rows] = among.slipped, among.unusual
+    return found
+
+
+def _keys(
+    names: pd.Series[Any], years: npt.NDArray[np.int64], rows: npt.NDArray[np.bool_]
+) -> frozenset[tuple[str, int]]:
+    return frozenset(zip(names[rows].tolist(), years[rows].tolist(), strict=True))
+
+
+def _without_slips(table: CountyYears) -> CountyYears:
+    """Take yields that are not believed out of the earlier years that later rows tell."""
+    if not table.slipped or not table.lags.shape[1]:
+        return table
+    lags = table.lags.copy()
+    places = {county: set[int]() for county, _ in table.slipped}
+    for county, year in table.slipped:
+        places[county].add(year)
+    for county, slipped in places.items():
+        own = np.flatnonzero(table.county == county)
+        earlier = table.year[own][:, None] - np.arange(1, lags.shape[1] + 1)
+        lags[own] = np.where(np.isin(earlier, list(slipped)), np.nan, lags[own])
+    return replace(table, lags=lags)
 
 
 def _counted(remarks: list[str], rows: npt.NDArray[np.bool_], why: str) -> list[str]:

@@ -40,7 +40,9 @@ REFERENCE: Mapping[Unseen, str] = {"later": "last5", "year": "mean", "county": "
 """The naive level that stands where nothing better is shown: named before any yield is read. A
 year between known ones has the mean of its neighbours, a later one the last of them."""
 DOUBTS = (0.02, 0.06, 0.2, 0.6)
-_MEAN, _TREND = (tuple(float(name == one) for name in LEVELS) for one in ("mean", "trend"))
+_OF_FEW = "mean"
+"""Level of what is too little to choose by."""
+_MEAN, _TREND = (tuple(float(name == one) for name in LEVELS) for one in (_OF_FEW, "trend"))
 _FIRST_YEARS = 4
 """Years that the first forward fit has at least."""
 _LEAST_YEARS = 3
@@ -130,7 +132,8 @@ def fit_forecast(
             `REFERENCE`.
 
     Raises:
-        UserError: There are not two years.
+        UserError: There are not two years, or too few to judge any level but the mean and another
+            one is named.
     """
     if len(np.unique(past.year)) < 2:
         raise UserError(
@@ -138,6 +141,13 @@ def fit_forecast(
         )
     folds = list(_folds(past, unseen))
     if len(folds) < 2 or len(np.unique(past.year)) < _LEAST_YEARS:
+        if reference not in ("", _OF_FEW):
+            raise UserError(
+                f"{len(np.unique(past.year))} years of {len(np.unique(past.county))} counties are "
+                f"too few for the reference {reference!r}: no error of it can be seen",
+                "give more (four years before a later one, three around another, two counties), or "
+                f"leave --reference out: the county {_OF_FEW} stands",
+            )
         return _of_few(past)
     season, gain = _season(past, unseen)
     named = reference or REFERENCE[unseen]

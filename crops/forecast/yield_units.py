@@ -49,12 +49,12 @@ class Yields:
 def checked_unit(unit: str, crop: str) -> tuple[str, str]:
     """Return the unit and crop that the options name, the crop by its code.
 
+    A crop that `data/crops.csv` does not know stays as it was written: a table may call it so.
+
     Raises:
-        UserError: One of them is unknown, or bushels are named without a crop that has them.
+        UserError: The unit is unknown, or weighs by crop and the crop has none.
     """
-    code = (crop_named(crop) or crop_named(f"winter {crop}")) if crop else ""
-    if code is None:
-        raise UserError(f"--crop {crop!r} is no known crop", "use a code or name of data/crops.csv")
+    code = (_code(crop) or crop) if crop else ""
     if unit and not yield_unit_known(unit):
         raise UserError(f"--unit {unit!r} is no known unit of yields", f"say {_KNOWN}")
     if unit and code and yield_factor(unit, code) is None:
@@ -149,22 +149,27 @@ def rows_of_crop(cells: Cells, crop: str) -> npt.NDArray[np.bool_]:
 
     Args:
         cells: The table; a row that says no crop is of any.
-        crop: Crop code; empty where none is named.
+        crop: Crop code, or what the table calls a crop without one; empty where none is named.
 
     Raises:
-        UserError: The table holds several crops and none is named, or none of them is the named.
+        UserError: The table holds several crops and none is named, or none of them is the named;
+            or the named is no known crop and the table says none.
     """
     said, known = _texts(cells, "crop"), _crops(cells, "")
     told = known.where(known.notna(), said)
     kinds = sorted({str(name) for name in told.dropna()})
-    if len(kinds) < 2:
-        return np.ones(len(cells), dtype=bool)
     some = ", ".join(kinds[:6]) + (", ..." if len(kinds) > 6 else "")
-    if not crop:
+    if not crop and len(kinds) > 1:
         raise UserError(f"{cells.path} holds several crops ({some})", "name one with --crop")
-    if crop not in kinds:
+    coded = _code(crop) is not None
+    if crop and not coded and not kinds:
+        raise UserError(f"--crop {crop!r} is no known crop", "use a code or name of data/crops.csv")
+    if not crop or not kinds or (len(kinds) == 1 and coded and known.isna().all()):
+        return np.ones(len(cells), dtype=bool)  # the option says what a name of no code means
+    asked = told.map(lambda name: isinstance(name, str) and folded(name) == folded(crop))
+    if not asked.any():
         raise UserError(f"{cells.path} holds no {crop} (it has {some})", "name one of them")
-    return np.asarray((told.isna() | (told == crop)).to_numpy(dtype=bool))
+    return np.asarray((told.isna() | asked).to_numpy(dtype=bool))
 
 
 def _texts(cells: Cells, role: str) -> pd.Series[Any]:
@@ -175,9 +180,13 @@ def _texts(cells: Cells, role: str) -> pd.Series[Any]:
 
 def _crops(cells: Cells, crop: str) -> pd.Series[Any]:
     names = _texts(cells, "crop")
-    codes = {n: crop_named(n) or crop_named(f"winter {n}") for n in names.dropna().unique()}
+    codes = {name: _code(name) for name in names.dropna().unique()}
     told = [codes.get(name) or crop or None for name in names]
     return pd.Series(told, dtype=object)
+
+
+def _code(crop: str) -> str | None:
+    return crop_named(crop) or crop_named(f"winter {crop}")
 
 
 def _values(values: pd.Series[Any]) -> Floats:

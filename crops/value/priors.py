@@ -33,6 +33,8 @@ from fieldline.pipeline.records.settings import Season
 
 _LOG = logging.getLogger(__name__)
 _DECLARED = frozenset(column.name for column in COUNTY_YIELDS.columns)
+_UNUSUAL = "input_far_from_usual"
+"""Code of rows that are looked at by a person and count all the same."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,8 @@ def county_priors(
     table = read_yields(path, columns)
     problems = [*table.problems, *yield_problems(table.frame, table.problems, knowing)]
     if problems:
-        _LOG.warning("%s: rows left out: %s", path, counted(problems))
-    kept = without(table.frame, problems)
+        _LOG.warning("%s: rows left out or unusual: %s", path, counted(problems))
+    kept = without(table.frame, [problem for problem in problems if problem.code != _UNUSUAL])
     own = own_county(table, knowing.names)
     known = kept.assign(
         source=kept["source"].fillna(path.name), county=kept["county"].fillna(own)
@@ -207,8 +209,9 @@ def yield_problems(frame: pd.DataFrame, problems: list[Problem], knowing: Knowin
         knowing: County, season and as-of date.
 
     Returns:
-        Yields that are not known, or ten times what they can be; a crop, county and year twice,
-        which counts once where both say the same and not at all where they differ.
+        Yields that are not known, or ten times what they can be; those far from the usual, which
+        count (`input_far_from_usual`); a crop, county and year twice, which counts once where both
+        say the same and not at all where they differ.
     """
     good = without(frame, problems)
     late = _not_known(good, knowing)
@@ -228,13 +231,15 @@ def yield_problems(frame: pd.DataFrame, problems: list[Problem], knowing: Knowin
 
 
 def _slips(known: pd.DataFrame) -> list[Problem]:
-    """Return the yields that are ten times too small or too large, by crop."""
+    """Return the yields that are ten times too small or too large, or look so, by crop."""
     found: list[Problem] = []
     for _, rows in known.fillna({"county": ""}).groupby("crop"):
         yields = rows["yield_t_ha"].to_numpy(dtype=float)
         years = rows["year"].to_numpy(dtype=np.int64)
-        slipped = slips_of_ten(rows["county"].to_numpy(dtype=str), years, yields)
-        found += problems_of(rows.loc[slipped, "yield_t_ha"], "yield_t_ha", "input_implausible")
+        confirmed = rows["confirmed"].fillna(False).to_numpy(dtype=bool)
+        slips = slips_of_ten(rows["county"].to_numpy(dtype=str), years, yields, confirmed)
+        for which, code in ((slips.slipped, "input_implausible"), (slips.unusual, _UNUSUAL)):
+            found += problems_of(rows.loc[which, "yield_t_ha"], "yield_t_ha", code)
     return found
 
 

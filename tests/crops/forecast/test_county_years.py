@@ -112,6 +112,26 @@ def test_names_in_other_languages_are_known(tmp_path: Path) -> None:
     assert table.target.tolist() == [6, 5]
 
 
+def test_harvested_area_and_the_season_of_the_year_are_no_county_and_no_year(
+    tmp_path: Path,
+) -> None:
+    text = "Kreis,Jahr,season,area,Ertrag\nA,2001,spring,1200,6\nB,2002,spring,900,5\n"
+    table = read_county_years(write(tmp_path, text), Columns())
+    assert table.county.tolist() == ["A", "B"]
+    assert table.year.tolist() == [2001, 2002]
+    assert table.left_out["area"] == "is known with the yield and not before it"
+    named = read_county_years(write(tmp_path, "area,season,yield\nA,2001,6\nB,2002,5\n"), Columns())
+    assert named.county.tolist() == ["A", "B"]
+    assert named.year.tolist() == [2001, 2002]
+    text = "area,season,yield\n1200,2001,6\n900,2002,5\n"
+    with pytest.raises(UserError, match=r"no column 'county' .*--county-column"):
+        read_county_years(write(tmp_path, text), Columns())
+    numbered = read_county_years(write(tmp_path, text), Columns(county="area"))
+    assert numbered.county.tolist() == ["1200", "900"]
+    with pytest.raises(UserError, match=r"no column 'year' .*--year-column"):
+        read_county_years(write(tmp_path, "area,season,yield\nA,1,6\nB,2,5\n"), Columns())
+
+
 def test_of_several_crops_one_is_named(tmp_path: Path) -> None:
     rows = "A,corn,2001,9\nA,wheat,2001,4\nB,maize,2001,8\nB,,2002,7\n"
     path = write(tmp_path, "county,crop,year,yield\n" + rows)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fieldline.crops.forecast.levels import LEVELS, Levels
-from fieldline.crops.forecast.model import fit_forecast, story
+from fieldline.crops.forecast.model import Unseen, fit_forecast, story
 from fieldline.pipeline.records.errors import UserError
 from tests.crops.forecast.made import made, table
 
@@ -123,6 +123,25 @@ def test_two_years_give_the_mean_with_a_wide_interval_and_one_gives_nothing() ->
     assert story(model)["skill"] is False
     with pytest.raises(UserError, match="the yields are of one year"):
         fit_forecast(table(["a", "b"], [2001, 2001], [4, 5]))
+
+
+@pytest.mark.parametrize(
+    ("counties", "years", "unseen", "enough"),
+    [(4, 3, "later", False), (4, 4, "later", True), (4, 2, "year", False), (4, 3, "year", True),
+     (1, 9, "county", False), (2, 9, "county", True)],
+)  # fmt: skip
+def test_a_level_that_is_named_stands_or_is_refused_where_too_little_is_known(
+    counties: int, years: int, unseen: Unseen, enough: bool
+) -> None:
+    past = made(counties, years, 3, slope=0.5)
+    assert fit_forecast(past, unseen, "mean").reference == "mean"
+    if enough:
+        assert fit_forecast(past, unseen, "trend").reference == "trend"
+        return
+    assert fit_forecast(past, unseen).choice.weights == (1.0, 0.0, 0.0, 0.0)
+    said = rf"{years} years of {counties} counties are too few for the reference 'trend'"
+    with pytest.raises(UserError, match=said):
+        fit_forecast(past, unseen, "trend")
 
 
 def test_a_county_never_seen_is_as_unsure_as_counties_differ() -> None:

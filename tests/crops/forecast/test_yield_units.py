@@ -95,10 +95,48 @@ def test_the_options_are_checked_before_any_table_is_read() -> None:
     assert checked_unit("bu/ac", "wheat") == ("bu/ac", "winter_wheat")
     with pytest.raises(UserError, match="'boxes' is no known unit of yields: say t/ha, kg/ha"):
         checked_unit("boxes", "")
-    with pytest.raises(UserError, match="'unobtainium' is no known crop"):
-        checked_unit("", "unobtainium")
+    assert checked_unit("", "Unobtainium") == ("", "Unobtainium")  # a table may call one so
+    with pytest.raises(UserError, match="nothing says what 'bu/ac' is of unobtainium"):
+        checked_unit("bu/ac", "unobtainium")
     with pytest.raises(UserError, match="nothing says what 'bu/ac' is of cotton"):
         checked_unit("bu/ac", "cotton")
+
+
+@pytest.mark.parametrize(
+    ("crops", "asked", "targets"),
+    [
+        (("soybean", "Soja"), "maize", "holds no maize .it has soybean."),
+        (("soybean", ""), "soybean", [5, 6]),
+        (("Zorb", "zorb "), "zorb", [5, 6]),
+        (("Zorb", "maize"), "zorb", [5]),
+        (("Zorb", "maize"), "maize", [6]),
+        (("Zorb", "Zorb"), "quux", "holds no quux .it has Zorb."),
+        (("Zorb", "Zorb"), "maize", [5, 6]),  # the option says what that name means
+        (("", ""), "quux", "--crop 'quux' is no known crop"),
+        (("", ""), "maize", [5, 6]),
+    ],
+)
+def test_the_crop_that_is_asked_for_is_in_the_table_by_code_or_word(
+    tmp_path: Path, crops: tuple[str, str], asked: str, targets: list[float] | str
+) -> None:
+    text = f"county,year,crop,yield\nA,2001,{crops[0]},5\nA,2002,{crops[1]},6\n"
+    columns = Columns(crop=checked_unit("", asked)[1])
+    if isinstance(targets, str):
+        with pytest.raises(UserError, match=targets):
+            read(tmp_path, text, columns)
+    else:
+        assert read(tmp_path, text, columns).target.tolist() == targets
+
+
+def test_bushels_of_a_crop_without_a_code_are_left_out_and_never_those_of_another(
+    tmp_path: Path,
+) -> None:
+    text = "county,year,crop,yield_bu_ac\nA,2001,Zorb,50\nA,2002,maize,60\n"
+    with pytest.raises(UserError, match=r"no row that counts .*no known unit"):
+        read(tmp_path, text, Columns(crop="Zorb"))
+    assert read(tmp_path, text, Columns(crop="maize")).target.tolist() == pytest.approx(
+        [60 * MAIZE]
+    )
 
 
 def test_a_forecast_is_evaluated_sealed_and_scored_in_tonnes_whatever_the_tables_unit(

@@ -54,12 +54,32 @@ def test_a_yield_a_decimal_place_off_is_not_averaged_in_and_other_crops_tell_not
     tmp_path,
 ):
     path = tmp_path / "y.csv"
-    years = [(2018, 9.0), (2019, 11.0), (2020, 10.0), (2021, 9.5), (2022, 10.5), (2023, 1.05)]
-    text = HEADER + "".join(f"potato,{year},{4 * value},s\n" for year, value in years[:5])
+    years = [(2018, 0.9), (2019, 1.1), (2020, 1.0), (2021, 0.95), (2022, 1.05), (2023, 10.5)]
+    text = HEADER + "".join(f"potato,{year},{40 * value},s\n" for year, value in years[:5])
     text += "".join(f"maize,{year},{value},s\n" for year, value in years)
     path.write_text(text)
     assert told(path) == [(11, "yield_t_ha", "input_implausible")]
-    assert county_priors(path, AUTUMN, 3)["maize"].mean_t_ha == pytest.approx(10.0)
+    assert county_priors(path, AUTUMN, 3)["maize"].mean_t_ha == pytest.approx(1.0)
+    head, *rows = text.splitlines()
+    path.write_text(
+        "\n".join([f"{head},confirmed", *(f"{r},{r.endswith('10.5,s')}" for r in rows)])
+    )
+    assert told(path) == []
+    assert county_priors(path, AUTUMN, 3)["maize"].mean_t_ha == pytest.approx(12.5 / 3)
+
+
+def test_a_lost_harvest_is_told_counts_and_makes_the_prior_the_worse_the_worse_it_was(tmp_path):
+    path, usual = tmp_path / "y.csv", [9.0, 11.0, 10.0, 9.5, 10.5, 9.8, 10.2, 10.6]
+    found = {}
+    for last in (9.9, 4.0, 1.05):
+        rows = [f"maize,{2015 + n},{value},s\n" for n, value in enumerate([*usual, last])]
+        path.write_text(HEADER + "".join(rows))
+        found[last] = county_priors(path, AUTUMN, 9)["maize"]
+        unusual = [(9, "yield_t_ha", "input_far_from_usual")] if last == 1.05 else []
+        assert told(path) == unusual
+    assert found[9.9].mean_t_ha > found[4.0].mean_t_ha > found[1.05].mean_t_ha
+    assert found[9.9].years_log_sd < found[4.0].years_log_sd < found[1.05].years_log_sd
+    assert found[1.05].mean_t_ha == pytest.approx(np.mean([*usual, 1.05]))
 
 
 @pytest.mark.parametrize(
