@@ -50,6 +50,8 @@ HOSTS_VARIABLE = "FIELDLINE_HOSTS"
 _ORDER_VARIABLE = "FIELDLINE_SERVE_ORDER"
 """Hands the configuration files to the processes that answer."""
 _PROCESSES_VARIABLE = "FIELDLINE_SERVE_PROCESSES"
+_PARENT_VARIABLE = "FIELDLINE_SERVE_PID"
+"""Says to a worker that a server started whose child it is: without that server it ends."""
 _PROXIES_VARIABLE = "FORWARDED_ALLOW_IPS"
 _STOP_SECONDS = 20
 _SILENT_SECONDS = 60
@@ -230,12 +232,18 @@ class _worker:  # noqa: N801 - a block, used like a function
         chosen = [word for file in files for word in ("--config", file)]
         self._command = [sys.executable, "-m", "fieldline.workflows.cli", "work", *chosen]
         self._stop = threading.Event()
+        self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
 
     def _watch(self) -> None:
-        while not self._stop.is_set():
-            self._process = subprocess.Popen(self._command)
+        told = {**os.environ, _PARENT_VARIABLE: str(os.getpid())}
+        while True:
+            # Never after the block has ended: nobody would stop that one.
+            with self._starting:
+                if self._stop.is_set():
+                    return
+                self._process = subprocess.Popen(self._command, env=told)
             self._process.wait()
             if not self._stop.wait(_AGAIN_SECONDS):
                 LOG.error("the worker ended and is started again")
@@ -244,7 +252,8 @@ class _worker:  # noqa: N801 - a block, used like a function
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        with self._starting:
+            self._stop.set()
         if self._process is not None:
             self._process.terminate()
             try:
@@ -256,7 +265,8 @@ class _worker:  # noqa: N801 - a block, used like a function
 
 
 def work(config_files: Sequence[Path]) -> None:
-    """Decide drawn applications one after the other until a signal comes."""
+    """Decide drawn applications one after the other until a signal comes, or until the server that
+    started it is gone, killed perhaps: nothing else would end it then."""
     config = load_config(config_files)
     log_as_json()
     stop = threading.Event()
@@ -268,7 +278,8 @@ def work(config_files: Sequence[Path]) -> None:
     signal.signal(signal.SIGINT, ending)
     name = f"{socket.gethostname()}:{os.getpid()}"
     engine: sa.Engine | None = None
-    while not stop.is_set():
+    parent = os.environ.get(_PARENT_VARIABLE)
+    while not stop.is_set() and parent in (None, str(os.getppid())):
         try:
             engine = engine or open_database(config.database_url())
             ended = Serving(config, engine).work(name)

@@ -68,6 +68,10 @@ class Server:
         return sum(p.memory_info().rss for p in [own, *own.children(recursive=True)]) / 2**20
 
 
+_STOPS = 120
+"""Seconds for answers under way, the application being decided and a busy machine."""
+
+
 @contextmanager
 def served(config: Path, port: int, log: Path, workers: int = 2) -> Iterator[Server]:
     """Serve a configuration until the block ends; it must then end by itself."""
@@ -86,7 +90,7 @@ def served(config: Path, port: int, log: Path, workers: int = 2) -> Iterator[Ser
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(60)
+            process.wait(_STOPS)
         except subprocess.TimeoutExpired:
             process.kill()
 

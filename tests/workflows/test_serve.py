@@ -201,3 +201,20 @@ def test_a_backup_is_restored_and_its_chain_holds(server: Server, postgres: Post
     assert second.entries > 0
     for engine in engines:
         engine.dispose()
+
+
+def test_a_worker_whose_server_was_killed_ends(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("results: out\n", encoding="utf-8")
+    command = [sys.executable, "-m", "fieldline.workflows.cli", "work", "--config", str(config)]
+    gone = subprocess.run(
+        command, env={**os.environ, "FIELDLINE_SERVE_PID": "1"}, timeout=120, check=False
+    )
+    assert gone.returncode == 0
+    # that of a server which is there goes on until it is told
+    own = {**os.environ, "FIELDLINE_SERVE_PID": str(os.getpid())}
+    with subprocess.Popen(command, env=own) as working:
+        with pytest.raises(subprocess.TimeoutExpired):
+            working.wait(8)
+        working.terminate()
+        assert working.wait(60) in (0, -signal.SIGTERM)
