@@ -154,9 +154,8 @@ def _shelf(connection: sa.Connection, offer_id: str) -> tuple[Any, ...] | None:
 
 def _row_problems(connection: sa.Connection, walk: Walk, begin: Begin) -> Iterator[str]:
     yield from _offer_problems(connection, walk, begin)
-    if walk.whole:
-        yield from _stray_decisions(connection)
-    else:
+    yield from _stray_decisions(connection)
+    if not walk.whole:
         yield from _ended_before(connection, walk)
     yield from _run_problems(connection, walk, begin)
     yield from _document_problems(connection, walk)

@@ -103,6 +103,11 @@ FORGERIES = {
         "UPDATE decisions SET trace = '{}' WHERE farmer_id = 'F4'",
         "was changed or removed after posting",
     ),
+    "a decision more": (
+        "INSERT INTO decisions (decision_id, farmer_id, as_of, policy, pd_model, trace) "
+        "SELECT 'forged', farmer_id, as_of, policy, pd_model, trace FROM decisions LIMIT 1",
+        "decision forged belongs to no offer",
+    ),
     "an earlier offer lives on": (
         "UPDATE offers SET status = 'live' WHERE farmer_id = 'F3'",
         "is not withdrawn as the chain says",
