@@ -257,8 +257,8 @@ PROTECTED = InputSchema(
 )
 
 
-def _some_person(frame: pd.DataFrame) -> list[Problem]:
-    """Entries about nobody."""
+def some_person(frame: pd.DataFrame) -> list[Problem]:
+    """Entries of a list that are about nobody (`LISTED_PERSON`)."""
     nobody = (frame["farmer_id"].isna() & frame["id_number"].isna()).to_numpy(dtype=bool)
     return [
         Problem(row + 1, "farmer_id", "input_missing") for row in np.flatnonzero(nobody).tolist()
@@ -275,18 +275,23 @@ def _known_effect(frame: pd.DataFrame) -> list[Problem]:
     ]
 
 
+LISTED_PERSON = (
+    InputColumn(
+        "farmer_id", "id", "Farmer, as in the outlines; blank where the list names an identity "
+        "number", personal=True,
+    ),
+    InputColumn(
+        "id_number", "id", "Identity number, as in the outlines; blank where it names a farmer",
+        personal=True,
+    ),
+)  # fmt: skip
+"""Who an entry of a lender's list is about: one of the two."""
+
 EXCLUSIONS = InputSchema(
     "exclusions",
     "the exclusion list",
     (
-        InputColumn(
-            "farmer_id", "id", "Farmer, as in the outlines; blank where the list names an identity "
-            "number", personal=True,
-        ),
-        InputColumn(
-            "id_number", "id", "Identity number, as in the outlines; blank where it names a farmer",
-            personal=True,
-        ),
+        *LISTED_PERSON,
         InputColumn(
             "effect", "text", "`decline`: nothing is lent, or `review`: a person decides",
             required=True, needed=True,
@@ -305,7 +310,7 @@ EXCLUSIONS = InputSchema(
         ),
     ),
     rules=(
-        _some_person, _known_effect,
+        some_person, _known_effect,
         lambda frame: in_order(frame, "valid_from", "valid_to", "input_inconsistent"),
     ),
 )  # fmt: skip

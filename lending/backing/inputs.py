@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fieldline.lending.inputs import in_order
+from fieldline.lending.inputs import LISTED_PERSON, in_order, some_person
 from fieldline.pipeline.inputs.read import InputTable
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem, problems_of
 from fieldline.pipeline.records.reference import crop_named
@@ -197,26 +197,11 @@ GUARANTORS = InputSchema(
 )  # fmt: skip
 
 
-def _some_person(frame: pd.DataFrame) -> list[Problem]:
-    """Entries about nobody."""
-    nobody = (frame["farmer_id"].isna() & frame["id_number"].isna()).to_numpy(dtype=bool)
-    return [
-        Problem(row + 1, "farmer_id", "input_missing") for row in np.flatnonzero(nobody).tolist()
-    ]
-
-
 PREAPPROVED = InputSchema(
     "preapproved",
     "the pre-approved list",
     (
-        InputColumn(
-            "farmer_id", "id", "Farmer, as in the outlines; blank where the list names an identity "
-            "number", personal=True,
-        ),
-        InputColumn(
-            "id_number", "id", "Identity number, as in the outlines; blank where it names a farmer",
-            personal=True,
-        ),
+        *LISTED_PERSON,
         _CURRENCY,
         InputColumn(
             "amount", "money", "Up to which no person need look for the size of the line alone",
@@ -229,5 +214,5 @@ PREAPPROVED = InputSchema(
             "told it", required=True, needed=True, personal=True,
         ),
     ),
-    rules=(_some_person, ends_first),
+    rules=(some_person, ends_first),
 )  # fmt: skip

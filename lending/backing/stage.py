@@ -61,7 +61,7 @@ class Around:
 
 
 def write_backing(
-    tables: Tables, contacts: pd.DataFrame, harvests: Path | None, evidence: pd.DataFrame,
+    tables: Tables, contacts: pd.DataFrame, harvests: Path, evidence: pd.DataFrame,
     around: Around, out: Written,
 ) -> None:  # fmt: skip
     """Write contracts.parquet, covers.parquet and preapproved.parquet.
@@ -77,7 +77,7 @@ def write_backing(
     Raises:
         UserError: A table cannot be read, or lacks a column.
     """
-    grown = pd.DataFrame() if tables.contracts is None or harvests is None else read_table(harvests)
+    grown = pd.DataFrame() if tables.contracts is None else read_table(harvests)
     sold = read_contracts(
         tables.contracts, grown, evidence, as_of=around.as_of, line_end=around.line_end,
         privacy=around.privacy, reading=around.reading(CONTRACTS.name),

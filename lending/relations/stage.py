@@ -44,25 +44,25 @@ def run_relations(
     documents: Path | None,
     history: Path,
     earlier_parcels: Sequence[Path],
-    exclusions: Path | None = None,
-    contracts: Path | None = None,
-    guarantors: Path | None = None,
-    preapproved: Path | None = None,
-    harvests: Path | None = None,
-    county: str = "",
+    exclusions: Path | None,
+    contracts: Path | None,
+    guarantors: Path | None,
+    preapproved: Path | None,
+    harvests: Path,
+    county: str,
     as_of: dt.date,
     currency: str,
     settings: RelationSettings,
     evidence_settings: EvidenceSettings,
     privacy: PrivacySettings,
-    offer_valid_days: int = 0,
-    tenor_days: int = 0,
+    offer_valid_days: int,
+    tenor_days: int,
     table_columns: Mapping[str, Mapping[str, str]],
     out: Path,
-    out_exclusions: Path | None = None,
-    out_contracts: Path | None = None,
-    out_covers: Path | None = None,
-    out_preapproved: Path | None = None,
+    out_exclusions: Path,
+    out_contracts: Path,
+    out_covers: Path,
+    out_preapproved: Path,
     outcomes: Path,
 ) -> None:
     """Write relations.parquet, exclusions.parquet, what stands behind lines and one outcome for
@@ -106,18 +106,16 @@ def run_relations(
     seasons = [_season(path) for path in earlier_parcels]
     households = dict(zip(people.farmer_id.tolist(), people.household.tolist(), strict=True))
     marks = read_table(contacts)
-    if out_exclusions is not None:
-        how = Reading(currency, table_columns.get(EXCLUSIONS.name, {}), "inputs")
-        listed = read_exclusions(exclusions, marks, as_of=as_of, privacy=privacy, reading=how)
-        write_table(listed, EXCLUDED, out_exclusions)
-    if out_contracts and out_covers and out_preapproved:
-        signed_by = as_of + dt.timedelta(days=offer_valid_days)
-        line_end = as_of + dt.timedelta(days=tenor_days)
-        write_backing(
-            Tables(contracts, guarantors, preapproved), marks, harvests, told,
-            Around(county, currency, as_of, signed_by, line_end, privacy, table_columns),
-            Written(out_contracts, out_covers, out_preapproved),
-        )  # fmt: skip
+    how = Reading(currency, table_columns.get(EXCLUSIONS.name, {}), "inputs")
+    listed = read_exclusions(exclusions, marks, as_of=as_of, privacy=privacy, reading=how)
+    write_table(listed, EXCLUDED, out_exclusions)
+    signed_by = as_of + dt.timedelta(days=offer_valid_days)
+    line_end = as_of + dt.timedelta(days=tenor_days)
+    write_backing(
+        Tables(contracts, guarantors, preapproved), marks, harvests, told,
+        Around(county, currency, as_of, signed_by, line_end, privacy, table_columns),
+        Written(out_contracts, out_covers, out_preapproved),
+    )  # fmt: skip
     known = Known(
         contacts=marks,
         guarantees=guarantees_of(papers),

@@ -48,6 +48,7 @@ def account(folder: Path, photos: Path | None) -> tuple[pd.DataFrame, pd.DataFra
         **{name: None for name in TABLES if name != "photos"}, photos=photos,
         parcels=folder / "intake.parquet", farmers=folder / "farmers.parquet",
         outlines=parcels(folder / "parcels.parquet"), season=SEASON, currency="CNY",
+        county="T", offer_valid_days=30,
         table_columns={}, layouts={}, privacy=PrivacySettings(), photo_settings=PhotoSettings(),
         out=folder / "inputs.parquet", out_rows=folder / "rows.parquet",
         outcomes=folder / "outcomes.parquet",
