@@ -23,7 +23,14 @@ from fieldline.crops.forecast.county_years import CountyYears
 from fieldline.crops.forecast.slips import slips_of_ten
 from fieldline.crops.inputs import COUNTY_YIELDS
 from fieldline.crops.settings import YieldSettings
-from fieldline.crops.value.county_level import LEAST_YEARS, Outlook, alone, among, usual_spread
+from fieldline.crops.value.county_level import (
+    LEAST_YEARS,
+    Outlook,
+    alone,
+    among,
+    unseen_errors,
+    usual_spread,
+)
 from fieldline.crops.value.low_yields import low_yields
 from fieldline.pipeline.inputs.names import folded
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
@@ -276,7 +283,8 @@ def _prior(
     others = known[known["county"] != county]
     usual = usual_spread(_county_years(others), own_error(crop).shared)
     last = own.tail(years)
-    now = alone(last["yield_t_ha"].to_numpy(dtype=float), usual)
+    unseen = unseen_errors(own["yield_t_ha"].to_numpy(dtype=float), years)
+    now = alone(last["yield_t_ha"].to_numpy(dtype=float), usual, unseen)
     if others.empty or len(own) < 2 or known["year"].nunique() < LEAST_YEARS:
         return Prior(now.t_ha, now.log_sd, _source(last), None, now.told)
     past = _county_years(known)
