@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,12 +134,16 @@ def outline_places(fields: Path, samples: Sequence[str]) -> tuple[Floats, Floats
 
     if not fields.is_file():
         raise UserError(f"{fields} does not exist", "correct inputs.labelled_fields")
-    outlines = gpd.read_file(fields).to_crs(4326)
+    parquet = fields.suffix.lower() in (".parquet", ".geoparquet")
+    outlines = gpd.read_parquet(fields) if parquet else gpd.read_file(fields)
+    if outlines.crs is None:
+        raise UserError(f"{fields} states no CRS", "export it with one, as GeoPackage")
+    outlines = outlines.to_crs(4326)
     name = next((c for c in ("sample_id", "id") if c in outlines.columns), None)
     if name is None:
         raise UserError(f"{fields} has no column sample_id or id", "add the series' sample_id")
     ids = outlines[name]
-    text = ids.map("{:06d}".format) if pd.api.types.is_integer_dtype(ids) else ids.astype(str)
+    text = _ids(ids)
     middle = centroids(outlines.geometry.to_numpy())
     area = outlines.to_crs(_EQUAL_AREA).area.to_numpy(np.float64)
     place = dict(zip(text, np.column_stack([middle, area]), strict=True))
@@ -155,16 +160,36 @@ def _read_halfmonth(path: Path) -> tuple[pd.DataFrame, list[str]]:
             f"{path} lacks the columns {', '.join(missing)} of the layout bavaria_halfmonth",
             "correct inputs.labelled_series_format",
         )
+    raw = raw[_labelled(raw["NC"], path)]
     frame = pd.DataFrame(
         {
-            "sample_id": raw["id"].map("{:06d}".format),
-            "crop": raw["NC"].astype(int).astype(str),
+            "sample_id": _ids(raw["id"]),
+            "crop": _codes(raw["NC"]),
             "date": pd.to_datetime(raw["Date"]) - _HALF_OF_HALF_MONTH,
         }
     )
     for column, band in _HALFMONTH.items():
         frame[band] = raw[column].to_numpy(np.float64) * _DN_SCALE
     return frame, list(_HALFMONTH.values())
+
+
+def _ids(ids: pd.Series[Any]) -> pd.Series[Any]:
+    """Return ids as text; whole numbers with six digits at least."""
+    whole = pd.api.types.is_integer_dtype(ids)
+    return ids.map("{:06d}".format) if whole else ids.astype(str)
+
+
+def _codes(codes: pd.Series[Any]) -> pd.Series[Any]:
+    """Return crop codes as text: 601 and 601.0 are one code."""
+    return codes.map(lambda code: str(code).strip().removesuffix(".0"))
+
+
+def _labelled(codes: pd.Series[Any], path: Path) -> pd.Series[Any]:
+    """Return which rows bear a code; the others are told."""
+    there = codes.notna()
+    if not there.all():
+        _LOG.warning("%s: %d rows without a crop code are left out", path, (~there).sum())
+    return there
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -188,8 +213,9 @@ def _read_worldcereal(path: Path) -> tuple[pd.DataFrame, list[str]]:
             f"{path} lacks the columns {wanted} of the layout worldcereal",
             "correct inputs.labelled_series_format",
         )
+    raw = raw[_labelled(raw["ewoc_code"], path)]
     frame = raw[["sample_id", "timestamp", "lon", "lat"]].rename(columns={"timestamp": "date"})
-    frame["crop"] = raw["ewoc_code"].astype("int64").astype(str)
+    frame["crop"] = _codes(raw["ewoc_code"])
     bands = []
     for column, band in columns.items():
         values = raw[column].to_numpy(np.float64)

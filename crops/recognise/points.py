@@ -277,7 +277,20 @@ def read_polygons(
         cube, without = with_radar(cube, samples.radar, clock.radar_steps, clock.radar)
         if without:
             remarks.append(f"{without} series without radar stand at the mean of the others")
+    _refuse_unscaled(cube, source.table)
     return _kept(cube, names, samples.lonlat, None, remarks, clock.grid(), samples.area_m2)
+
+
+def _refuse_unscaled(cube: Cube, path: Path) -> None:
+    """Refuse a table whose columns are no fractions of the light."""
+    for at, band in enumerate(cube.bands):
+        values = cube.values[..., at][cube.seen] if band.startswith("B") else np.zeros(0)
+        usual = float(np.nanmedian(values)) if values.size else 0.0
+        if usual > 1.0:
+            raise UserError(
+                f"{path}: {band} is {usual:.3g} in the median, which is no reflectance",
+                "write reflectance as a fraction (divide reflectance x 10000 by 10000)",
+            )
 
 
 def _need_radar(frame: pd.DataFrame, source: LabelledSeries) -> None:

@@ -1,0 +1,63 @@
+"""Published tables of labelled series with ids, codes and outlines of other kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from shapely.geometry import box
+
+from fieldline.crops.recognise.label_tables import LabelledSeries, outline_places, read_frame
+from fieldline.crops.recognise.points import read_polygons
+from fieldline.pipeline.records.errors import UserError
+
+_BANDS = [f"B{n}_mean" for n in (2, 3, 4, 5, 6, 7, 8, 11, 12)] + ["B8A_mean"]
+
+
+def _halfmonth(path: Path, ids: list[object], codes: list[object]) -> LabelledSeries:
+    days = pd.date_range("2018-03-15", periods=4, freq="MS") + pd.Timedelta(days=14)
+    rows = [(i, c, day) for i, c in zip(ids, codes, strict=True) for day in days]
+    frame = pd.DataFrame(rows, columns=["id", "NC", "Date"])
+    for band in _BANDS:
+        frame[band] = 2500 if band.startswith("B8") else 900
+    frame.to_parquet(path)
+    return LabelledSeries(path, "bavaria_halfmonth")
+
+
+def test_ids_and_codes_are_text_whatever_type_they_are_stored_in(tmp_path, caplog) -> None:
+    whole, _ = read_frame(_halfmonth(tmp_path / "a.parquet", [7, 8, 9], [601, 115, 115]))
+    assert sorted(set(whole["sample_id"])) == ["000007", "000008", "000009"]
+    text, _ = read_frame(_halfmonth(tmp_path / "b.parquet", ["x1", "x2"], ["601", "115"]))
+    assert sorted(set(text["sample_id"])) == ["x1", "x2"]
+    parts, _ = read_frame(_halfmonth(tmp_path / "c.parquet", [7, 8, 9], [601.0, 115.0, np.nan]))
+    assert set(parts["crop"]) == set(text["crop"]) == {"601", "115"}
+    assert set(parts["sample_id"]) == {"000007", "000008"}
+    assert "4 rows without a crop code are left out" in caplog.text
+
+
+def test_outlines_of_samples_come_as_geoparquet_too(tmp_path: Path) -> None:
+    made = gpd.GeoDataFrame({"id": ["x1"]}, geometry=[box(11, 48, 11.01, 48.01)], crs=4326)
+    made.to_file(tmp_path / "f.gpkg")
+    made.to_crs(32632).to_parquet(tmp_path / "f.parquet")
+    first, second = (outline_places(tmp_path / name, ["x1"]) for name in ("f.gpkg", "f.parquet"))
+    assert np.allclose(first[0], second[0])
+    assert np.allclose(first[1], second[1])
+    made.set_crs(None, allow_override=True).to_parquet(tmp_path / "n.parquet")
+    with pytest.raises(UserError, match="states no CRS"):
+        outline_places(tmp_path / "n.parquet", ["x1"])
+
+
+def test_columns_that_are_no_fractions_are_refused(tmp_path: Path) -> None:
+    days = pd.date_range("2021-04-01", periods=6, freq="20D")
+    rows = [(f"s{n}", crop, day.date(), 0.05, 0.3) for n in range(8)
+            for crop in [("maize", "rice")[n % 2]] for day in days]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["sample_id", "crop", "date", "B04", "B08"])
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert read_polygons(LabelledSeries(tmp_path / "a.csv"), 10).classes == ("maize", "rice")
+    frame[["B04", "B08"]] *= 10_000
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(UserError, match=r"B04 is 500 in the median.*divide"):
+        read_polygons(LabelledSeries(tmp_path / "b.csv"), 10)
