@@ -70,7 +70,7 @@ def read_cells(path: Path, score: HeaderScore, *, setting: str) -> Cells:
         found = "is a folder" if path.is_dir() else "does not exist"
         raise UserError(f"{path} {found}", f"correct {setting}")
     kind = path.suffix.lower()
-    if kind in (".parquet", ".pq"):
+    if kind in (".parquet", ".geoparquet", ".pq"):
         return _read_parquet(path)
     if kind in (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"):
         return _read_workbook(path, score)

@@ -30,6 +30,7 @@ from fieldline.pipeline.parcels.columns import (
 from fieldline.pipeline.parcels.crs import Stated, stated_crs
 from fieldline.pipeline.parcels.gdal import read_gdal
 from fieldline.pipeline.parcels.geojson import read_geojson
+from fieldline.pipeline.parcels.geoparquet import geo_metadata, read_geoparquet
 from fieldline.pipeline.parcels.kml import read_kml
 from fieldline.pipeline.parcels.layers import Layer
 from fieldline.pipeline.parcels.parcel_files import (
@@ -107,7 +108,8 @@ def _cells_of(layer: Layer, name: str) -> list[Any]:
 
 def csv_columns(source: Path) -> dict[str, list[str | None]] | None:
     """Return the cells of a CSV by column, before its outline column is known; None if no CSV."""
-    tabular = _READERS.get(source.suffix.lower()) is _read_table
+    reader = _READERS.get(source.suffix.lower())
+    tabular = reader is _read_table or (reader is _read_parquet and geo_metadata(source) is None)
     return _columns(_table_cells(source)) if tabular else None
 
 
@@ -167,8 +169,8 @@ def _reader(
     reader = _READERS[suffix]
     if reader is read_gdal:
         return partial(read_gdal, wanted=wanted)
-    if reader is _read_table and outline is not None:
-        return partial(_read_table, outline=outline)
+    if reader in (_read_table, _read_parquet) and outline is not None:
+        return partial(reader, outline=outline)
     return reader
 
 
@@ -230,6 +232,11 @@ def _read_table(source: Path, outline: str | None = None) -> list[Layer]:
     return [Layer(_columns(cells), shapes, None, cells=cells)]
 
 
+def _read_parquet(source: Path, outline: str | None = None) -> list[Layer]:
+    told = geo_metadata(source)
+    return _read_table(source, outline) if told is None else [read_geoparquet(source, told)]
+
+
 def _table_cells(source: Path, outline: str | None = None) -> Cells:
     mapping = {"geometry": outline} if outline else {}
     return read_cells(source, lambda row: score(PARCELS, mapping, row), setting="inputs.parcels")
@@ -255,7 +262,8 @@ _READERS: dict[str, Callable[[Path], list[Layer]]] = {
     ".xlsx": _read_table,
     ".xls": _read_table,
     ".ods": _read_table,
-    ".parquet": _read_table,
+    ".parquet": _read_parquet,
+    ".geoparquet": _read_parquet,
     ".kml": lambda source: [read_kml(source)],
     ".gpkg": read_gdal,
     ".shp": read_gdal,
