@@ -221,7 +221,7 @@ def _exclusive(results: Path) -> Iterator[None]:
     """Hold the results folder; a second run is told to wait."""
     try:
         (results / _ENGINE_LOG).parent.mkdir(parents=True, exist_ok=True)
-        handle = (results / LOCK).open("w")
+        handle = (results / LOCK).open("a")
     except OSError as error:
         raise UserError(
             f"the results folder {results} cannot be written ({error.strerror})",
@@ -234,6 +234,7 @@ def _exclusive(results: Path) -> Iterator[None]:
             raise UserError(
                 f"another run is writing to {results}", "wait for it or set `results` elsewhere"
             ) from error
+        os.utime(results / LOCK)  # since when the run is at work: `workflows.status` asks
         yield
 
 
