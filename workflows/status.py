@@ -2,7 +2,8 @@
 
 Owns what can be read from the results folder alone, so that it answers beside a run, on another
 machine of a cluster and after a crash; it opens no table and asks no engine. A stage is done when
-its outcomes lie there (a job that fails loses them), else its log says how far it came.
+its outcomes lie there (a job that fails loses them) and what it reads is done; else its log says
+how far it came.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from fieldline.workflows.config.model import Config
 from fieldline.workflows.exits import FOUND, OK
 from fieldline.workflows.job import SENTENCE
 from fieldline.workflows.runner import LOCK
-from fieldline.workflows.stages import STAGES, Stage
+from fieldline.workflows.stages import STAGES, Stage, made_from
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
+_MADE_FROM = {stage.name: made_from(stage) for stage in STAGES}
 _SHOWN = 40
 """Counties that are not done and have a line of their own on the page for people."""
 
@@ -101,8 +103,14 @@ def _place(config: Config, county: str, season: str, *, since: float | None) -> 
     folder = config.results / season / county
     logs = config.results / "logs" / season / county
     blocks = config.county[county].blocks
-    stages = (_stage(stage, folder, logs, blocks, since) for stage in STAGES)
-    return PlaceState(county, season, tuple(stages))
+    found: dict[str, StageState] = {}
+    for stage in STAGES:
+        state = _stage(stage, folder, logs, blocks, since)
+        stale = any(found[name].state != "done" for name in _MADE_FROM[stage.name])
+        if state.state == "done" and stale:
+            state = StageState(stage.name, "waiting")
+        found[stage.name] = state
+    return PlaceState(county, season, tuple(found.values()))
 
 
 def _stage(stage: Stage, folder: Path, logs: Path, blocks: int, since: float | None) -> StageState:

@@ -101,6 +101,18 @@ def test_what_an_earlier_run_said_is_forgotten_while_another_is_at_work(config: 
     assert found(config)["C"].state == "failed"
 
 
+def test_what_was_made_from_what_is_made_anew_is_not_done(config: Path) -> None:
+    results = config.parent / "results"
+    (results / "2024/A/outcomes/profile.parquet").unlink()
+    write(results / "logs/2024/A/profile.log")
+    place = found(config)["A"]
+    assert {stage.stage: stage.state for stage in place.stages if stage.state != "done"} == {
+        "profile": "stopped", "relations": "waiting", "indicators": "waiting", "decide": "waiting",
+        "offers": "waiting", "fairness": "waiting", "report": "waiting",
+    }  # fmt: skip
+    assert ask(config, "--county", "A")[1].splitlines()[1] == "A 2024  17/24  stopped at profile"
+
+
 def test_a_run_that_is_refused_does_not_make_the_one_at_work_look_younger(config: Path) -> None:
     results = config.parent / "results"
     with _exclusive(results):
