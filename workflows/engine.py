@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from logging import LogRecord
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
@@ -20,6 +21,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent, logger_plugin_module_prefix
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
+from fieldline.workflows.engine_profile import KUBERNETES, executor_of, share_volume
 from fieldline.workflows.exits import leave_after
 from fieldline.workflows.progress import EVENTS_VARIABLE
 
@@ -69,6 +71,10 @@ class LogHandler(LogHandlerBase):
 
 def main(arguments: list[str]) -> None:
     """Run Snakemake with the listener."""
+    if "--profile" in arguments:
+        profile = Path(arguments[arguments.index("--profile") + 1])
+        if executor_of(profile) == KUBERNETES:
+            share_volume()
     gc.set_threshold(_OBJECTS_BETWEEN)
     plugin = ModuleType(logger_plugin_module_prefix + _NAME.replace("-", "_"))
     vars(plugin)["LogHandler"] = LogHandler
