@@ -41,6 +41,8 @@ BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 CDL = "codes_usda_cdl.csv"
 _SCALE = 1e-4
 _FEWEST_DATES = 3
+_UNKNOWN = "crops that no table knows teach other land"
+_LEFT_OUT = "crops left out, as the code table asks or as a sample bears several"
 _YEAR = 365
 #: Least median reflectance in the near infrared, and least NDVI that half of the series reach.
 _LEAST_NIR, _LEAST_GREEN = 0.02, 0.1
@@ -199,6 +201,12 @@ def _kept(
         said.append(
             f"{len(names) - len(good)} series with fewer than {_FEWEST_DATES} dates are left out"
         )
+    twice = _contradicted(rows_of(cube, good), names[good])
+    if twice:
+        said.append(
+            f"{twice} series stand there again, to the last digit, under another class: at most "
+            "one of their labels is right"
+        )
     classes, labels = np.unique(names[good], return_inverse=True)
     if len(classes) < 2:
         raise UserError("all labels are of one class", "give series of two classes at least")
@@ -207,6 +215,15 @@ def _kept(
         lonlat[good], None if zone is None else zone[good], tuple(said), grid,
         area_m2[good],
     )  # fmt: skip
+
+
+def _contradicted(cube: Cube, names: NDArray[np.str_]) -> int:
+    """Return how many series bear another class than one that is equal to them."""
+    classes: dict[bytes, set[str]] = {}
+    keys = [values.tobytes() for values in cube.values]
+    for key, name in zip(keys, names.tolist(), strict=True):
+        classes.setdefault(key, set()).add(name)
+    return sum(len(classes[key]) > 1 for key in keys)
 
 
 def read_polygons(
@@ -254,9 +271,9 @@ def read_polygons(
     if grid is not None:
         clock = model_clock(grid, clock.bands, season, clock.clear)
     names = np.asarray(samples.crops, dtype=np.str_)
-    for told, counts in (("teach other land", samples.unknown), ("left out", samples.left_out)):
+    for told, counts in ((_UNKNOWN, samples.unknown), (_LEFT_OUT, samples.left_out)):
         if counts:
-            remarks.append(f"crops that no table knows, {told}: {counts}")
+            remarks.append(f"{told}: {counts}")
     cube = clock.cube(samples.series)
     if (radar or orbit) and samples.radar is not None:
         if orbit and len(seen):
