@@ -135,12 +135,21 @@ def days_since(times: pd.Series, season: Season) -> Ints:
 
 
 def iter_clear(
-    observations: Path, season: Season, min_valid_fraction: float, stopped: frozenset[str]
-) -> Iterator[ClearSeries]:
-    """Yield clear series row group by row group, without parcels that an earlier stage stopped."""
+    observations: Path, season: Season, min_valid_fraction: float, stopped: frozenset[str],
+    groups: Sequence[int] | None = None,
+) -> Iterator[ClearSeries]:  # fmt: skip
+    """Yield clear series row group by row group, without parcels that an earlier stage stopped.
+
+    Args:
+        observations: `observations.parquet`.
+        season: Season.
+        min_valid_fraction: Least clear share of the parcel, 0..1.
+        stopped: Parcels that an earlier stage stopped.
+        groups: Row groups to read, by number; None reads all.
+    """
     columns = [*_OF_OBSERVATIONS]
     columns += [band + _MEAN for band in band_names(observations)]
-    for frame in iter_batches(observations, columns):
+    for frame in iter_batches(observations, columns, groups):
         kept = frame[~frame["parcel_id"].isin(stopped)] if stopped else frame
         if len(kept):
             yield clear_series(kept, season, min_valid_fraction)

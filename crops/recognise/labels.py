@@ -215,8 +215,9 @@ def _named(
 ) -> tuple[pd.DataFrame, dict[str, int], dict[str, int]]:
     """Return the rows by crop code, and how many samples bear a name that no table knows.
 
-    A name that the code table maps to an empty crop is left out by that table's decision. A table
-    of labels none of which is known is refused: it is the wrong table.
+    A name that the code table maps to an empty crop is left out by that table's decision, and a
+    sample that bears several crops because nobody can say which is right. A table of labels none of
+    which is known is refused: it is the wrong table.
     """
     written = frame["crop"]
     mapping: Mapping[str, str | None]
@@ -238,7 +239,19 @@ def _named(
     left_out = {str(n): int(c) for n, c in samples.items() if mapping.get(str(n)) == ""}
     codes = written.map({name: mapping.get(name) or "" for name in written.unique()})
     codes = codes.where(~written.isin(unknown), OTHER)
-    return frame.assign(crop=codes)[codes != ""], unknown, left_out
+    named, several = _of_one_crop(frame.assign(crop=codes))
+    return named[named["crop"] != ""], unknown, left_out | several
+
+
+def _of_one_crop(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the rows of samples that bear one crop, and how many bear several, by all of them."""
+    each = frame[["sample_id", "crop"]].drop_duplicates().sort_values("crop", kind="stable")
+    more = each[each.duplicated("sample_id", keep=False)]
+    counts: dict[str, int] = {}
+    for _, crops in more.groupby("sample_id")["crop"]:
+        named = " or ".join(name or "left out" for name in crops)
+        counts[named] = counts.get(named, 0) + 1
+    return frame[~frame["sample_id"].isin(more["sample_id"])], counts
 
 
 def _series(frame: pd.DataFrame, bands: list[str], season: Season) -> tuple[ClearSeries, list[str]]:

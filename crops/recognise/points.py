@@ -17,15 +17,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fieldline.crops.radar_series import longest_gaps
 from fieldline.crops.recognise.clock import Clock, model_clock
 from fieldline.crops.recognise.county_series import LAYOUT, county_frame
 from fieldline.crops.recognise.features import Cube, rows_of
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.label_tables import LabelledSeries, code_map, radar_bands, read_frame
 from fieldline.crops.recognise.labels import OTHER, samples_of
-from fieldline.crops.recognise.radar import refuse_other_backscatter, with_radar
-from fieldline.crops.series import Floats, fill_gaps, near_infrared, normalised
-from fieldline.pipeline.imagery.settings import ClearSettings
+from fieldline.crops.recognise.radar import refuse_other_backscatter, samples_course, with_radar
+from fieldline.crops.series import (
+    ClearSeries,
+    Floats,
+    fill_gaps,
+    near_infrared,
+    normalised,
+)
+from fieldline.pipeline.imagery.settings import ClearSettings, RadarSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 
@@ -34,6 +41,8 @@ BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 CDL = "codes_usda_cdl.csv"
 _SCALE = 1e-4
 _FEWEST_DATES = 3
+_UNKNOWN = "crops that no table knows teach other land"
+_LEFT_OUT = "crops left out, as the code table asks or as a sample bears several"
 _YEAR = 365
 #: Least median reflectance in the near infrared, and least NDVI that half of the series reach.
 _LEAST_NIR, _LEAST_GREEN = 0.02, 0.1
@@ -192,6 +201,12 @@ def _kept(
         said.append(
             f"{len(names) - len(good)} series with fewer than {_FEWEST_DATES} dates are left out"
         )
+    twice = _contradicted(rows_of(cube, good), names[good])
+    if twice:
+        said.append(
+            f"{twice} series stand there again, to the last digit, under another class: at most "
+            "one of their labels is right"
+        )
     classes, labels = np.unique(names[good], return_inverse=True)
     if len(classes) < 2:
         raise UserError("all labels are of one class", "give series of two classes at least")
@@ -202,9 +217,18 @@ def _kept(
     )  # fmt: skip
 
 
+def _contradicted(cube: Cube, names: NDArray[np.str_]) -> int:
+    """Return how many series bear another class than one that is equal to them."""
+    classes: dict[bytes, set[str]] = {}
+    keys = [values.tobytes() for values in cube.values]
+    for key, name in zip(keys, names.tolist(), strict=True):
+        classes.setdefault(key, set()).add(name)
+    return sum(len(classes[key]) > 1 for key in keys)
+
+
 def read_polygons(
     source: LabelledSeries, step_days: int, grid: Mapping[str, Any] | None = None, starts: str = "",
-    *, radar: bool = False,
+    *, radar: bool = False, orbit: str = "",
 ) -> Points:  # fmt: skip
     """Read a table of labelled series; of tables longer than a year the middle year counts.
 
@@ -215,12 +239,14 @@ def read_polygons(
         starts: First day of the season as MM-DD, where the series are to teach a model of such
             seasons; without it the season begins at the table's first date.
         radar: Whether its backscatter is used too.
+        orbit: The direction that it was seen from, where the series are to teach a model of
+            counties: it reads that direction there.
 
     Raises:
         UserError: As the readers of tables, or `starts` is no day.
     """
     frame, bands = (county_frame if source.layout == LAYOUT else read_frame)(source)
-    if radar:
+    if radar or orbit:
         _need_radar(frame, source)
     days = pd.to_datetime(frame["date"]).dt.tz_localize(None)
     first, last = days.min().floor("D"), days.max()
@@ -245,11 +271,14 @@ def read_polygons(
     if grid is not None:
         clock = model_clock(grid, clock.bands, season, clock.clear)
     names = np.asarray(samples.crops, dtype=np.str_)
-    for told, counts in (("teach other land", samples.unknown), ("left out", samples.left_out)):
+    for told, counts in ((_UNKNOWN, samples.unknown), (_LEFT_OUT, samples.left_out)):
         if counts:
-            remarks.append(f"crops that no table knows, {told}: {counts}")
+            remarks.append(f"{told}: {counts}")
     cube = clock.cube(samples.series)
-    if radar and samples.radar is not None:
+    if (radar or orbit) and samples.radar is not None:
+        if orbit and len(seen):
+            clock = replace(clock, radar=samples_course(samples.radar, clock.radar_steps, orbit))
+            remarks.append(_gap_told(samples.series))
         cube, without = with_radar(cube, samples.radar, clock.radar_steps, clock.radar)
         if without:
             remarks.append(f"{without} series without radar stand at the mean of the others")
@@ -262,6 +291,17 @@ def _need_radar(frame: pd.DataFrame, source: LabelledSeries) -> None:
             f"{source.table} has no radar backscatter", "add columns VV and VH in decibels"
         )
     refuse_other_backscatter(frame, source.table)
+
+
+def _gap_told(series: ClearSeries) -> str:
+    """Return how long the series have no clear date, which is what radar is there for."""
+    first, last = int(series.day.min()), int(series.day.max())
+    from_first = replace(series, day=series.day - first)
+    gap = float(np.median(longest_gaps(from_first, last - first)))
+    return (
+        f"half of the series have no clear date for {gap:g} days (a county's own model takes radar "
+        f"from {RadarSettings().gap_days} on)"
+    )
 
 
 def _day(starts: str, year: int) -> pd.Timestamp:

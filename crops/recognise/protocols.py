@@ -117,10 +117,13 @@ def _draw(labels: Labels, rows: NDArray[np.int64], size: int, seed: int) -> NDAr
 def _block_splits(points: Points, edge_m: int, seeds: int, folds: int) -> Iterator[Split]:
     if not np.isfinite(points.lonlat).all():
         raise UserError("not every series has a place", "give lon and lat, or --fields")
-    where = np.asarray(blocks(points.lonlat, float(edge_m)))
-    if len(np.unique(where)) < 2:
-        raise UserError(f"all series lie in one block of {edge_m} m", "give smaller blocks")
     for seed in range(seeds):
+        # Which blocks share a fold hangs on their labels far more than on a seed: the first draw's
+        # blocks lie on the grid of the places, and every further draw cuts the land elsewhere.
+        east, north = np.random.default_rng(seed).random(2) if seed else (0.0, 0.0)
+        where = np.asarray(blocks(points.lonlat, float(edge_m), (east, north)))
+        if len(np.unique(where)) < 2:
+            raise UserError(f"all series lie in one block of {edge_m} m", "give smaller blocks")
         settings = ClassifySettings(folds=folds, seed=seed)
         fold = fold_numbers(points.labels, where.tolist(), settings)
         for number in np.unique(fold):

@@ -26,8 +26,8 @@ from fieldline.pipeline.imagery.fields import FieldError
 from fieldline.pipeline.imagery.grid import Grid, grid_around, iter_windows, utm_crs
 from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
 from fieldline.pipeline.imagery.resample import project_bounds
+from fieldline.pipeline.imagery.scene_days import SceneDay, group_by_solar_day
 from fieldline.pipeline.imagery.scene_table import with_defaults
-from fieldline.pipeline.imagery.scenes import SceneDay, group_by_solar_day
 from fieldline.pipeline.imagery.settings import GridSettings, MaskSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.archive import archive_collections, archive_items
 from fieldline.pipeline.records.errors import UserError
@@ -43,6 +43,11 @@ _SAMPLES = 9
 _CLIP = 3.0
 _BRIGHTEST = 2.0
 """Reflectance that no land exceeds: a median above it is digital numbers."""
+_RED, _REDDER, _MOST_RED = 0.15, 1.5, 0.5
+"""No land is this bright in red, half as bright again there as in near infrared, and never darker
+there (snow, cloud and soil are not, water is dark): where half of the land is, the two bands stand
+in each other's place."""
+_RED_BAND, _NIR = "B04", "B08"
 
 
 class NothingClearError(UserError):
@@ -199,8 +204,23 @@ class Scenes:
                 "reflectances",
                 "state raster:bands scale and offset in the items",
             )
+        _refuse_exchanged(flat, self.bands)
         span = np.where(high > low, high - low, 1.0)
         return Scaling(*(np.nan_to_num(v)[:, :, None, None].astype("f4") for v in (low, span)))
+
+
+def _refuse_exchanged(flat: Block, bands: Sequence[str]) -> None:
+    """Refuse scenes whose red and near infrared stand in each other's place."""
+    if not {_RED_BAND, _NIR} <= set(bands):
+        return
+    red, nir = flat[:, bands.index(_RED_BAND)], flat[:, bands.index(_NIR)]
+    reddened = ((red > _RED) & (red > _REDDER * nir)).any(axis=0) & ~(nir > red).any(axis=0)
+    share = reddened.sum() / max(1, np.isfinite(red).any(axis=0).sum())
+    if share > _MOST_RED:
+        raise UserError(
+            f"{share:.0%} of the land is far brighter in {_RED_BAND} than in {_NIR}, as no land is",
+            "give the items' assets the names of the bands that their files hold",
+        )
 
 
 def _percentiles(flat: Block) -> tuple[NDArray[np.float64], ...]:

@@ -140,6 +140,19 @@ def test_dates_of_other_years_move_into_the_season_and_codes_must_be_known(tmp_p
     assert read_labelled(mapped, season).crops == ["winter_wheat"]
 
 
+def test_a_sample_of_two_crops_is_left_out_and_counted(tmp_path, season):
+    path = tmp_path / "l.parquet"
+    dates = pd.to_datetime(["2022-04-01", "2022-06-01"] * 3)
+    crops = ["maize", "wheat", "corn", "maize", "wheat", "wheat"]
+    frame = pd.DataFrame({"sample_id": list("aabbcc"), "date": dates, "crop": crops})
+    frame.assign(B04=0.1, B08=0.4).to_parquet(path)
+    found = read_labelled(LabelledSeries(path), season)
+    # corn is maize: only `a` is said to be two things
+    assert found.series.parcel_ids == ("b", "c")
+    assert found.crops[0] == "maize"
+    assert found.left_out == {f"maize or {found.crops[1]}": 1}
+
+
 def test_series_as_a_spreadsheet_saves_them(tmp_path, season):
     path = tmp_path / "l.csv"
     path.write_bytes(

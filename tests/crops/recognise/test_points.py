@@ -67,6 +67,16 @@ def test_files_that_are_something_else_are_refused(tmp_path: Path, changed, said
         read_points(write(tmp_path / "p.npz", **changed))
 
 
+def test_equal_series_of_two_classes_are_counted(tmp_path: Path) -> None:
+    values, code = arrays()["X"], arrays()["cdl_code"]
+    values[3], values[7], values[9] = values[0], values[1], values[0]
+    # 0, 3 and 9 are maize (each third), 1 and 7 soybean: so far every label agrees
+    assert not read_points(write(tmp_path / "a.npz", X=values)).remarks
+    code[3] = 5
+    points = read_points(write(tmp_path / "b.npz", X=values, cdl_code=code))
+    assert points.remarks[0].startswith("3 series stand there again")
+
+
 def test_an_archive_that_holds_code_or_none_at_all_is_refused(tmp_path: Path) -> None:
     pickled = np.asarray([{"a": 1}] * 240, dtype=object)
     np.savez(tmp_path / "o.npz", **(arrays() | {"y": pickled}))

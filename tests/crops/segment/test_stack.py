@@ -85,6 +85,21 @@ def test_digital_numbers_given_as_reflectance_are_a_sentence(tmp_path: Path) -> 
         scenes.scaling()
 
 
+def test_red_and_near_infrared_in_each_others_place_are_a_sentence(tmp_path: Path) -> None:
+    """Fields are refused that way round, and snow, water and bare ground no way round."""
+    image, _ = checks(32, 8, 2)
+    image[:, 2], image[:, 3] = 0.04, 0.45
+    land = {"fields": image, "snow": image.copy(), "water": image.copy(), "ground": image.copy()}
+    for name, red, infrared in (("snow", 0.7, 0.62), ("water", 0.04, 0.01), ("ground", 0.3, 0.35)):
+        land[name][:, 2], land[name][:, 3] = red, infrared
+    for name, shown in land.items():
+        with _scenes(write_archive(tmp_path / name, shown)) as scenes:
+            scenes.scaling()
+    turned = write_archive(tmp_path / "turned", image[:, [0, 1, 3, 2]])
+    with _scenes(turned) as scenes, pytest.raises(UserError, match="100% of the land is far"):
+        scenes.scaling()
+
+
 def test_an_area_without_a_clear_pixel_and_a_band_that_is_not_there_are_sentences(
     tmp_path: Path,
 ) -> None:
