@@ -35,28 +35,18 @@ def _yield_column(description: str, *, needed: bool) -> InputColumn:
 
 
 def implausible_yields(table: pd.DataFrame) -> list[Problem]:
-    """Return the county yields that the row's crop cannot reach: another unit, or a slip.
+    """Return the yields that the row's crop cannot reach: another unit, or a slip.
+
+    A field may fail, and so may a county, so a small yield is no such slip by itself: leaving
+    disasters out would teach that there are none. What county statistics under the crop's range are
+    believed by is `crops.value.low_yields`'s.
 
     Args:
         table: Columns `crop` and `yield_t_ha`; bounds are those of `data/crops.csv`.
     """
-    low = table["crop"].map({code: c.min_plausible_t_ha for code, c in crops().items()})
     values = table["yield_t_ha"].to_numpy(dtype=float)
-    return _implausible(values, _above(table) | (values < low.to_numpy(dtype=float)))
-
-
-def implausible_cuts(table: pd.DataFrame) -> list[Problem]:
-    """Return the crop cuts that the row's crop cannot reach.
-
-    A field may fail where a county's mean cannot, so a small cut is believed: leaving disasters
-    out would teach the yield model that there are none.
-    """
-    return _implausible(table["yield_t_ha"].to_numpy(dtype=float), _above(table))
-
-
-def _above(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
     high = table["crop"].map({code: c.max_plausible_t_ha for code, c in crops().items()})
-    return np.asarray(table["yield_t_ha"].to_numpy(dtype=float) > high.to_numpy(dtype=float))
+    return _implausible(values, values > high.to_numpy(dtype=float))
 
 
 def _implausible(values: npt.NDArray[np.float64], wrong: npt.NDArray[np.bool_]) -> list[Problem]:
@@ -123,16 +113,19 @@ COUNTY_YIELDS = InputSchema(
         InputColumn("year", "year", "Harvest year", required=True, needed=True,
                     minimum=_FIRST_YEAR, maximum=_LAST_YEAR, quantity="year"),
         _UNIT,
-        _yield_column("County mean yield in market mass, within the crop's range of "
-                      "data/crops.csv; the header, the cell or `unit` must state its unit; blank "
-                      "where it is not told yet and something was measured of the season",
+        _yield_column("County mean yield in market mass, up to the crop's range of "
+                      "data/crops.csv, and under it where `confirmed` says so or four other years "
+                      "of the county lie in it; the header, the cell or `unit` must state its "
+                      "unit; blank where it is not told yet and something was measured of the "
+                      "season",
                       needed=True),
         InputColumn("county", "text", "County of the row, where the table tells several; the run's "
                     "own is found by inputs.yields_county, else by its id or title"),
         InputColumn("published_on", "date", "Day from which the row was public; not said: "
                     "crops.yields.published_days after the end of its year"),
         InputColumn("confirmed", "flag", "Whether a person looked at the yield and found it true: "
-                    "then it counts even where it looks like a slip of ten"),
+                    "then it counts even where it looks like a slip of ten or "
+                    "lies under the crop's range"),
         InputColumn("source", "text", "Who published it; shown beside every yield"),
     ),
     key=("crop", "county", "year"),
@@ -157,7 +150,7 @@ SURVEY = InputSchema(
     ),
     key=("parcel_id", "surveyed_on"),
     joins="parcel_id",
-    rules=(implausible_cuts, _undated_cuts),
+    rules=(implausible_yields, _undated_cuts),
 )  # fmt: skip
 
 LABELLED = InputSchema(

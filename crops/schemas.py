@@ -103,6 +103,14 @@ GROWTH = TableSchema(
     key=("parcel_id",),
 )  # fmt: skip
 
+GROWTH_MEASURED = GROWTH.with_columns([
+    Column("last_seen", pa.int32(), "Day of the last look since the season's start", "d"),
+    Column("radar", pa.string(), "What radar said of a gap of the clear dates; empty where nothing"),
+    Column("weather", pa.bool_(), "Whether the weather since green_up is known"),
+    Column("means", pa.list_(pa.float32()), "Mean NDVI from green_up to each thermal step; empty without weather"),
+])  # fmt: skip
+"""Growth of a block's parcels, and what comparing them with the county's needs besides."""
+
 HARVEST_SHARE = TableSchema(
     "harvest_share",
     (

@@ -16,7 +16,7 @@ from fieldline.county import County
 from fieldline.pipeline.imagery.cube import scene_cube
 from fieldline.pipeline.imagery.grid import county_grid
 from fieldline.pipeline.imagery.lineage import read_lineage
-from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
+from fieldline.pipeline.imagery.scene_days import SceneDay, read_scene_days
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_rows
 from fieldline.results import open as open_results

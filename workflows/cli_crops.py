@@ -46,23 +46,23 @@ def _settings(config: list[Path] | None) -> ClassifySettings:
 def _points(
     file: Path, layout: str, fields: Path | None, codes: str, bands: str, label: str,
     settings: ClassifySettings, grid: Mapping[str, Any] | None = None, starts: str = "",
-    radar: bool = False, survey: Path | None = None,
+    radar: bool = False, survey: Path | None = None, orbit: str = "",
 ) -> Points:  # fmt: skip
     from fieldline.crops.recognise.label_tables import LabelledSeries
     from fieldline.crops.recognise.points import BANDS, read_points, read_polygons
 
-    radar = radar or "radar" in (grid or {})
+    radar = radar or bool(orbit) or "radar" in (grid or {})
     if file.suffix == ".npz":
         if radar:
             raise UserError(
                 f"{file.name} holds points without radar",
-                "give a table with VV and VH to a model that takes radar, or leave --radar out",
+                "give a table with VV and VH to a model that takes radar, or leave radar out",
             )
         names = tuple(name.strip() for name in bands.split(",")) if bands else BANDS
         return read_points(file, names, label)
     own = {"worldcereal": "codes_worldcereal.csv", "bavaria_halfmonth": "codes_bavaria_iacs.csv"}
     source = LabelledSeries(file, layout, fields, codes or own.get(layout), survey=survey)
-    return read_polygons(source, settings.step_days, grid, starts, radar=radar)
+    return read_polygons(source, settings.step_days, grid, starts, radar=radar, orbit=orbit)
 
 
 @crops_app.command("evaluate")
@@ -140,6 +140,13 @@ def crops_train(
         str,
         typer.Option(help="full, or shape where the counties' images are processed otherwise."),
     ] = "full",
+    orbit: Annotated[
+        str,
+        typer.Option(
+            help="Learn from VV and VH too, gamma nought in decibels, seen from here: "
+            "ascending, descending or mixed."
+        ),
+    ] = "",
     layout: Layout = "long",
     fields: Fields = None,
     codes: Codes = "",
@@ -163,8 +170,11 @@ def crops_train(
 
     if view not in ("full", "shape"):
         raise UserError(f"view {view!r} is unknown", "give full or shape")
+    _check_orbit(orbit, view, layout)
     settings = _settings(config)
-    points = _points(file, layout, fields, codes, bands, label, settings, None, season_start)
+    points = _points(
+        file, layout, fields, codes, bands, label, settings, None, season_start, orbit=orbit
+    )
     points = with_rare_joined(points, settings.min_labels_per_class)
     seen: View = "shape" if view == "shape" else "full"
     training = training_of(points, np.arange(len(points.labels)), settings, seen)
@@ -178,6 +188,28 @@ def crops_train(
     version = write_crop_model(out, fitted.model, points.grid, card)
     held = card["held_out"]
     print(f"{version}  held-out macro-F1 {held['macro_f1']:.4f}  {out}")
+
+
+def _check_orbit(orbit: str, view: str, layout: str) -> None:
+    """Refuse radar that a county's own would not compare with."""
+    from fieldline.pipeline.imagery.radar_items import DIRECTIONS
+
+    if not orbit:
+        return
+    known = (*DIRECTIONS, "mixed")
+    if orbit not in known:
+        raise UserError(f"orbit {orbit!r} is unknown", f"give one of {', '.join(known)}")
+    if view == "shape":
+        raise UserError(
+            "the view shape compares the course of optical indices alone and takes no radar",
+            "leave --orbit out, or give --view full",
+        )
+    if layout == "worldcereal":
+        raise UserError(
+            "worldcereal tables hold sigma nought, and a county's radar is gamma nought: they "
+            "differ by the angle of view, some 0.6 to 1.6 dB",
+            "leave --orbit out, or give gamma nought in the layout long",
+        )
 
 
 @crops_app.command("gate")

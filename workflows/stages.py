@@ -90,7 +90,8 @@ class Stage:
     """Section whose `threads` setting it uses; one thread where empty."""
     in_blocks: bool = False
     """Whether a county of several blocks (`county.*.blocks`) has a job for each of them, whose
-    tables and outcomes (parameters `parts` and `part_outcomes`) this stage then only joins."""
+    tables (`out`) and outcomes (parameters `parts` and `part_outcomes`) this stage then only joins.
+    """
     gpu: str = ""
     """Section whose `device` says whether a job claims a GPU of the scheduler: `cuda` does."""
 
@@ -348,6 +349,7 @@ STAGES: tuple[Stage, ...] = (
         stops=("intake", "observe"),
         mem_mb=3000,
         together="agronomy",
+        in_blocks=True,
     ),
     Stage(
         "hazards",

@@ -175,6 +175,25 @@ def offers_export(
     print(export_offers(config or [], (county, season), out, as_workbook=form is Form.XLSX))
 
 
+@offers_app.command("near")
+def offers_near(
+    place: Annotated[
+        str, typer.Argument(help="LON,LAT, or a file of points, lines or areas: a planned road.")
+    ],
+    within: Annotated[float, typer.Option(help="How far from it a parcel may lie, m.")] = 0.0,
+    out: Annotated[Path | None, typer.Option(help="CSV to write instead.")] = None,
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whose live offers have land at a place, how far away and how much of it.
+
+    Example: fieldline offers near 117.51,32.88 --within 2000
+    """
+    from fieldline.workflows.offers_near import tell_near
+
+    tell_near(config or [], place, within, out, as_json=as_json)
+
+
 @review_app.command("list")
 def review_list(config: ConfigFiles = None, as_json: AsJson = False) -> None:
     """Show the offers that wait for a person, and what people have decided.

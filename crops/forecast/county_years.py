@@ -163,7 +163,8 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     if not rows.any():
         raise UserError(
             f"{path} has no row that counts ({'; '.join(remarks) or 'it is empty'})",
-            "name its columns with --county-column, --year-column and --yield-column",
+            "correct the rows, or name its columns with --county-column, --year-column and "
+            "--yield-column",
         )
     at_years = np.nan_to_num(years).astype(np.int64)
     table = CountyYears(

@@ -19,7 +19,7 @@ from fieldline.crops.schemas import FIELDS
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import FieldsSettings
 from fieldline.pipeline.imagery.grid import grid_over
-from fieldline.pipeline.imagery.scenes import read_scene_days
+from fieldline.pipeline.imagery.scene_days import read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
 from fieldline.pipeline.imagery.whereabouts import need_some_file
 from fieldline.pipeline.parcels.blocks import WHOLE, Block, iter_outlines, parcels_of

@@ -24,7 +24,7 @@ from fieldline.crops.settings import FieldsSettings
 from fieldline.pipeline.imagery.coverage import CoverageWeights, build_weights
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError, read_readable
-from fieldline.pipeline.imagery.scenes import SceneDay
+from fieldline.pipeline.imagery.scene_days import SceneDay
 from fieldline.pipeline.imagery.settings import SceneSettings
 from fieldline.pipeline.records.settings import Season
 

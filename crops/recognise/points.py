@@ -17,15 +17,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fieldline.crops.radar_series import longest_gaps
 from fieldline.crops.recognise.clock import Clock, model_clock
 from fieldline.crops.recognise.county_series import LAYOUT, county_frame
 from fieldline.crops.recognise.features import Cube, rows_of
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.label_tables import LabelledSeries, code_map, radar_bands, read_frame
 from fieldline.crops.recognise.labels import OTHER, samples_of
-from fieldline.crops.recognise.radar import refuse_other_backscatter, with_radar
-from fieldline.crops.series import Floats, fill_gaps, near_infrared, normalised
-from fieldline.pipeline.imagery.settings import ClearSettings
+from fieldline.crops.recognise.radar import refuse_other_backscatter, samples_course, with_radar
+from fieldline.crops.series import (
+    ClearSeries,
+    Floats,
+    fill_gaps,
+    near_infrared,
+    normalised,
+)
+from fieldline.pipeline.imagery.settings import ClearSettings, RadarSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 
@@ -221,7 +228,7 @@ def _contradicted(cube: Cube, names: NDArray[np.str_]) -> int:
 
 def read_polygons(
     source: LabelledSeries, step_days: int, grid: Mapping[str, Any] | None = None, starts: str = "",
-    *, radar: bool = False,
+    *, radar: bool = False, orbit: str = "",
 ) -> Points:  # fmt: skip
     """Read a table of labelled series; of tables longer than a year the middle year counts.
 
@@ -232,12 +239,14 @@ def read_polygons(
         starts: First day of the season as MM-DD, where the series are to teach a model of such
             seasons; without it the season begins at the table's first date.
         radar: Whether its backscatter is used too.
+        orbit: The direction that it was seen from, where the series are to teach a model of
+            counties: it reads that direction there.
 
     Raises:
         UserError: As the readers of tables, or `starts` is no day.
     """
     frame, bands = (county_frame if source.layout == LAYOUT else read_frame)(source)
-    if radar:
+    if radar or orbit:
         _need_radar(frame, source)
     days = pd.to_datetime(frame["date"]).dt.tz_localize(None)
     first, last = days.min().floor("D"), days.max()
@@ -266,7 +275,10 @@ def read_polygons(
         if counts:
             remarks.append(f"{told}: {counts}")
     cube = clock.cube(samples.series)
-    if radar and samples.radar is not None:
+    if (radar or orbit) and samples.radar is not None:
+        if orbit and len(seen):
+            clock = replace(clock, radar=samples_course(samples.radar, clock.radar_steps, orbit))
+            remarks.append(_gap_told(samples.series))
         cube, without = with_radar(cube, samples.radar, clock.radar_steps, clock.radar)
         if without:
             remarks.append(f"{without} series without radar stand at the mean of the others")
@@ -279,6 +291,17 @@ def _need_radar(frame: pd.DataFrame, source: LabelledSeries) -> None:
             f"{source.table} has no radar backscatter", "add columns VV and VH in decibels"
         )
     refuse_other_backscatter(frame, source.table)
+
+
+def _gap_told(series: ClearSeries) -> str:
+    """Return how long the series have no clear date, which is what radar is there for."""
+    first, last = int(series.day.min()), int(series.day.max())
+    from_first = replace(series, day=series.day - first)
+    gap = float(np.median(longest_gaps(from_first, last - first)))
+    return (
+        f"half of the series have no clear date for {gap:g} days (a county's own model takes radar "
+        f"from {RadarSettings().gap_days} on)"
+    )
 
 
 def _day(starts: str, year: int) -> pd.Timestamp:

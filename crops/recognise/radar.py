@@ -87,6 +87,19 @@ def county_course(table: RadarTable, steps: Steps) -> RadarCourse:
     return RadarCourse(table.orbit, tuple(tuple(row) for row in kept_steps.tolist()))
 
 
+def samples_course(backscatter: ClearSeries, steps: Steps, orbit: str) -> RadarCourse:
+    """Return the mean backscatter of labelled samples, which all of them weigh alike in.
+
+    Args:
+        backscatter: Decibels by polarisation; one sample at least has a date.
+        steps: Grid.
+        orbit: The direction that all were seen from.
+    """
+    values = _laid(backscatter, steps)
+    seen = np.isfinite(values).all(axis=(1, 2))
+    return RadarCourse(orbit, tuple(tuple(row) for row in values[seen].mean(axis=0).tolist()))
+
+
 def with_radar(
     cube: Cube, backscatter: ClearSeries, steps: Steps, course: RadarCourse | None = None
 ) -> tuple[Cube, int]:
@@ -103,15 +116,26 @@ def with_radar(
         The cube with power ratios by polarisation after its bands, and the number of samples
         without any radar date.
     """
-    names = tuple(name for name in POLARISATIONS if name in backscatter.bands)
-    power = stack([10.0 ** (backscatter.bands[name] / 10.0) for name in names])
-    values = _carried(*_means(backscatter, power, steps))
-    values = values[:, steps.first : steps.last + 1]
+    values = _laid(backscatter, steps)
     without = ~np.isfinite(values).all(axis=(1, 2))
     usual = values[~without].mean(axis=0) if course is None else np.asarray(course.mean)
     values[without] = usual
     wide = np.concatenate([cube.values, values], axis=2)
-    return replace(cube, values=wide, bands=(*cube.bands, *names)), int(without.sum())
+    bands = (*cube.bands, *polarisations(backscatter))
+    return replace(cube, values=wide, bands=bands), int(without.sum())
+
+
+def polarisations(backscatter: ClearSeries) -> tuple[str, ...]:
+    """Return what a series of backscatter holds, in the order of `POLARISATIONS`."""
+    return tuple(name for name in POLARISATIONS if name in backscatter.bands)
+
+
+def _laid(backscatter: ClearSeries, steps: Steps) -> Floats:
+    """Return power on the kept steps, (samples, steps, polarisations); NaN without any date."""
+    names = polarisations(backscatter)
+    power = stack([10.0 ** (backscatter.bands[name] / 10.0) for name in names])
+    values = _carried(*_means(backscatter, power, steps))
+    return values[:, steps.first : steps.last + 1]
 
 
 def _means(series: ClearSeries, values: Floats, steps: Steps) -> tuple[Floats, NDArray[np.bool_]]:

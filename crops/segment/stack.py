@@ -26,8 +26,8 @@ from fieldline.pipeline.imagery.fields import FieldError
 from fieldline.pipeline.imagery.grid import Grid, grid_around, iter_windows, utm_crs
 from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
 from fieldline.pipeline.imagery.resample import project_bounds
+from fieldline.pipeline.imagery.scene_days import SceneDay, group_by_solar_day
 from fieldline.pipeline.imagery.scene_table import with_defaults
-from fieldline.pipeline.imagery.scenes import SceneDay, group_by_solar_day
 from fieldline.pipeline.imagery.settings import GridSettings, MaskSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.archive import archive_collections, archive_items
 from fieldline.pipeline.records.errors import UserError

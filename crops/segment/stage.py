@@ -30,7 +30,7 @@ from fieldline.crops.segment.stack import NothingClearError, Scenes, spread_days
 from fieldline.crops.series import stopped_parcels
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid, county_grid
-from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
+from fieldline.pipeline.imagery.scene_days import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import GridSettings, SceneSettings
 from fieldline.pipeline.imagery.whereabouts import need_some_file
 from fieldline.pipeline.parcels.fiboa import read_parcels

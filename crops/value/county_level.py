@@ -1,11 +1,13 @@
 """County level: what a county's yield of a crop will be in a year, and how far it may stray.
 
 Owns the two ways to say it. Alone, a county's own last years give a mean and Student's t, its
-spread drawn to what counties usually have: few years promise little. Among other counties the
-forecast of `crops.forecast` speaks, moved by the season where that paid in unseen years. Which rows
+spread drawn to what counties usually have: few years promise little. With many years its own errors
+on years that were left out say how far the next may stray. Among other counties the forecast of
+`crops.forecast` speaks, moved by the season where that paid in unseen years. Which rows
 were known is `priors`'s.
 
-Source: Gelman et al. (2013), Bayesian Data Analysis, 3.3 (normal data, scaled inverse chi-square).
+Source: Gelman et al. (2013), Bayesian Data Analysis, 3.3 (normal data, scaled inverse chi-square);
+Vovk et al. (2005) on conformal intervals.
 """
 
 from __future__ import annotations
@@ -20,15 +22,22 @@ from fieldline.crops.forecast.county_years import CountyYears
 from fieldline.crops.forecast.model import CountyForecast, fit_forecast, story
 from fieldline.crops.series import Floats
 from fieldline.crops.value.prices import Z80
+from fieldline.crops.value.yield_model import conformal_reach
 
 USUAL_YEARS = 3.0
 """Years' worth of the usual spread in a county's own (chosen on CY-Bench's counties: after 2, 3 and
 5 known years 8 to 10 % of the next ones lie below the lower tenth)."""
+LEAST_UNSEEN = 10
+"""Left-out years of a county that say by themselves how far its next year strays."""
+_FIRST_MEAN = 3
+"""Years that the first of those means has at least."""
+_INSIDE = 0.8
 LEAST_YEARS = 8
 """Fewer years of a table than this choose no forecast among counties."""
 MANY_YEARS = 15
 """With fewer years a forecast that knows nothing of the season is no surer than the county's years
 alone."""
+_NO_ERRORS: Floats = np.empty(0)
 _FURTHEST = 0.05
 """Share of the forecast that its lower tenth is at least."""
 
@@ -44,27 +53,46 @@ class Outlook:
     """What a card says of it."""
 
 
-def alone(values: Floats, usual_sd: float) -> Outlook:
+def unseen_errors(values: Floats, years: int) -> Floats:
+    """Return the log of each year's yield over the mean of the years before it.
+
+    Args:
+        values: Yields of a county's known years, oldest first, t/ha.
+        years: How many years form a mean; the first years have fewer, three at least.
+    """
+    logs = [
+        np.log(now / values[max(0, place - years) : place].mean())
+        for place, now in enumerate(values)
+        if place >= _FIRST_MEAN
+    ]
+    return np.array(logs)
+
+
+def alone(values: Floats, usual_sd: float, unseen: Floats = _NO_ERRORS) -> Outlook:
     """Return the outlook of a county of which nothing but its own last years is known.
 
-    The spread is that of the years and `USUAL_YEARS` years of the usual spread; the interval is of
-    Student's t with as many degrees of freedom, because the spread itself is known no better, and
-    widened by the error of the mean.
+    With fewer than `LEAST_UNSEEN` errors the spread is that of the years and `USUAL_YEARS` years of
+    the usual spread; the interval is of Student's t with as many degrees of freedom, because the
+    spread itself is known no better, and widened by the error of the mean. With as many it is
+    conformal: the errors of the same mean on years that it was not made of, either way.
 
     Args:
         values: Yields of the last known years, t/ha; one at least.
         usual_sd: Log sd between the years of a usual county.
+        unseen: Log errors of such means in this county (`unseen_errors`).
     """
-    logs, count = np.log(values), len(values)
+    mean, count = float(values.mean()), len(values)
+    told = {"method": "mean of the county's last years", "years": count, "skill": False}
+    if len(unseen) >= LEAST_UNSEEN:
+        reach = conformal_reach(np.abs(unseen), _INSIDE)
+        return Outlook(mean, reach / Z80, told | {"left_out_years": len(unseen)})
+    logs = np.log(values)
     freedom = USUAL_YEARS + count - 1
     squares = float(((logs - logs.mean()) ** 2).sum())
     spread = np.sqrt((USUAL_YEARS * usual_sd**2 + squares) / freedom)
     reach = float(stats.t.ppf(0.9, freedom)) * np.sqrt(1 + 1 / count)
-    mean = float(values.mean())  # above the median, from which the lower tenth is reckoned
-    return Outlook(
-        mean, float(spread * reach + np.log(mean) - logs.mean()) / Z80,
-        {"method": "mean of the county's last years", "years": count, "skill": False},
-    )  # fmt: skip
+    # The mean lies above the median, from which the lower tenth is reckoned.
+    return Outlook(mean, float(spread * reach + np.log(mean) - logs.mean()) / Z80, told)
 
 
 def usual_spread(others: CountyYears, documented: float) -> float:

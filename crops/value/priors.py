@@ -23,7 +23,15 @@ from fieldline.crops.forecast.county_years import CountyYears
 from fieldline.crops.forecast.slips import slips_of_ten
 from fieldline.crops.inputs import COUNTY_YIELDS
 from fieldline.crops.settings import YieldSettings
-from fieldline.crops.value.county_level import LEAST_YEARS, Outlook, alone, among, usual_spread
+from fieldline.crops.value.county_level import (
+    LEAST_YEARS,
+    Outlook,
+    alone,
+    among,
+    unseen_errors,
+    usual_spread,
+)
+from fieldline.crops.value.low_yields import low_yields
 from fieldline.pipeline.inputs.names import folded
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.inputs.schema import Problem, counted, problems_of, without
@@ -209,15 +217,22 @@ def yield_problems(frame: pd.DataFrame, problems: list[Problem], knowing: Knowin
         knowing: County, season and as-of date.
 
     Returns:
-        Yields that are not known, or ten times what they can be; those far from the usual, which
-        count (`input_far_from_usual`); a crop, county and year twice, which counts once where both
+        Yields that are not known, ten times what they can be, or smaller than the crop's range
+        where nothing shows that they are in its unit; those far from the usual, which count
+        (`input_far_from_usual`); a crop, county and year twice, which counts once where both
         say the same and not at all where they differ.
     """
     good = without(frame, problems)
     late = _not_known(good, knowing)
     found = problems_of(good.loc[late, "year"].astype(int), "year", "input_after_as_of")
     known = good[~late]
-    found += _slips(known)
+    foreign, small = low_yields(known)
+    found += problems_of(known.loc[foreign, "yield_t_ha"], "yield_t_ha", "input_implausible")
+    unusual = problems_of(known.loc[small, "yield_t_ha"], "yield_t_ha", _UNUSUAL)
+    known = known[~foreign]
+    slips = _slips(known)
+    looked_at = {problem.row for problem in slips}
+    found += [*slips, *(problem for problem in unusual if problem.row not in looked_at)]
     key = ["crop", "county", "year"]
     twice = known[known.duplicated(key, keep=False)].fillna({"county": ""})
     for _, part in twice["yield_t_ha"].groupby([twice[name] for name in key]):
@@ -268,7 +283,8 @@ def _prior(
     others = known[known["county"] != county]
     usual = usual_spread(_county_years(others), own_error(crop).shared)
     last = own.tail(years)
-    now = alone(last["yield_t_ha"].to_numpy(dtype=float), usual)
+    unseen = unseen_errors(own["yield_t_ha"].to_numpy(dtype=float), years)
+    now = alone(last["yield_t_ha"].to_numpy(dtype=float), usual, unseen)
     if others.empty or len(own) < 2 or known["year"].nunique() < LEAST_YEARS:
         return Prior(now.t_ha, now.log_sd, _source(last), None, now.told)
     past = _county_years(known)

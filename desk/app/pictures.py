@@ -29,7 +29,7 @@ from fieldline.pipeline.imagery.archive import SceneItem
 from fieldline.pipeline.imagery.grid import Grid, county_grid
 from fieldline.pipeline.imagery.lineage import read_lineage
 from fieldline.pipeline.imagery.mosaic import read_readable
-from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
+from fieldline.pipeline.imagery.scene_days import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.errors import UserError
 

@@ -24,7 +24,7 @@ from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
-from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
+from fieldline.pipeline.imagery.scene_days import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.settings import SceneSettings
 
 AROUND_M = 250.0

@@ -170,7 +170,9 @@ GUARANTORS = InputSchema(
             "currency", required=True, needed=True, minimum=0,
         ),
         InputColumn(
-            "stated_on", "date", "Day of that figure: lines offered later are taken off it",
+            "stated_on", "date", "Day of that figure: it is net of the lines offered before that "
+            "day; what is offered from it on is taken off, and a line before it that a later run "
+            "replaces is given back",
             required=True, needed=True,
         ),
         InputColumn(

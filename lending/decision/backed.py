@@ -55,16 +55,20 @@ class CoverCase(Record):
     capacity_minor: int
     """What it could take on before the county's first farmer."""
     stated_on: dt.date
-    """Day of that figure: lines offered later elsewhere are taken off it."""
+    """Day of that figure: it is net of the lines offered before, and those of the day itself and
+    later are taken off it."""
     valid_to: dt.date | None
     """Last day on which a covered line may be signed; None without end."""
     elsewhere_minor: int = 0
     """What lines elsewhere have taken of it since."""
+    returned_minor: int = 0
+    """What lines that the figure is net of have given back since, as far as this line can use it:
+    the posting at hand, or a later one, put others in their place."""
 
     @property
     def open_minor(self) -> int:
         """What it can take on for this farmer."""
-        return max(0, self.left_minor - self.elsewhere_minor)
+        return max(0, self.left_minor + self.returned_minor - self.elsewhere_minor)
 
 
 def read_contracted(table: Path | None) -> dict[str, tuple[ContractCase, ...]]:

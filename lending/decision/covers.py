@@ -55,6 +55,20 @@ def whole_need(case: Case) -> Decimal:
     return need_cap(growing_cost(areas), requested, case.policy)
 
 
+def most_used(cover: CoverCase, case: Case) -> int:
+    """Return what of a cover's capacity a farmer could use, minor units."""
+    return to_minor(cover.share * whole_need(case), case.currency) + 1
+
+
+def with_all_of(case: Case) -> Case:
+    """Return the case with as much of its cover's capacity as the farmer could use."""
+    cover = case.cover
+    if cover is None:
+        return case
+    most = most_used(cover, case)
+    return case.model_copy(update={"cover": cover.model_copy(update={"left_minor": most})})
+
+
 def _cheaper(case: Case, share: Decimal) -> bool:
     """Whether a cover lowers the price of this risk: the loss that it bears is worth its fee."""
     cover, policy, pd_ = case.cover, case.policy, case.risk.pd
@@ -90,9 +104,9 @@ class Pool:
     left_minor: int
 
     def fits(self, case: Case) -> bool:
-        """Whether it covers whatever the farmer grows, and anything is left of it."""
+        """Whether it covers whatever the farmer grows."""
         grown = {parcel.valued_crop for parcel in case.parcels if parcel.counts}
-        return self.left_minor > 0 and bool(grown) and (not self.crops or grown <= self.crops)
+        return bool(grown) and (not self.crops or grown <= self.crops)
 
     @property
     def full_share(self) -> Decimal:
@@ -102,7 +116,7 @@ class Pool:
     def turn(self, case: Case) -> CoverCase:
         """Return the cover as a farmer finds it; no more of it than he could use, so that the turn
         of others moves his case only where the capacity runs out."""
-        most = to_minor(self.first.share * whole_need(case), case.currency) + 1
+        most = most_used(self.first, case)
         return self.first.model_copy(update={"left_minor": min(self.left_minor, most)})
 
 
@@ -136,7 +150,8 @@ def write_turns(cases: Iterable[Case], out: Path) -> None:
     """Write the cover that each farmer found in turn: COVER_TURNS."""
     rows = [
         {
-            "farmer_id": case.farmer_id, **case.cover.model_dump(exclude={"elsewhere_minor"}),
+            "farmer_id": case.farmer_id,
+            **case.cover.model_dump(exclude={"elsewhere_minor", "returned_minor"}),
             "share": str(case.cover.share), "fee": str(case.cover.fee),
         }
         for case in cases if case.cover is not None

@@ -75,7 +75,7 @@ ABSENT: dict[str, dict[str, Any]] = {
         "preapproved": None,
         "cover": None,
     },
-    "cover": {"elsewhere_minor": 0},
+    "cover": {"elsewhere_minor": 0, "returned_minor": 0},
     "contracts": {"assigned": True},
     "rows": {"bands": {}, "otherwise": False, "access": "", "reason": ("", ""), "sets": {}},
     "relations": {"others": (), "parcels": (), "seasons": ()},

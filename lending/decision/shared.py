@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.covers import Pool, covered_share
+from fieldline.lending.decision.covers import Pool, covered_share, with_all_of
 from fieldline.lending.decision.decision import (
     Decision,
     decide_case,
@@ -33,6 +33,7 @@ def in_turn(cases: Iterable[Case], pools: Sequence[Pool]) -> list[tuple[Case, De
 def _turn(case: Case, pools: Sequence[Pool]) -> tuple[Case, Decision]:
     found = _best(case, pools)
     if found is None:
+        case = _waiting(case, pools)
         return case, decide_case(case)
     pool, offered, share = found
     decision = decide_case(offered)
@@ -58,3 +59,13 @@ def _best(case: Case, pools: Sequence[Pool]) -> tuple[Pool, Case, Decimal] | Non
             if share >= pool.full_share:
                 return best
     return best
+
+
+def _waiting(case: Case, pools: Sequence[Pool]) -> Case:
+    """Return the case of whom no pool bears anything with the first that would if more of it were
+    left: a posting knows whether the lines that it replaces give some of it back."""
+    for pool in pools:
+        offered = case.model_copy(update={"cover": pool.turn(case)})
+        if pool.fits(case) and covered_share(ruled_case(with_all_of(offered))) > 0:
+            return offered
+    return case

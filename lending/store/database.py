@@ -202,6 +202,18 @@ APPLICATIONS = sa.Table(
     sa.Index("consents_of_farmers", "farmer_id", "county"),
 )
 
+LAND = sa.Table(
+    "land",
+    METADATA,
+    sa.Column("county", sa.Text, primary_key=True),
+    sa.Column("season", sa.Text, primary_key=True),
+    sa.Column("parcel_id", sa.Text, primary_key=True),
+    sa.Column("farmer_id", sa.Text, nullable=False),
+    *(sa.Column(name, sa.Float(53), nullable=False) for name in ("west", "south", "east", "north")),
+    sa.Column("outline", sa.Text, nullable=False),
+    sa.Index("land_from_west", "west", "south", "east", "north"),
+)
+
 
 def open_database(database: str | Path) -> sa.Engine:
     """Open the database and bring its tables to the present version.

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from fieldline.lending.settings import AuditSettings, PolicySettings, PostingSettings
 from fieldline.lending.store.anchors import add_anchor, take_anchor
 from fieldline.lending.store.database import EXPIRED, LIVE, OFFERS, open_database, reading
+from fieldline.lending.store.land import enter_land, land_rows
 from fieldline.lending.store.places import PLACE_COLUMNS, places_of
 from fieldline.lending.store.posting import BETWEEN, Posted, Shelf, post
 from fieldline.lending.store.signer import Signer, signer
@@ -222,6 +223,7 @@ def run_offers(
             settings=settings, confirm=confirm, by=by, model=document,
             crop_card=crops,
         )  # fmt: skip
+        enter_land(engine, county, season, land_rows(parcels, county, season))
         _anchor(engine, audit, by)
     finally:
         engine.dispose()

@@ -225,7 +225,7 @@ class _Change:
                 stands = _standing(offer, live.get(farmer), ended)
                 if stands is not None:
                     break
-            present.capacity.took(candidate)
+            present.capacity.took(record, candidate)
             settled.append(candidate)
             wanted[farmer] = stands or offer
         applied = decided_by_application(connection, vars(shelf))

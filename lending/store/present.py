@@ -44,7 +44,7 @@ class Present:
     guarantors: Mapping[str, tuple[GuarantorCase, ...]] = field(default_factory=dict)
     """Who of outside guarantees for farmers, with what each can bear by what stands elsewhere."""
     capacity: Capacity = field(default_factory=Capacity)
-    """What lines elsewhere have taken of guarantee companies and pools."""
+    """What is there of the capacity of guarantee companies and pools."""
     lapsed: Sequence[Row] = ()
     """Acts that withdraw those that count no longer, to be written."""
 
@@ -91,7 +91,7 @@ class Present:
         lines = self._of(record)
         earlier = [] if standing is None else [r for r in lines if self._before(r, standing)]
         before = None if standing is None else int(standing["seq"])
-        covered = names_one(record["trace"]) and bool(self.capacity.lines)
+        covered = names_one(record["trace"]) and bool(self.capacity)
         if standing is not None and (len(earlier) < len(lines) or covered):
             yield self._settled(record, earlier, before)
         yield self._settled(record, lines)
@@ -109,7 +109,7 @@ class Present:
         Args:
             record: DECISIONS row.
             lines: Offers that may be lines of the farmer or the household.
-            before: Only covered lines posted before this one take capacity.
+            before: Only covered lines posted before this one move the capacity.
         """
         review = self.reviews.get(str(record["farmer_id"]))
         said = self.stated.get(str(record["farmer_id"]), ())
@@ -120,20 +120,17 @@ class Present:
             return record
         stored = read_trace(record["trace"])
         case = Case.of(stored.case)
-        told, gone = (
-            telling(case, said, self.shelf["county"]),
-            self.capacity.elsewhere(case, before),
-        )
-        if not lines and review is None and not told and not seen and not gone:
+        told = telling(case, said, self.shelf["county"])
+        cover = self.capacity.cover_of(case, before)
+        if not lines and review is None and not told and not seen and cover == case.cover:
             return record
         known: dict[str, Any] = {
             "lines": tuple(sorted((_line(row, record) for row in lines), key=_order)),
             "review": None if review is None else review.case(),
             "elsewhere": told,
             "guarantors": guarantors,
+            "cover": cover,
         }
-        if case.cover is not None and gone:
-            known["cover"] = case.cover.model_copy(update={"elsewhere_minor": gone})
         case = case.model_copy(update=known)
         crops = stored.versions.get("crops", "")
         return decision_row(case, decide_case(case), record["policy"], crops)

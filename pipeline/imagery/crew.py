@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _EXTRA = "install fieldline[cube], or leave pull.scheduler empty"
 _CONNECT_S = 10
 _MARK = ".pull-"
+_AT_WORK = "running"
+"""Status of a client that has its scheduler."""
+_SCHEDULER_LOST = "scheduler-connection-lost"
+"""Reason that distributed gives a task that it cannot ask about any more."""
+_KEPT = "what was fetched is kept"
 _Order = TypeVar("_Order")
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -71,9 +76,10 @@ class SharedMeter(Meter):
         self._write(self._ledger)
 
     def take_up(self) -> None:
-        """Take the ledger home and leave nothing at the scheduler."""
-        self._ledger = self._read()
-        self._variable().delete()
+        """Take the ledger home and leave nothing at the scheduler; a lost one keeps it."""
+        if self._client is not None and self._client.status == _AT_WORK:
+            self._ledger = self._read()
+            self._variable().delete()
         self._client, self._away = None, False
 
     def _variable(self) -> Any:
@@ -165,7 +171,42 @@ def in_turn(
         tasks: In any order.
         at_once: Tasks in hand at the same time.
         done: Called for each task that is done.
+
+    Raises:
+        UserError: The scheduler or its last worker is gone, or a task ends its workers.
     """
+    with _losses_told():
+        return _in_turn(client, work, order, tasks, at_once, done)
+
+
+@contextmanager
+def _losses_told() -> Iterator[None]:
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        yield
+    except CancelledError as error:
+        of_scheduler = _SCHEDULER_LOST in str(error)
+        lost = "the scheduler" if of_scheduler else "every worker of the scheduler"
+        again = "it and its workers" if of_scheduler else "them"
+        raise UserError(
+            f"{lost} (pull.scheduler) was lost", f"start {again} and run again: {_KEPT}"
+        ) from error
+    except KilledWorker as error:
+        raise UserError(
+            f"one scene ended {error.allowed_failures + 1} workers (pull.scheduler) in turn",
+            f"give them more memory (`dask worker --memory-limit`) and run again: {_KEPT}",
+        ) from error  # fmt: skip
+
+
+def _in_turn(
+    client: Any,
+    work: Callable[[_Order, _Task], _Result],
+    order: _Order,
+    tasks: Sequence[_Task],
+    at_once: int,
+    done: Callable[[], None],
+) -> list[_Result]:
     from distributed import as_completed as completed
 
     as_completed: Any = completed  # without types, as most of its methods

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 from fieldline.pipeline.imagery.grid import Grid, lattice
 from fieldline.pipeline.imagery.mosaic import read_day
 from fieldline.pipeline.imagery.observe import tile_corner
-from fieldline.pipeline.imagery.scenes import SceneDay
+from fieldline.pipeline.imagery.scene_days import SceneDay
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.errors import UserError
 

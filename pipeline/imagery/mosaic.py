@@ -27,7 +27,7 @@ from fieldline.pipeline.imagery.item_reader import SceneReadError as SceneReadEr
 from fieldline.pipeline.imagery.masks import Flags, mask_asset, spread
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.resample import project_bounds
-from fieldline.pipeline.imagery.scenes import SceneDay
+from fieldline.pipeline.imagery.scene_days import SceneDay
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.imagery.spots import Cells, Spots
 

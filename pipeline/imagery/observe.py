@@ -32,7 +32,7 @@ from fieldline.pipeline.imagery.grid import Grid, grid_over, iter_windows
 from fieldline.pipeline.imagery.lineage import Lineage
 from fieldline.pipeline.imagery.masks import mask_classes
 from fieldline.pipeline.imagery.mosaic import DayReader, Look, SceneReadError
-from fieldline.pipeline.imagery.scenes import SceneDay, read_scene_days
+from fieldline.pipeline.imagery.scene_days import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
 from fieldline.pipeline.imagery.settings import GridSettings, ObserveSettings, SceneSettings
 from fieldline.pipeline.imagery.spool import ABSENT, LOST, Spool

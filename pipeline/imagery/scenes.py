@@ -1,19 +1,19 @@
-"""The scenes of a season: which items of the archive count, and which fall on the same day.
+"""The scenes of a season: which items of the archive count.
 
 Owns the choice (season, as-of date, footprint, bands, radiometry, cloud) with one outcome per
-item, and the grouping into solar days. A provider's scenes are pulled once their words allow them;
-a raster is opened only where the item's words about its offset have to be held against its pixels.
-What was chosen is kept (`scene_table`), so that a rerun and a replay read the same scenes.
+item; which of them belong to one day is told by `scene_days`. A provider's scenes are pulled once
+their words allow them; a raster is opened only where the item's words about its offset have to be
+held against its pixels. What was chosen is kept (`scene_table`), so that a rerun and a replay read
+the same scenes.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -45,10 +45,9 @@ from fieldline.pipeline.imagery.pull import (
     pull_scenes,
 )
 from fieldline.pipeline.imagery.radar_items import radar_fault
-from fieldline.pipeline.imagery.radiometry import baseline_order
+from fieldline.pipeline.imagery.scene_days import solar_day
 from fieldline.pipeline.imagery.scene_table import (
     kept_document,
-    read_items,
     wanted_assets,
     with_defaults,
     write_items,
@@ -65,30 +64,7 @@ from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outco
 from fieldline.pipeline.records.settings import Season
 
 STAGE = "scenes"
-_DEGREES_PER_HOUR = 15.0
 LOOKED_PARCELS = 8  # by every scene: enough for the bounds, and half of what a doubt is worth
-
-
-@dataclass(frozen=True)
-class SceneDay:
-    """All items of one solar day, best first."""
-
-    date: dt.date
-    """Solar day: the local date by the sun, so a tile edge never splits an overpass."""
-    datetime: dt.datetime
-    """Acquisition time of the day's first item, UTC."""
-    items: tuple[SceneItem, ...]
-    """Newest baseline first, then least cloud, then id: the order in which pixels are taken."""
-
-    @property
-    def scene_id(self) -> str:
-        """Item ids joined by `+`, in the order of `items`."""
-        return "+".join(item.id for item in self.items)
-
-    def without(self, item_id: str) -> SceneDay:
-        """Return the day without one item."""
-        kept = tuple(item for item in self.items if item.id != item_id)
-        return SceneDay(self.date, self.datetime, kept)
 
 
 def run_scenes(
@@ -285,43 +261,6 @@ def _by_words(
         if item is not None and choices[place].code == OK
     }
     return choices, wanted
-
-
-def read_scene_days(scenes_parquet: Path) -> list[SceneDay]:
-    """Read chosen scenes, grouped by solar day in order of time.
-
-    One longitude serves the whole county: composites dated midnight UTC would otherwise split into
-    two days along a meridian.
-
-    Raises:
-        UserError: The file is absent.
-    """
-    return group_by_solar_day(read_items(scenes_parquet))
-
-
-def group_by_solar_day(items: Sequence[SceneItem]) -> list[SceneDay]:
-    """Group items by solar day, and those of radar by orbit direction too; best item first."""
-    longitudes = [bound for item in items for bound in item.footprint.bounds[::2]]
-    longitude = (min(longitudes) + max(longitudes)) / 2 if longitudes else 0.0
-    groups: dict[tuple[dt.date, str], list[SceneItem]] = {}
-    for item in items:
-        key = solar_day(item.datetime, longitude), item.orbit or ""
-        groups.setdefault(key, []).append(item)
-    return [
-        SceneDay(day, min(i.datetime for i in group), tuple(sorted(group, key=_worst_last)))
-        for (day, _), group in sorted(groups.items())
-    ]
-
-
-def solar_day(moment: dt.datetime, longitude: float) -> dt.date:
-    """Return the local date by the sun: UTC shifted by one hour per 15 degrees east."""
-    return (moment + dt.timedelta(hours=longitude / _DEGREES_PER_HOUR)).date()
-
-
-def _worst_last(item: SceneItem) -> tuple[tuple[int, ...], float, str]:
-    newest_first = tuple(-part for part in baseline_order(item.baseline)) or (1,)
-    cloud = 100.0 if item.cloud_cover is None else item.cloud_cover
-    return newest_first, cloud, item.id
 
 
 class _Chooser:

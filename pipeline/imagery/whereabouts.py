@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fieldline.pipeline.imagery.addresses import is_remote
-from fieldline.pipeline.imagery.scenes import SceneDay
+from fieldline.pipeline.imagery.scene_days import SceneDay
 from fieldline.pipeline.records.errors import UserError
 
 

@@ -268,12 +268,19 @@ class BatchWriter:
         self._context.__exit__(kind, error, trace)
 
 
-def iter_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-    """Yield the row groups of a table in file order.
+def row_groups(path: Path) -> int:
+    """Return the number of row groups of a table."""
+    return int(pq.read_metadata(path).num_row_groups)
+
+
+def iter_batches(
+    path: Path, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Yield the row groups of a table in file order, all or some by number.
 
     `observations.parquet` holds whole parcels in each row group, so a stage that works parcel by
     parcel needs one group in memory at a time, whatever the number of parcels and dates.
     """
     with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
+        for group in range(file.num_row_groups) if groups is None else groups:
             yield file.read_row_group(group, columns=list(columns) if columns else None).to_pandas()

@@ -31,7 +31,7 @@ from fieldline.pipeline.imagery.catalog import find_items
 from fieldline.pipeline.imagery.grid import Grid, county_grid
 from fieldline.pipeline.imagery.mosaic import DayReader
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
-from fieldline.pipeline.imagery.scenes import group_by_solar_day
+from fieldline.pipeline.imagery.scene_days import group_by_solar_day
 from fieldline.pipeline.imagery.settings import GridSettings, MaskSettings
 from fieldline.pipeline.records.tables import write_text
 

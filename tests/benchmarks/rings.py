@@ -37,7 +37,7 @@ from fieldline.lending.evidence.areas import PLANTED, Areas, areas_of
 from fieldline.lending.evidence.facts import ParcelFacts, SeenGround
 from fieldline.lending.evidence.gather import looked
 from fieldline.pipeline.imagery.grid import Grid, grid_around
-from fieldline.pipeline.imagery.scenes import SceneDay
+from fieldline.pipeline.imagery.scene_days import SceneDay
 from fieldline.pipeline.imagery.settings import GridSettings, MaskSettings
 from fieldline.workflows.config.load import load_config
 

@@ -252,12 +252,48 @@ def overlay(config: Path, database: str, out: Path) -> Path:
     return out
 
 
-def references(config: Path) -> list[str]:
-    """Return the lender's numbers of the simulated county's farmers."""
+def drawn(config: Path) -> Any:
+    """Return the simulated county's own file of outlines, in degrees."""
     import geopandas as gpd
 
     (path,) = load_config([config]).input_paths("SIM001", "2024", "parcels")
-    return sorted(set(gpd.read_file(path)["farmer_id"].astype(str)))
+    return gpd.read_file(path).to_crs(4326)
+
+
+def references(config: Path) -> list[str]:
+    """Return the lender's numbers of the simulated county's farmers."""
+    return sorted(set(drawn(config)["farmer_id"].astype(str)))
+
+
+def outline_to_decision(server: Server, config: Path, run: str, count: int) -> dict[str, Any]:
+    """Send outlines of newcomers, one after the other, and wait for each one's decision.
+
+    A newcomer draws a field of the county anew, so that every stage from intake to the decision
+    works on the archived images.
+
+    Returns:
+        Seconds from sending to deciding, what came out, and errors.
+    """
+    import shapely
+
+    seconds, states = [], Counter[str]()
+    rows = drawn(config).sample(count, random_state=count)
+    with httpx.Client(base_url=server.base, headers=server.headers, timeout=30) as client:
+        for number, row in enumerate(rows.to_dict("records")):
+            parcel = {"outline": json.loads(shapely.to_geojson(row["geometry"])),
+                      "declared_crop": row["declared_crop"], "village": row["village"]}  # fmt: skip
+            body = {"county": "SIM001", "farmer": f"newcomer {run}-{number}", "consent": CONSENT,
+                    "parcels": [parcel]}  # fmt: skip
+            key = {"Idempotency-Key": f"{run}-outline-{number}"}
+            start = time.perf_counter()
+            told = client.post("/v1/applications", json=body, headers=key).json()
+            while told.get("status") in ("accepted", "working"):
+                time.sleep(0.1)
+                told = client.get(f"/v1/applications/{told['application_id']}").json()
+            seconds.append(round(time.perf_counter() - start, 1))
+            states[str(told.get("status"))] += 1
+    return {"seconds": sorted(seconds), "median_s": statistics.median(seconds),
+            "came_to": dict(states), "load_average": os.getloadavg()[0]}  # fmt: skip
 
 
 def main() -> None:
@@ -266,6 +302,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--database", required=True)
     parser.add_argument("--seconds", type=float, default=60, help="600 for steady memory.")
+    parser.add_argument("--outlines", type=int, default=5, help="Drawn by newcomers, one by one.")
     parser.add_argument("--port", type=int, default=8790)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
@@ -295,6 +332,10 @@ def main() -> None:
             server, 50, min(given.seconds, 60), 5.0, applying(farmers, f"{run}f")
         ).figures()
         found["memory_mb"]["after_decisions"] = round(server.memory_mb())
+        if given.outlines:
+            found["outline_to_decision"] = outline_to_decision(
+                server, given.config, run, given.outlines
+            )
     given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 

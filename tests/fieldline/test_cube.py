@@ -40,6 +40,7 @@ from tests.pipeline.imagery.tiny_archive import (
 
 xr = pytest.importorskip("xarray")
 distributed = pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 
 EDGE = 90
 
@@ -220,6 +221,30 @@ def test_a_scheduler_gives_what_threads_give_though_a_worker_is_killed(county: P
         psutil.Process(first).send_signal(signal.SIGKILL)
         result = running.result(timeout=120)
     xr.testing.assert_identical(result, on_threads)
+
+
+@pytest.mark.long
+def test_a_worker_with_too_little_memory_spills_and_gives_the_same(county: Path) -> None:
+    cube = fieldline.open_cube(county, chunks={"y": 15, "x": 15})
+    bands = [cube[band] for band in BANDS]
+    far = xr.concat([band.expand_dims(copy=range(120)) for band in bands], "band")
+    tight = {
+        "distributed.worker.memory.target": 0.02, "distributed.worker.memory.spill": 0.02,
+        "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False,
+    }  # fmt: skip
+    with (
+        dask.config.set(tight),
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, memory_limit="400MB", dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        kept = client.persist(far)
+        distributed.wait(kept)
+        (spilled,) = client.run(lambda dask_worker: len(dask_worker.data.slow)).values()
+        result = kept.compute()
+    assert spilled > 0
+    xr.testing.assert_identical(result, far.compute(scheduler="threads"))
 
 
 def test_what_observe_left_out_is_read_once_however_many_days(

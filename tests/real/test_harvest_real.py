@@ -9,11 +9,22 @@ import pandas as pd
 import pytest
 
 from fieldline.crops.settings import YieldSettings
-from fieldline.crops.value.county_level import alone
+from fieldline.crops.value.county_level import LEAST_UNSEEN, alone, unseen_errors
 from fieldline.crops.value.prices import Z80
 from fieldline.crops.value.priors import own_error
 
 FILES = ("maize/*/yield*.csv", "wheat/*/yield*.csv")
+
+
+def county_series(folder: Path) -> dict[str, list[np.ndarray]]:
+    """Return the yields of each county by year, by table."""
+    return {
+        path.stem: [
+            county.sort_values("harvest_year")["yield"].to_numpy(float)
+            for _, county in pd.read_csv(path).groupby("adm_id")
+        ]
+        for pattern in FILES for path in sorted(folder.glob(pattern))
+    }  # fmt: skip
 
 
 def departures(folder: Path, years: int) -> list[float]:
@@ -39,3 +50,26 @@ def test_one_year_in_ten_lies_below_the_lower_tenth_of_a_county(
     found = np.array(departures(real_data / "cybench", years))
     assert len(found) > 1000
     assert 0.08 <= (found < -Z80).mean() <= 0.12
+
+
+def test_where_a_county_has_many_years_its_own_left_out_errors_hold_more_nearly_what_they_promise(
+    real_data: Path,
+) -> None:
+    """Each year is told from those before it: it sets nothing. A fifth should lie outside."""
+    usual, off = own_error("maize").shared, {"own": 0.0, "usual": 0.0}
+    for counties in county_series(real_data / "cybench").values():
+        outside: dict[str, list[bool]] = {"own": [], "usual": []}
+        for values in counties:
+            values = values[values > 0]
+            for year in range(len(values)):
+                unseen = unseen_errors(values[:year], 5)
+                if len(unseen) < LEAST_UNSEEN:
+                    continue
+                past = values[year - 5 : year]
+                said = {"own": alone(past, usual, unseen), "usual": alone(past, usual)}
+                for name, one in said.items():
+                    error = np.log(values[year] / one.t_ha)
+                    outside[name].append(abs(error) > Z80 * one.log_sd)
+        for name, rows in outside.items():
+            off[name] += abs(float(np.mean(rows)) - 0.2) if len(rows) > 50 else 0.0
+    assert off["own"] < 0.75 * off["usual"]

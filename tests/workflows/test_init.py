@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from fieldline.pipeline.parcels.readers import read_parcel_file
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.init.headers import readings, unit_named
 from fieldline.workflows.init.place import county_id, written_path
+from fieldline.workflows.inputs.tables import TABLES
 from tests.workflows.outlines import (
     DAYS,
     EDGES,
@@ -383,3 +385,23 @@ def test_the_command_says_its_guesses_and_refuses_a_file_for_a_folder(tmp_path: 
     bad = run(source.name)
     assert bad.returncode == 2
     assert bad.stderr.strip().endswith("is a file: name a folder for the county.")
+
+
+def test_every_table_that_a_lender_may_give_is_proposed_and_what_is_proposed_loads(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "county"
+    init(folder, geojson(tmp_path / "outlines.geojson", PLAIN))
+    file = folder / "county.yaml"
+    text = file.read_text(encoding="utf-8")
+    proposed = {
+        name for name in TABLES if re.search(rf"^      # {name}: \S", text, re.MULTILINE)
+    }  # fmt: skip
+    # series of other places are not a county's to collect
+    assert set(TABLES) - proposed == {"labelled_series"}
+    assert "#   rule_tables: [./rules.csv]" in text
+    taken = re.sub(rf"^(      )# ((?:{'|'.join(proposed)}): )", r"\1\2", text, flags=re.MULTILINE)
+    file.write_text(taken, encoding="utf-8")
+    config = loaded(folder)
+    for name in proposed:
+        assert getattr(config.county[config.counties[0]].inputs, name) is not None, name

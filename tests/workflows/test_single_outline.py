@@ -12,6 +12,7 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 import shapely
+import yaml
 from fastapi.testclient import TestClient
 
 from fieldline.desk.access.clients import add_client
@@ -124,3 +125,27 @@ def test_an_outline_that_cannot_be_is_refused_with_its_remedy(branch: Branch) ->
     assert (away["status"], away["offer"]) == ("refused", None)
     assert away["stage"] == "intake"
     assert ": " in away["problem"]
+
+
+@pytest.mark.long
+def test_who_drew_new_land_is_a_row_of_the_countys_next_run_and_moves_nobody(
+    tiny_run: ChainRun, tmp_path: Path
+) -> None:
+    own = Branch(tiny_run, tmp_path)
+    row = own.drawn.iloc[3].to_dict()
+    told = own.apply("new", "a newcomer", parcels=[parcel(row, parcel_id=None)])
+    assert told["status"] == "decided", told["problem"]
+    before = pd.read_parquet(own.folder / "decisions.parquet").set_index("farmer_id")["access"]
+    results = own.folder.parents[1]
+    config = results.with_suffix(".yaml")
+    document = yaml.safe_load(tiny_run.config.read_text(encoding="utf-8"))
+    config.write_text(yaml.safe_dump({**document, "results": str(results)}), encoding="utf-8")
+    again = ChainRun(config, results, tiny_run.simulated).fieldline("run", "--json")
+    assert again.returncode == 0, again.stdout + again.stderr
+    after = pd.read_parquet(own.folder / "decisions.parquet").set_index("farmer_id")["access"]
+    assert set(after.index) - set(before.index) == {told["farmer_id"]}
+    claimed = pd.read_parquet(own.folder / "parcels.parquet").set_index("parcel_id")["farmer_id"]
+    owner = claimed[str(row["parcel_id"])]
+    others = before.index.drop(owner)
+    assert (after[others] == before[others]).all()
+    assert verify(own.engine).problems == ()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,6 +44,20 @@ def dry_run(*arguments: str) -> str:
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout + result.stderr
+
+
+def test_in_a_county_in_blocks_what_blocks_wait_for_and_what_joins_them_are_jobs_of_their_own():
+    """A job of the queue that waited for blocks and held what they wait for would wait for ever."""
+    at = SimpleNamespace(county="SIM001", season="2024")
+    grouped = {}
+    for blocks in (1, 3):
+        plan = Plan(load_config([], {"county": {"SIM001": {"blocks": blocks}}}))
+        groups = {stage.name: plan.group(stage) for stage in STAGES}
+        grouped[blocks] = {name: of and of(at) for name, of in groups.items()}
+    assert grouped[1] == {stage.name: stage.together or None for stage in STAGES}
+    apart = {name for name, of in grouped[1].items() if grouped[3][name] != of}
+    assert apart == {"classify", "grow"}
+    assert {grouped[3][name] for name in apart} == {None}
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda s: s.name)

@@ -16,7 +16,7 @@ from typing import Any
 import shapely
 
 from fieldline.pipeline.imagery.archive import SceneItem, parse_item
-from fieldline.pipeline.imagery.scenes import solar_day
+from fieldline.pipeline.imagery.scene_days import solar_day
 from fieldline.pipeline.imagery.settings import S2_BANDS, ClearSettings
 from fieldline.pipeline.imagery.sources.archive import archive_collections, archive_items
 from fieldline.pipeline.records.errors import ProviderError, UserError

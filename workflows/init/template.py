@@ -32,6 +32,9 @@ _EXAMPLES: Mapping[str, str] = {
     "applications": "applications_{season}.csv", "loan_history": "loan_history.csv",
     "consents": "consents.csv", "prices": "prices.csv", "county_yields": "county_yields.csv",
     "protected": "protected.geojson", "documents": "documents_{season}.csv",
+    "photos": "photos/photos.csv", "exclusions": "exclusions.csv",
+    "contracts": "contracts_{season}.csv", "guarantors": "guarantors.csv",
+    "preapproved": "preapproved.csv",
 }  # fmt: skip
 """Optional inputs that are offered to fill in, with an example of what to write."""
 
@@ -100,9 +103,10 @@ def _lines(page: Page) -> Iterator[str]:
 
 def _policy(page: Page) -> Iterator[str]:
     yield from _comment(ASSUMED, 0)
-    yield f"# crops: {{yields: {{cost_file: costs.csv, cost_region: {page.county}}}}}"
+    yield f"# crops: {{yields: {{cost_file: ./costs.csv, cost_region: {page.county}}}}}"
     if page.currency == DEFAULT_CURRENCY:
         yield "# lending: {policy: {max_limit: 300000, min_limit: 200}}"
+        yield from _rules()
         return
     yield from _comment(
         f"The policy's default amounts are {DEFAULT_CURRENCY} and no exchange rate is assumed: the "
@@ -111,6 +115,15 @@ def _policy(page: Page) -> Iterator[str]:
     )
     yield from ("# lending:", "#   policy:", f"#     currency: {page.currency}")
     yield from (f"#     {name}:" for name in PolicySettings.AMOUNTS)
+    yield from _rules()
+
+
+def _rules() -> Iterator[str]:
+    yield from _comment(
+        "Decision tables of your own, dated rows by product, county, crop, amount, risk and "
+        "confidence that decline, ask a person or set a number, go into that policy:", 0,
+    )  # fmt: skip
+    yield "#   rule_tables: [./rules.csv]"
 
 
 def _scenes(page: Page) -> Iterator[str]:
@@ -136,7 +149,8 @@ def _inputs(page: Page) -> Iterator[str]:
     yield from _entry(page, "inputs.catalog", 6, page.catalog)
     for name, example in _EXAMPLES.items():
         described = (CountyInputs.model_fields[name].description or "").rstrip(".")
-        yield from _comment(f"{described}. Without it: {ABSENT_COSTS[name]}.", 6)
+        costs = f" Without it: {ABSENT_COSTS[name]}." if name in ABSENT_COSTS else ""
+        yield from _comment(f"{described}.{costs}", 6)
         yield f"      # {name}: {yaml_scalar(example)}"
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fieldline.crops.forecast.county_years import CountyYears
-from fieldline.crops.value.county_level import alone, usual_spread
+from fieldline.crops.value.county_level import alone, unseen_errors, usual_spread
 from fieldline.crops.value.prices import Z80
 from fieldline.crops.value.priors import Knowing, Prior, county_priors, read_yields, yield_problems
 from fieldline.pipeline.records.errors import UserError
@@ -32,6 +32,38 @@ def test_one_year_in_ten_lies_below_the_lower_tenth_however_few_years_are_known(
     if 1 < years <= 5:  # a normal with the spread of so few years promises more than it keeps
         plain = [np.exp(np.log(v).mean() - Z80 * np.log(v).std(ddof=1)) for v in past]
         assert np.mean(ahead < plain) > 0.14
+
+
+@pytest.mark.parametrize("spread", [0.04, 0.3])
+def test_with_many_years_a_countys_own_errors_say_how_far_the_next_strays(spread: float) -> None:
+    """Usual counties spread by .13: one that is far steadier, or far less steady, shows it."""
+    rng = np.random.default_rng(round(100 * spread))
+    drawn = np.exp(rng.normal(1.8, spread, (2500, 26)))
+    inside = {"own": 0, "usual": 0}
+    for values in drawn:
+        past, now = values[:-1], values[-1]
+        said = {
+            "own": alone(past[-5:], 0.13, unseen_errors(past, 5)),
+            "usual": alone(past[-5:], 0.13),
+        }
+        for name, one in said.items():
+            inside[name] += abs(np.log(now / one.t_ha)) <= Z80 * one.log_sd
+    share = {name: count / len(drawn) for name, count in inside.items()}
+    assert share["own"] == pytest.approx(0.8, abs=0.03)
+    assert abs(share["usual"] - 0.8) > 0.06
+
+
+def test_a_reach_worked_by_hand_and_too_few_years_for_one() -> None:
+    # Three years of 8, then each year x times the mean of the (at most two) years before it.
+    times, values = [1.1, 0.8, 1.3, 0.9, 1.05, 0.7, 1.2, 0.95, 1.02, 0.6], [8.0, 8.0, 8.0]
+    for one in times:
+        values.append(one * float(np.mean(values[-2:])))
+    unseen = unseen_errors(np.array(values), 2)
+    assert unseen == pytest.approx(np.log(times))
+    # Eleven times .8 is 8.8: the ninth of ten distances, which is that of .7 (only .6 is farther).
+    said = alone(np.array(values[-2:]), 0.13, unseen)
+    assert said.t_ha * np.exp(-Z80 * said.log_sd) == pytest.approx(0.7 * np.mean(values[-2:]))
+    assert alone(np.array([8.0, 6.0]), 0.13, unseen[1:]) == alone(np.array([8.0, 6.0]), 0.13)
 
 
 def test_the_usual_spread_is_that_of_the_other_counties_and_the_documented_one() -> None:

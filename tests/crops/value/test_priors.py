@@ -82,6 +82,53 @@ def test_a_lost_harvest_is_told_counts_and_makes_the_prior_the_worse_the_worse_i
     assert found[1.05].mean_t_ha == pytest.approx(np.mean([*usual, 1.05]))
 
 
+def dry(values, first=2016, crop="winter_wheat", tail=",s"):
+    return "".join(f"{crop},{first + n},{value}{tail}\n" for n, value in enumerate(values))
+
+
+def test_a_disaster_under_the_crops_range_counts_where_the_other_years_show_the_unit(tmp_path):
+    path = tmp_path / "y.csv"
+    # No county has less than .5 t/ha of wheat by the crops' table; 2019 brought .4 of usual 2.
+    path.write_text(HEADER + dry([2.1, 1.8, 2.4, 0.4, 1.6]))
+    assert told(path) == [(4, "yield_t_ha", "input_far_from_usual")]
+    prior = county_priors(path, AUTUMN, 5)["winter_wheat"]
+    assert prior.mean_t_ha == pytest.approx((2.1 + 1.8 + 2.4 + 0.4 + 1.6) / 5)
+    path.write_text(HEADER + dry([2.1, 1.8, 2.4, 1.6]))
+    usual = county_priors(path, AUTUMN, 5)["winter_wheat"]
+    low, before = (p.mean_t_ha * np.exp(-Z80 * p.years_log_sd) for p in (prior, usual))
+    assert low < 0.7 * before
+    path.write_text(HEADER + dry([1.8, 2.4, 0.4, 1.6], 2017))  # three others tell no unit
+    assert told(path) == [(3, "yield_t_ha", "input_implausible")]
+    path.write_text(HEADER + dry([2.1, 1.8, 2.4, 0.4], 2017) + dry([1.6], 2024))  # nor a later one
+    assert told(path) == [(4, "yield_t_ha", "input_implausible"), (5, "year", "input_after_as_of")]
+
+
+def test_tonnes_per_mu_are_no_disasters_unless_somebody_says_so(tmp_path):
+    path, small = tmp_path / "y.csv", [0.41, 0.42, 0.39, 0.44, 0.40, 0.43]
+    path.write_text(HEADER + dry(small))
+    assert [code for _, _, code in told(path)] == ["input_implausible"] * 6
+    assert county_priors(path, AUTUMN, 5) == {}
+    path.write_text(HEADER.replace("\n", ",confirmed\n") + dry(small, tail=",office,yes"))
+    assert told(path) == []
+    assert county_priors(path, AUTUMN, 6)["winter_wheat"].mean_t_ha == pytest.approx(0.415)
+
+
+def test_a_confirmed_disaster_counts_and_a_tenth_that_others_contradict_does_not(tmp_path):
+    path = tmp_path / "y.csv"
+    head = "crop,county,year,yield_t_ha,source,confirmed\n"
+    rows = [
+        f"rice,{county},{2015 + n},{value},s,\n"
+        for county in "abcd"
+        for n, value in enumerate([6.0, 6.4, 6.2, 6.6, 6.1, 6.3, 6.2])
+    ]
+    knowing = Knowing(dt.date(2024, 9, 30), 2024, ("a",), published_days=90)
+    for word, row, codes in (("", 0.49, ["input_implausible"]), ("yes", 0.49, [])):
+        path.write_text(head + "".join(rows) + f"rice,a,2022,{row},s,{word}\n"
+                        + "".join(f"rice,{c},2022,6.2,s,\n" for c in "bcd"))  # fmt: skip
+        assert [code for _, _, code in told(path, knowing)] == codes
+    assert county_priors(path, knowing, 5)["rice"].mean_t_ha < 6.0
+
+
 @pytest.mark.parametrize(
     ("header", "cell"),
     [

@@ -1,11 +1,12 @@
 """County yields and crop cuts in the units in which offices write them."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 
 from fieldline.crops.inputs import COUNTY_YIELDS, SURVEY
-from fieldline.crops.value.priors import read_yields
+from fieldline.crops.value.priors import Knowing, read_yields, yield_problems
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 
 BUSHEL_MAIZE = 56 * 0.45359237 / 0.40468564224 / 1000
@@ -64,9 +65,11 @@ def test_a_yield_of_zero_or_less_or_of_no_known_unit_is_a_refused_row(tmp_path: 
         (3, "input_unknown_unit", "boxes/ha"),
         (4, "input_unknown_unit", "bu/ac"),  # cotton has no bushel
         (5, "input_unknown_unit", "100"),
-        (7, "input_implausible", "0.376606 t/ha"),  # six tonnes that were called bushels
     ]
-    assert read.bad_rows == {1, 2, 3, 4, 5, 7}
+    # Six tonnes that were called bushels, .377 t/ha: no other year shows that it is a disaster.
+    more = yield_problems(read.frame, read.problems, Knowing(dt.date(2025, 9, 30), 2025))
+    assert [(p.row, p.code) for p in more] == [(7, "input_implausible")]
+    read.problems.extend(more)
     assert read.good["yield_t_ha"].tolist() == pytest.approx([6.27677], abs=1e-5)
 
 

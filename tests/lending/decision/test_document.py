@@ -64,7 +64,7 @@ def test_what_old_records_mean_never_changes() -> None:
             "preapproved": None,
             "cover": None,
         },
-        "cover": {"elsewhere_minor": 0},
+        "cover": {"elsewhere_minor": 0, "returned_minor": 0},
         "contracts": {"assigned": True},
         "rows": {"bands": {}, "otherwise": False, "access": "", "reason": ("", ""), "sets": {}},
         "farmer": party,

@@ -7,12 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.decision.backed import CoverCase
 from fieldline.lending.decision.case import Case
-from fieldline.lending.decision.decision import decide_case
+from fieldline.lending.decision.covers import Pool
+from fieldline.lending.decision.decision import decide_case, most_allowed
+from fieldline.lending.decision.shared import in_turn
 from fieldline.lending.store import applied
 from fieldline.lending.store.applied import Received
 from fieldline.lending.store.database import open_database
@@ -70,10 +73,143 @@ def test_an_offer_names_who_covers_how_much_and_another_county_finds_it_taken(
     whole(store)
 
 
-def test_lines_up_to_the_day_of_the_figure_are_in_it(store: sa.Engine, case: Case) -> None:
+def test_lines_before_the_day_of_the_figure_are_in_it_and_those_of_the_day_are_not(
+    store: sa.Engine, case: Case
+) -> None:
     post_judged(store, A, covered(case, "ann"))
-    newer = covered(case, "bo", stated_on=case.as_of)
+    newer = covered(later(case, 1), "bo", stated_on=day(case, 1))
     assert amounts(post_judged(store, B, newer)) == [("G", 450_000, 225_000)]
+    same = covered(case, "cy", stated_on=case.as_of)
+    (found,) = amounts(post_judged(store, Shelf("C", "2024", "season-line"), same))
+    # ann's 2,250 are taken off; bo's were offered later and are too: 500 of the 6,500 that cy needs
+    assert found[2] == int(Decimal("0.0769") * (found[1] or 0))
+
+
+def day(case: Case, days: int) -> dt.date:
+    return case.as_of + dt.timedelta(days=days)
+
+
+def later(case: Case, days: int) -> Case:
+    return case.model_copy(update={"as_of": day(case, days)})
+
+
+def run(
+    store: sa.Engine, shelf: Shelf, case: Case, days: int, names: str, left: int, stated: int
+) -> dict[str, int | None]:
+    """Decide and post farmers of a county some days on, with what the company stated on a day."""
+    cover = covered(case, "-", left, capacity_minor=left, stated_on=day(case, stated)).cover
+    assert cover is not None
+    one = later(case, days)
+    cases = [covered(one, name).model_copy(update={"cover": None}) for name in names.split()]
+    found = in_turn(cases, [Pool(cover, frozenset(), left)])
+    posted = post_judged(store, shelf, *(turn for turn, _ in found))
+    return {row["farmer_id"]: row["covered_minor"] for row in posted.live}
+
+
+def test_a_figure_stated_after_the_countys_own_lines_gives_them_back_when_they_are_replaced(
+    store: sa.Engine, case: Case
+) -> None:
+    first = run(store, A, case, 0, "ann bo", 500_000, -20)
+    assert first == {"ann": 225_000, "bo": 190_350}  # .4230 of 4,500
+    # the company says what is left: 5,000 - 2,250 - 1,903.50 = 846.50
+    again = run(store, A, case, 2, "ann bo", 84_650, 1)
+    assert again == first
+    assert run(store, A, case, 2, "ann bo", 84_650, 1) == first
+    # with one farmer more all of it is shared out anew, and cy gets what is left of the whole
+    third = run(store, A, case, 3, "ann bo cy", 84_650, 1)
+    # .1302 of 6,500 are 846.50: too dear for a line of 4,500, so 4,400 are lent
+    assert third == {**first, "cy": int(Decimal("0.1302") * 440_000)}
+    whole(store)
+
+
+def test_a_county_shares_out_what_its_own_lines_give_back_where_nothing_else_is_left(
+    store: sa.Engine, case: Case
+) -> None:
+    first = run(store, A, case, 0, "ann bo", 450_000, -20)
+    assert first == {"ann": 225_000, "bo": int(Decimal("0.3461") * 450_000)}
+    # nothing more, says the company: what is shared out are these 3,807.45. Ann's half of 4,500,
+    # 1,557.45 or .2396 of the 6,500 that bo needs, and 479.25 or .0737 of what cy needs
+    again = run(store, A, case, 2, "ann bo cy", 0, 1)
+    bo, cy = int(Decimal("0.2396") * 450_000), int(Decimal("0.0737") * 440_000)
+    assert again == {"ann": 225_000, "bo": bo, "cy": cy}
+    whole(store)
+
+
+def test_what_is_given_back_is_lent_once_beside_the_line_that_waits_for_a_person(
+    store: sa.Engine, case: Case
+) -> None:
+    held = run(store, A, case, 0, "bo cy", 500_000, -20)
+    assert held == {"bo": 225_000, "cy": 190_350}
+    doubted = case.parcels[0].model_copy(update={"codes": ("no_crop_cycle",), "effect": "review"})
+    waiting = later(case, 2).model_copy(update={"parcels": (doubted,)})
+    cover = covered(case, "-", 84_650, capacity_minor=84_650, stated_on=day(case, 1)).cover
+    assert cover is not None
+    cases = [
+        covered(one, name).model_copy(update={"cover": None})
+        for one, name in ((waiting, "ann"), (later(case, 2), "bo"), (later(case, 2), "cy"))
+    ]
+    found = in_turn(cases, [Pool(cover, frozenset(), 84_650)])
+    posted = {
+        row["farmer_id"]: row["covered_minor"]
+        for row in post_judged(store, A, *(turn for turn, _ in found)).live
+    }
+    # of the 5,000 ann may yet be lent the half of what her case allows; bo gets half of the rest's
+    with_ann = most_allowed(found[0][0], found[0][1]) / 2
+    assert with_ann > 0
+    assert with_ann * 100 + (posted["bo"] or 0) + (posted["cy"] or 0) <= 500_000
+    assert posted["ann"] is None
+    assert (posted["bo"] or 0) > 0
+    whole(store)
+
+
+def test_a_county_finds_what_anothers_replaced_lines_gave_back(
+    store: sa.Engine, case: Case
+) -> None:
+    run(store, A, case, 0, "ann", 500_000, -20)
+    bo = run(store, B, case, 2, "bo", 275_000, 1)
+    assert bo == {"bo": 190_350}
+    # ann leaves room: the county is decided anew without a cover for her
+    plain = covered(later(case, 3), "ann").model_copy(update={"cover": None})
+    post_judged(store, A, plain)
+    # 2,750 as stated and 2,250 of ann's: bo keeps the terms, a new farmer gets what is left
+    assert run(store, B, case, 2, "bo", 275_000, 1) == bo
+    found = run(store, B, case, 4, "bo cy", 275_000, 1)
+    assert found["bo"] == 225_000
+    assert found["cy"] == 190_350
+    whole(store)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_order_of_runs_and_restatements_covers_more_than_the_company_has(
+    store: sa.Engine, case: Case, seed: int
+) -> None:
+    """The company's own book: before a day's runs it states what is left of 8,000."""
+    rng, capacity = np.random.default_rng([seed, 11]), 800_000
+    figure, stated, names = capacity, -1, {"A": "", "B": ""}
+    for days in range(12):
+        if rng.random() < 0.4:
+            figure, stated = capacity - in_force(store), days
+            assert figure >= 0
+        for shelf in (A, B):
+            if rng.random() < 0.6:
+                who = sorted({*names[shelf.county].split(), f"{shelf.county}{rng.integers(4)}"})
+                if len(who) > 2 and rng.random() < 0.3:
+                    who.remove(who[int(rng.integers(len(who)))])
+                names[shelf.county] = " ".join(who)
+                found = run(store, shelf, case, days, names[shelf.county], figure, stated)
+                assert in_force(store) <= capacity
+                assert found == run(store, shelf, case, days, names[shelf.county], figure, stated)
+    whole(store)
+
+
+def in_force(store: sa.Engine) -> int:
+    """Return what of lines is covered that may be running, as the company books it."""
+    with store.connect() as connection:
+        rows = connection.execute(sa.text(
+            "SELECT covered_minor FROM offers WHERE access = 'approve' AND guarantor = 'G' "
+            "AND status IN ('live', 'expired')"
+        )).scalars()  # fmt: skip
+        return sum(rows)
 
 
 def test_a_county_that_is_decided_anew_takes_no_more_than_others_leave(

@@ -12,19 +12,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import pandas as pd
 import pytest
+import shapely
 import sqlalchemy as sa
 
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store.database import (
     AUDIT,
     DECISIONS,
+    LAND,
     LIVE,
     OFFERS,
     RUNS,
     open_database,
     posting,
+    reading,
 )
 from fieldline.lending.store.offers import csv_text, offers_csv, queue_csv
 from fieldline.lending.store.posting import Shelf, post
@@ -71,6 +75,19 @@ def test_every_farmer_in_is_a_row_out(decided: Any) -> None:
         csv.DictReader(io.StringIO(decided.path("queue.csv").read_text(encoding="utf-8-sig")))
     )
     assert [row["reason_codes"] for row in queue] == ["review_not_valued"]
+
+
+def test_the_parcels_of_a_posting_stand_beside_its_offers(decided: Any) -> None:
+    decided.offers(decided.path("db.sqlite"))
+    engine = open_database(decided.path("db.sqlite"))
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(LAND).order_by(LAND.c.parcel_id)).all()
+    engine.dispose()
+    drawn = gpd.read_parquet(decided.path("parcels.parquet")).sort_values("parcel_id")
+    assert [(row.county, row.season) for row in rows] == [("T", "2024")] * 3
+    assert [row.farmer_id for row in rows] == drawn["farmer_id"].tolist()
+    kept = shapely.from_wkb([row.outline for row in rows])
+    assert shapely.equals_exact(kept, drawn.geometry.array, 0).all()
 
 
 def test_the_file_equals_the_table(decided: Any) -> None:

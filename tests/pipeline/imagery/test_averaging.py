@@ -15,7 +15,7 @@ from fieldline.pipeline.imagery.coverage import build_weights
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.mosaic import SceneReadError, read_day
 from fieldline.pipeline.imagery.resample import FileGeometry, Lookup
-from fieldline.pipeline.imagery.scenes import SceneDay, group_by_solar_day
+from fieldline.pipeline.imagery.scene_days import SceneDay, group_by_solar_day
 from fieldline.pipeline.imagery.settings import MaskSettings
 from tests.pipeline.imagery.tiny_archive import (
     CRS,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
+from fieldline.pipeline.imagery.crew import in_turn
 from fieldline.pipeline.imagery.limits import BudgetError
 from fieldline.pipeline.imagery.pull import PullError
 from fieldline.pipeline.imagery.settings import BudgetSettings, PullSettings
@@ -112,6 +118,79 @@ def _kill_once_asked(api: StacApi, process: int) -> None:
     while api.asked(r"\.tif") < 6 and time.monotonic() < until:
         time.sleep(0.01)
     os.kill(process, signal.SIGKILL)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("victim", "told"),
+    [
+        ("scheduler", r"the scheduler \(pull.scheduler\) was lost: start it and its workers"),
+        ("worker", r"every worker of the scheduler \(pull.scheduler\) was lost: start them and"),
+    ],
+)
+def test_a_lost_scheduler_is_one_sentence_and_what_was_fetched_is_kept(
+    tmp_path: Path, api: StacApi, victim: str, told: str
+) -> None:
+    undisturbed = pixels(files_of(choose(tmp_path / "undisturbed", api.root)))
+    api.reset()
+    api.faults = [Fault("drip", pause=0.02, piece=4096)]
+    with programs(tmp_path) as (address, processes):
+        killer = threading.Thread(target=_kill_once_asked, args=(api, processes[victim].pid))
+        killer.start()
+        away = QUICK.model_copy(update={"scheduler": address, "timeout_s": 10})
+        begin = time.monotonic()
+        with pytest.raises(UserError, match=told):
+            choose(tmp_path / "disturbed", api.root, pull=away)
+        killer.join()
+        assert time.monotonic() - begin < 60
+    whole, asked = api.asked(r"\.tif"), len(undisturbed)
+    assert whole >= 6
+    api.reset()
+    assert pixels(files_of(choose(tmp_path / "disturbed", api.root))) == undisturbed
+    assert api.asked(r"\.tif") < asked * 2
+
+
+@contextmanager
+def programs(folder: Path) -> Iterator[tuple[str, dict[str, subprocess.Popen[bytes]]]]:
+    """Run a scheduler and a worker as a site does, each a program; yield its address and both."""
+    place = folder / "scheduler.json"
+    run = [sys.executable, "-m"]
+    common = ["--no-dashboard", "--scheduler-file", str(place)]
+    own = {
+        "scheduler": ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"],
+        "worker": ["distributed.cli.dask_worker", "--no-nanny", "--nthreads", "2"],
+    }
+    with (folder / "said").open("wb") as said:
+        processes = {
+            name: subprocess.Popen([*run, *command, *common], stdout=said, stderr=said)
+            for name, command in own.items()
+        }
+        try:
+            until = time.monotonic() + 60
+            while not place.exists() and time.monotonic() < until:
+                time.sleep(0.05)
+            address = json.loads(place.read_text(encoding="utf-8"))["address"]
+            with distributed.Client(address, set_as_default=False) as client:
+                client.wait_for_workers(1, timeout=60)
+            yield address, processes
+        finally:
+            for process in processes.values():
+                process.kill()
+                process.wait()
+
+
+def test_a_scene_that_ends_its_workers_is_one_sentence(scheduler: Any) -> None:
+    with (
+        distributed.Client(scheduler, set_as_default=False) as client,
+        pytest.raises(UserError, match=r"one scene ended \d workers|every worker of the scheduler"),
+    ):
+        in_turn(client, _end_here, SimpleNamespace(), [1], 1, lambda: None)
+    with distributed.Client(scheduler, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=30)
+
+
+def _end_here(order: object, task: object) -> None:
+    os._exit(1)
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(

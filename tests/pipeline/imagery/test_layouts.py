@@ -17,7 +17,8 @@ from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.bands import spellings
 from fieldline.pipeline.imagery.mosaic import read_day
-from fieldline.pipeline.imagery.scenes import read_scene_days, run_scenes
+from fieldline.pipeline.imagery.scene_days import read_scene_days
+from fieldline.pipeline.imagery.scenes import run_scenes
 from fieldline.pipeline.imagery.settings import SceneSettings
 from tests.pipeline.imagery.choosing import told
 from tests.pipeline.imagery.tiny_archive import (

@@ -9,7 +9,7 @@ from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.mask_files import days_named
 from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
-from fieldline.pipeline.imagery.scenes import group_by_solar_day
+from fieldline.pipeline.imagery.scene_days import group_by_solar_day
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.tables import read_table
 from tests.pipeline.imagery.choosing import choose_from, edit, outcomes

@@ -15,7 +15,7 @@ from scipy.ndimage import distance_transform_edt
 
 from fieldline.pipeline.imagery.masks import mask_classes, spread
 from fieldline.pipeline.imagery.mosaic import DayReader, overpasses
-from fieldline.pipeline.imagery.scenes import SceneDay, group_by_solar_day
+from fieldline.pipeline.imagery.scene_days import SceneDay, group_by_solar_day
 from fieldline.pipeline.imagery.settings import MaskSettings
 from tests.pipeline.imagery.tiny_archive import (
     AS_DRAWN,

@@ -18,7 +18,8 @@ import pytest
 
 from fieldline.pipeline.imagery.catalog import find_items
 from fieldline.pipeline.imagery.observe import run_observe
-from fieldline.pipeline.imagery.scenes import read_scene_days, run_scenes
+from fieldline.pipeline.imagery.scene_days import read_scene_days
+from fieldline.pipeline.imagery.scenes import run_scenes
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table

@@ -13,11 +13,7 @@ from shapely.geometry import box
 
 from fieldline.pipeline.imagery.archive import SceneItem
 from fieldline.pipeline.imagery.area import ParcelArea
-from fieldline.pipeline.imagery.scenes import (
-    group_by_solar_day,
-    read_scene_days,
-    solar_day,
-)
+from fieldline.pipeline.imagery.scene_days import group_by_solar_day, read_scene_days, solar_day
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fieldline.pipeline.imagery.scenes import read_scene_days
+from fieldline.pipeline.imagery.scene_days import read_scene_days
 from tests.pipeline.imagery.choosing import RED, choose, choose_from, edit, outcomes, told
 from tests.pipeline.imagery.tiny_archive import TinyScene, write_archive
 

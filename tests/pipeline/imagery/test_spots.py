@@ -7,7 +7,7 @@ import pytest
 from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.mosaic import DayReader
-from fieldline.pipeline.imagery.scenes import group_by_solar_day
+from fieldline.pipeline.imagery.scene_days import group_by_solar_day
 from fieldline.pipeline.imagery.settings import MaskSettings
 from fieldline.pipeline.imagery.spots import Spots
 from tests.pipeline.imagery.tiny_archive import TinyScene, X, Y, read_all, tiny_grid, write_archive

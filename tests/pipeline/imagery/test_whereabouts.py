@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldline.pipeline.imagery.scenes import read_scene_days
+from fieldline.pipeline.imagery.scene_days import read_scene_days
 from fieldline.pipeline.imagery.whereabouts import need_some_file
 from fieldline.pipeline.records.errors import UserError
 from tests.pipeline.imagery.choosing import RED, choose

@@ -21,7 +21,8 @@ from fieldline.pipeline.imagery.mosaic import read_day
 from fieldline.pipeline.imagery.observe import run_observe
 from fieldline.pipeline.imagery.safe.files import ProductFiles
 from fieldline.pipeline.imagery.safe.product import product_items
-from fieldline.pipeline.imagery.scenes import plan_scenes, read_scene_days, run_scenes
+from fieldline.pipeline.imagery.scene_days import read_scene_days
+from fieldline.pipeline.imagery.scenes import plan_scenes, run_scenes
 from fieldline.pipeline.imagery.settings import PullSettings, SceneSettings
 from fieldline.pipeline.imagery.sources.archive import archive_items
 from fieldline.pipeline.records.errors import UserError
