@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -149,7 +150,20 @@ def test_the_architecture_page_holds_the_table_of_stages() -> None:
     assert with_stages(page) == page
 
 
-@pytest.mark.parametrize("profile", ["local", "slurm", "kubernetes"])
+def test_the_profile_of_kubernetes_plans_the_demo_too(tmp_path: Path) -> None:
+    """Through Fieldline's own command: by itself Snakemake takes no volume there for shared."""
+    config = tmp_path / "own.yaml"
+    config.write_text(f"results: {tmp_path / 'r'}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "fieldline.workflows.cli", "run", "--dry-run", "--json"]
+    ended = subprocess.run(
+        [*command, "--profile", "kubernetes", "--config", str(config)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["report"] == 1
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm"])
 def test_each_profile_plans_the_demo(profile: str, tmp_path: Path) -> None:
     out = dry_run("--profile", f"workflows/profiles/{profile}", "--config", f"results={tmp_path}/r")
     assert re.search(r"^report\s+1$", out, re.MULTILINE)
