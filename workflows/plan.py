@@ -23,6 +23,7 @@ from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
+    OF_PEOPLE,
     STAGES,
     Applied,
     Artifact,
@@ -38,7 +39,6 @@ from fieldline.workflows.stages import (
 Wildcards = Any
 InputFunction = Callable[[Wildcards], Any]
 
-_OF_PEOPLE = ("parcel", "farmer")
 FOLDER = "{season}/{county}"
 """Artifacts of one county and season, relative to the results folder."""
 BLOCK_FOLDER = FOLDER + "/blocks/{block}"
@@ -173,9 +173,7 @@ class Plan:
                     for path in applicants_tables(self.results, w.county, w.season, name)
                 ]
             case Outcomes(of_scenes):
-                before = [
-                    s for s in stages_before(stage.name) if of_scenes or s.about in _OF_PEOPLE
-                ]
+                before = [s for s in stages_before(stage.name) if of_scenes or s.about in OF_PEOPLE]
                 return [f"{FOLDER}/{earlier.outcomes}" for earlier in before]
 
     def _source_function(self, name: str, earlier: bool) -> InputFunction:
