@@ -33,7 +33,10 @@ File = Annotated[Path, typer.Argument(help="Labelled series: .npz of points, or 
 Layout = Annotated[str, typer.Option("--format", help="Layout of a table of labelled series.")]
 Fields = Annotated[Path | None, typer.Option(help="Polygons of the table's samples.")]
 Codes = Annotated[str, typer.Option(help="Table of data/ that maps the table's crop codes.")]
-Bands = Annotated[str, typer.Option(help="Bands of an .npz in their order, by commas.")]
+Bands = Annotated[
+    str,
+    typer.Option(help="Bands of an .npz in their order, by commas, where it has no array bands."),
+]
 Label = Annotated[str, typer.Option(help="Array of the labels of an .npz (y, cdl_code).")]
 
 
@@ -49,7 +52,7 @@ def _points(
     radar: bool = False, survey: Path | None = None, orbit: str = "",
 ) -> Points:  # fmt: skip
     from fieldline.crops.recognise.label_tables import LabelledSeries
-    from fieldline.crops.recognise.points import BANDS, read_points, read_polygons
+    from fieldline.crops.recognise.points import read_points, read_polygons
 
     radar = radar or bool(orbit) or "radar" in (grid or {})
     if file.suffix == ".npz":
@@ -58,7 +61,7 @@ def _points(
                 f"{file.name} holds points without radar",
                 "give a table with VV and VH to a model that takes radar, or leave radar out",
             )
-        names = tuple(name.strip() for name in bands.split(",")) if bands else BANDS
+        names = tuple(name.strip() for name in bands.split(",") if name.strip())
         return read_points(file, names, label)
     own = {"worldcereal": "codes_worldcereal.csv", "bavaria_halfmonth": "codes_bavaria_iacs.csv"}
     source = LabelledSeries(file, layout, fields, codes or own.get(layout), survey=survey)

@@ -7,7 +7,6 @@ a class per series and a place per series, as the chain's own stage does.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,15 @@ from fieldline.crops.recognise.features import Cube, rows_of
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.label_tables import LabelledSeries, code_map, radar_bands, read_frame
 from fieldline.crops.recognise.labels import OTHER, samples_of
+from fieldline.crops.recognise.point_arrays import (
+    bands_of,
+    labels_of,
+    need,
+    places_of,
+    read_arrays,
+    reflectance,
+    refuse_other_shape,
+)
 from fieldline.crops.recognise.radar import refuse_other_backscatter, samples_course, with_radar
 from fieldline.crops.series import (
     ClearSeries,
@@ -36,10 +44,7 @@ from fieldline.pipeline.imagery.settings import ClearSettings, RadarSettings
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 
-BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
-"""Order of the ten Sentinel-2 bands where a file does not say."""
 CDL = "codes_usda_cdl.csv"
-_SCALE = 1e-4
 _FEWEST_DATES = 3
 _UNKNOWN = "crops that no table knows teach other land"
 _LEFT_OUT = "crops left out, as the code table asks or as a sample bears several"
@@ -71,76 +76,50 @@ class Points:
         return rows_of(self.cube, rows)
 
 
-def read_points(path: Path, bands: Sequence[str] = BANDS, label: str = "") -> Points:
+def read_points(path: Path, bands: Sequence[str] = (), label: str = "") -> Points:
     """Read a NumPy archive of points.
 
     Args:
         path: `X` (series, dates, bands): reflectance x 10000 as whole numbers with 0 missing, or
             reflectance as fractions with NaN or 0 missing; `y` or `cdl_code` (series,); optional
-            `lonlat` (series, 2) and `zone` (series,).
-        bands: Band of each last index.
+            `lonlat` (series, 2) or `lon` and `lat`, `zone` (series,) and `bands` (names).
+        bands: Band of each last index; empty: as the file says, else the ten of Sentinel-2.
         label: Array of the labels; `y` where there is one, else `cdl_code`.
 
     Raises:
         UserError: No such archive, an array is absent or of another shape, or the values cannot be
             reflectance in these bands.
     """
-    arrays = _arrays(path)
-    values = _need(arrays, "X", path)
-    if values.ndim != 3 or values.shape[2] != len(bands):
-        raise UserError(
-            f"{path}: X has the shape {values.shape}, not (series, dates, {len(bands)} bands)",
-            f"name its bands in order by --bands (now {','.join(bands)})",
-        )
+    arrays = read_arrays(path, label)
+    values = need(arrays, "X", path, "call the series X and their classes y")
+    order = bands_of(arrays, bands, path)
+    refuse_other_shape(values, order, path)
     name = label or ("y" if "y" in arrays else "cdl_code")
-    written = _need(arrays, name, path)
+    written = need(arrays, name, path, "name the array of the labels by --label")
     count = len(values)
-    lonlat = arrays.get("lonlat", np.full((count, 2), np.nan))
-    zone = arrays.get("zone")
-    for called, array in ((name, written), ("lonlat", lonlat), ("zone", zone)):
-        if array is not None and len(array) != count:
+    for called in (name, "cdl_code", "zone"):
+        if called in arrays and len(arrays[called]) != count:
             raise UserError(
-                f"{path}: {called} has {len(array)} rows and X has {count}", "write one per series"
+                f"{path}: {called} has {len(arrays[called])} rows and X has {count}",
+                "write one per series",
             )
-    cube = _cube(values, tuple(bands), path)
-    names, remarks = _names(written, arrays.get("cdl_code"), name)
-    zones = None if zone is None else zone.astype(str)
+    lonlat = places_of(arrays, count, path)
+    cube, remarks = _cube(values, order, path)
+    text = labels_of(written, name, path)
+    cdl = labels_of(arrays["cdl_code"], "cdl_code", path) if "cdl_code" in arrays else None
+    names, unknown = _names(text, cdl, name)
+    zones = labels_of(arrays["zone"], "zone", path) if "zone" in arrays else None
+    if zones is not None and (zones == "").any():
+        remarks.append(f"{(zones == '').sum()} series have no zone: --holdout zone leaves them out")
     grid = {"steps": cube.values.shape[1]}
-    return _kept(cube, names, np.asarray(lonlat, dtype=np.float64), zones, remarks, grid,
-                 np.full(count, np.nan))  # fmt: skip
+    return _kept(cube, names, lonlat, zones, [*remarks, *unknown], grid, np.full(count, np.nan))
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    if not path.is_file():
-        raise UserError(f"{path} does not exist", "give a .npz archive")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} is not a NumPy archive of plain numbers ({error})",
-            "save it again by numpy.savez, without objects",
-        ) from error
-
-
-def _need(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
-    if name not in arrays:
-        raise UserError(
-            f"{path} has no array {name} (it has {', '.join(sorted(arrays))})", "name it so"
-        )
-    return arrays[name]
-
-
-def _cube(values: NDArray[Any], bands: tuple[str, ...], path: Path) -> Cube:
-    """Return reflectance on the file's own dates, gaps filled."""
-    whole = np.issubdtype(values.dtype, np.integer)
-    numbers = values.astype(np.float64)
-    seen: NDArray[np.bool_] = np.asarray((np.isfinite(numbers) & (numbers > 0)).all(axis=2))
-    if not seen.any():
-        raise UserError(f"{path}: X holds no date with all bands above zero", "check its missing")
-    numbers = np.where(seen[..., None], numbers * (_SCALE if whole else 1.0), np.nan)
+def _cube(values: NDArray[Any], bands: tuple[str, ...], path: Path) -> tuple[Cube, list[str]]:
+    """Return reflectance on the file's own dates, gaps filled, and what is to be said of it."""
+    numbers, seen, said = reflectance(values, path)
     _refuse_other_numbers(numbers, seen, bands, path)
-    return Cube(fill_gaps(numbers, seen), bands, seen.sum(axis=1), seen)
+    return Cube(fill_gaps(numbers, seen), bands, seen.sum(axis=1), seen), said
 
 
 def _refuse_other_numbers(
@@ -166,19 +145,19 @@ def _refuse_other_numbers(
 
 
 def _names(
-    written: NDArray[Any], cdl: NDArray[Any] | None, label: str
+    text: NDArray[np.str_], cdl: NDArray[np.str_] | None, label: str
 ) -> tuple[NDArray[np.str_], list[str]]:
     """Return a class name per series: crops where CDL codes tell, else the label as written."""
     known = code_map(CDL)
     if label == "cdl_code":
-        cdl = written
-    text = written.astype(str)
+        cdl = text
     if cdl is None:
         return text, []
     named: dict[str, str] = {}
     unknown: dict[str, int] = {}
-    for value in np.unique(text).tolist():
-        codes, counts = np.unique(cdl[text == value].astype(str), return_counts=True)
+    named[""] = ""
+    for value in np.unique(text[text != ""]).tolist():
+        codes, counts = np.unique(cdl[text == value], return_counts=True)
         crops = {known[code] for code in codes if known.get(code)}
         if label == "cdl_code" and value not in known:
             unknown[value] = int(counts.sum())
@@ -194,19 +173,17 @@ def _kept(
     cube: Cube, names: NDArray[np.str_], lonlat: Floats, zone: NDArray[np.str_] | None,
     remarks: Sequence[str], grid: Mapping[str, Any], area_m2: Floats,
 ) -> Points:  # fmt: skip
-    """Leave out series with too few dates."""
-    good = np.flatnonzero(cube.clear_dates >= _FEWEST_DATES)
+    """Leave out series with too few dates or without a label."""
+    dated, labelled = cube.clear_dates >= _FEWEST_DATES, names != ""
     said = list(remarks)
-    if len(good) < len(names):
+    if not dated.all():
+        said.append(f"{(~dated).sum()} series with fewer than {_FEWEST_DATES} dates are left out")
+    if not labelled.all():
         said.append(
-            f"{len(names) - len(good)} series with fewer than {_FEWEST_DATES} dates are left out"
+            f"{(~labelled).sum()} series without a label (blank, NaN, below zero) are left out"
         )
-    twice = _contradicted(rows_of(cube, good), names[good])
-    if twice:
-        said.append(
-            f"{twice} series stand there again, to the last digit, under another class: at most "
-            "one of their labels is right"
-        )
+    good = np.flatnonzero(dated & labelled)
+    said += _told_twice(rows_of(cube, good), names[good])
     classes, labels = np.unique(names[good], return_inverse=True)
     if len(classes) < 2:
         raise UserError("all labels are of one class", "give series of two classes at least")
@@ -217,13 +194,31 @@ def _kept(
     )  # fmt: skip
 
 
-def _contradicted(cube: Cube, names: NDArray[np.str_]) -> int:
-    """Return how many series bear another class than one that is equal to them."""
-    classes: dict[bytes, set[str]] = {}
-    keys = [values.tobytes() for values in cube.values]
-    for key, name in zip(keys, names.tolist(), strict=True):
-        classes.setdefault(key, set()).add(name)
-    return sum(len(classes[key]) > 1 for key in keys)
+def same_series(cube: Cube) -> NDArray[np.int64]:
+    """Return a number for each series; equal where they are equal to the last digit."""
+    keys: dict[bytes, int] = {}
+    said = [keys.setdefault(values.tobytes(), len(keys)) for values in cube.values]
+    return np.asarray(said, dtype=np.int64)
+
+
+def _told_twice(cube: Cube, names: NDArray[np.str_]) -> list[str]:
+    """Return what is to be said of series that are equal to the last digit."""
+    alike = same_series(cube)
+    many = np.bincount(alike)[alike] > 1
+    pairs = np.unique(np.stack([alike, np.unique(names, return_inverse=True)[1]]), axis=1)
+    contradicted = int((np.bincount(pairs[0])[alike] > 1).sum())
+    said = []
+    if contradicted:
+        said.append(
+            f"{contradicted} series stand there again, to the last digit, under another class: at "
+            "most one of their labels is right"
+        )
+    if many.sum() > contradicted:
+        said.append(
+            f"{many.sum() - contradicted} series stand there again, to the last digit: none is "
+            "tested on a model that learnt its like"
+        )
+    return said
 
 
 def read_polygons(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.labels import OTHER
 from fieldline.crops.recognise.places import blocks
-from fieldline.crops.recognise.points import Points
+from fieldline.crops.recognise.points import Points, same_series
 from fieldline.crops.recognise.recogniser import fold_numbers
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.errors import UserError
@@ -82,21 +82,29 @@ def with_rare_joined(points: Points, least: int) -> Points:
 
 
 def splits(points: Points, protocol: Protocol, seeds: int, folds: int) -> Iterator[Split]:
-    """Yield the divisions of a protocol.
+    """Yield the divisions of a protocol; what equals a learnt series to the last digit is no test.
 
     Raises:
         UserError: The file has no zones, or no places, or too few of them.
     """
+    alike = same_series(points.cube)
+    for split in _divided(points, protocol, seeds, folds):
+        told = np.isin(alike[split.test], alike[split.train])
+        yield replace(split, test=split.test[~told]) if told.any() else split
+
+
+def _divided(points: Points, protocol: Protocol, seeds: int, folds: int) -> Iterator[Split]:
     everyone = np.arange(len(points.labels))
     if protocol.kind == "blocks":
         yield from _block_splits(points, protocol.size, seeds, folds)
         return
     parts = [("", everyone, everyone)]
     if protocol.holdout:
-        zones = np.unique(points.zone) if points.zone is not None else np.zeros(0, dtype=str)
+        zone = np.asarray([""] if points.zone is None else points.zone)
+        zones = np.unique(zone[zone != ""])
         if len(zones) < 2:
             raise UserError("the file has no two zones", "leave --holdout out")
-        parts = [(f"zone {z}", everyone[points.zone != z], everyone[points.zone == z])
+        parts = [(f"zone {z}", everyone[(zone != z) & (zone != "")], everyone[zone == z])
                  for z in zones.tolist()]  # fmt: skip
     for name, source, target in parts:
         for seed in range(seeds):
@@ -115,8 +123,12 @@ def _draw(labels: Labels, rows: NDArray[np.int64], size: int, seed: int) -> NDAr
 
 
 def _block_splits(points: Points, edge_m: int, seeds: int, folds: int) -> Iterator[Split]:
-    if not np.isfinite(points.lonlat).all():
-        raise UserError("not every series has a place", "give lon and lat, or --fields")
+    without = int((~np.isfinite(points.lonlat).all(axis=1)).sum())
+    if without:
+        raise UserError(
+            f"{without} of {len(points.lonlat)} series have no place",
+            "give lon and lat of each, --fields, or a protocol per-class",
+        )
     for seed in range(seeds):
         # Which blocks share a fold hangs on their labels far more than on a seed: the first draw's
         # blocks lie on the grid of the places, and every further draw cuts the land elsewhere.
