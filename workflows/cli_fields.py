@@ -128,6 +128,8 @@ def fields_evaluate(
 
 
 def _print(found: dict[str, Any]) -> None:
+    for note in found["notes"]:
+        print(f"note      {note}")
     rows = [("watershed", found["watershed"])]
     rows += [(f"network, seed {run['seed']}", run) for run in found["network"]]
     for name, run in rows:

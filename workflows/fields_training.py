@@ -26,6 +26,7 @@ from fieldline.crops.segment.learn import (
 from fieldline.crops.segment.lineage import ancestors, need_unlearnt
 from fieldline.crops.segment.outlines import read_outlines
 from fieldline.crops.segment.training import Progress
+from fieldline.crops.segment.truth import drawn_apart
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.records.canonical import file_hash
 from fieldline.pipeline.records.errors import UserError
@@ -106,6 +107,8 @@ def _train(
     held = None
     if asked.validation is not None and not asked.simulated:
         held = read_outlines(asked.validation, areas[0][0].grid)
+        ground, drawn = areas[0]
+        areas[0] = (ground, drawn_apart(held, drawn, ground.grid).learnt)
     module = learn(areas, recipe, machine, start, told, held)
     card: dict[str, Any] = {
         "recipe": {**asdict(recipe), "bands": list(recipe.bands)},

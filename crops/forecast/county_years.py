@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fieldline.crops.forecast.slips import Slips, slips_of_ten, told_slips
+from fieldline.crops.forecast.spelling import harvest_years, same_counties, without_fills
 from fieldline.crops.forecast.yield_units import one_unit, read_yields_of, rows_of_crop
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.cells import Cells, read_cells
@@ -44,6 +45,8 @@ _AFTERWARDS = re.compile(
 _LATE = "is known with the yield and not before it"
 _READABLE = 0.9
 """Share of the filled cells that must be numbers for a covariate."""
+_TELLS, _MANY = 0.99, 30
+"""Correlation from which so many rows of a column say the yield itself, rounded or converted."""
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 
@@ -147,10 +150,10 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     lags = _lag_columns(cells, target)
     confirmed, looked_at = _confirmed(cells)
     names = pd.Series(as_text(cells.column(county)).to_pylist(), dtype="object")
-    years = _numbers(cells, year, facts)
+    years, no_year = harvest_years(as_text(cells.column(year)), _numbers(cells, year, facts))
     yields = read_yields_of(cells, target, lags, facts, columns.unit, columns.crop)
     skipped = {county, year, target, confirmed, *lags, *columns.drop}
-    covariates, left_out = _covariates(cells, skipped, facts)
+    covariates, left_out, fills = _covariates(cells, skipped, facts)
     left_out |= dict.fromkeys(columns.drop, "dropped as asked")
     of_crop = rows_of_crop(cells, columns.crop)
     rows, remarks = _counting(names, years, yields.target, of_crop & ~yields.bad_unit, known=known)
@@ -159,12 +162,12 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
         slips = _slips(names, years, yields.target, rows, looked_at)
         remarks += told_slips(slips, names.to_numpy(dtype=str), years, yields.target, rows)
         rows &= ~slips.slipped
-    remarks = [*yields.remarks, *remarks]
+    remarks = [*yields.remarks, *remarks, *fills]
     if not rows.any():
         raise UserError(
-            f"{path} has no row that counts ({'; '.join(remarks) or 'it is empty'})",
+            f"{path} has no row that counts ({'; '.join(remarks) or 'it is empty'}{no_year})",
             "correct the rows, or name its columns with --county-column, --year-column and "
-            "--yield-column",
+            "--yield-column, and write harvest years as 2021",
         )
     at_years = np.nan_to_num(years).astype(np.int64)
     table = CountyYears(
@@ -182,6 +185,7 @@ def joined(first: CountyYears, second: CountyYears) -> CountyYears:
         UserError: One has covariates and they share none, or they state different units.
     """
     one_unit(first.unit, second.unit)
+    second = spelt_as(second, first.county)
     shared = [name for name in first.covariates if name in second.covariates]
     if not shared and len(first.covariates.columns) and len(second.covariates.columns):
         raise UserError(
@@ -200,6 +204,15 @@ def joined(first: CountyYears, second: CountyYears) -> CountyYears:
         slipped=first.slipped | second.slipped,
     )
     return _without_slips(both)
+
+
+def spelt_as(table: CountyYears, names: npt.NDArray[np.str_]) -> CountyYears:
+    """Return a table with its counties spelt as another's."""
+    spelt = same_counties(table.county, names)
+    return replace(
+        table, county=np.asarray([spelt[name] for name in table.county.tolist()], dtype=str),
+        slipped=frozenset((spelt.get(name, name), year) for name, year in table.slipped),
+    )  # fmt: skip
 
 
 def _named(
@@ -267,8 +280,8 @@ def _numbers(cells: Cells, name: str, facts: FileFacts) -> Floats:
 
 def _covariates(
     cells: Cells, skipped: Collection[str | None], facts: FileFacts
-) -> tuple[dict[str, Floats], dict[str, str]]:
-    found, left_out = {}, {}
+) -> tuple[dict[str, Floats], dict[str, str], list[str]]:
+    found, left_out, remarks = {}, {}, list[str]()
     for name in cells.names:
         if not name or name in skipped:
             continue
@@ -281,8 +294,10 @@ def _covariates(
         if not filled or np.isfinite(values).sum() < _READABLE * filled:
             left_out[name] = "holds no numbers"
             continue
-        found[name] = values
-    return found, left_out
+        found[name], filled_in = without_fills(values)
+        if filled_in:
+            remarks.append(f"{name}: {filled_in}")
+    return found, left_out, remarks
 
 
 def _informative(table: CountyYears) -> CountyYears:
@@ -302,7 +317,8 @@ def _informative(table: CountyYears) -> CountyYears:
 def _same(values: Floats, target: Floats) -> bool:
     if values.std() == 0 or target.std() == 0:
         return False
-    return bool(abs(np.corrcoef(values, target)[0, 1]) > 1 - 1e-6)
+    least = _TELLS if len(values) >= _MANY else 1 - 1e-6
+    return bool(abs(np.corrcoef(values, target)[0, 1]) > least)
 
 
 def _counting(

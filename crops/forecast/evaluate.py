@@ -7,6 +7,7 @@ forecasts are reckoned in the same run on the same rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ _DRAWS = 1000
 _SEED = 41
 _ENDS = (0.025, 0.975)
 _COUNTY_FOLDS = 5
+_OTHER_UNIT = 5.0
+"""Ratio of two tables' usual yields that no season makes, as in `slips`."""
 
 
 def evaluate_later(
@@ -48,10 +51,46 @@ def evaluate_later(
             f"{again} rows of the test table are rows of the training table",
             "leave them out of one of the two",
         )
+    _refuse_other_scale(learnt, rows)
+    rows = replace(rows, remarks=(*(f"training table: {said}" for said in train.remarks),
+                                  *test.remarks, *_new_counties(learnt, rows)))  # fmt: skip
     later = bool((rows.year > learnt.year.max()).all())
     model = fit_forecast(learnt, "later" if later else "year", reference)
     said = _said(model, rows, both if later else learnt)
     return _figures(rows, said, baselines) | {"model": story(model)}
+
+
+def _new_counties(learnt: CountyYears, rows: CountyYears) -> list[str]:
+    """Return what is to be said of counties that the training table does not know."""
+    asked = np.unique(rows.county)
+    new = asked[~np.isin(asked, learnt.county)]
+    if not len(new):
+        return []
+    return [
+        f"{len(new)} of {len(asked)} counties are not in the training table (first {new[0]}): "
+        "their mean is that of all counties"
+    ]
+
+
+def _refuse_other_scale(learnt: CountyYears, rows: CountyYears) -> None:
+    """Refuse yields of another size than those learnt: no season makes them, a unit does.
+
+    Raises:
+        UserError: Their medians, or those of the earlier years that a table tells, lie five times
+            apart.
+    """
+    sizes = {"the training table's yields": learnt.target, "the test table's yields": rows.target}
+    for name, table in (("training", learnt), ("test", rows)):
+        sizes[f"the {name} table's earlier yields (yield-1, ...)"] = table.lags
+    usual = {name: float(np.median(told)) for name, values in sizes.items()
+             if len(told := values[np.isfinite(values)])}  # fmt: skip
+    least, most = min(usual, key=usual.__getitem__), max(usual, key=usual.__getitem__)
+    if usual[most] >= _OTHER_UNIT * usual[least]:
+        raise UserError(
+            f"{most} are {usual[most]:.3g} in the median and {least} {usual[least]:.3g}: they are "
+            "in different units",
+            "state each table's unit in its column's name, such as `yield (kg/ha)`, or convert one",
+        )
 
 
 def evaluate_left_out(
@@ -71,7 +110,8 @@ def evaluate_left_out(
     groups = table.year if unseen == "year" else _county_folds(table)
     least = 3 if unseen == "year" else _COUNTY_FOLDS
     if len(np.unique(groups)) < least:
-        raise UserError(f"the table has fewer than {least} {unseen}s to leave out", "give more")
+        many = "years" if unseen == "year" else "counties"
+        raise UserError(f"the table has fewer than {least} {many} to leave out", "give more")
     said: dict[str, Floats] = {}
     choices = []
     for group in np.unique(groups):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fieldline.crops.forecast.county_years import CountyYears
+from fieldline.crops.forecast.county_years import CountyYears, spelt_as
 from fieldline.crops.forecast.model import CountyForecast, story
 from fieldline.crops.forecast.yield_units import one_unit
 from fieldline.pipeline.records.canonical import canonical, file_hash
@@ -117,6 +117,7 @@ def score_sealed(forecast: pd.DataFrame, truth: CountyYears, unit: str = "") -> 
         UserError: No row of the truth was forecast, or it is in another unit.
     """
     one_unit(unit, truth.unit)
+    truth = spelt_as(truth, forecast["county"].to_numpy(dtype=str))
     told = pd.DataFrame({"county": truth.county, "year": truth.year, "truth": truth.target})
     both = forecast.merge(told, on=["county", "year"])
     if both.empty:

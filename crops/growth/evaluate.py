@@ -8,6 +8,7 @@ fields that did not set it. Truth enters here and nowhere else.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from fieldline.crops.series import Floats, iter_clear, observed_bands
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.inputs.read import read_input
-from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, without
+from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, counted, without
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.settings import Season
 
+_LOG = logging.getLogger(__name__)
 _HEADING = 55.0
 _DRAWS, _SEED, _TAIL = 2000, 11, 0.025
 _LEAST = 3
@@ -106,14 +108,18 @@ def watch(
 def heading_days_seen(path: Path, season: Season) -> tuple[pd.Series, dict[str, str]]:
     """Return the day of BBCH 55 by parcel, days since the season's start, and who has none.
 
-    Ratings of one day are averaged; between two days the stage moves evenly and never back.
+    Ratings of one day are averaged; between two days the stage moves evenly and never back. Those
+    of other seasons, which a table of several years holds, do not count.
 
     Raises:
         UserError: The table cannot be read or lacks a column.
     """
-    table = read_input(path, STAGES)
-    rows = without(table.frame, table.problems)
-    found, left_out = {}, {}
+    rows = _readable(path, STAGES)
+    inside = rows["date"].between(pd.Timestamp(season.start), pd.Timestamp(season.end))
+    other = sorted(set(rows["parcel_id"].astype(str)) - set(rows["parcel_id"][inside].astype(str)))
+    found: dict[str, float] = {}
+    left_out = dict.fromkeys(other, "rated in other seasons alone")
+    rows = rows[inside]
     for parcel, ratings in rows.groupby("parcel_id"):
         mean = ratings.groupby("date")["bbch"].mean().sort_index()
         since = mean.index.to_numpy().astype("datetime64[D]") - np.datetime64(season.start, "D")
@@ -128,14 +134,25 @@ def heading_days_seen(path: Path, season: Season) -> tuple[pd.Series, dict[str, 
     return pd.Series(found, dtype=float), left_out
 
 
+def _readable(path: Path, schema: InputSchema) -> pd.DataFrame:
+    """Return the rows of a table that can be read; the others are told."""
+    table = read_input(path, schema)
+    if table.problems:
+        _LOG.warning("%s: rows left out: %s", path, counted(table.problems))
+    return without(table.frame, table.problems)
+
+
 def harvest_days_seen(path: Path, season: Season) -> pd.Series:
     """Return the harvest day by parcel, days since the season's start.
+
+    Of a parcel that the table names in several years the season's own day counts.
 
     Raises:
         UserError: The table cannot be read, lacks a column or names a parcel twice.
     """
-    table = read_input(path, HARVEST_DAYS)
-    rows = without(table.frame, table.problems)
+    rows = _readable(path, HARVEST_DAYS)
+    inside = rows["harvest_date"].between(pd.Timestamp(season.start), pd.Timestamp(season.end))
+    rows = rows[inside | ~rows["parcel_id"].isin(rows["parcel_id"][inside])]
     twice = rows.loc[rows["parcel_id"].duplicated(), "parcel_id"]
     if len(twice):
         raise UserError(

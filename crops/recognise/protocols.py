@@ -85,12 +85,20 @@ def splits(points: Points, protocol: Protocol, seeds: int, folds: int) -> Iterat
     """Yield the divisions of a protocol; what equals a learnt series to the last digit is no test.
 
     Raises:
-        UserError: The file has no zones, or no places, or too few of them.
+        UserError: The file has no zones, or no places, or too few of them; or all that is held out
+            stands among what is learnt.
     """
-    alike = same_series(points.cube)
+    alike, tested = same_series(points.cube), False
     for split in _divided(points, protocol, seeds, folds):
         told = np.isin(alike[split.test], alike[split.train])
-        yield replace(split, test=split.test[~told]) if told.any() else split
+        if not told.all():
+            tested = True
+            yield replace(split, test=split.test[~told])
+    if not tested:
+        raise UserError(
+            "every series that is held out stands among those learnt, to the last digit",
+            "give series of different parcels",
+        )
 
 
 def _divided(points: Points, protocol: Protocol, seeds: int, folds: int) -> Iterator[Split]:

@@ -38,6 +38,7 @@ from fieldline.crops.segment.stack import (
     spread_days,
 )
 from fieldline.crops.segment.training import Phase, Progress, Training, train
+from fieldline.crops.segment.truth import Drawn, drawn_apart
 from fieldline.crops.settings import SegmentSettings
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.settings import MaskSettings
@@ -263,9 +264,9 @@ def evaluate(
     if question.model is not None and question.train is None:
         need_bands(question.model, recipe.bands, question.catalog)
     ground = ground_of(question.catalog, recipe.bands, settings)
-    truth = read_outlines(question.validation, ground.grid)
-    drawn = None if question.train is None else read_outlines(question.train, ground.grid)
-    found = _beside_watershed(question, ground, (truth, drawn), recipe, settings)
+    given = _drawn(question, ground)
+    truth, drawn = given.truth, given.learnt
+    found = _beside_watershed(question, ground, given, recipe, settings)
     seeds = range(recipe.seed, recipe.seed + (question.seeds if drawn is not None else 1))
     for seed in seeds:
         began = time.perf_counter()
@@ -281,29 +282,36 @@ def evaluate(
     return found
 
 
+def _drawn(question: Question, ground: Ground) -> Drawn:
+    truth = read_outlines(question.validation, ground.grid)
+    learnt = None if question.train is None else read_outlines(question.train, ground.grid)
+    return drawn_apart(truth, learnt, ground.grid)
+
+
 def evaluate_module(
     question: Question, module: Any, recipe: Recipe, settings: SegmentSettings, machine: Machine
 ) -> dict[str, Any]:
     """Return the figures of a trained module, as `evaluate` does, for its card."""
     ground = ground_of(question.catalog, recipe.bands, settings)
-    truth = read_outlines(question.validation, ground.grid)
-    drawn = None if question.train is None else read_outlines(question.train, ground.grid)
-    found = _beside_watershed(question, ground, (truth, drawn), recipe, settings)
-    run = _judged(question, module, (ground, truth), recipe, settings, machine)
+    given = _drawn(question, ground)
+    found = _beside_watershed(question, ground, given, recipe, settings)
+    run = _judged(question, module, (ground, given.truth), recipe, settings, machine)
     found["network"].append({"seed": recipe.seed, **run})
     return found
 
 
 def _beside_watershed(
-    question: Question, ground: Ground, polygons: tuple[gpd.GeoSeries, gpd.GeoSeries | None],
-    recipe: Recipe, settings: SegmentSettings,
-) -> dict[str, Any]:  # fmt: skip
+    question: Question, ground: Ground, given: Drawn, recipe: Recipe, settings: SegmentSettings
+) -> dict[str, Any]:
     """Return what an evaluation says besides the network: the data and the plain watershed."""
     return {
         "catalog": question.catalog.name,
         "start": None if question.model is None else question.model.version,
         "validation": file_hash(question.validation),
-        **_watershed_on(ground, polygons, recipe, settings, complete=question.complete),
+        "notes": list(given.notes),
+        **_watershed_on(
+            ground, (given.truth, given.learnt), recipe, settings, complete=question.complete
+        ),
         "network": [],
     }
 

@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 from pyproj import CRS
 from rasterio.features import rasterize
+from shapely.geometry.base import BaseGeometry
 
 from fieldline.crops.segment.delineate import fine_transform
 from fieldline.crops.segment.pairs import NO_FIELD, UPSCALE, Ids
@@ -41,13 +42,21 @@ def read_outlines(
     outlines = shapely.make_valid(outlines)
     west, south, east, north = grid.bounds
     inside = shapely.intersects(outlines, shapely.box(west, south, east, north))
-    kept = [o for o in outlines[inside] if o.geom_type in ("Polygon", "MultiPolygon")]
+    kept = [o for o in map(_polygons_of, outlines[inside]) if not o.is_empty]
     if not kept:
         raise UserError(
             f"no polygon of {path} lies where the scenes are",
             "check its coordinate system and that it is of the same area as the catalog",
         )
     return gpd.GeoSeries(kept, crs=grid.crs)
+
+
+def _polygons_of(shape: BaseGeometry) -> BaseGeometry:
+    """Return the polygons of a shape: a mended outline may bring lines and points along."""
+    if shape.geom_type in ("Polygon", "MultiPolygon"):
+        return shape
+    parts = shapely.get_parts(shapely.get_parts(shape))
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
 
 
 def _geoparquet(path: Path) -> gpd.GeoSeries:

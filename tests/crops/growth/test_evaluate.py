@@ -59,6 +59,33 @@ def test_heading_lies_between_two_ratings_and_needs_both_sides(tmp_path, season)
     assert "55 not passed" in left_out["late"]
 
 
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%Y-%m-%dT%H:%M:%SZ", "%Y%m%d"]
+)
+def test_ratings_of_other_years_and_other_ways_of_writing_a_day_change_nothing(
+    tmp_path, season, form
+):
+    first = pd.Timestamp(season.start)
+    rated = [("a", 110, 51), ("a", 120, 59), ("a", 110 - 365, 71), ("a", 100 - 365, 31),
+             ("b", 110 - 365, 51), ("b", 120 - 365, 59)]  # fmt: skip
+    lines = [f"{p},{(first + pd.Timedelta(days=d)).strftime(form)},{s}" for p, d, s in rated]
+    path = tmp_path / "bbch.csv"
+    path.write_text("parcel_id,date,bbch\n" + "\n".join(lines), "utf-8")
+    seen, left_out = heading_days_seen(path, season)
+    assert seen.to_dict() == {"a": pytest.approx(115.0)}
+    assert left_out == {"b": "rated in other seasons alone"}
+
+
+def test_of_several_harvests_the_seasons_own_counts(tmp_path, season, caplog):
+    first = pd.Timestamp(season.start)
+    days = [("a", 200), ("a", 200 - 365), ("b", 210)]
+    lines = [f"{p},{(first + pd.Timedelta(days=d)).date()}" for p, d in days]
+    path = tmp_path / "h.csv"
+    path.write_text("parcel_id,harvest_date\n" + "\n".join([*lines, "c,soon"]), "utf-8")
+    assert harvest_days_seen(path, season).to_dict() == {"a": 200.0, "b": 210.0}
+    assert "rows left out: input_" in caplog.text
+
+
 def test_an_offset_is_judged_on_fields_that_did_not_set_it(watched):
     offsets = {"a": 10.0, "b": 10.0, "c": 10.0, "d": 18.0}
     seen = pd.Series({name: MIDDLES[name] + off for name, off in offsets.items()})

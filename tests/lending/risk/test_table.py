@@ -123,3 +123,22 @@ def test_a_question_that_the_table_cannot_answer_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=says):
         read(tmp_path, frame, **asked)
+
+
+def test_copies_of_a_credit_stand_in_one_group(tmp_path: Path, frame: pd.DataFrame) -> None:
+    assert not read(tmp_path, frame).remarks
+    twice = pd.concat([frame, frame.sample(frac=1, random_state=1)], ignore_index=True)
+    found = read(tmp_path, twice)
+    assert found.remarks[0].startswith("200 rows repeat another in every column")
+    grouped = found.loans.table.assign(group=found.loans.households)
+    assert grouped.groupby(["amount", "opened"])["group"].nunique().max() == 1
+    assert len(np.unique(found.loans.households)) == COUNT
+
+
+def test_rows_of_few_categories_repeat_by_chance_and_stay_apart(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    frame["size"] = np.arange(COUNT) % 3
+    found = read(tmp_path, frame[["town", "size", "end"]])
+    assert not found.remarks
+    assert len(np.unique(found.loans.households)) == COUNT
