@@ -21,7 +21,7 @@ import yaml
 from fieldline.lending.store.database import open_database
 from fieldline.lending.store.signer import KEY_VARIABLE, Signer
 from fieldline.lending.store.verify import verify
-from fieldline.workflows.stages import STAGES
+from fieldline.workflows.stages import STAGES, made_from
 from tests.services.kubernetes_api import KubernetesApi
 from tests.services.loopback import serving
 from tests.workflows.conftest import REAL_KEY, ROOT, ChainRun, tiny_config
@@ -71,10 +71,22 @@ def on_kubernetes(tiny_run: ChainRun, tmp_path_factory: pytest.TempPathFactory) 
     return OnKubernetes(run, api.posted, len(api.secrets))
 
 
-def test_pods_make_the_bytes_of_one_machine(
+def test_pods_make_the_bytes_of_one_machine_up_to_the_fitted_models(
     on_kubernetes: OnKubernetes, tiny_run: ChainRun
 ) -> None:
-    assert digests(on_kubernetes.run.results) == digests(tiny_run.results)
+    fitted = {"crops_train", "risk_train"}
+    for stage in STAGES:
+        fitted |= {stage.name} if made_from(stage) & fitted else set()
+    before = [stage for stage in STAGES if stage.name not in fitted]
+    names = {path for stage in before for path in (*stage.makes.values(), stage.outcomes)}
+    found, alone = (
+        {name: value for name, value in digests(run.results).items()
+         if name.split("/", 2)[-1] in names}
+        for run in (on_kubernetes.run, tiny_run)
+    )  # fmt: skip
+    assert found == alone
+    assert len(found) > 20
+    assert digests(on_kubernetes.run.results).keys() == digests(tiny_run.results).keys()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
