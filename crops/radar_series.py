@@ -104,10 +104,10 @@ def radar_table(path: Path | None, season: Season, orbit: str | None = None) -> 
 
 def iter_beside(
     observations: Path, season: Season, min_valid_fraction: float, stopped: frozenset[str],
-    radar: RadarTable | None,
+    radar: RadarTable | None, groups: Sequence[int] | None = None,
 ) -> Iterator[ClearSeries]:  # fmt: skip
     """Yield what `iter_clear` does, with the backscatter of each batch where there is radar."""
-    for batch in iter_clear(observations, season, min_valid_fraction, stopped):
+    for batch in iter_clear(observations, season, min_valid_fraction, stopped, groups):
         yield batch if radar is None else replace(batch, radar=radar.of(batch.parcel_ids))
 
 

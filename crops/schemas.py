@@ -103,6 +103,14 @@ GROWTH = TableSchema(
     key=("parcel_id",),
 )  # fmt: skip
 
+GROWTH_MEASURED = GROWTH.with_columns([
+    Column("last_seen", pa.int32(), "Day of the last look since the season's start", "d"),
+    Column("radar", pa.string(), "What radar said of a gap of the clear dates; empty where nothing"),
+    Column("weather", pa.bool_(), "Whether the weather since green_up is known"),
+    Column("means", pa.list_(pa.float32()), "Mean NDVI from green_up to each thermal step; empty without weather"),
+])  # fmt: skip
+"""Growth of a block's parcels, and what comparing them with the county's needs besides."""
+
 HARVEST_SHARE = TableSchema(
     "harvest_share",
     (
@@ -163,7 +171,7 @@ YIELDS = TableSchema(
         Column("value_q10_per_ha_minor", pa.int64(), "Lower gross value", "minor/ha", nullable=True),
         Column("value_q50_per_ha_minor", pa.int64(), "Median gross value", "minor/ha", nullable=True),
         Column("value_q90_per_ha_minor", pa.int64(), "Upper gross value", "minor/ha", nullable=True),
-        Column("net_q10_per_ha_minor", pa.int64(), "Lower net income: gross value less cash cost, null without a cost", "minor/ha", nullable=True),
+        Column("net_q10_per_ha_minor", pa.int64(), "Lower net income: gross value less cash cost, before rent and a landlord's share; null without a cost", "minor/ha", nullable=True),
         Column("net_q50_per_ha_minor", pa.int64(), "Median net income", "minor/ha", nullable=True),
         Column("net_q90_per_ha_minor", pa.int64(), "Upper net income", "minor/ha", nullable=True),
         Column("value_basis", pa.string(), "`yield_and_price`, or `area`: no yield is known; null where nothing is valued", nullable=True),
@@ -207,7 +215,7 @@ CROP_VALUES = TableSchema(
         Column("value_q10_per_ha_minor", pa.int64(), "Lower gross value of a parcel of which nothing is known", "minor/ha", nullable=True),
         Column("value_q50_per_ha_minor", pa.int64(), "Median gross value", "minor/ha", nullable=True),
         Column("value_q90_per_ha_minor", pa.int64(), "Upper gross value", "minor/ha", nullable=True),
-        Column("net_q10_per_ha_minor", pa.int64(), "Lower net income: gross value less cash cost, null without a cost", "minor/ha", nullable=True),
+        Column("net_q10_per_ha_minor", pa.int64(), "Lower net income: gross value less cash cost, before rent and a landlord's share; null without a cost", "minor/ha", nullable=True),
         Column("net_q50_per_ha_minor", pa.int64(), "Median net income", "minor/ha", nullable=True),
         Column("net_q90_per_ha_minor", pa.int64(), "Upper net income", "minor/ha", nullable=True),
         Column("sown_by", _DATE, "Last sowing day of the template this season", nullable=True),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -28,6 +29,7 @@ Ints = NDArray[np.int64]
 
 _TINY = 1e-6
 _MEAN = "_mean"
+_OF_OBSERVATIONS = ("parcel_id", "datetime", "valid_fraction")
 #: Bands of the near-infrared plateau, the finer one (10 m) first.
 _NEAR_INFRARED = ("B08", "B8A")
 
@@ -64,6 +66,27 @@ def band_names(path: Path) -> tuple[str, ...]:
     """Return the bands whose means an observations table holds, in file order."""
     names = pq.read_schema(path).names
     return tuple(name[: -len(_MEAN)] for name in names if name.endswith(_MEAN))
+
+
+def observed_bands(path: Path) -> tuple[str, ...]:
+    """Return the bands of a table that a person gave as one of observations.
+
+    Raises:
+        UserError: It is absent, no Parquet file, or lacks columns of observations.
+    """
+    remedy = "give the observations.parquet of a run"
+    try:
+        names = pq.read_schema(path).names
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist", remedy) from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} cannot be read as Parquet", remedy) from error
+    bands = band_names(path)
+    lacking = [name for name in _OF_OBSERVATIONS if name not in names]
+    if lacking or not bands:
+        told = ", ".join(lacking) or f"B04{_MEAN}"
+        raise UserError(f"{path} lacks the columns {told} of observations", remedy)
+    return bands
 
 
 def known_until(season: Season) -> int:
@@ -112,12 +135,21 @@ def days_since(times: pd.Series, season: Season) -> Ints:
 
 
 def iter_clear(
-    observations: Path, season: Season, min_valid_fraction: float, stopped: frozenset[str]
-) -> Iterator[ClearSeries]:
-    """Yield clear series row group by row group, without parcels that an earlier stage stopped."""
-    columns = ["parcel_id", "datetime", "valid_fraction"]
+    observations: Path, season: Season, min_valid_fraction: float, stopped: frozenset[str],
+    groups: Sequence[int] | None = None,
+) -> Iterator[ClearSeries]:  # fmt: skip
+    """Yield clear series row group by row group, without parcels that an earlier stage stopped.
+
+    Args:
+        observations: `observations.parquet`.
+        season: Season.
+        min_valid_fraction: Least clear share of the parcel, 0..1.
+        stopped: Parcels that an earlier stage stopped.
+        groups: Row groups to read, by number; None reads all.
+    """
+    columns = [*_OF_OBSERVATIONS]
     columns += [band + _MEAN for band in band_names(observations)]
-    for frame in iter_batches(observations, columns):
+    for frame in iter_batches(observations, columns, groups):
         kept = frame[~frame["parcel_id"].isin(stopped)] if stopped else frame
         if len(kept):
             yield clear_series(kept, season, min_valid_fraction)

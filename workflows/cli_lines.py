@@ -161,10 +161,11 @@ def line_statement(
     moved, changes = read_movements(movements, row["currency"])
     closed = _day(closed_on, "--closed-on") if closed_on else None
     terms = terms_of(row, signed_on=signed, rate_changes=changes, closed_on=closed)
+    entries = statement(terms, moved, last)  # before anything is printed: a refusal prints no table
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(["on", "booked_on", "draw", "repay", "interest_paid", "interest", "principal",
                   "available", "given_back", "currency"])  # fmt: skip
-    for line in statement(terms, moved, last):
+    for line in entries:
         one = line.moved
         amounts = (one.draw, one.repay, line.interest_paid, line.interest, line.principal,
                    terms.limit - line.principal, line.given_back)  # fmt: skip

@@ -30,6 +30,7 @@ from fieldline.workflows.vault_requests import pseudonym_of, store_and_consents
 _FOR_A_PERSON = frozenset({
     "product_unmapped", "day_basis_differs", "amount_inexact", "client_no_number", "client_unknown",
     "application_differs", "application_earlier", "application_refused", "core_unanswered",
+    "guarantor_unmapped", "guarantor_refused",
 })  # fmt: skip
 """Outcomes after which somebody has something to do; without a consent nobody has."""
 

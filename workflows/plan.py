@@ -23,6 +23,7 @@ from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
 from fieldline.workflows.stages import (
+    OF_PEOPLE,
     STAGES,
     Applied,
     Artifact,
@@ -38,7 +39,6 @@ from fieldline.workflows.stages import (
 Wildcards = Any
 InputFunction = Callable[[Wildcards], Any]
 
-_OF_PEOPLE = ("parcel", "farmer")
 FOLDER = "{season}/{county}"
 """Artifacts of one county and season, relative to the results folder."""
 BLOCK_FOLDER = FOLDER + "/blocks/{block}"
@@ -88,7 +88,7 @@ class Plan:
 
     def parts(self, stage: Stage) -> dict[str, InputFunction]:
         """Return what the blocks of a stage make, as further inputs of its own rule."""
-        made = self.makes(stage, BLOCK_FOLDER) if stage.in_blocks else {}
+        made = self.block_makes(stage) if stage.in_blocks else {}
         return {PART[name]: partial(self._of_blocks, path) for name, path in made.items()}
 
     def blocks(self, wildcards: Wildcards) -> int:
@@ -105,6 +105,23 @@ class Plan:
         """Return the outputs of a stage's rule by parameter."""
         made = {**stage.makes, "outcomes": stage.outcomes}
         return {name: f"{folder}/{path}" for name, path in made.items()}
+
+    def block_makes(self, stage: Stage) -> dict[str, str]:
+        """Return the outputs of the rule that works one block: what the stage's own rule joins."""
+        made = self.makes(stage, BLOCK_FOLDER)
+        return {name: made[name] for name in PART}
+
+    def group(self, stage: Stage) -> Callable[[Wildcards], str | None] | None:
+        """Return under which name a stage is one job of the queue with others of its county.
+
+        Blocks are jobs of their own. In a county that is worked in several, what they wait for and
+        what waits for them cannot be one job.
+        """
+        if not stage.together:
+            return None
+        alike = STAGES[STAGES.index(stage) :]
+        cut = any(later.in_blocks for later in alike if later.together == stage.together)
+        return lambda w: None if cut and self.blocks(w) > 1 else stage.together
 
     def settings(self, stage: Stage) -> dict[str, Any]:
         """Return the parameters of a stage's rule: settings as plain values, and what made it."""
@@ -156,9 +173,7 @@ class Plan:
                     for path in applicants_tables(self.results, w.county, w.season, name)
                 ]
             case Outcomes(of_scenes):
-                before = [
-                    s for s in stages_before(stage.name) if of_scenes or s.about in _OF_PEOPLE
-                ]
+                before = [s for s in stages_before(stage.name) if of_scenes or s.about in OF_PEOPLE]
                 return [f"{FOLDER}/{earlier.outcomes}" for earlier in before]
 
     def _source_function(self, name: str, earlier: bool) -> InputFunction:

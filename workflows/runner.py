@@ -19,6 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from fieldline.pipeline.records.errors import (
@@ -31,6 +32,7 @@ from fieldline.pipeline.records.progress import PROGRESS_VARIABLE, heard
 from fieldline.workflows.config.load import COPIES, load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.config.narrow import Narrow
+from fieldline.workflows.engine_profile import KUBERNETES, executor_of, handed_over
 from fieldline.workflows.inputs.county_tables import unreadable_tables
 from fieldline.workflows.job import CONFIRM_VARIABLE, SENTENCE
 from fieldline.workflows.plan import FILES, FOLDER
@@ -86,7 +88,7 @@ def run_chain(
         failures = []
         for files, part in _batches(config_files, config):
             command = _command(
-                files, config, start=start, cores=cores, profile=profile, counties=part
+                files, config, start=start, cores=cores, profile=profile, counties=part, more=more
             )
             try:
                 _execute(command, config.results, more)
@@ -199,9 +201,13 @@ def _command(
     cores: int,
     profile: Path | None = None,
     counties: Sequence[str] = (),
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     command = [sys.executable, "-m", "fieldline.workflows.engine", "--snakefile", str(SNAKEFILE)]
     command += ["--cores", str(cores)] if profile is None else ["--profile", str(profile)]
+    if profile is not None and executor_of(profile) == KUBERNETES:
+        names = handed_over(config, config_files, {**os.environ, **more})
+        command += ["--envvars", *names] if names else []
     command += ["--nolock", "--rerun-incomplete", "--keep-going"]
     results = json.dumps(str(config.results), ensure_ascii=False)
     files = json.dumps([str(file.absolute()) for file in config_files], ensure_ascii=False)
@@ -221,7 +227,7 @@ def _exclusive(results: Path) -> Iterator[None]:
     """Hold the results folder; a second run is told to wait."""
     try:
         (results / _ENGINE_LOG).parent.mkdir(parents=True, exist_ok=True)
-        handle = (results / LOCK).open("w")
+        handle = (results / LOCK).open("a")
     except OSError as error:
         raise UserError(
             f"the results folder {results} cannot be written ({error.strerror})",
@@ -234,6 +240,7 @@ def _exclusive(results: Path) -> Iterator[None]:
             raise UserError(
                 f"another run is writing to {results}", "wait for it or set `results` elsewhere"
             ) from error
+        os.utime(results / LOCK)  # since when the run is at work: `workflows.status` asks
         yield
 
 

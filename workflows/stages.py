@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+OF_PEOPLE = ("parcel", "farmer")
+"""What outcomes are about that hold for people, not for scenes or files."""
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -90,7 +93,8 @@ class Stage:
     """Section whose `threads` setting it uses; one thread where empty."""
     in_blocks: bool = False
     """Whether a county of several blocks (`county.*.blocks`) has a job for each of them, whose
-    tables and outcomes (parameters `parts` and `part_outcomes`) this stage then only joins."""
+    tables (`out`) and outcomes (parameters `parts` and `part_outcomes`) this stage then only joins.
+    """
     gpu: str = ""
     """Section whose `device` says whether a job claims a GPU of the scheduler: `cuda` does."""
 
@@ -348,6 +352,7 @@ STAGES: tuple[Stage, ...] = (
         stops=("intake", "observe"),
         mem_mb=3000,
         together="agronomy",
+        in_blocks=True,
     ),
     Stage(
         "hazards",
@@ -633,6 +638,22 @@ def stage_of(rule: str) -> Stage:
 def stages_before(name: str) -> tuple[Stage, ...]:
     """Return the stages that a row passes before this one."""
     return STAGES[: STAGE_NAMES.index(name)]
+
+
+def made_from(item: Stage) -> frozenset[str]:
+    """Return the stages of the same county and season whose files a stage reads, by name."""
+    makers = {path: s.name for s in STAGES for path in (*s.makes.values(), s.outcomes)}
+    found = set(item.stops)
+    for read in item.reads.values():
+        match read:
+            case Artifact(name, earlier=False):
+                found.add(makers[name])
+            case Artifacts(names):
+                found.update(makers[name] for name in names)
+            case Outcomes(of_scenes):
+                before = stages_before(item.name)
+                found.update(s.name for s in before if of_scenes or s.about in OF_PEOPLE)
+    return frozenset(found)
 
 
 def made_files() -> tuple[str, ...]:

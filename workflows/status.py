@@ -2,7 +2,8 @@
 
 Owns what can be read from the results folder alone, so that it answers beside a run, on another
 machine of a cluster and after a crash; it opens no table and asks no engine. A stage is done when
-its outcomes lie there (a job that fails loses them), else its log says how far it came.
+its outcomes lie there (a job that fails loses them) and what it reads is done; else its log says
+how far it came.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from fieldline.workflows.config.model import Config
 from fieldline.workflows.exits import FOUND, OK
 from fieldline.workflows.job import SENTENCE
 from fieldline.workflows.runner import LOCK
-from fieldline.workflows.stages import STAGES, Stage
+from fieldline.workflows.stages import STAGES, Stage, made_from
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
+_MADE_FROM = {stage.name: made_from(stage) for stage in STAGES}
 _SHOWN = 40
 """Counties that are not done and have a line of their own on the page for people."""
 
@@ -73,41 +75,49 @@ def places(config: Config) -> list[PlaceState]:
     Args:
         config: The run.
     """
-    running = in_work(config.results)
+    since = began(config.results)
     found = []
     for county, season in config.runs():
         for earlier in config.earlier_seasons(county, season):
-            place = _place(config, county, earlier, running=running)
+            place = _place(config, county, earlier, since=since)
             if earlier not in config.seasons and place.state in ("failed", "running", "stopped"):
                 found.append(place)
-        found.append(_place(config, county, season, running=running))
+        found.append(_place(config, county, season, since=since))
     return found
 
 
-def in_work(results: Path) -> bool:
-    """Whether a run holds the results folder now."""
+def began(results: Path) -> float | None:
+    """Return when the run began that holds the results folder now, by its files' clock, seconds
+    since 1970; None where none does."""
     try:
         with (results / LOCK).open() as handle:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
-        return False
+        return None
     except BlockingIOError:
-        return True
-    return False
+        return (results / LOCK).stat().st_mtime
+    return None
 
 
-def _place(config: Config, county: str, season: str, *, running: bool) -> PlaceState:
+def _place(config: Config, county: str, season: str, *, since: float | None) -> PlaceState:
     folder = config.results / season / county
     logs = config.results / "logs" / season / county
     blocks = config.county[county].blocks
-    stages = (_stage(stage, folder, logs, blocks, running=running) for stage in STAGES)
-    return PlaceState(county, season, tuple(stages))
+    found: dict[str, StageState] = {}
+    for stage in STAGES:
+        state = _stage(stage, folder, logs, blocks, since)
+        stale = any(found[name].state != "done" for name in _MADE_FROM[stage.name])
+        if state.state == "done" and stale:
+            state = StageState(stage.name, "waiting")
+        found[stage.name] = state
+    return PlaceState(county, season, tuple(found.values()))
 
 
-def _stage(stage: Stage, folder: Path, logs: Path, blocks: int, *, running: bool) -> StageState:
+def _stage(stage: Stage, folder: Path, logs: Path, blocks: int, since: float | None) -> StageState:
     if (folder / stage.outcomes).exists():
         return StageState(stage.name, "done")
-    said = list(_last_words(stage, logs, blocks))
+    # What an earlier run said of it counts no more while another does it again.
+    said = list(_last_words(stage, logs, blocks, since or 0.0))
     for words in said:
         if "ERROR" in words:
             return StageState(stage.name, "failed", words.split(SENTENCE, 1)[-1])
@@ -115,16 +125,17 @@ def _stage(stage: Stage, folder: Path, logs: Path, blocks: int, *, running: bool
         return StageState(stage.name, "waiting")
     parts = len(list(folder.glob(f"blocks/*/{stage.outcomes}"))) if blocks > 1 else 0
     progress = f"{parts} of {blocks} blocks done" if stage.in_blocks and blocks > 1 else ""
-    return StageState(stage.name, "running" if running else "stopped", progress)
+    return StageState(stage.name, "stopped" if since is None else "running", progress)
 
 
-def _last_words(stage: Stage, logs: Path, blocks: int) -> Iterator[str]:
-    """Yield the last line of each log that the stage's jobs have begun; empty for a silent one."""
+def _last_words(stage: Stage, logs: Path, blocks: int, since: float) -> Iterator[str]:
+    """Yield the last line of each log that the stage's jobs have begun since a moment; empty for a
+    silent one."""
     files = [logs / f"{stage.name}.log"]
     if stage.in_blocks and blocks > 1:
         files += sorted(logs.glob(f"blocks/*/{stage.name}.log"))
     for file in files:
-        if file.exists():
+        if file.exists() and file.stat().st_mtime >= since:
             lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             yield lines[-1] if lines else ""
 

@@ -166,8 +166,8 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     if not rows.any():
         raise UserError(
             f"{path} has no row that counts ({'; '.join(remarks) or 'it is empty'}{no_year})",
-            "name its columns with --county-column, --year-column and --yield-column, and write "
-            "harvest years as 2021",
+            "correct the rows, or name its columns with --county-column, --year-column and "
+            "--yield-column, and write harvest years as 2021",
         )
     at_years = np.nan_to_num(years).astype(np.int64)
     table = CountyYears(

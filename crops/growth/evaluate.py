@@ -18,7 +18,7 @@ import pandas as pd
 
 from fieldline.crops.growth.heading import landmarks
 from fieldline.crops.growth.seasons import Seasons, clear_points, heading_rules, measure
-from fieldline.crops.series import Floats, iter_clear
+from fieldline.crops.series import Floats, iter_clear, observed_bands
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.inputs.read import read_input
@@ -92,8 +92,9 @@ def watch(
     """Read the growth of every parcel of an observations file.
 
     Raises:
-        UserError: The file cannot be read.
+        UserError: The file is no table of observations.
     """
+    observed_bands(observations)
     batches = tuple(
         (
             batch.parcel_ids,

@@ -1,14 +1,14 @@
 """The grow stage: one smoothed curve per parcel, its dates, and its place in the county.
 
-Owns `growth.parquet` and `harvest_share.parquet`. It streams the observations twice over small
-things only: the first pass writes curves and keeps a few numbers per parcel, the second adds how
-they compare with the county's parcels of the same crop.
+Owns `growth.parquet` and `harvest_share.parquet`. What is measured of each parcel is written row
+group by row group, of a county or of a block of it; `county` then adds how the parcels compare with
+those of the same crop.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,23 +16,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fieldline.crops.growth.harvest_share import harvest_share
+from fieldline.crops.growth.county import County
 from fieldline.crops.growth.heading import heads
-from fieldline.crops.growth.norms import county_norms
-from fieldline.crops.growth.pace import FORECAST, Pace, Paced, SeasonFiles
+from fieldline.crops.growth.pace import FORECAST, Pace, SeasonFiles
 from fieldline.crops.growth.seasons import Seasons, heading_rules
-from fieldline.crops.growth.source import source_of
-from fieldline.crops.growth.vigour import thermal_norms
-from fieldline.crops.schemas import GROWTH, HARVEST_SHARE
+from fieldline.crops.growth.source import Source, source_of
+from fieldline.crops.schemas import GROWTH, GROWTH_MEASURED
 from fieldline.crops.series import Floats, Ints, known_until, stopped_parcels
 from fieldline.crops.settings import GrowSettings
 from fieldline.pipeline.imagery.settings import ClearSettings
-from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
+from fieldline.pipeline.parcels.blocks import WHOLE, Block
+from fieldline.pipeline.records.outcomes import write_outcomes
 from fieldline.pipeline.records.settings import Season
-from fieldline.pipeline.records.tables import BatchWriter, iter_batches, read_table, write_table
-
-STAGE = "grow"
-_SHARED = ["crop", "harvest_date", "harvest_after", "harvest_before", "cycles", "last_seen"]
+from fieldline.pipeline.records.tables import BatchWriter, read_table
 
 
 @contextmanager
@@ -62,6 +58,8 @@ def run_grow(
     earlier_weather: Sequence[Path] = (),
     earlier_cells: Sequence[Path] = (),
     previous: Sequence[Path] = (),
+    block: Block = WHOLE,
+    parts: Sequence[Path] = (),
 ) -> None:
     """Write `growth.parquet`, `harvest_share.parquet` and the stage's outcomes.
 
@@ -83,7 +81,19 @@ def run_grow(
         earlier_weather: Their `weather.parquet`.
         earlier_cells: Their `weather_cells.parquet`.
         previous: Outcome files of earlier stages; parcels they stopped are left out.
+        block: Which run of the observations' row groups; of one block of several `out` holds
+            `GROWTH_MEASURED`, and there are no outcomes yet.
+        parts: What every block measured where the county has been worked in blocks; they are
+            joined, and no observation is read.
     """
+    crop_of = read_table(crops, ["parcel_id", "crop"]).set_index("parcel_id")["crop"]
+    county = County(
+        crop_of, season, settings.min_norm_parcels, clear_dates.min_dates,
+        timed=weather is not None and weather_cells is not None,
+    )  # fmt: skip
+    if parts:
+        county.join(parts, out, out_share, outcomes)
+        return
     earlier = [
         SeasonFiles(*part)
         for part in zip(
@@ -93,80 +103,41 @@ def run_grow(
     pace = None
     if weather is not None and weather_cells is not None:
         pace = Pace.read(weather, weather_cells, season, earlier, settings)
-    crop_of = read_table(crops, ["parcel_id", "crop"]).set_index("parcel_id")["crop"]
     stopped = stopped_parcels(previous)
-    county = _County(pace is not None)
-    source = source_of(observations, radar, season, clear_dates, settings, stopped)
-    with scratch_path(out) as curves:
-        with BatchWriter(GROWTH, curves) as writer:
-            for batch in source.batches():
-                found, said = source.measured(batch)
-                crop = crop_of.reindex(list(batch.parcel_ids))
-                frame = growth_table(batch.parcel_ids, crop, found, season, settings)
-                paced = None if pace is None else pace.of(batch.parcel_ids, crop, found)
-                if paced is not None:
-                    days = _dates(season, paced.columns["green_up"])
-                    frame = frame.assign(**paced.columns | {"green_up": days})
-                writer.write(frame)
-                last = found.curves.last * settings.step_days
-                told = [said.get(number, "") for number in range(len(frame))]
-                kept = frame.assign(crop=crop.to_numpy(), last_seen=last, radar=told)
-                county.add(kept, paced)
-        norms = county.norms(crop_of, settings.min_norm_parcels)
-        with BatchWriter(GROWTH, out) as writer:
-            for frame in iter_batches(curves):
-                placed = norms.reindex(frame["parcel_id"])
-                writer.write(frame.assign(**{n: placed[n].to_numpy() for n in _OF_COUNTY}))
-    if out_share is not None:
-        _write_share(county.kept, season, out_share)
-    table = county.rows().assign(
-        lacks=lambda t: norms["vigour_lacks"].reindex(t["parcel_id"]).array
-    )
-    results = [_outcome(row, clear_dates.min_dates) for row in table.to_dict("records")]
-    write_outcomes(results, outcomes)
+    source = source_of(observations, radar, season, clear_dates, settings, stopped, block)
+    if block != WHOLE:
+        _measure(source, crop_of, pace, out)
+        write_outcomes([], outcomes)  # they are the county's to give
+        return
+    with scratch_path(out) as measured:
+        _measure(source, crop_of, pace, measured)
+        county.join([measured], out, out_share, outcomes)
 
 
-class _County:
-    """The few numbers of every parcel that the county's norms and outcomes need."""
-
-    def __init__(self, timed: bool) -> None:
-        self.timed = timed
-        self.kept: list[pd.DataFrame] = []
-        self.means: list[np.ndarray[Any, np.dtype[np.float32]]] = []
-
-    def add(self, frame: pd.DataFrame, paced: Paced | None) -> None:
-        """Keep what is needed of a batch."""
-        known = np.ones(len(frame), dtype=bool) if paced is None else paced.weather
-        self.kept.append(frame[[*_SHARED, *_OF_OUTCOMES, "radar"]].assign(weather=known))
-        if paced is not None:
-            self.means.append(paced.means.astype(np.float32))
-
-    def rows(self) -> pd.DataFrame:
-        """Return every parcel."""
-        return pd.concat(self.kept) if self.kept else pd.DataFrame(columns=_OF_OUTCOMES)
-
-    def norms(self, crop_of: pd.Series[str], min_parcels: int) -> pd.DataFrame:
-        """Return the place of each parcel in the county, and what it lacks for one."""
-        table = self.rows()
-        amount = table.set_index("parcel_id")["integral"].astype(float)
-        found = county_norms(amount, crop_of, min_parcels)
-        if not self.timed or table.empty:
-            return found.assign(vigour=np.nan, vigour_percentile=np.nan, vigour_lacks="")
-        names = crop_of.reindex(table["parcel_id"]).to_numpy(dtype=object)
-        timed = thermal_norms(np.vstack(self.means).astype(float), names, min_parcels)
-        timed.loc[~table["weather"].to_numpy(dtype=bool), "vigour_lacks"] = "weather"
-        timed.loc[(table["cycles"] == 0).to_numpy(), "vigour_lacks"] = ""
-        return found.join(timed.set_index(amount.index))
-
-
-def _write_share(parts: list[pd.DataFrame], season: Season, out: Path) -> None:
-    grown = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_SHARED)
-    grown = grown[grown["cycles"] > 0]
-    write_table(harvest_share(grown, grown["last_seen"], season), HARVEST_SHARE, out)
-
-
-_OF_OUTCOMES = ["parcel_id", "clear_dates", "peak", "amplitude", "curve_start", "integral"]
-_OF_COUNTY = ["anomaly", "percentile", "vigour", "vigour_percentile"]
+def _measure(source: Source, crop_of: pd.Series[str], pace: Pace | None, out: Path) -> None:
+    """Write the growth of a source's parcels, still without their place in the county."""
+    step_days = source.settings.step_days
+    with BatchWriter(GROWTH_MEASURED, out) as writer:
+        for batch in source.batches():
+            found, said = source.measured(batch)
+            crop = crop_of.reindex(list(batch.parcel_ids))
+            frame = growth_table(batch.parcel_ids, crop, found, source.season, source.settings)
+            paced = None if pace is None else pace.of(batch.parcel_ids, crop, found)
+            if paced is not None:
+                days = _dates(source.season, paced.columns["green_up"])
+                frame = frame.assign(**paced.columns | {"green_up": days})
+            count = len(frame)
+            means: list[Any] = [()] * count
+            if paced is not None:
+                means = list(paced.means.astype(np.float32))
+            writer.write(
+                frame.assign(
+                    last_seen=(found.curves.last * step_days).astype(np.int32),
+                    radar=[said.get(number, "") for number in range(count)],
+                    weather=np.ones(count, dtype=bool) if paced is None else paced.weather,
+                    means=means,
+                )
+            )
 
 
 def growth_table(
@@ -270,18 +241,3 @@ def _dates(season: Season, days: Floats) -> np.ndarray[Any, np.dtype[np.datetime
     dates = np.datetime64(season.start, "D") + whole.astype(np.int64)
     dates[missing] = np.datetime64("NaT")
     return dates
-
-
-def _outcome(row: Mapping[Hashable, Any], min_dates: int) -> Outcome:
-    parcel_id, dates = row["parcel_id"], row["clear_dates"]
-    if pd.isna(row["curve_start"]):
-        numbers = detail(clear_dates=dates, needed=min_dates)
-        return Outcome(STAGE, parcel_id, "", "too_few_dates", numbers)
-    if row["cycles"] == 0:
-        numbers = detail(peak=float(row["peak"]), amplitude=float(row["amplitude"]))
-        return Outcome(STAGE, parcel_id, "", "no_crop_cycle", numbers)
-    told = {"radar": row["radar"]} if row["radar"] else {}
-    if row["lacks"]:
-        numbers = detail(clear_dates=dates, lacks=row["lacks"], **told)
-        return Outcome(STAGE, parcel_id, "", "vigour_unknown", numbers)
-    return Outcome(STAGE, parcel_id, "", detail=detail(clear_dates=dates, **told))

@@ -150,7 +150,11 @@ def _bases(curves: Curves, turns: Turns, top: Floats, rules: CycleRules) -> tupl
 def _passed_peak(
     curves: Curves, turns: Turns, top: Floats, base: Floats, rules: CycleRules
 ) -> Floats:
-    """Return the peak's day where the curve lies clearly lower on both sides of it."""
+    """Return the peak's day where the curve lies clearly lower on both sides of it.
+
+    A curve never rises above what was observed, so between two dates its top may be flat: then the
+    peak is the middle of the flat.
+    """
     rows = curves.values[turns.parcel]
     grid = np.arange(rows.shape[1])
     needed = top - rules.passed_share * (top - base)
@@ -160,7 +164,10 @@ def _passed_peak(
         np.nan_to_num(side, nan=np.inf).min(axis=1, initial=np.inf) for side in (before, after)
     ]
     passed = (lower[0] <= needed) & (lower[1] <= needed)
-    return np.where(passed, curves.days[turns.peak], np.nan)
+    off = ~(rows >= top[:, None] - _TINY)
+    left = np.where(off & (grid < turns.peak[:, None]), grid, -1).max(axis=1) + 1
+    right = np.where(off & (grid > turns.peak[:, None]), grid, len(grid)).min(axis=1) - 1
+    return np.where(passed, (left + right) / 2 * curves.step_days, np.nan)
 
 
 def _crossing(curves: Curves, turns: Turns, edge: Ints, level: Floats) -> Floats:

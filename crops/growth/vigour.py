@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fieldline.crops.growth.curves import Curves
 from fieldline.crops.growth.norms import MAD_TO_SD
@@ -96,7 +97,7 @@ def courses(
     return Courses(start, now, values)
 
 
-def thermal_norms(means: Floats, crops: Names, min_parcels: int) -> pd.DataFrame:
+def thermal_norms(means: NDArray[np.floating], crops: Names, min_parcels: int) -> pd.DataFrame:
     """Place each parcel among the county's parcels of its crop at its own thermal time.
 
     Args:
@@ -116,7 +117,7 @@ def thermal_norms(means: Floats, crops: Names, min_parcels: int) -> pd.DataFrame
     lacks = np.full(count, "norm", dtype=object)
     for crop in pd.unique(pd.Series(crops).dropna()):
         rows = np.flatnonzero(crops == crop)
-        vigour[rows], rank[rows] = _placed(means[rows], min_parcels)
+        vigour[rows], rank[rows] = _placed(means[rows].astype(np.float64), min_parcels)
     lacks[np.isfinite(vigour)] = ""
     lacks[np.isfinite(means).sum(axis=1) < _LEAST] = "start"
     return pd.DataFrame({"vigour": vigour, "vigour_percentile": rank, "vigour_lacks": lacks})

@@ -10,11 +10,10 @@ from __future__ import annotations
 import datetime as dt
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from fieldline.crops.recognise.label_tables import LabelledSeries
 from fieldline.crops.recognise.labels import OTHER, survey_labels
-from fieldline.crops.series import band_names
+from fieldline.crops.series import observed_bands
 from fieldline.pipeline.imagery.settings import ClearSettings
 from fieldline.pipeline.records.errors import UserError
 
@@ -39,14 +38,7 @@ def county_frame(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
     """
     if source.survey is None:
         raise UserError(f"{source.table} holds no crops", "give the season's survey by --survey")
-    names = pq.read_schema(source.table).names
-    lacking = [name for name in _KEYS if name not in names]
-    bands = list(band_names(source.table))
-    if lacking or not bands:
-        raise UserError(
-            f"{source.table} lacks the columns {', '.join(lacking) or 'B04_mean'} of observations",
-            "give the observations.parquet of a run",
-        )
+    bands = list(observed_bands(source.table))
     frame = pd.read_parquet(source.table, columns=[*_KEYS, *(f"{band}_mean" for band in bands)])
     labels = survey_labels(source.survey, frame["datetime"].max().date() + _YEAR)
     crops = labels.crop | dict.fromkeys(labels.unknown, OTHER)

@@ -99,17 +99,18 @@ class Places:
         return list(self.parcel_ids), "parcel"
 
 
-def blocks(lonlat: Floats, edge_m: float) -> list[str]:
+def blocks(lonlat: Floats, edge_m: float, moved: tuple[float, float] = (0.0, 0.0)) -> list[str]:
     """Return the square block of each point, named by column and row.
 
     Args:
         lonlat: (points, 2) degrees.
         edge_m: Edge of a block, metres on a sphere at the points' mean latitude.
+        moved: How far all blocks lie further west and south, in edges.
     """
     lon, lat = lonlat.T
     east = lon * np.cos(np.deg2rad(lat.mean())) * _METRES_PER_DEGREE
-    column = np.floor(east / edge_m).astype(int)
-    row = np.floor(lat * _METRES_PER_DEGREE / edge_m).astype(int)
+    column = np.floor(east / edge_m + moved[0]).astype(int)
+    row = np.floor(lat * _METRES_PER_DEGREE / edge_m + moved[1]).astype(int)
     return [f"{c}:{r}" for c, r in zip(column.tolist(), row.tolist(), strict=True)]
 
 

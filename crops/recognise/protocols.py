@@ -85,12 +85,20 @@ def splits(points: Points, protocol: Protocol, seeds: int, folds: int) -> Iterat
     """Yield the divisions of a protocol; what equals a learnt series to the last digit is no test.
 
     Raises:
-        UserError: The file has no zones, or no places, or too few of them.
+        UserError: The file has no zones, or no places, or too few of them; or all that is held out
+            stands among what is learnt.
     """
-    alike = same_series(points.cube)
+    alike, tested = same_series(points.cube), False
     for split in _divided(points, protocol, seeds, folds):
         told = np.isin(alike[split.test], alike[split.train])
-        yield replace(split, test=split.test[~told]) if told.any() else split
+        if not told.all():
+            tested = True
+            yield replace(split, test=split.test[~told])
+    if not tested:
+        raise UserError(
+            "every series that is held out stands among those learnt, to the last digit",
+            "give series of different parcels",
+        )
 
 
 def _divided(points: Points, protocol: Protocol, seeds: int, folds: int) -> Iterator[Split]:
@@ -129,10 +137,13 @@ def _block_splits(points: Points, edge_m: int, seeds: int, folds: int) -> Iterat
             f"{without} of {len(points.lonlat)} series have no place",
             "give lon and lat of each, --fields, or a protocol per-class",
         )
-    where = np.asarray(blocks(points.lonlat, float(edge_m)))
-    if len(np.unique(where)) < 2:
-        raise UserError(f"all series lie in one block of {edge_m} m", "give smaller blocks")
     for seed in range(seeds):
+        # Which blocks share a fold hangs on their labels far more than on a seed: the first draw's
+        # blocks lie on the grid of the places, and every further draw cuts the land elsewhere.
+        east, north = np.random.default_rng(seed).random(2) if seed else (0.0, 0.0)
+        where = np.asarray(blocks(points.lonlat, float(edge_m), (east, north)))
+        if len(np.unique(where)) < 2:
+            raise UserError(f"all series lie in one block of {edge_m} m", "give smaller blocks")
         settings = ClassifySettings(folds=folds, seed=seed)
         fold = fold_numbers(points.labels, where.tolist(), settings)
         for number in np.unique(fold):

@@ -2,8 +2,8 @@
 
 Owns how plausible a class is for a row and the level that puts it into the set. The one idea: a
 class is judged against labelled parcels of that same class, so a rare crop is covered as often as a
-common one, and shares of classes may shift without breaking the promise; the level is then set per
-area band, because small parcels are seen worse.
+common one, and shares of classes may shift without breaking the promise; the level is then lowered
+per area band as far as the band's labels ask, because small parcels are seen worse.
 
 Source: Vovk (2012) Conditional validity of inductive conformal predictors; Sadinle, Lei &
 Wasserman (2019) Least ambiguous set-valued classifiers.
@@ -24,7 +24,7 @@ from fieldline.crops.series import Floats
 _BAND_ENDS = tuple(mu * 10_000 / 15 for mu in (1, 3, 10))
 BANDS = ("under 1 mu", "1-3 mu", "3-10 mu", "over 10 mu", "area unknown")
 _LEAST = 30
-"""Labels from which a class or a band has a level of its own."""
+"""Labels from which a class has a level of its own."""
 
 
 def area_band(area_m2: Floats) -> NDArray[np.int64]:
@@ -44,7 +44,7 @@ class PredictionSets:
     level: float
     """Plausibility under which a class is ruled out."""
     of_band: dict[int, float]
-    """The same for area bands with enough labels."""
+    """The same for area bands with labels enough that one may be missed (nine, for 90 %)."""
 
     def plausible(self, probabilities: Floats) -> Floats:
         """Return how plausible each class is: the share of its labelled rows with less, 0..1."""
@@ -90,15 +90,20 @@ def fit_sets(
     of_band = {
         b: min(sets.level, _level(truth[band == b], coverage))
         for b, count in counts.items()
-        if count >= _LEAST and len(counts) > 1
+        if _rank(count, coverage) and len(counts) > 1
     }
     return PredictionSets(sets.of_class, sets.pooled, sets.level, of_band)
 
 
 def _level(plausible: Floats, coverage: float) -> float:
     """Return the level that the wanted share of true classes stays above."""
-    rank = int(np.floor((len(plausible) + 1) * (1.0 - coverage)))
+    rank = _rank(len(plausible), coverage)
     return 0.0 if rank < 1 else float(np.sort(plausible)[rank - 1])
+
+
+def _rank(count: int, coverage: float) -> int:
+    """Return how many of so many labels may be missed; none says that they are too few to tell."""
+    return int(np.floor(round((count + 1) * (1.0 - coverage), 9)))
 
 
 def held_out_members(

@@ -28,6 +28,8 @@ COVERS = (CROP, GREEN, WOOD, WATER, BARE, UNKNOWN)
 NO_FIELD = frozenset({WOOD, WATER, BARE})
 """Covers that are no field; `bare` land (houses, roads, greenhouses, idle land) was never green."""
 _RED, _NIR = "B04", "B08"
+STRIP = 512
+"""Rows of a county's rasters that are held at once."""
 
 
 class Greenness:
@@ -68,11 +70,16 @@ class Greenness:
         if not self.known:
             return None
         fine = labels[::UPSCALE, ::UPSCALE]
-        seen = np.isfinite(self.raster).all(axis=0)
-        count = np.bincount(fine[seen], minlength=int(labels.max()) + 1)
-        sums = [np.bincount(fine[seen], layer[seen], len(count)) for layer in self.raster]
+        size = int(labels.max()) + 1
+        count, sums = np.zeros(size), np.zeros((3, size))
+        for top in range(0, len(fine), STRIP):
+            layers = np.asarray(self.raster[:, top : top + STRIP])
+            seen = np.isfinite(layers).all(axis=0)
+            region = fine[top : top + STRIP][seen]
+            count += np.bincount(region, minlength=size)
+            sums += [np.bincount(region, layer[seen], size) for layer in layers]
         with np.errstate(invalid="ignore"):
-            return np.asarray(np.stack(sums) / np.where(count > 0, count, np.nan))
+            return np.asarray(sums / np.where(count > 0, count, np.nan))
 
 
 def _summary(red: NDArray[Any], nir: NDArray[Any]) -> NDArray[Any]:

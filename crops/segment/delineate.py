@@ -20,7 +20,7 @@ from rasterio import Affine
 from scipy import ndimage
 
 from fieldline.crops.networks.machine import Machine
-from fieldline.crops.segment.cover import UNKNOWN, Greenness, covers_of
+from fieldline.crops.segment.cover import STRIP, UNKNOWN, Greenness, covers_of
 from fieldline.crops.segment.pairs import MIDDLE, NEAR, UPSCALE
 from fieldline.crops.segment.polygons import mean_inside, polygons_of
 from fieldline.crops.segment.predict import Wanted, predict
@@ -118,8 +118,23 @@ def regions_of(
             found = _block(part, settings, pixel, complete=complete)
             core = (top - window[0].start, left - window[1].start, high, wide)
             used = _paint(labels[window], found, core, used)
-    near = np.mean([raster[at] for at in NEAR], axis=0) / 255.0
-    return Delineated(labels, mean_inside(labels, near))
+    return Delineated(labels, _confidence(labels, raster))
+
+
+def _confidence(labels: Labels, raster: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the mean same-field probability of neighbours by region, from 0 on.
+
+    Strip by strip: as one array the means of a county of 100 km would be 4 GB, and as much again
+    each time that they are turned.
+    """
+    size = int(labels.max(initial=0)) + 1
+    count, total = np.zeros((2, size))
+    for top in range(0, len(labels), STRIP):
+        strip = slice(top, top + STRIP)
+        near = raster[list(NEAR), strip].sum(axis=0, dtype=np.uint16)
+        count += np.bincount(labels[strip].ravel(), minlength=size)
+        total += np.bincount(labels[strip].ravel(), near.ravel(), size)
+    return np.asarray(total / (255.0 * len(NEAR)) / np.maximum(count, 1))
 
 
 def _block(

@@ -21,6 +21,13 @@ from fieldline.pipeline.records.units import M2_PER_MU
 
 SIZE_BANDS = {"under 1 mu": 1.0, "1 to 3 mu": 3.0, "3 to 10 mu": 10.0, "over 10 mu": float("inf")}
 CARDS = ("crop_classifier", "yield", "pd")
+_OF_GROWTH = ["parcel_id", "curve_start", "curve_step_days", "curve"]
+_OF_DECISIONS = [
+    "farmer_id", "access", "limit_minor", "currency", "annual_rate", "reason_codes", "reasons",
+    "reasons_zh",
+]  # fmt: skip
+_OF_INDICATORS = ["family", "indicator", "value", "unit"]
+"""What the page shows: a decision's trace is twelve times all of it."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,9 @@ class ReportData:
     parcels: gpd.GeoDataFrame
     """One row per accepted parcel, EPSG:4326, with crop, area, yield and decision columns."""
     growth: pd.DataFrame
+    """Curves alone."""
     decisions: pd.DataFrame
+    """What was answered, without how."""
     farmers: pd.DataFrame
     outcomes: pd.DataFrame
     scenes: pd.DataFrame
@@ -48,17 +57,17 @@ def collect(folder: Path, outcomes: Path) -> ReportData:
         folder: `results/{season}/{county}`.
         outcomes: The joined outcomes table.
     """
-    decisions = read_table(folder / "decisions.parquet")
+    decisions = read_table(folder / "decisions.parquet", _OF_DECISIONS)
     return ReportData(
         parcels=_parcels(folder, decisions),
-        growth=read_table(folder / "growth.parquet"),
-        decisions=_with_holding(decisions, folder),
+        growth=read_table(folder / "growth.parquet", _OF_GROWTH),
+        decisions=decisions,
         farmers=read_table(folder / "farmers.parquet"),
-        outcomes=read_table(outcomes),
+        outcomes=read_table(outcomes, ["stage", "outcome"]),
         scenes=_scenes(folder / "scenes.parquet"),
         cards={name: _card(folder / "models" / f"{name}.json") for name in CARDS},
         fairness=dict(json.loads((folder / "fairness.json").read_text(encoding="utf-8"))),
-        indicators=read_table(folder / "indicators.parquet"),
+        indicators=read_table(folder / "indicators.parquet", _OF_INDICATORS),
         currency=str(decisions["currency"].iloc[0]) if len(decisions) else "",
     )
 
@@ -92,14 +101,6 @@ def _parcels(folder: Path, decisions: pd.DataFrame) -> gpd.GeoDataFrame:
         table = read_table(folder / f"{name}.parquet", columns)
         parcels = parcels.merge(table, on="parcel_id", how="left")
     return parcels.merge(decisions[["farmer_id", "access"]], on="farmer_id", how="left")
-
-
-def _with_holding(decisions: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    profiles = read_table(folder / "profiles.parquet")
-    farmers = profiles[profiles["level"] == "farmer"]
-    columns = ["party_id", "evidence_area_m2", "income_q10_minor", "income_q50_minor"]
-    holdings = farmers[columns].rename(columns={"party_id": "farmer_id"})
-    return decisions.merge(holdings, on="farmer_id", how="left")
 
 
 def _scenes(path: Path) -> pd.DataFrame:

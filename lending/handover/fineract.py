@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from types import TracebackType
@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from requests.auth import AuthBase
 
+from fieldline.lending.handover.application import guarantor_key
 from fieldline.lending.handover.settings import FineractSettings
 from fieldline.pipeline.records.errors import UserError
 
@@ -28,8 +29,9 @@ Kind = Literal["taken", "duplicate", "refused", "unsure"]
 DUPLICATES = frozenset({
     "error.msg.loan.with.externalId.already.used",  # found before it was written
     "error.msg.loan.duplicate.externalId",          # found by the database
+    "error.msg.client.guarantor.is.already.exist.same.loan",
 })  # fmt: skip
-"""How Fineract says that an external id is in use (403)."""
+"""How Fineract says that an external id is in use, or that a client guarantees already (403)."""
 _BUSY = frozenset({408, 409, 425, 429})
 """Answers that say nothing about the application: locked, still at work, too many."""
 _STANDING = 400
@@ -77,6 +79,8 @@ class Loan:
     annual_rate: Decimal | None
     """Percent, as the core system reckons with it."""
     status: int
+    guarantors: frozenset[tuple[Any, ...]] = frozenset()
+    """`guarantor_key` of each that counts, where they were asked for."""
 
     @property
     def stands(self) -> bool:
@@ -129,14 +133,19 @@ class Fineract:
         """Close the connection."""
         self._session.close()
 
-    def loan(self, external_id: str) -> Loan | None:
+    def loan(self, external_id: str, *, guarantors: bool = False) -> Loan | None:
         """Return what is held under an external id; None where nothing is.
+
+        Args:
+            external_id: Id of the offer.
+            guarantors: Whether its guarantors are asked for.
 
         Raises:
             UnansweredError: It cannot be known now.
             UserError: The user may not look.
         """
-        found = self._found(f"/loans/external-id/{quote(external_id, safe='')}")
+        more = "?associations=guarantors" if guarantors else ""
+        found = self._found(f"/loans/external-id/{quote(external_id, safe='')}{more}")
         return None if found is None else _loan(found)
 
     def client_of(self, external_id: str) -> int | None:
@@ -164,12 +173,23 @@ class Fineract:
         Raises:
             UserError: The user may not post.
         """
+        return self._post("/loans", body, "loanId")
+
+    def guarantee(self, loan: int, body: Mapping[str, Any]) -> Answer:
+        """Enter one guarantor of a loan, once.
+
+        Raises:
+            UserError: The user may not post.
+        """
+        return self._post(f"/loans/{loan}/guarantors", body, "resourceId")
+
+    def _post(self, path: str, body: Mapping[str, Any], made: str) -> Answer:
         try:
-            status, document = self._ask("POST", "/loans", body)
+            status, document = self._ask("POST", path, body)
         except requests.RequestException:
             return Answer("unsure", "no_answer")
         code = _code_of(document)
-        if status == requests.codes.ok and _whole(document.get("loanId")):
+        if status == requests.codes.ok and _whole(document.get(made)):
             return Answer("taken")
         if status in _BUSY or status >= 500 or status < 400:
             return Answer("unsure", f"http_{status}")
@@ -227,7 +247,8 @@ class Fineract:
         if status == requests.codes.forbidden and "error.msg.not.authorized" in told:
             raise UserError(
                 f"the user of {self._settings.user_env} may not do this at {self._url}",
-                "give the user READ_LOAN, CREATE_LOAN, READ_LOANPRODUCT and READ_CLIENT",
+                "give the user READ_LOAN, CREATE_LOAN, READ_LOANPRODUCT and READ_CLIENT, and "
+                "CREATE_GUARANTOR where lines are covered",
             )
 
 
@@ -284,7 +305,16 @@ def _loan(found: Mapping[str, Any]) -> Loan:
         principal=_amount(found.get("proposedPrincipal", found.get("principal"))),
         annual_rate=_amount(found.get("annualInterestRate")),
         status=(_whole(status.get("id")) if isinstance(status, dict) else None) or 0,
+        guarantors=frozenset(_guarantors(found.get("guarantors"))),
     )
+
+
+def _guarantors(found: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the keys of the guarantors that were not taken off a loan again."""
+    for one in found if isinstance(found, list) else ():
+        kind = one.get("guarantorType") if isinstance(one, dict) else None
+        if isinstance(kind, dict) and one.get("status") is True:
+            yield guarantor_key({**one, "guarantorTypeId": kind.get("id")})
 
 
 def _whole(value: Any) -> int | None:

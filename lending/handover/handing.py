@@ -19,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fieldline.lending.handover.application import Draft, Held, client_number, draft
+from fieldline.lending.handover.application import Held, client_number, draft, guarantor_key
 from fieldline.lending.handover.fineract import Fineract, Loan, UnansweredError
 from fieldline.lending.handover.product import refuse_unlike
 from fieldline.lending.handover.settings import FineractSettings
@@ -55,6 +55,7 @@ class _Ready:
     farmer_id: str
     offer_id: str
     body: Mapping[str, Any]
+    guarantor: Mapping[str, Any] | None
     earlier: Sequence[str]
 
 
@@ -80,7 +81,8 @@ def hand_over(
         on: Day that the applications bear.
         settings: What Fineract calls products and clients.
         out: JSON lines, one body of `POST /loans` a line (mode 600); beside it
-            `{out}.outcomes.csv`, one row per offer, without names.
+            `{out}.outcomes.csv`, one row per offer, without names, and where lines are covered
+            `{out}.guarantors.jsonl`.
         simulated: Whether the county is a simulated one.
         core: Open connection, to post them too.
 
@@ -107,13 +109,30 @@ def hand_over(
     content = "".join(_line(one.body) for one in ready.values()).encode()
     log_export(vault, order, {one.farmer_id for one in ready.values()}, content)
     write_closed(out, content)
+    _write_guarantors(out, ready.values())
     try:
         for place, one in ready.items():
-            found[place] = Held(OK) if core is None else _posted(core, one, settings)
+            found[place] = (
+                Held(OK) if core is None
+                else _guaranteed(core, one, settings, _posted(core, one, settings))
+            )  # fmt: skip
     finally:
         account = [found.get(place, _STOPPED) for place in range(len(leaving.offers))]
         rows = _write_account(out, leaving.offers, account)
     return HandedOver(len(rows), dict(sorted(Counter(row["outcome"] for row in rows).items())))
+
+
+def _write_guarantors(out: Path, ready: Iterable[_Ready]) -> None:
+    """Write the guarantors of the applications beside them; no file where nobody covers a line."""
+    lines = [
+        _line({"loanExternalId": one.offer_id, "guarantor": one.guarantor})
+        for one in ready if one.guarantor is not None
+    ]  # fmt: skip
+    file = out.with_name(f"{out.name}.guarantors.jsonl")
+    if lines:
+        write_closed(file, "".join(lines).encode())
+    else:
+        file.unlink(missing_ok=True)
 
 
 def _nobody_allows(leaving: Leaving, order: Order, out: Path) -> UserError:
@@ -182,20 +201,18 @@ def _refuse_unlike_products(
 def _made(
     offer: Row, leaving: Leaving, on: dt.date, settings: FineractSettings, simulated: bool,
     core: Fineract | None,
-) -> Held | tuple[str, str, Mapping[str, Any]]:  # fmt: skip
-    """Return farmer, offer and body of an application, or why there is none."""
+) -> Held | tuple[str, str, Mapping[str, Any], Mapping[str, Any] | None]:  # fmt: skip
+    """Return farmer, offer, body and guarantor of an application, or why there is none."""
     allowed = leaving.found[offer["farmer_id"]]
     if allowed.outcome != OK:
         return _unallowed(allowed)
-    made = draft(offer, settings.products, on, simulated=simulated)
+    made = draft(offer, settings.products, on, guarantors=settings.guarantors, simulated=simulated)
     if isinstance(made, Held):
         return made
     client = _client(leaving.persons[made.farmer_id].farmer_ref, settings, core)
-    return client if isinstance(client, Held) else _triple(made, client)
-
-
-def _triple(made: Draft, client: int) -> tuple[str, str, Mapping[str, Any]]:
-    return made.farmer_id, made.offer_id, made.of_client(client)
+    if isinstance(client, Held):
+        return client
+    return made.farmer_id, made.offer_id, made.of_client(client), made.guarantor
 
 
 def _client(reference: str, settings: FineractSettings, core: Fineract | None) -> int | Held:
@@ -264,6 +281,35 @@ def _posted(core: Fineract, one: _Ready, settings: FineractSettings) -> Held:
         return Held("core_unanswered")
     if there is not None:
         return _there(there, one.body, by_us=True)
+    return Held("core_unanswered", detail(last=last.replace(" ", ",")))
+
+
+def _guaranteed(core: Fineract, one: _Ready, settings: FineractSettings, held: Held) -> Held:
+    """Enter who covers a line that the core system holds, looking before and after each try.
+
+    Fineract takes an outsider as often as it is told of one.
+    """
+    if one.guarantor is None or held.outcome not in (OK, "application_there"):
+        return held
+    last = ""
+    try:
+        for tried in range(1, settings.tries + 2):
+            there = core.loan(one.offer_id, guarantors=True)
+            if there is None:
+                break
+            if guarantor_key(one.guarantor) in there.guarantors or not there.stands:
+                return held
+            if tried > settings.tries:
+                break
+            answer = core.guarantee(there.number, one.guarantor)
+            if answer.kind == "refused":
+                code = answer.code.replace(" ", ",")
+                return Held("guarantor_refused", detail(loan=there.number, code=code))
+            last = answer.code
+            if answer.kind == "unsure":
+                core.pause(tried)
+    except UnansweredError:
+        return Held("core_unanswered")
     return Held("core_unanswered", detail(last=last.replace(" ", ",")))
 
 

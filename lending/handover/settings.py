@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fieldline.pipeline.records.money import in_force
 from fieldline.pipeline.records.settings import Section
@@ -35,6 +35,23 @@ class FineractProduct(Section):
         return in_force(currency)
 
 
+class FineractGuarantor(Section):
+    """A guarantee company or risk pool as Fineract knows it: one of its clients, or an outsider."""
+
+    guarantor: str
+    """Company or pool, as `guarantor_id` of `inputs.guarantors` has it."""
+    client_id: int | None = Field(None, gt=0)
+    """Its client id in Fineract ..."""
+    name: str = Field("", max_length=50)
+    """... or, where it is no client there, the name under which it is entered."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.client_id is None) != bool(self.name.strip()):
+            raise ValueError("give either client_id or name")
+        return self
+
+
 class FineractSettings(Section):
     """Hand-over to Apache Fineract."""
 
@@ -45,6 +62,8 @@ class FineractSettings(Section):
     the external id of its client, which is looked up (only with `--post`)."""
     products: tuple[FineractProduct, ...] = ()
     """Which loan product takes which offers; an offer of none is not handed over."""
+    guarantors: tuple[FineractGuarantor, ...] = ()
+    """Who covers lines; a covered offer of another one is not handed over."""
     user_env: str = "FIELDLINE_FINERACT_USER"
     """Environment variable of the user who posts."""
     password_env: str = "FIELDLINE_FINERACT_PASSWORD"

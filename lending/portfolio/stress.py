@@ -18,6 +18,7 @@ import numpy.typing as npt
 from fieldline.lending.portfolio.codes import LineOutcome
 from fieldline.lending.portfolio.exposure import Folders
 from fieldline.lending.portfolio.folders import RunFolder
+from fieldline.lending.portfolio.incomes import Incomes
 from fieldline.lending.portfolio.lines import Line, by_currency
 from fieldline.lending.portfolio.settings import PortfolioSettings
 from fieldline.lending.profile.income import IncomeModel, ParcelValue
@@ -223,11 +224,16 @@ def stressed(
         scenarios: Of `SCENARIOS`.
     """
     sums = {name: _Sum(np.zeros(settings.draws)) for name in scenarios}
+    known: dict[IncomeModel, Incomes] = {}
+    years = (None, settings.drought_quantile)
     for debtor in debtors:
-        values = [*debtor.values]
+        model = model_of(debtor.policy, settings, AS_DRAWN)
+        incomes = known.setdefault(model, Incomes(model, years))
+        drawn, drought = incomes.of(debtor.values)
         for name, found in sums.items():
-            income = model_of(debtor.policy, settings, name).total(values)
-            found.add(debtor, debtor.short(income))
+            harvests = drought if name in (DROUGHT, BOTH) else drawn
+            factor = 1 - settings.price_fall if name in (PRICE, BOTH) else 1.0
+            found.add(debtor, debtor.short(harvests.at(factor)))
     return tuple(found.told(name) for name, found in sums.items())
 
 

@@ -10,6 +10,7 @@ shakes: a farmer's income depends on no other farmer and no order.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, groupby
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 Draws = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 _QUANTILES = (0.1, 0.5, 0.9)
 
@@ -96,18 +98,27 @@ class IncomeModel:
         cost - rent - premium), with lognormal yield and price; insurance makes good part of a lost
         yield, never of a price.
         """
-        yield_log = parcel.shared_log_sd * self._year(parcel)
-        own = _own_stream(self.seed, f"parcel:{parcel.parcel_id}", self.draws)
-        price_log = parcel.price_log_sd * self._common(
-            "market", f"price:{parcel.crop}", self.crops_price_correlation
-        )
-        grown = yield_log + parcel.own_log_sd * own
-        kept = (1 - self.loss_share) * (1 - parcel.crop_share) * self.price_factor
-        gross = parcel.yield_t_ha * parcel.price_minor_t * kept * np.exp(grown + price_log)
-        paid = parcel.insured_minor_ha * self._insured(grown)
+        grown = parcel.shared_log_sd * self.year(parcel)
+        grown = grown + parcel.own_log_sd * self.own(parcel.parcel_id)
+        price_log = parcel.price_log_sd * self.market(parcel.crop)
+        gross = self.middle_gross(parcel) * np.exp(grown + price_log)
+        paid = parcel.insured_minor_ha * self.insured(np.exp(grown))
         return np.asarray(parcel.area_ha * (gross + paid) - parcel.charges_minor)
 
-    def _year(self, parcel: ParcelValue) -> Draws:
+    def middle_gross(self, parcel: ParcelValue) -> float:
+        """Return what the farmer keeps per hectare of a yield and price in the middle."""
+        kept = (1 - self.loss_share) * (1 - parcel.crop_share) * self.price_factor
+        return parcel.yield_t_ha * parcel.price_minor_t * kept
+
+    def own(self, parcel_id: str) -> Draws:
+        """Return standard normal draws of what is a parcel's alone."""
+        return _own_stream(self.seed, f"parcel:{parcel_id}", self.draws)
+
+    def market(self, crop: str) -> Draws:
+        """Return standard normal draws of a crop's price."""
+        return self._common("market", f"price:{crop}", self.crops_price_correlation)
+
+    def year(self, parcel: ParcelValue) -> Draws:
         """Return standard normal draws of what a parcel shares with its crop, year and cell."""
         if self.year_quantile is not None:
             return np.full(self.draws, NormalDist().inv_cdf(self.year_quantile))
@@ -122,9 +133,9 @@ class IncomeModel:
         shared = self.cells_yield_correlation
         return np.asarray(np.sqrt(shared) * county + np.sqrt(1 - shared) * own)
 
-    def _insured(self, grown: Draws) -> Draws:
-        """Return the share of the sum insured that is paid for each draw of the log yield."""
-        lost = np.clip(1 - np.exp(grown), 0.0, 1.0)
+    def insured(self, grown: Draws) -> Draws:
+        """Return the share of the sum insured that is paid for yields, of the middle one."""
+        lost = np.clip(1 - grown, 0.0, 1.0)
         return np.where(lost >= self.insurance_trigger, self.insurance_share * lost, 0.0)
 
     def total(self, parcels: list[ParcelValue]) -> Draws:
@@ -133,23 +144,32 @@ class IncomeModel:
         Values of one parcel are the crops that it may bear: each draw takes one of them.
         """
         total = np.zeros(self.draws)
-        ordered = sorted(parcels, key=lambda value: (value.parcel_id, value.crop))
-        for name, crops in groupby(ordered, key=lambda value: value.parcel_id):
-            total += self._one_crop(name, list(crops))
+        for name, crops in by_parcel(parcels):
+            drawn = [self.draw(value) for value in crops]
+            total += drawn[0] if len(crops) == 1 else np.choose(self.chosen(name, crops), drawn)
         return total
 
-    def _one_crop(self, parcel_id: str, crops: list[ParcelValue]) -> Draws:
-        if len(crops) == 1:
-            return self.draw(crops[0])
+    def chosen(self, parcel_id: str, crops: Sequence[ParcelValue]) -> Places:
+        """Return which of the crops that a parcel may bear each draw takes."""
         bounds = [min(p, 1.0) for p in accumulate(value.chance for value in crops[:-1])]
-        levels = [NormalDist().inv_cdf(p) if 0 < p < 1 else float("inf") for p in bounds]
+        edge = {0.0: float("-inf"), 1.0: float("inf")}
+        levels = [edge[p] if p in edge else NormalDist().inv_cdf(p) for p in bounds]
         which = _own_stream(self.seed, f"crop:{parcel_id}", self.draws)
-        chosen = np.searchsorted(np.array(levels), which)
-        return np.asarray(np.choose(chosen, [self.draw(value) for value in crops]))
+        chosen = np.zeros(self.draws, dtype=np.int64)
+        for level in levels:  # a handful: faster than a search
+            chosen += which > level
+        return chosen
 
     def _common(self, common: str, own: str, correlation: float) -> Draws:
         """Return standard normal draws that correlate with all others of the same common name."""
         return _common_stream(self.seed, common, own, correlation, self.draws)
+
+
+def by_parcel(values: Iterable[ParcelValue]) -> Iterator[tuple[str, list[ParcelValue]]]:
+    """Yield the crops that each parcel may bear, parcels and crops in the order of their names."""
+    ordered = sorted(values, key=lambda value: (value.parcel_id, value.crop))
+    for name, crops in groupby(ordered, key=lambda value: value.parcel_id):
+        yield name, list(crops)
 
 
 @lru_cache(maxsize=512)

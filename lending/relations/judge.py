@@ -177,11 +177,14 @@ def _guarantors(people: People, known: Known, settings: RelationSettings) -> Ite
 
 def _idle(people: People, known: Known, settings: RelationSettings) -> Iterator[Relation]:
     """Yield farmers on several of whose parcels nothing grows in several seasons."""
-    for farmer, rows in _by_farmer(people, known.idle):
-        again = rows[_again(rows, settings)]
-        share = again["area_m2"].sum() / max(float(known.claimed_m2[people.farmer_id[farmer]]), 1.0)
-        if len(again) >= settings.idle_parcels and share >= settings.idle_share:
-            yield Relation(farmer, "fake_farming", len(again), parcels=tuple(again["parcel_id"]))
+    if known.idle.empty:
+        return
+    again = known.idle[_again(known.idle, settings)]
+    several = again.groupby("farmer_id")["farmer_id"].transform("size") >= settings.idle_parcels
+    for farmer, rows in _by_farmer(people, again[several]):
+        share = rows["area_m2"].sum() / max(float(known.claimed_m2[people.farmer_id[farmer]]), 1.0)
+        if share >= settings.idle_share:
+            yield Relation(farmer, "fake_farming", len(rows), parcels=tuple(rows["parcel_id"]))
 
 
 def _again(rows: pd.DataFrame, settings: RelationSettings) -> Flags:
@@ -229,7 +232,7 @@ def _crowded(
 def _by_farmer(people: People, rows: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
     if rows.empty:
         return
-    for name, part in rows.groupby("farmer_id", sort=True):
-        place = int(people.places(pd.Series([name]))[0])
-        if place >= 0:
-            yield place, part
+    places = people.places(rows["farmer_id"])
+    known = rows[places >= 0]
+    for place, part in known.groupby(places[places >= 0], sort=True):
+        yield int(str(place)), part

@@ -162,13 +162,16 @@ class _Around:
 
 def _at(connection: sa.Connection, reach: BaseGeometry) -> sa.Select[Any]:
     """Return the query for live offers and the parcels of theirs that may lie within an area."""
-    same = (OFFERS.c[name] == LAND.c[name] for name in ("county", "season", "farmer_id"))
-    query = sa.select(*(OFFERS.c[name] for name in _OFFER), LAND.c.parcel_id, LAND.c.outline)
-    query = query.join_from(LAND, OFFERS, sa.and_(*same, OFFERS.c.status == LIVE))
     if has_shapes(connection):
-        there = sa.text("ST_Intersects(land.shape, ST_GeomFromWKB(decode(:reach, 'hex'), 4326))")
-        return query.where(there.bindparams(reach=shapely.to_wkb(reach, hex=True)))
-    west, south, east, north = shapely.bounds(reach).tolist()
-    return query.where(
-        LAND.c.west <= east, LAND.c.east >= west, LAND.c.south <= north, LAND.c.north >= south
-    )
+        shape = sa.text("ST_Intersects(shape, ST_GeomFromWKB(decode(:reach, 'hex'), 4326))")
+        there: Any = shape.bindparams(reach=shapely.to_wkb(reach, hex=True))
+    else:
+        west, south, east, north = shapely.bounds(reach).tolist()
+        there = sa.and_(
+            LAND.c.west <= east, LAND.c.east >= west, LAND.c.south <= north, LAND.c.north >= south
+        )
+    # The place first: whoever begins with the offers looks through a county for each of them.
+    here = sa.select(LAND).where(there).cte("here").prefix_with("MATERIALIZED")
+    same = (OFFERS.c[name] == here.c[name] for name in ("county", "season", "farmer_id"))
+    query = sa.select(*(OFFERS.c[name] for name in _OFFER), here.c.parcel_id, here.c.outline)
+    return query.join_from(here, OFFERS, sa.and_(*same, OFFERS.c.status == LIVE))

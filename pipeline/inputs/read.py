@@ -102,7 +102,7 @@ def read_input(path: Path, schema: InputSchema, reading: Reading | None = None) 
     cells = read_cells(
         path,
         lambda row: score(schema, how.columns, row),
-        setting=f"{how.place}.{schema.name}",
+        setting=f"{how.place}.{schema.name}" if how.place else "the path of the table",
     )
     return interpret(cells, schema, how)
 

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fieldline.pipeline.records.errors import SchemaError
-from fieldline.pipeline.records.tables import Column, TableSchema, read_table, write_table
+from fieldline.pipeline.records.tables import Column, TableSchema, merge_tables, write_table
 
 OK = "ok"
 
@@ -116,6 +116,8 @@ def write_outcomes(outcomes: Iterable[Outcome], path: Path) -> None:
 
 def merge_outcomes(parts: Sequence[Path], path: Path) -> Counter[tuple[str, str]]:
     """Join the stages' outcome files into `outcomes.parquet`; return counts by (stage, code)."""
-    frame = pd.concat([read_table(part) for part in parts], ignore_index=True)
-    write_table(frame, OUTCOMES, path)
-    return Counter(zip(frame["stage"], frame["outcome"], strict=True))
+    counts = merge_tables(parts, OUTCOMES, path).group_by(["stage", "outcome"]).aggregate(
+        [([], "count_all")]
+    )  # fmt: skip
+    rows = counts.to_pylist()
+    return Counter({(row["stage"], row["outcome"]): row["count_all"] for row in rows})

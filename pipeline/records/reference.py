@@ -162,7 +162,10 @@ def table_rows(name: str) -> list[dict[str, str]]:
         with source.open(encoding="utf-8-sig") as handle:
             return list(csv.DictReader(handle))
     except FileNotFoundError as error:
-        raise UserError(f"{name} does not exist", "name a file of data/ or give a path") from error
+        remedy = "name a file of data/ or give a path"
+        if not own.is_absolute():
+            remedy += f", such as ./{name} for one beside the configuration"
+        raise UserError(f"{name} does not exist", remedy) from error
     except UnicodeDecodeError as error:
         raise UserError(f"{name} is not UTF-8 text", "save it as CSV in UTF-8") from error
     except (OSError, csv.Error) as error:

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -163,6 +164,37 @@ def write_table(frame: pd.DataFrame, schema: TableSchema, path: Path) -> None:
         )
 
 
+def merge_tables(parts: Sequence[Path], schema: TableSchema, path: Path) -> pa.Table:
+    """Write the rows of tables of one schema as one, sorted by key; return it.
+
+    They were checked when they were written, so they stay Arrow's: as frames they would take twice
+    as much again.
+
+    Raises:
+        SchemaError: Two rows have the same key; nothing is written.
+        UserError: A part is absent or is not Parquet.
+    """
+    tables = []
+    for part in parts:
+        with _readable(part):
+            tables.append(pq.read_table(part, columns=schema.names))
+    table = pa.concat_tables(tables).cast(schema.arrow())
+    table = table.sort_by([(name, "ascending") for name in schema.key]).combine_chunks()
+    count = table.num_rows
+    if count > 1:
+        keys = [table[name] for name in schema.key]
+        same = [pc.equal(key.slice(1), key.slice(0, count - 1)) for key in keys]
+        at = pc.index(reduce(pc.and_, same), value=True).as_py()
+        if at >= 0:
+            row = {name: key[at].as_py() for name, key in zip(schema.key, keys, strict=True)}
+            raise SchemaError(f"{schema.name}: key {row} stands twice")
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            table, temporary, compression=_COMPRESSION, use_dictionary=schema.text_columns
+        )
+    return table
+
+
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read an artifact as a frame; list columns come back as Python lists or arrays.
 
@@ -268,12 +300,19 @@ class BatchWriter:
         self._context.__exit__(kind, error, trace)
 
 
-def iter_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-    """Yield the row groups of a table in file order.
+def row_groups(path: Path) -> int:
+    """Return the number of row groups of a table."""
+    return int(pq.read_metadata(path).num_row_groups)
+
+
+def iter_batches(
+    path: Path, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Yield the row groups of a table in file order, all or some by number.
 
     `observations.parquet` holds whole parcels in each row group, so a stage that works parcel by
     parcel needs one group in memory at a time, whatever the number of parcels and dates.
     """
     with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
+        for group in range(file.num_row_groups) if groups is None else groups:
             yield file.read_row_group(group, columns=list(columns) if columns else None).to_pandas()

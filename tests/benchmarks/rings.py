@@ -44,6 +44,8 @@ from fieldline.workflows.config.load import load_config
 ROOT = Path(__file__).resolve().parents[2]
 COUNTIES = {"BAV": "bavaria_2018", "MAG": "magdeburg_2021", "COA": "coast_2021"}
 ASIDE_M, TOO_LARGE, SEED, STEPS = 10.0, 1.3, 5, 24
+ALIKE = 0.15
+"""Where pixels see this much of a ring too much as its own, the land beside carries the same."""
 
 
 def swept(field: shapely.Polygon, angle: float) -> shapely.Polygon:
@@ -162,10 +164,15 @@ def figures(rings: pd.DataFrame) -> dict[str, Any]:
     """Return counts and mean absolute errors by kind of ring."""
     told: dict[str, Any] = {}
     for kind, group in rings.groupby("kind"):
+        apart = group["pixel_share"] - group["truth"]
+        alike = apart > ALIKE
         told[str(kind)] = {
             "rings": len(group), "found_by_pixels": int(group["pixels"].sum()),
             "found_by_two": int(group["both"].sum()),
-            "pixel_share_error": float((group["pixel_share"] - group["truth"]).abs().mean()),
+            "pixel_share_error": float(apart.abs().mean()),
+            "pixel_share_error_median": float(apart.abs().median()),
+            "beside_alike": int(alike.sum()),
+            "pixel_share_error_of_others": float(apart[~alike].abs().mean()),
             "share_error": float((group["share"] - group["truth"]).abs().mean()),
         }  # fmt: skip
     aside = rings[rings["kind"] == "aside"]["both"].to_numpy()

@@ -18,11 +18,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import shapely
 import sqlalchemy as sa
 
 from fieldline.lending.decision.decision import decide_case
@@ -32,6 +35,7 @@ from fieldline.lending.store.anchors import take_anchor
 from fieldline.lending.store.audit import actor_of
 from fieldline.lending.store.closing import close_run_out
 from fieldline.lending.store.database import OFFERS, open_database, posting, reading
+from fieldline.lending.store.land import enter_land, offers_on
 from fieldline.lending.store.posting import Shelf, post
 from fieldline.lending.store.reviews import waiting
 from fieldline.lending.store.verify import verify
@@ -65,21 +69,40 @@ def county(kinds: list[dict[str, Any]], name: str, farmers: int) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+def land(frame: pd.DataFrame, name: str, number: int) -> list[dict[str, Any]]:
+    """Return a square of half a hectare for each farmer of a county a tenth of a degree wide."""
+    place = np.random.default_rng(number).uniform(0, 0.1, (len(frame), 2))
+    west, south = 110 + 0.1 * (number % 40) + place[:, 0], 30 + 0.1 * (number // 40) + place[:, 1]
+    shapes = shapely.box(west, south, west + 7.5e-4, south + 6.4e-4)
+    names = ("west", "south", "east", "north")
+    return [
+        {"county": name, "season": SEASON, "parcel_id": f"P-{farmer}", "farmer_id": farmer,
+         **dict(zip(names, corners, strict=True)), "outline": outline}
+        for farmer, corners, outline in zip(
+            frame["farmer_id"], shapely.bounds(shapes).tolist(), shapely.to_wkb(shapes, hex=True),
+            strict=True,
+        )
+    ]  # fmt: skip
+
+
 def measured(url: str, offers: int, farmers: int) -> dict[str, Any]:
     """Return the figures of one database."""
     policy = PolicySettings()
     kinds = templates(policy)
     engine = open_database(url)
-    seconds = []
+    seconds, drawing = [], []
     try:
         for number in range(max(offers // farmers, 2)):
-            name = f"C{number:04d}"
+            before, name = take_anchor(engine) if number else None, f"C{number:04d}"
             frame = county(kinds, name, farmers)
             begin = time.perf_counter()
             post(engine, frame, Shelf(name, SEASON, PRODUCT), policy)
             seconds.append(time.perf_counter() - begin)
+            rows = land(frame, name, number)
+            drawing.append(_timed(partial(enter_land, engine, name, SEASON, rows))[0])
         whole, report = _timed(lambda: verify(engine))
-        assert not report.problems, report.problems[:3]
+        last, later = _timed(lambda: verify(engine, since=before))
+        assert not (*report.problems, *later.problems), (*report.problems, *later.problems)[:3]
         return {
             "offers": report.posted,
             "offers_per_second": round(report.posted / sum(seconds)),
@@ -87,6 +110,8 @@ def measured(url: str, offers: int, farmers: int) -> dict[str, Any]:
             "posting_growth": round(seconds[-1] / seconds[0], 2),
             "postings_s": [round(each, 2) for each in seconds],
             "verify_s": round(whole, 1),
+            "verify_last_county_s": round(last, 1),
+            "land_s": [round(each, 2) for each in drawing],
             "entries": report.entries,
             "asked_ms": asked(engine, f"C{number:04d}"),
             "plans": plans(engine, f"C{number:04d}"),
@@ -112,13 +137,17 @@ def asked(engine: sa.Engine, name: str) -> dict[str, float]:
         with reading(engine) as connection:
             actor_of(connection, "none")
 
+    def near() -> None:
+        assert offers_on(engine, shapely.Point(110.05, 30.05), 2000)
+
     def row() -> None:
         with reading(engine) as connection:
             connection.execute(_of_farmer(name)).all()
 
     questions: dict[str, Callable[[], Any]] = {
         "farmer": row, "queue": lambda: waiting(engine), "what_ran_out": run_out,
-        "who_entered_a_review": actor, "anchor": lambda: take_anchor(engine),
+        "who_entered_a_review": actor, "land_within_2_km": near,
+        "anchor": lambda: take_anchor(engine),
     }  # fmt: skip
     return {
         what: round(1000 * min(_timed(ask)[0] for _ in range(3)), 2)

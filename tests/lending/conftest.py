@@ -511,7 +511,8 @@ def copies(decided: pd.Series[Any], farmers: int) -> pd.DataFrame:
 @pytest.fixture
 def no_places(tmp_path: Path) -> dict[str, Any]:
     """What `run_offers` writes beside offers, where a test has none of it."""
-    pd.DataFrame({"parcel_id": [], "village": []}).to_parquet(tmp_path / "parcels")
+    none: dict[str, list[Any]] = {"parcel_id": [], "farmer_id": [], "village": []}
+    gpd.GeoDataFrame(none, geometry=[], crs="EPSG:4326").to_parquet(tmp_path / "parcels")
     columns: dict[str, list[Any]] = {"parcel_id": [], "farmer_id": [], "evidence_area_m2": []}
     pd.DataFrame(columns).to_parquet(tmp_path / "evidence")
     return {"parcels": tmp_path / "parcels", "evidence": tmp_path / "evidence", "absent": {}}

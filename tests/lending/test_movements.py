@@ -69,6 +69,18 @@ def test_a_statement_by_command_is_the_account_by_hand(tmp_path: Path) -> None:
     ]
 
 
+def test_a_statement_that_is_refused_prints_no_table(tmp_path: Path) -> None:
+    for path, said in (
+        (saved(tmp_path, "2024-01-01,3600,,,,", "2024-01-02,9000,,,,"), "above its limit of 10000"),
+        (tmp_path / "none.csv", "none.csv does not exist: correct the path of the table"),
+    ):
+        found = CliRunner().invoke(
+            app, ["line", "statement", str(path), *TERMS, "--until", "2024-01-31"]
+        )
+        assert found.stdout == ""
+        assert said in str(found.exception)
+
+
 def test_a_quote_by_command_and_what_it_refuses() -> None:
     days = ["--drawn-on", "2024-10-08", "--repaid-on", "2024-12-01"]
     quoted = ["line", "quote", *TERMS[:4], "--amount", "1000", *days]

@@ -173,6 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
+    def do_DELETE(self) -> None:
+        self.do_POST()
+
     def _serve(self, body: bytes) -> None:
         parts = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}

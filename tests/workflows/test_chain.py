@@ -247,8 +247,9 @@ def test_a_county_in_blocks_killed_in_one_of_them_is_the_county(
     document = yaml.safe_load(run.config.read_text(encoding="utf-8"))
     document["county"]["SIM001"]["blocks"] = 3
     run.config.write_text(yaml.safe_dump(document), encoding="utf-8")
-    made = [f"2024/SIM001/{name}.parquet" for name in ("observations", "fields")]
-    made += [f"2024/SIM001/outcomes/{name}.parquet" for name in ("observe", "fields")]
+    names = ("observations", "fields", "growth", "harvest_share")
+    made = [f"2024/SIM001/{name}.parquet" for name in names]
+    made += [f"2024/SIM001/outcomes/{name}.parquet" for name in ("observe", "fields", "grow")]
     command = [sys.executable, "-m", "snakemake", "--nolock", "--cores", "2", "--configfile"]
     process = subprocess.Popen(
         [*command, str(run.config), "--rerun-incomplete", *made], cwd=ROOT, start_new_session=True,

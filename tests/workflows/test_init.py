@@ -399,7 +399,7 @@ def test_every_table_that_a_lender_may_give_is_proposed_and_what_is_proposed_loa
     }  # fmt: skip
     # series of other places are not a county's to collect
     assert set(TABLES) - proposed == {"labelled_series"}
-    assert "#   rule_tables: [rules.csv]" in text
+    assert "#   rule_tables: [./rules.csv]" in text
     taken = re.sub(rf"^(      )# ((?:{'|'.join(proposed)}): )", r"\1\2", text, flags=re.MULTILINE)
     file.write_text(taken, encoding="utf-8")
     config = loaded(folder)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.cli import app
 from fieldline.workflows.config.load import load_config
+from fieldline.workflows.runner import _exclusive
 from fieldline.workflows.stages import STAGE_NAMES
 from fieldline.workflows.status import PlaceState, places
 
 SEASON = {"start": "2023-10-01", "end": "2024-09-30", "as_of": "2024-09-30"}
 COUNTIES = ("A", "B", "C", "D", "E")
+BEGAN = 1_700_000_000
+"""When the run began, if one is at work: before every log that is written here."""
 SENTENCE = "ERROR root user error: survey.csv has no column crop: add it"
 
 
@@ -44,6 +49,7 @@ def config(tmp_path: Path) -> Path:
     write(results / "logs/2024/C/observe.log", f"INFO root begins\n{SENTENCE}")
     write(results / "logs/2024/D/observe.log", "WARNING root slow")
     write(results / ".fieldline.lock")
+    os.utime(results / ".fieldline.lock", (BEGAN, BEGAN))
     return path
 
 
@@ -71,7 +77,7 @@ def test_without_a_run_what_has_begun_and_not_ended_has_stopped(config: Path) ->
 
 
 def test_while_a_run_holds_the_folder_it_is_running_and_blocks_are_counted(config: Path) -> None:
-    with (config.parent / "results/.fieldline.lock").open("w") as handle:
+    with (config.parent / "results/.fieldline.lock").open() as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         by_county = found(config)
     assert by_county["B"].state == by_county["D"].state == "running"
@@ -79,6 +85,41 @@ def test_while_a_run_holds_the_folder_it_is_running_and_blocks_are_counted(confi
     stage = by_county["B"].stands_at
     assert stage is not None
     assert (stage.stage, stage.says) == ("observe", "2 of 4 blocks done")
+
+
+def test_what_an_earlier_run_said_is_forgotten_while_another_is_at_work(config: Path) -> None:
+    results = config.parent / "results"
+    for county in ("C", "D"):
+        os.utime(results / f"logs/2024/{county}/observe.log", (BEGAN + 60, BEGAN + 60))
+    assert found(config)["C"].state == "failed"
+    with _exclusive(results):
+        assert {c: found(config)[c].state for c in "CD"} == {"C": "waiting", "D": "waiting"}
+        with pytest.raises(UserError, match="another run"), _exclusive(results):
+            pass
+        write(results / "logs/2024/D/observe.log")
+        assert found(config)["D"].state == "running"
+    assert found(config)["C"].state == "failed"
+
+
+def test_what_was_made_from_what_is_made_anew_is_not_done(config: Path) -> None:
+    results = config.parent / "results"
+    (results / "2024/A/outcomes/profile.parquet").unlink()
+    write(results / "logs/2024/A/profile.log")
+    place = found(config)["A"]
+    assert {stage.stage: stage.state for stage in place.stages if stage.state != "done"} == {
+        "profile": "stopped", "relations": "waiting", "indicators": "waiting", "decide": "waiting",
+        "offers": "waiting", "fairness": "waiting", "report": "waiting",
+    }  # fmt: skip
+    assert ask(config, "--county", "A")[1].splitlines()[1] == "A 2024  17/24  stopped at profile"
+
+
+def test_a_run_that_is_refused_does_not_make_the_one_at_work_look_younger(config: Path) -> None:
+    results = config.parent / "results"
+    with _exclusive(results):
+        os.utime(results / ".fieldline.lock", (BEGAN, BEGAN))
+        with pytest.raises(UserError, match="another run"), _exclusive(results):
+            pass
+        assert found(config)["C"].state == "failed"
 
 
 def test_the_page_has_the_sentence_and_what_to_type_next(config: Path) -> None:

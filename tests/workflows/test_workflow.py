@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,6 +45,20 @@ def dry_run(*arguments: str) -> str:
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout + result.stderr
+
+
+def test_in_a_county_in_blocks_what_blocks_wait_for_and_what_joins_them_are_jobs_of_their_own():
+    """A job of the queue that waited for blocks and held what they wait for would wait for ever."""
+    at = SimpleNamespace(county="SIM001", season="2024")
+    grouped = {}
+    for blocks in (1, 3):
+        plan = Plan(load_config([], {"county": {"SIM001": {"blocks": blocks}}}))
+        groups = {stage.name: plan.group(stage) for stage in STAGES}
+        grouped[blocks] = {name: of and of(at) for name, of in groups.items()}
+    assert grouped[1] == {stage.name: stage.together or None for stage in STAGES}
+    apart = {name for name, of in grouped[1].items() if grouped[3][name] != of}
+    assert apart == {"classify", "grow"}
+    assert {grouped[3][name] for name in apart} == {None}
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda s: s.name)
@@ -134,7 +150,20 @@ def test_the_architecture_page_holds_the_table_of_stages() -> None:
     assert with_stages(page) == page
 
 
-@pytest.mark.parametrize("profile", ["local", "slurm", "kubernetes"])
+def test_the_profile_of_kubernetes_plans_the_demo_too(tmp_path: Path) -> None:
+    """Through Fieldline's own command: by itself Snakemake takes no volume there for shared."""
+    config = tmp_path / "own.yaml"
+    config.write_text(f"results: {tmp_path / 'r'}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "fieldline.workflows.cli", "run", "--dry-run", "--json"]
+    ended = subprocess.run(
+        [*command, "--profile", "kubernetes", "--config", str(config)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["report"] == 1
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm"])
 def test_each_profile_plans_the_demo(profile: str, tmp_path: Path) -> None:
     out = dry_run("--profile", f"workflows/profiles/{profile}", "--config", f"results={tmp_path}/r")
     assert re.search(r"^report\s+1$", out, re.MULTILINE)

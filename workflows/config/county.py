@@ -166,8 +166,8 @@ class County(Section):
     grid: GridSettings = GridSettings()
     """Metric grid."""
     blocks: int = Field(1, ge=1, le=1000)
-    """Parts in which the stages that read pixels work on the parcels, each a job of its own; what
-    comes out does not depend on it. Some 10,000 parcels a block serve well."""
+    """Parts in which the stages that read pixels and `grow` work on the parcels, each a job of its
+    own; what comes out does not depend on it. Some 10,000 parcels a block serve well."""
     scenes: SceneSettings = SceneSettings()
     """Scene source."""
     radar: RadarSettings = RadarSettings()

@@ -124,6 +124,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return document
 
 
+def variables_of(files: Sequence[Path]) -> set[str]:
+    """Return the variables of the environment that files take values from (`${NAME}`)."""
+    texts = (file.read_text(encoding="utf-8") for file in files)
+    return {name for text in texts for name, _ in _ENVIRONMENT.findall(text)}
+
+
 def _place(path: Path, error: yaml.YAMLError) -> str:
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     said = problem or str(error).splitlines()[0]

@@ -103,7 +103,7 @@ def _lines(page: Page) -> Iterator[str]:
 
 def _policy(page: Page) -> Iterator[str]:
     yield from _comment(ASSUMED, 0)
-    yield f"# crops: {{yields: {{cost_file: costs.csv, cost_region: {page.county}}}}}"
+    yield f"# crops: {{yields: {{cost_file: ./costs.csv, cost_region: {page.county}}}}}"
     if page.currency == DEFAULT_CURRENCY:
         yield "# lending: {policy: {max_limit: 300000, min_limit: 200}}"
         yield from _rules()
@@ -123,7 +123,7 @@ def _rules() -> Iterator[str]:
         "Decision tables of your own, dated rows by product, county, crop, amount, risk and "
         "confidence that decline, ask a person or set a number, go into that policy:", 0,
     )  # fmt: skip
-    yield "#   rule_tables: [rules.csv]"
+    yield "#   rule_tables: [./rules.csv]"
 
 
 def _scenes(page: Page) -> Iterator[str]:

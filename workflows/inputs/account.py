@@ -27,6 +27,10 @@ Policy = Callable[[InputTable], list[Problem]]
 note on a used one."""
 
 
+USED_ALL_THE_SAME = ("input_far_from_usual",)
+"""Codes of rows that a person should look at and that count."""
+
+
 @dataclass(frozen=True)
 class FileAccount:
     """What one file holds and what became of its rows."""
@@ -36,7 +40,8 @@ class FileAccount:
     path: Path
     rows: int
     problems: tuple[Problem, ...]
-    """The first problem of each row that is refused, not used or joins nothing."""
+    """The first problem of each row that is refused, not used, joins nothing or is looked at and
+    used all the same (`USED_ALL_THE_SAME`)."""
     remarks: tuple[str, ...]
     """Sentences about the whole file."""
     encoding: str
@@ -62,12 +67,13 @@ class FileAccount:
     @property
     def set_aside(self) -> int:
         """Rows that are right and not used."""
-        return len(self.problems) - self.refused - self.unmatched
+        told = self.refused + self.unmatched + self.count(*USED_ALL_THE_SAME)
+        return len(self.problems) - told
 
     @property
     def used(self) -> int:
         """Rows that are neither refused nor set aside."""
-        return self.rows - len(self.problems)
+        return self.rows - len(self.problems) + self.count(*USED_ALL_THE_SAME)
 
 
 def _stops(problem: Problem) -> bool:
@@ -122,6 +128,7 @@ def read_account(
 
 
 def row_counts(account: FileAccount) -> dict[str, int]:
-    """Return rows by code, the used ones as `ok`, most first."""
+    """Return rows by code, those that nothing is said of as `ok`, most first."""
     codes = Counter(problem.code for problem in account.problems)
-    return {code: n for code, n in ((OK, account.used), *codes.most_common()) if n}
+    plain = account.rows - len(account.problems)
+    return {code: n for code, n in ((OK, plain), *codes.most_common()) if n}

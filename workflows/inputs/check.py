@@ -22,7 +22,7 @@ from fieldline.workflows import exits
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.absent import absent_inputs
-from fieldline.workflows.inputs.account import FileAccount, Known, row_counts
+from fieldline.workflows.inputs.account import USED_ALL_THE_SAME, FileAccount, Known, row_counts
 from fieldline.workflows.inputs.county_tables import circumstances, tables_of
 from fieldline.workflows.inputs.tables import account_for
 
@@ -179,7 +179,8 @@ def _tell_codes(account: FileAccount, *, stopping: bool) -> None:
         if (code.effect == "stop") is not stopping:
             continue
         found = [problem for problem in account.problems if problem.code == name]
-        word = "refused" if stopping else "not used"
+        set_aside = "used all the same" if name in USED_ALL_THE_SAME else "not used"
+        word = "refused" if stopping else set_aside
         more = "; ..." if len(found) > _ROWS_SHOWN else ""
         rows = "; ".join(_cell(problem) for problem in found[:_ROWS_SHOWN])
         print(

@@ -18,7 +18,7 @@ for stage in STAGES:
             PLAN.benchmark(stage.name)
         priority: stage.priority
         group:
-            stage.together or None
+            PLAN.group(stage)
         container:
             IMAGE
         threads: PLAN.threads(stage)
@@ -41,10 +41,7 @@ for stage in (stage for stage in STAGES if stage.in_blocks):
         input:
             **PLAN.reads(stage),
         output:
-            **{
-                name: temp(path)
-                for name, path in PLAN.makes(stage, BLOCK_FOLDER).items()
-            },
+            **{name: temp(path) for name, path in PLAN.block_makes(stage).items()},
         log:
             PLAN.log(stage.name, BLOCK_FOLDER),
         benchmark:

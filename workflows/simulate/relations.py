@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -134,11 +135,17 @@ def _recruited(
     """Take the members of a ring: some rings come from one village alone."""
     villages = ties.given["village"].to_numpy()
     homes = ties.given["household_id"].to_numpy()
-    pool = left[villages[left] == villages[left[0]]] if rng.random() < _ONE_VILLAGE else left
-    _, first = np.unique(homes[pool], return_index=True)
-    pool = pool[np.sort(first)]
-    ring = pool[:size]
-    return ring, left[~np.isin(left, ring)]
+    one_village = rng.random() < _ONE_VILLAGE
+    places = (
+        np.flatnonzero(villages[left] == villages[left[0]]) if one_village else range(len(left))
+    )
+    taken: dict[Any, int] = {}
+    for place in places:  # the first of each household, and no further than the ring is full
+        taken.setdefault(homes[left[place]], int(place))
+        if len(taken) == size:
+            break
+    chosen = np.array(list(taken.values()), dtype=np.int64)
+    return left[chosen], np.delete(left, chosen)
 
 
 def _commit(ties: Ties, kind: str, ring: Ints, names: npt.NDArray[np.object_]) -> None:

@@ -142,3 +142,19 @@ def test_the_command_writes_its_figures_and_refuses_in_a_sentence(observations, 
                              "--heading", str(bbch)]):  # fmt: skip
         refused = CliRunner().invoke(app, wrong)
         assert isinstance(refused.exception, UserError)
+
+
+def test_what_is_no_table_of_observations_is_refused_in_a_sentence(tmp_path, season):
+    (tmp_path / "text.parquet").write_text("parcel_id,datetime\n")
+    pd.DataFrame({"parcel_id": ["a"], "B04_mean": [0.1]}).to_parquet(tmp_path / "odd.parquet")
+    told = {
+        "none.parquet": "does not exist",
+        "text.parquet": "cannot be read as Parquet",
+        "odd.parquet": "lacks the columns datetime, valid_fraction of observations",
+    }
+    for name, why in told.items():
+        words = ["growth", "evaluate", str(tmp_path / name), "--start", "2022-10-01",
+                 "--end", "2023-09-30", "--harvest", "h.csv"]  # fmt: skip
+        refused = CliRunner().invoke(app, words)
+        assert isinstance(refused.exception, UserError)
+        assert why in str(refused.exception)

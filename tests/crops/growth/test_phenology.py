@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fieldline.crops.growth.curves import Curves
+from fieldline.crops.growth.curves import Curves, smooth_curves
 from fieldline.crops.growth.cycles import CycleRules
 from fieldline.crops.growth.phenology import Cycles, date_sd, find_cycles, peak_sd
 from tests.crops.conftest import double_logistic
@@ -68,6 +68,19 @@ def test_a_rise_without_a_fall_stands_and_has_neither_peak_nor_end():
     assert np.isnan(cycles.end).all()
     assert np.isnan(cycles.peak_day).all()
     assert cycles.peak == pytest.approx([0.8])
+
+
+def test_a_flat_top_peaks_in_its_middle_as_its_mirror_image_does():
+    cycles = cycles_of((0, 0.2), (60, 0.8), (90, 0.8), (150, 0.2))
+    assert cycles.peak_day.tolist() == [75.0]
+    uneven = [drawn((0, 0.2), (60, 0.8), (85, 0.8), (190, 0.2))]
+    uneven.append(uneven[0][::-1])
+    days = find_cycles(curves_of(*uneven), RULES).peak_day
+    assert days.sum() == pytest.approx(190.0)
+    assert days[0] == pytest.approx(72.5)
+    # Two dates of one NDVI, sixty days apart: the curve may not rise above them.
+    seen = points_of(([0, 30, 60, 120, 150, 180], [0.2, 0.3, 0.8, 0.8, 0.3, 0.2]))
+    assert find_cycles(smooth_curves(seen, 5, 3.16), RULES).peak_day.tolist() == [90.0]
 
 
 def test_a_peak_is_dated_once_the_curve_has_left_it_by_a_tenth():

@@ -3,6 +3,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from fieldline.crops.recognise.evaluate import evaluate, run_split, scores
+from fieldline.crops.recognise.places import blocks
 from fieldline.crops.recognise.points import Points, read_points
 from fieldline.crops.recognise.protocols import Protocol, splits, with_rare_joined
 from fieldline.crops.settings import ClassifySettings
@@ -48,6 +49,16 @@ def test_blocks_are_never_on_both_sides_and_every_series_is_tested_once(points: 
     cell = np.stack([east // 20_000, points.lonlat[:, 1] * 111_320 // 20_000], axis=1)
     for part in parts:
         assert not set(map(tuple, cell[part.train])) & set(map(tuple, cell[part.test]))
+
+
+def test_a_further_draw_parts_what_lay_in_one_block(points: Points) -> None:
+    """Whole blocks are held out, so only blocks that lie elsewhere can part those of the first."""
+    cell = np.asarray(blocks(points.lonlat, 20_000.0))
+    for seed, parted in ((0, False), (1, True), (2, True)):
+        parts = [p for p in splits(points, Protocol.of("blocks:20000"), 3, 4) if p.seed == seed]
+        assert sorted(np.concatenate([part.test for part in parts])) == list(range(240))
+        both = [set(cell[part.train]) & set(cell[part.test]) for part in parts]
+        assert any(both) is parted
 
 
 def test_rare_classes_are_taken_together_and_said(points: Points) -> None:

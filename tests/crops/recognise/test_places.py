@@ -41,6 +41,14 @@ def test_points_within_a_block_share_it_and_longitude_shrinks_with_latitude() ->
     assert found[0] == found[1] != found[2]
 
 
+def test_moved_blocks_part_what_they_joined() -> None:
+    # on the equator: 100 m and 600 m share the first kilometre, and not where it begins half a
+    # block further west
+    points = np.array([[100.0, 0.0], [600.0, 0.0]]) / 111_320.0
+    assert blocks(points, 1000.0) == ["0:0", "0:0"]
+    assert blocks(points, 1000.0, (0.5, 0.0)) == ["0:0", "1:0"]
+
+
 def test_places_of_a_table_with_outlines(tmp_path) -> None:
     square = shapely.box(10.0, 50.0, 10.002, 50.002)
     frame = pd.DataFrame({"parcel_id": ["a"], "farmer_id": ["f"], "village": [None]})

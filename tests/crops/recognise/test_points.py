@@ -186,6 +186,13 @@ def test_no_series_is_tested_on_a_model_that_learnt_its_like(tmp_path: Path) -> 
     assert not learnt & {points.cube.values[at].tobytes() for at in split.test}
 
 
+def test_an_archive_of_one_series_many_times_is_refused(tmp_path: Path) -> None:
+    same = np.repeat(arrays()["X"][:1], 240, axis=0)
+    points = read_points(write(tmp_path / "points.npz", X=same))
+    with pytest.raises(UserError, match="stands among those learnt"):
+        list(splits(points, Protocol.of("per-class:20"), 1, 3))
+
+
 def test_series_without_a_zone_are_in_no_part(tmp_path: Path) -> None:
     zone = np.where(np.arange(240) < 60, np.nan, arrays()["zone"])
     points = read_points(write(tmp_path / "p.npz", zone=zone))

@@ -15,11 +15,12 @@ FAST = ClassifySettings(trees=30, rounds=12, folds=3, augment=0, shares_from=500
 
 
 def table(path, vv, *, samples: int = 60, days: int = 12, **changed) -> LabelledSeries:
-    """Two crops alike in every optical band; VV (samples, dates) and VH = VV - 6 on all dates.
+    """Two crops alike in every optical band, no two series the same to the last digit; VV (samples,
+    dates) and VH = VV - 6 on all dates.
 
     Optical values are missing on every third date, radar values where `vv` is NaN.
     """
-    rows = []
+    rows, red = [], np.random.default_rng(9).random(samples)
     for sample in range(samples):
         for date in range(days):
             clear = date % 3 != 2
@@ -27,7 +28,8 @@ def table(path, vv, *, samples: int = 60, days: int = 12, **changed) -> Labelled
                 "sample_id": f"s{sample:02d}", "crop": ("maize", "soybean")[sample % 2],
                 "date": pd.Timestamp("2021-04-01") + pd.Timedelta(days=10 * date),
                 "lon": 10.0 + 0.01 * sample, "lat": 48.0,
-                "B04": 0.05 if clear else np.nan, "B08": 0.3 + 0.01 * date if clear else np.nan,
+                "B04": 0.05 + 1e-5 * red[sample] if clear else np.nan,
+                "B08": 0.3 + 0.01 * date if clear else np.nan,
                 "VV": vv[sample, date], "VH": vv[sample, date] - 6.0,
             })  # fmt: skip
     frame = pd.DataFrame(rows).assign(**changed)

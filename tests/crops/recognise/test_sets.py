@@ -64,6 +64,20 @@ def test_an_area_band_that_is_seen_worse_gets_wider_sets_until_it_is_covered():
     assert hit[band == 0].mean() < 0.85
 
 
+def test_a_band_of_nine_labels_has_a_level_and_one_of_eight_has_none():
+    """Of nine labels and one to come each is the worst with one chance in ten; of eight, more."""
+    own = np.linspace(0.5, 0.99, 100)
+    for few, has in ((9, True), (8, False)):
+        said = np.concatenate([own, np.linspace(0.02, 0.3, few)])
+        chances = np.stack([said, 1 - said], axis=1)
+        band = np.repeat([3, 0], [100, few])
+        sets = fit_sets(chances, np.zeros(len(said), dtype=int), band, 0.9)
+        assert (0 in sets.of_band) is has
+        inside = sets.members(np.array([[0.07, 0.93]]), np.array([0]))
+        # .07 lies above the least of the few: only a level of their own lets it in
+        assert inside[0].tolist() == [has, True]
+
+
 def test_levels_of_a_fold_come_from_the_other_folds_alone():
     """Fold 1 holds labels that the model gave nothing: fold 0 must not have been warned of them."""
     own = np.concatenate([np.full(40, 0.9), np.full(40, 0.01)])

@@ -76,6 +76,10 @@ class CoreBank:
                 "CREATE TABLE IF NOT EXISTS loans (id INTEGER PRIMARY KEY, "
                 "external TEXT UNIQUE, status INTEGER, body TEXT)"
             )
+            books.execute(
+                "CREATE TABLE IF NOT EXISTS guarantors (id INTEGER PRIMARY KEY, loan INTEGER, "
+                "body TEXT, active INTEGER DEFAULT 1)"
+            )
 
     @contextmanager
     def books(self) -> Iterator[sqlite3.Connection]:
@@ -86,6 +90,12 @@ class CoreBank:
                 yield connection
         finally:
             connection.close()
+
+    def guarantors(self, loan: int) -> list[dict[str, Any]]:
+        """Return what guarantors of a loan were entered, as they were sent."""
+        with self.books() as books:
+            rows = books.execute("SELECT body FROM guarantors WHERE loan = ? ORDER BY id", (loan,))
+            return [json.loads(body) for (body,) in rows.fetchall()]
 
     def loans(self) -> list[tuple[str, dict[str, Any]]]:
         """Return external ids and bodies of all loans, in order of their numbers."""
@@ -219,6 +229,37 @@ def _of_product(body: dict[str, Any], there: dict[str, Any]) -> list[dict[str, s
     return []
 
 
+GUARANTOR_FIELDS = {
+    "loanId", "clientRelationshipTypeId", "guarantorTypeId", "entityId", "firstname", "lastname",
+    "addressLine1", "addressLine2", "city", "state", "zip", "country", "mobileNumber",
+    "housePhoneNumber", "comment", "dob", "amount", "savingsId", "locale", "dateFormat",
+}  # fmt: skip
+
+
+def guarantor_errors(body: Any) -> list[dict[str, str]]:
+    """Return what is wrong with the fields of a guarantor."""
+    strange = sorted(set(body) - GUARANTOR_FIELDS)
+    if strange:
+        return [wrong("error.msg.parameter.unsupported", name) for name in strange]
+    kind = body.get("guarantorTypeId")
+    if kind not in (1, 2, 3):
+        code = "validation.msg.Guarantor.guarantorTypeId.is.not.within.expected.range"
+        return [wrong(code, "guarantorTypeId")]
+    if kind != 3:
+        good = isinstance(body.get("entityId"), int) and body["entityId"] > 0
+        return (
+            [] if good else [wrong("validation.msg.Guarantor.entityId.cannot.be.blank", "entityId")]
+        )
+    most = {"firstname": 50, "lastname": 50, "comment": 500}
+    return [
+        wrong(f"validation.msg.Guarantor.{name}.cannot.be.blank", name)
+        for name in ("firstname", "lastname") if not str(body.get(name, "")).strip()
+    ] + [
+        wrong(f"validation.msg.Guarantor.{name}.exceeds.max.length", name)
+        for name, length in most.items() if len(str(body.get(name, ""))) > length
+    ]  # fmt: skip
+
+
 def broken_rule(body: dict[str, Any], bank: CoreBank) -> str:
     """Return the code of the rule that an application with good fields breaks."""
     submitted = _day(body["submittedOnDate"])
@@ -247,8 +288,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._known("GET"):
             return
         bank, path = self.server.bank, self.path.removeprefix(ROOT)
-        if found := re.fullmatch(r"/loans/external-id/([^/?]+)", path):
-            self._loan(found[1])
+        if found := re.fullmatch(r"/loans/external-id/([^/?]+)(\?associations=guarantors)?", path):
+            self._loan(found[1], guarantors=bool(found[2]))
         elif found := re.fullmatch(r"/clients/external-id/([^/?]+)", path):
             ids = [one for one, (external, _) in bank.clients.items() if external == found[1]]
             self._or_not_found({"id": ids[0]} if ids else None, "error.msg.client.id.invalid")
@@ -272,7 +313,14 @@ class _Handler(BaseHTTPRequestHandler):
             if fault == "busy":
                 self._answer(425, {})
                 return
-            status, document = self._judged(body)
+            path = self.path.removeprefix(ROOT)
+            if found := re.fullmatch(r"/loans/(\d+)/guarantors", path):
+                status, document = self._guaranteed(int(found[1]), body)
+            elif path == "/loans":
+                status, document = self._judged(body)
+            else:
+                self._answer(404, None)
+                return
         self._spoiled(fault, status, document)
 
     def _judged(self, body: Any) -> tuple[int, dict[str, Any]]:
@@ -300,6 +348,31 @@ class _Handler(BaseHTTPRequestHandler):
         number = next(i for i, (e, _) in enumerate(bank.loans(), 1) if e == body["externalId"])
         return 200, {"loanId": number, "resourceId": number, "clientId": int(body["clientId"])}
 
+    def _guaranteed(self, loan: int, body: Any) -> tuple[int, dict[str, Any]]:
+        """Take a guarantor: a client once, an outsider as often as one is told of."""
+        bank = self.server.bank
+        with bank.books() as books:
+            row = books.execute("SELECT status, body FROM loans WHERE id = ?", (loan,)).fetchone()
+        if row is None:
+            return 404, {"errors": [wrong("error.msg.loan.id.invalid")]}
+        if errors := guarantor_errors(body):
+            return 400, {"errors": errors}
+        if row[0] >= 400:
+            return 400, {"errors": [wrong("validation.msg.loan.guarantor.loan.is.closed")]}
+        there = [(one["guarantorTypeId"], one.get("entityId")) for one in bank.guarantors(loan)]
+        who = (body["guarantorTypeId"], body.get("entityId"))
+        if who[0] == 1 and who[1] not in bank.clients:
+            return 404, {"errors": [wrong("error.msg.client.id.invalid")]}
+        if who[0] == 1 and who in there:
+            return 403, {"errors": [wrong("error.msg.client.guarantor.is.already.exist.same.loan")]}
+        if who == (1, int(json.loads(row[1])["clientId"])):
+            return 403, {"errors": [wrong("error.msg.loan.guarantor.can.not.be.own")]}
+        with bank.books() as books:
+            made = books.execute(
+                "INSERT INTO guarantors (loan, body) VALUES (?, ?)", (loan, json.dumps(body))
+            )
+        return 200, {"loanId": loan, "resourceId": made.lastrowid}
+
     def _spoiled(self, fault: str, status: int, document: dict[str, Any]) -> None:
         if fault == "hang":
             time.sleep(self.server.bank.hang_s)
@@ -310,7 +383,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(*((500, None) if fault == "late" else (status, document)))
 
-    def _loan(self, external: str) -> None:
+    def _loan(self, external: str, *, guarantors: bool) -> None:
         with self.server.bank.books() as books:
             row = books.execute("SELECT id, status, body FROM loans WHERE external = ?",
                                 (external,)).fetchone()  # fmt: skip
@@ -322,12 +395,35 @@ class _Handler(BaseHTTPRequestHandler):
         period = self.server.bank.products[int(body["productId"])]["interestRateFrequencyType"]
         # Whatever the application says, the product tells which period its rate is of.
         yearly = rate * {0: 365, 1: 52, 2: 12, 3: 1}[period["id"]]
+        more = {}
+        if guarantors and (there := self._guarantors(row[0])):
+            more = {"guarantors": there}  # an empty list is left out, as Fineract does
         self._answer(200, {
-            "annualInterestRate": float(yearly),
+            **more, "annualInterestRate": float(yearly),
             "id": row[0], "externalId": external, "status": {"id": row[1]},
             "clientId": int(body["clientId"]), "loanProductId": int(body["productId"]),
             "principal": float(body["principal"]), "proposedPrincipal": float(body["principal"]),
         })  # fmt: skip
+
+    def _guarantors(self, loan: int) -> list[dict[str, Any]]:
+        """Return guarantors as they are told: those that were taken off too, of clients the names
+        that the books of clients have."""
+        with self.server.bank.books() as books:
+            rows = books.execute(
+                "SELECT id, body, active FROM guarantors WHERE loan = ? ORDER BY id", (loan,)
+            ).fetchall()
+        told = []
+        for number, text, active in rows:
+            body = json.loads(text)
+            kind = body.pop("guarantorTypeId")
+            body = (
+                {"entityId": 0} | body if kind == 3 else body | {"firstname": "A", "lastname": "B"}
+            )
+            told.append({
+                "id": number, "loanId": loan, "guarantorType": {"id": kind}, "status": bool(active),
+                **{name: value for name, value in body.items() if name != "locale"},
+            })  # fmt: skip
+        return told
 
     def _known(self, method: str) -> bool:
         bank = self.server.bank

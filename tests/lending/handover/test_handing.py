@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fieldline.lending.handover.application import client_number
-from fieldline.lending.handover.settings import FineractProduct
+from fieldline.lending.handover.settings import FineractGuarantor, FineractProduct
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.outcomes import outcome_codes
 from fieldline.pipeline.vault.access import access_log
@@ -370,3 +370,92 @@ def test_no_name_or_phone_leaves_and_the_simulated_say_so(place: Place) -> None:
         f"SIMULATED, no real farmer: Fieldline offer offer-{n}, decision D{n}"
         for n in range(FARMERS)
     }
+
+
+def covered(place: Place) -> None:
+    """Let two companies cover three lines: one is a client of the bank's, one is not."""
+    place.bank.clients[900] = ("company", dt.date(2020, 1, 1))
+    known = (
+        FineractGuarantor(guarantor="G1", client_id=900),
+        FineractGuarantor(guarantor="pool-7", name="县风险补偿金"),
+    )
+    place.settings = place.settings.model_copy(update={"guarantors": known})
+    for number, who in ((1, "G1"), (2, "pool-7"), (4, "pool-7")):
+        place.change(number, offer_id=f"covered-{number}", guarantor=who, covered_minor=500_025)
+
+
+def guarantors(place: Place) -> dict[str, list[dict[str, object]]]:
+    """Return what is entered, by offer."""
+    found = {name: place.bank.guarantors(n) for n, (name, _) in enumerate(place.bank.loans(), 1)}
+    return {name: bodies for name, bodies in found.items() if bodies}
+
+
+def test_who_covers_a_line_is_entered_once_as_a_client_or_by_name(place: Place) -> None:
+    covered(place)
+    assert place.hand_over().outcomes == {"ok": FARMERS}
+    first = guarantors(place)
+    assert first == {
+        "covered-1": [{"guarantorTypeId": 1, "entityId": 900, "locale": "en"}],
+        **{
+            name: [{
+                "guarantorTypeId": 3, "firstname": "县风险补偿金", "lastname": "pool-7",
+                "comment": "pool-7 covers CNY 5000.25", "locale": "en",
+            }]
+            for name in ("covered-2", "covered-4")
+        },
+    }  # fmt: skip
+    notes = {name: str(body["submittedOnNote"]) for name, body in place.bank.loans()}
+    assert notes["covered-1"].endswith("; G1 covers CNY 5000.25")
+    assert "covers" not in notes["offer-0"]
+    beside = place.out.with_name("applications.jsonl.guarantors.jsonl")
+    lines = [json.loads(line) for line in beside.read_text(encoding="utf-8").splitlines()]
+    assert {line["loanExternalId"]: [line["guarantor"]] for line in lines} == first
+    assert stat.S_IMODE(beside.stat().st_mode) == 0o600
+    assert place.hand_over().outcomes == {"application_there": FARMERS}
+    assert guarantors(place) == first
+
+
+@pytest.mark.parametrize("fault", ["hang", "lose", "late", "fail", "busy"])
+def test_a_guarantor_whose_answer_was_lost_is_not_entered_twice(place: Place, fault: str) -> None:
+    covered(place)
+    # applications go in the order of the farmers: F-0, F-1 and its guarantor, F-10, F-11, F-2, ...
+    place.bank.faults = {3: fault, 7: fault}
+    assert place.hand_over().outcomes == {"ok": FARMERS}
+    assert {name: len(bodies) for name, bodies in guarantors(place).items()} == {
+        "covered-1": 1, "covered-2": 1, "covered-4": 1,
+    }  # fmt: skip
+
+
+def test_one_who_was_taken_off_the_loan_is_entered_again_and_a_closed_loan_is_left(
+    place: Place,
+) -> None:
+    covered(place)
+    place.hand_over()
+    number = {name: n for n, (name, _) in enumerate(place.bank.loans(), 1)}
+    with place.bank.books() as books:
+        books.execute("UPDATE guarantors SET active = 0 WHERE loan != ?", (number["covered-1"],))
+        books.execute("UPDATE loans SET status = 600 WHERE external = 'covered-4'")
+    assert place.hand_over().outcomes == {"application_there": FARMERS}
+    assert {name: len(bodies) for name, bodies in guarantors(place).items()} == {
+        "covered-1": 1, "covered-2": 2, "covered-4": 1,
+    }  # fmt: skip
+
+
+def test_a_guarantor_that_is_refused_or_unknown_waits_for_a_person(place: Place) -> None:
+    covered(place)
+    del place.bank.clients[900]
+    known = place.settings.guarantors[:1]
+    place.settings = place.settings.model_copy(update={"guarantors": known})
+    assert place.hand_over().outcomes == {
+        "guarantor_refused": 1, "guarantor_unmapped": 2, "ok": FARMERS - 3,
+    }  # fmt: skip
+    number = {name: n for n, (name, _) in enumerate(place.bank.loans(), 1)}["covered-1"]
+    assert outcomes(place)["covered-1"][1] == f"loan={number} code=error.msg.client.id.invalid"
+    assert outcomes(place)["covered-2"] == ("guarantor_unmapped", "guarantor=pool-7")
+    assert "covered-2" not in arrived(place)  # never lent without the cover that its price is of
+
+
+def test_a_guarantor_is_a_client_or_a_name_and_not_both_or_neither() -> None:
+    for wrong in ({}, {"client_id": 3, "name": "x"}, {"name": " "}):
+        with pytest.raises(ValueError, match="give either client_id or name"):
+            FineractGuarantor(guarantor="G", **wrong)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 from fieldline.lending.decision.case import Case
 from fieldline.lending.portfolio.codes import portfolio_codes
@@ -203,3 +204,35 @@ def test_a_rerun_of_the_season_warns_by_command_and_the_same_one_changes_nothing
     # A day before the rerun was known: it is not looked at, and the list stays.
     fieldline("portfolio", "watch", "--on", "2024-12-30")
     assert file.read_bytes() == first
+
+
+def test_posted_reruns_of_one_season_warn_of_what_was_lent_and_leave_beyond_the_level(
+    posted: Any, fieldline: Run, tmp_path: Path, name_of: Any
+) -> None:
+    """Every run of the season is posted into one store: what it replaces is no line any more, what
+    ran out of its days to be signed is one."""
+    store = tmp_path / "results" / "fieldline.sqlite"
+    with sa.create_engine(f"sqlite:///{store}").connect() as connection:
+        query = sa.text("SELECT offer_id FROM offers WHERE farmer_id = :who")
+        first = connection.execute(query, {"who": name_of("ann")}).scalar_one()
+    usual = float(posted.parcels[0]["yield_t_ha"])
+
+    def rerun(day: dt.date, part: float) -> tuple[str, str] | None:
+        """Run, post and watch; return state and since of the income behind ann's first line."""
+        posted.as_of = day
+        posted.parcels[0]["yield_t_ha"] = usual * part
+        posted.decide()
+        posted.offers(store, county="SIM001")
+        assert fieldline("portfolio", "watch", "--on", day.isoformat())[0] == 0
+        found = {
+            (row.offer_id, row.code): (row.state, row.since.isoformat())
+            for row in read_watchlist(tmp_path / "results" / "portfolio" / "watchlist.csv")
+        }
+        return found.get((first, "warn_income"))
+
+    # costs stay: a yield 7 % lower is a poor-year income 16 % lower, between the two levels
+    course = [(12, 0.8), (1, 0.93), (2, 1.0)]
+    days = [dt.date(2024 + (month < 12), month, 28) for month, _ in course]
+    assert [rerun(day, part) for day, (_, part) in zip(days, course, strict=True)] == [
+        ("on", "2024-12-28"), ("on", "2024-12-28"), ("off", "2025-02-28"),
+    ]  # fmt: skip

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shapely
 import sqlalchemy as sa
 
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store.audit import actor_of
 from fieldline.lending.store.closing import expire
 from fieldline.lending.store.database import OFFERS, open_database, reading
+from fieldline.lending.store.land import enter_land, offers_on
 from fieldline.lending.store.offers import live_offers
 from fieldline.lending.store.posting import Shelf, post
 from fieldline.lending.store.reviews import waiting
-from tests.benchmarks.store import PRODUCT, SEASON, county, templates
+from tests.benchmarks.store import PRODUCT, SEASON, county, land, templates
 
-GROWING = ("offers", "decisions", "audit")
+GROWING = ("offers", "decisions", "audit", "land")
 """Tables that grow with every posting; those of runs and of what people did stay small."""
 SMALL = {"entries_of_reviews", "decisions_naming_guarantors"}
 """Indexes that hold few rows of a table: to read all of such an index is to read what is asked."""
@@ -44,12 +46,17 @@ def a_farmer(engine: sa.Engine) -> None:
         assert len(connection.execute(query).all()) == 1
 
 
+def a_place(engine: sa.Engine) -> None:
+    assert 0 < len(offers_on(engine, shapely.Point(110.05, 30.05), 1000)) < 100
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "store.sqlite"
     engine = open_database(path)
     frame = county(templates(PolicySettings()), "C0", 600)
     post(engine, frame, Shelf("C0", SEASON, PRODUCT), PolicySettings())
+    enter_land(engine, "C0", SEASON, land(frame, "C0", 0))
     engine.dispose()
     return path
 
@@ -61,7 +68,7 @@ def whole_tables_read(path: Path, act: Act) -> dict[str, str]:
 
     @sa.event.listens_for(engine, "before_cursor_execute")
     def keep(_c: Any, _u: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
-        if statement.lstrip().upper().startswith("SELECT") and not many:
+        if statement.lstrip().startswith(("SELECT", "WITH")) and not many:
             asked.append((statement, parameters))
 
     act(engine)
@@ -74,6 +81,9 @@ def whole_tables_read(path: Path, act: Act) -> dict[str, str]:
                 words = line.split()
                 last_only = "DESC" in statement and "LIMIT" in statement  # read from the end
                 whole = words[0] == "SCAN" and words[1] in GROWING and not last_only
+                # By its key land is found a county at a time: too often, if for every offer.
+                by_county = words[:2] == ["SEARCH", "land"] and "land_from_west" not in words
+                whole |= by_county and "offers" in statement
                 if whole and not SMALL & set(words):
                     found[statement] = line
     assert asked
@@ -83,10 +93,11 @@ def whole_tables_read(path: Path, act: Act) -> dict[str, str]:
 @pytest.mark.parametrize(
     "act",
     [
-        a_posting, waiting, the_maker, a_farmer, lambda engine: live_offers(engine, "C0", SEASON),
+        a_posting, waiting, the_maker, a_farmer, a_place,
+        lambda engine: live_offers(engine, "C0", SEASON),
         lambda engine: expire(engine, dt.date(2000, 1, 1), today=dt.date(2024, 1, 1)),
     ],
-    ids=["posting", "queue", "who entered a review", "farmer", "county", "what ran out"],
+    ids=["posting", "queue", "who entered a review", "farmer", "place", "county", "what ran out"],
 )  # fmt: skip
 def test_no_question_reads_a_growing_table_from_end_to_end(store: Path, act: Act) -> None:
     assert whole_tables_read(store, act) == {}

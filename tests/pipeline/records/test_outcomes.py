@@ -47,3 +47,26 @@ def test_merged_outcomes_hold_every_row_and_count_them(tmp_path: Path) -> None:
     counts = merge_outcomes([tmp_path / "a", tmp_path / "b"], tmp_path / "all")
     assert counts == {("intake", "ok"): 2, ("grow", "ok"): 1}
     assert len(read_table(tmp_path / "all")) == 3
+
+
+def test_merged_outcomes_are_the_file_that_one_stage_would_have_written(tmp_path: Path) -> None:
+    rows = [
+        Outcome(stage, f"{parcel}", farmer, "ok", "ü=1")
+        for stage in ("observe", "Grow", "grow")
+        for parcel in ("p9", "p10", "ß", "")
+        for farmer in ("f", "é")
+    ]
+    write_outcomes(rows, tmp_path / "whole")
+    parts = [tmp_path / name for name in "abc"]
+    for number, part in enumerate(parts):
+        write_outcomes(rows[number::3], part)
+    merge_outcomes(parts, tmp_path / "all")
+    assert (tmp_path / "all").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_row_that_two_parts_hold_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    for name in "ab":
+        write_outcomes([Outcome("intake", "p", "f"), Outcome("intake", name, "f")], tmp_path / name)
+    with pytest.raises(SchemaError, match="'parcel_id': 'p', 'farmer_id': 'f'} stands twice"):
+        merge_outcomes([tmp_path / "a", tmp_path / "b"], tmp_path / "all")
+    assert not (tmp_path / "all").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from fieldline.crops.value.priors import Knowing, read_yields, yield_problems
 from fieldline.pipeline.records.tables import read_table
 from fieldline.workflows.config.write import INPUTS_PAGE
+from fieldline.workflows.inputs.account import account_of, row_counts
 from fieldline.workflows.inputs.page import inputs_page
 from fieldline.workflows.inputs.tables import SCHEMAS, TABLES
 from fieldline.workflows.summary import summarise_outcomes
@@ -117,6 +120,23 @@ def test_a_run_refuses_a_wrong_column_before_anything_is_made(
     assert found.returncode == 2
     assert "applications.csv has no column" in found.stderr
     assert not list(run.results.rglob("*.parquet"))
+
+
+def test_a_row_that_counts_though_it_looks_odd_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "yields.csv"
+    # Six seasons of wheat, the fourth a disaster; another year of no crop, and one not yet out.
+    rows = [("winter_wheat", 2015 + n, v) for n, v in enumerate((7, 7.1, 6.9, 0.4, 7.2, 7.0))]
+    rows += [("unicorn", 2020, 3), ("winter_wheat", 2024, 7)]
+    frame = pd.DataFrame(rows, columns=["crop", "year", "yield_t_ha"])
+    frame.to_csv(path, index=False)
+    knowing = Knowing(dt.date(2024, 9, 30), 2024)
+    found = account_of(
+        read_yields(path), lambda table: yield_problems(table.frame, table.problems, knowing), {}
+    )
+    assert (found.rows, found.used, found.refused, found.set_aside) == (8, 6, 1, 1)
+    assert row_counts(found) == {
+        "ok": 5, "input_far_from_usual": 1, "input_unknown_crop": 1, "input_after_as_of": 1,
+    }  # fmt: skip
 
 
 def test_a_run_keeps_the_account_and_its_last_page_names_the_file(
