@@ -21,6 +21,7 @@ from fieldline.lending.store.database import LAND, open_database, posting, readi
 from fieldline.lending.store.land import enter_land, has_shapes, land_rows, offers_on
 from fieldline.lending.store.posting import Shelf
 from fieldline.pipeline.records.databases import engine_of
+from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.cli import app
 from tests.conftest import _need as need
 from tests.lending.store.test_present import give, of
@@ -166,20 +167,45 @@ def test_postgis_finds_them_by_its_index(store: sa.Engine) -> None:
         assert "land_shape" in " ".join(plan)
 
 
+UTM = [[[500_000, 3_640_000], [501_000, 3_641_000]]]
+UNREADABLE = "cannot be read as a file of points, lines or areas: give GeoJSON or GPKG"
+NO_PLACE = "is neither a file nor LON,LAT: write 117.51,32.88 or name a file"
+
+
+def _drawn(kind: str, coordinates: Any) -> bytes:
+    """Return GeoJSON that names no CRS, as many programs write it."""
+    shape = {"type": kind, "coordinates": coordinates}
+    return json.dumps({"type": "Feature", "properties": {}, "geometry": shape}).encode()
+
+
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "holds", "told"),
     [
-        ("gone.geojson", "is neither a file nor LON,LAT: write 117.51,32.88 or name a file"),
-        ("32.9,117.5", "is no longitude and latitude: write the longitude first"),
-        ("notes.txt", "cannot be read as a file of points, lines or areas"),
+        ("gone.geojson", None, NO_PLACE),
+        ("x" * 5000, None, NO_PLACE),
+        ("", None, NO_PLACE),
+        ("32.9,117.5", None, "is no longitude and latitude: write the longitude first"),
+        ("notes.txt", b"a field by the road", UNREADABLE),
+        ("cut.geojson", _drawn("Point", [EAST, NORTH])[:-9], UNREADABLE),
+        ("none.gpkg", b"", UNREADABLE),
+        ("one.geojson", _drawn("LineString", [[EAST, NORTH]]), UNREADABLE),
+        ("empty.geojson", _drawn("Polygon", []), "holds no point, line or area"),
+        (
+            "utm.geojson", _drawn("MultiLineString", UTM),
+            "reaches from 500000, 3.64e+06 to 501000, 3.641e+06: its coordinates are no degrees: "
+            "export it with its CRS",
+        ),
+        ("swapped.geojson", _drawn("Point", [NORTH, EAST]), "its coordinates are no degrees"),
     ],
-)
+)  # fmt: skip
 def test_a_place_that_is_none_is_a_sentence(
-    place: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, holds: bytes | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "notes.txt").write_text("a field by the road", encoding="utf-8")
+    if holds is not None:
+        (tmp_path / place).write_bytes(holds)
     said = CliRunner().invoke(app, ["offers", "near", place])
+    assert isinstance(said.exception, UserError)
     assert told in str(said.exception)
 
 
