@@ -67,14 +67,15 @@ def store(
     engine.dispose()
 
 
-def _with_postgis(url: str) -> None:
+def _with_postgis(url: str, schema: str = "public") -> None:
     engine = engine_of(url)
     with posting(engine) as connection:
         there = connection.scalar(
             sa.text("SELECT count(*) FROM pg_available_extensions WHERE name = 'postgis'")
         )
         need("postgis", bool(there), "no PostGIS (apt-get install postgresql-15-postgis-3)")
-        connection.execute(sa.text("CREATE EXTENSION postgis"))
+        connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+        connection.execute(sa.text(f"CREATE EXTENSION postgis SCHEMA {schema}"))
     engine.dispose()
 
 
@@ -165,6 +166,78 @@ def test_postgis_finds_them_by_its_index(store: sa.Engine) -> None:
         asked = "SELECT * FROM land WHERE ST_Intersects(shape, ST_MakeEnvelope(0, 0, 1, 1, 4326))"
         plan = connection.execute(sa.text(f"EXPLAIN {asked}")).scalars()
         assert "land_shape" in " ".join(plan)
+
+
+@pytest.fixture
+def served(postgres_database: str, case: Case) -> Iterator[sa.Engine]:
+    """Offers to three of the four on a server that has no PostGIS yet."""
+    engine = open_database(postgres_database)
+    give(engine, HERE, *(of(case, farmer_id=name, household_id=name) for name in FARMERS[:3]))
+    yield engine
+    engine.dispose()
+
+
+def _found(engine: sa.Engine) -> list[str]:
+    return [one.parcel_id for one in offers_on(engine, square(1).union(square(3)), 0)]
+
+
+def _shaped(engine: sa.Engine) -> bool:
+    with reading(engine) as connection:
+        return has_shapes(connection)
+
+
+def test_postgis_serves_from_a_schema_of_its_own(
+    served: sa.Engine, postgres_database: str, parcels: Path
+) -> None:
+    _with_postgis(postgres_database, '"Own gis"')
+    enter_land(served, "A", "2024", land_rows(parcels, "A", "2024"))
+    assert _shaped(served)
+    asked: list[str] = []
+    sa.event.listen(
+        served, "before_cursor_execute", lambda _c, _u, statement, *_: asked.append(statement)
+    )
+    assert _found(served) == ["PF1"]
+    assert '"Own gis".ST_Intersects' in asked[-1]
+    with reading(served) as connection:
+        connection.execute(sa.text("SET enable_seqscan = off"))
+        there = '"Own gis".ST_Intersects(shape, "Own gis".ST_MakeEnvelope(0, 0, 1, 1, 4326))'
+        plan = connection.execute(sa.text(f"EXPLAIN SELECT * FROM land WHERE {there}")).scalars()
+        assert "land_shape" in " ".join(plan)
+
+
+def test_who_does_not_own_the_table_posts_and_finds_by_the_corners(
+    served: sa.Engine, postgres_database: str, parcels: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"poster_{postgres_database.rpartition('/')[2]}"
+    with served.begin() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN"))
+        connection.execute(sa.text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}"))
+    _with_postgis(postgres_database, "gis")
+    poster = engine_of(postgres_database.replace("postgres@", f"{name}@"))
+    enter_land(poster, "A", "2024", land_rows(parcels, "A", "2024"))
+    assert not _shaped(served)
+    assert not caplog.records
+    assert _found(poster) == ["PF1"]
+    # The owner posts next; schema gis stays closed to the other one.
+    enter_land(served, "A", "2024", [])
+    assert _shaped(served)
+    enter_land(poster, "A", "2024", land_rows(parcels, "A", "2024"))
+    assert _found(poster) == _found(served) == ["PF1"]
+    poster.dispose()
+
+
+def test_shapes_that_cannot_be_made_do_not_stop_a_posting(
+    served: sa.Engine, postgres_database: str, parcels: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = land_rows(parcels, "A", "2024")
+    enter_land(served, "B", "2024", [rows[0] | {"county": "B", "outline": "no hex"}])
+    _with_postgis(postgres_database)
+    enter_land(served, "A", "2024", rows)
+    assert not _shaped(served)
+    assert _found(served) == ["PF1"]
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "land.shape cannot be added"
+    ]
 
 
 UTM = [[[500_000, 3_640_000], [501_000, 3_641_000]]]
