@@ -59,48 +59,66 @@ def draw_ties(
         rng: Generator.
     """
     given = farmers[["farmer_id", "household_id", "village"]].reset_index(drop=True)
-    ties = Ties(given.join(contacts.reset_index(drop=True)))
-    _families(ties, shares, rng)
-    _village_offices(ties, shares, rng)
-    free = _honest_groups(ties, shares, rng)
-    _plant(ties, shares, free, rng)
-    return ties
+    draft = _Draft.of(given, contacts, Ties(given))
+    _families(draft, shares, rng)
+    _village_offices(draft, shares, rng)
+    free = _honest_groups(draft, shares, rng)
+    _plant(draft, shares, free, rng)
+    draft.ties.given = given.assign(**draft.texts)
+    return draft.ties
 
 
-def _set(ties: Ties, members: Ints, column: str, like: int) -> None:
-    texts = ties.given[column].to_numpy(dtype=object, copy=True)
-    texts[members] = texts[like]
-    ties.given[column] = texts
+@dataclass(frozen=True)
+class _Draft:
+    """A county while it is drawn: arrays by farmer, for a table copies a column at each change."""
+
+    ties: Ties
+    names: npt.NDArray[np.object_]
+    homes: npt.NDArray[np.object_]
+    villages: npt.NDArray[np.object_]
+    texts: dict[str, npt.NDArray[np.object_]]
+    """What each farmer gives, by column of `given`."""
+    neighbours: list[Ints]
+    """Farmers by village."""
+
+    @classmethod
+    def of(cls, given: pd.DataFrame, contacts: pd.DataFrame, ties: Ties) -> _Draft:
+        names = ("farmer_id", "household_id", "village")
+        return cls(
+            ties, *(given[name].to_numpy(dtype=object) for name in names),
+            {str(name): contacts[name].to_numpy(dtype=object, copy=True) for name in contacts},
+            [np.asarray(places) for places in given.groupby("village").indices.values()],
+        )  # fmt: skip
+
+    def share(self, members: Ints, column: str, like: int) -> None:
+        """Have members give what one of them gives."""
+        self.texts[column][members] = self.texts[column][like]
 
 
-def _villages(ties: Ties) -> list[Ints]:
-    return [np.asarray(places) for places in ties.given.groupby("village").indices.values()]
-
-
-def _families(ties: Ties, shares: RelationShares, rng: np.random.Generator) -> None:
+def _families(draft: _Draft, shares: RelationShares, rng: np.random.Generator) -> None:
     """A household that has divided: two of a village who share a phone, or an account too."""
-    for village in _villages(ties):
+    for village in draft.neighbours:
         count = int(rng.binomial(len(village) // 2, shares.family))
         chosen = rng.permutation(village)[: 2 * count].reshape(-1, 2)
         for pair in chosen:
             for column in ("phone", "bank_account", "address"):
                 if column == "phone" or rng.random() < 0.5:
-                    _set(ties, pair, column, pair[0])
+                    draft.share(pair, column, pair[0])
 
 
-def _village_offices(ties: Ties, shares: RelationShares, rng: np.random.Generator) -> None:
+def _village_offices(draft: _Draft, shares: RelationShares, rng: np.random.Generator) -> None:
     """In some villages the elderly give the number of the village office, and its address."""
-    for village in _villages(ties):
+    for village in draft.neighbours:
         if rng.random() < shares.village_office and len(village) > _CLERK[1]:
             elderly = rng.permutation(village)[: rng.integers(_CLERK[0], _CLERK[1] + 1)]
-            _set(ties, elderly, "phone", int(elderly[0]))
-            _set(ties, elderly, "address", int(elderly[0]))
+            draft.share(elderly, "phone", int(elderly[0]))
+            draft.share(elderly, "address", int(elderly[0]))
 
 
-def _honest_groups(ties: Ties, shares: RelationShares, rng: np.random.Generator) -> Ints:
+def _honest_groups(draft: _Draft, shares: RelationShares, rng: np.random.Generator) -> Ints:
     """Neighbours vouch for each other in pairs, or as a group that applies together."""
-    names, taken = ties.given["farmer_id"].to_numpy(), set[int]()
-    for village in _villages(ties):
+    ties, names, taken = draft.ties, draft.names, set[int]()
+    for village in draft.neighbours:
         order = rng.permutation(village)
         while len(order) >= _GROUP[1] and rng.random() < shares.vouching * len(order):
             size = 2 if rng.random() < 0.5 else int(rng.integers(_GROUP[0], _GROUP[1] + 1))
@@ -115,26 +133,25 @@ def _honest_groups(ties: Ties, shares: RelationShares, rng: np.random.Generator)
     return np.array([i for i in range(len(names)) if i not in taken], dtype=np.int64)
 
 
-def _plant(ties: Ties, shares: RelationShares, free: Ints, rng: np.random.Generator) -> None:
-    names = ties.given["farmer_id"].to_numpy()
+def _plant(draft: _Draft, shares: RelationShares, free: Ints, rng: np.random.Generator) -> None:
+    names = draft.names
     left = rng.permutation(free)
     wanted = round(shares.fraud * len(names))
     while wanted > 0 and len(left) >= _RING[1]:
         kind = RINGS[int(rng.integers(len(RINGS)))]
         size = 2 if kind == "same_person" else int(rng.integers(_RING[0], _RING[1] + 1))
-        ring, left = _recruited(ties, left, size, rng)
+        ring, left = _recruited(draft, left, size, rng)
         for farmer in ring:
-            ties.frauds[str(names[farmer])] = kind
-        _commit(ties, kind, ring, names)
+            draft.ties.frauds[str(names[farmer])] = kind
+        _commit(draft, kind, ring)
         wanted -= len(ring)
 
 
 def _recruited(
-    ties: Ties, left: Ints, size: int, rng: np.random.Generator
+    draft: _Draft, left: Ints, size: int, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:  # fmt: skip
     """Take the members of a ring: some rings come from one village alone."""
-    villages = ties.given["village"].to_numpy()
-    homes = ties.given["household_id"].to_numpy()
+    villages, homes = draft.villages, draft.homes
     one_village = rng.random() < _ONE_VILLAGE
     places = (
         np.flatnonzero(villages[left] == villages[left[0]]) if one_village else range(len(left))
@@ -148,19 +165,20 @@ def _recruited(
     return left[chosen], np.delete(left, chosen)
 
 
-def _commit(ties: Ties, kind: str, ring: Ints, names: npt.NDArray[np.object_]) -> None:
+def _commit(draft: _Draft, kind: str, ring: Ints) -> None:
     if kind == "straw_phone":
-        _set(ties, ring, "phone", int(ring[0]))
+        draft.share(ring, "phone", int(ring[0]))
     elif kind == "straw_account":
-        _set(ties, ring, "bank_account", int(ring[0]))
+        draft.share(ring, "bank_account", int(ring[0]))
     elif kind == "same_person":
-        _set(ties, ring, "id_number", int(ring[0]))
+        draft.share(ring, "id_number", int(ring[0]))
     elif kind == "evading":
         for column, pair in _chain(ring):
-            _set(ties, pair, column, int(pair[0]))
+            draft.share(pair, column, int(pair[0]))
     else:
         ring_on = np.roll(ring, -1)
-        ties.guarantees += list(zip(names[ring], names[ring_on], strict=True))
+        pairs = zip(draft.names[ring], draft.names[ring_on], strict=True)
+        draft.ties.guarantees += list(pairs)
 
 
 def _chain(ring: Ints) -> Iterator[tuple[str, Ints]]:
