@@ -179,6 +179,58 @@ def test_a_county_finds_what_anothers_replaced_lines_gave_back(
     whole(store)
 
 
+def test_who_stands_keeps_the_capacity_that_a_newcomer_sorted_before_would_take(
+    store: sa.Engine, case: Case
+) -> None:
+    assert run(store, A, case, 0, "fay", 1_000_000, -20) == {"fay": 225_000}
+    taken = run(store, B, case, 0, "bob cid dan", 1_000_000, -20)
+    assert taken == {"bob": 225_000, "cid": 225_000, "dan": 225_000}
+    # 10,000 less three times 2,250 and fay's are 1,000: .1538 of the 6,500 that abe needs
+    expected = {"abe": int(Decimal("0.1538") * 440_000), "fay": 225_000}
+    assert run(store, A, case, 0, "abe fay", 1_000_000, -20) == expected
+    assert in_force(store) <= 1_000_000
+    assert run(store, A, case, 0, "abe fay", 1_000_000, -20) == expected
+    whole(store)
+
+
+def test_who_applied_before_keeps_it_where_both_are_posted_alone(
+    store: sa.Engine, case: Case
+) -> None:
+    turn = {"left": 325_001, "capacity_minor": 1_000_000}
+    post_judged(store, A, covered(case, "fay", **turn))
+    post_judged(store, B, *(covered(case, name, **turn) for name in ("bob", "cid", "dan")))
+    both = [covered(case, name, **turn) for name in ("abe", "fay")]
+    posted = post_judged(store, A, *both, single=True)
+    expected = {"abe": int(Decimal("0.1538") * 440_000), "fay": 225_000}
+    assert {row["farmer_id"]: row["covered_minor"] for row in posted.live} == expected
+    assert post_judged(store, A, *both, single=True).written == 0
+    whole(store)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_newcomer_of_any_name_lends_a_capacity_twice(
+    store: sa.Engine, case: Case, seed: int
+) -> None:
+    """One figure, two counties, names in any order, whole counties and single farmers."""
+    rng, capacity = np.random.default_rng([seed, 5]), 1_000_000
+    turn = {"left": 325_001, "capacity_minor": capacity}
+    names: dict[str, list[str]] = {"A": [], "B": []}
+    for turns in range(14):
+        shelf = (A, B)[int(rng.integers(2))]
+        held = names[shelf.county]
+        new = [str(name) for name in rng.choice(list("abcdefgh"), int(rng.integers(1, 4)), False)]
+        single = bool(held) and rng.random() < 0.4
+        if held and not single and rng.random() < 0.2:
+            held.remove(held[int(rng.integers(len(held)))])
+        held[:] = sorted({*held, *new})
+        one = later(case, turns // 5)  # an offer keeps its terms on its day alone
+        cases = [covered(one, name, **turn) for name in (sorted(new) if single else held)]
+        post_judged(store, shelf, *cases, single=single)
+        assert in_force(store) <= capacity
+        assert post_judged(store, shelf, *cases, single=single).written == 0
+    whole(store)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_no_order_of_runs_and_restatements_covers_more_than_the_company_has(
     store: sa.Engine, case: Case, seed: int
