@@ -131,9 +131,12 @@ def parcel_papers(
 
 
 def _rows_by(frame: pd.DataFrame, column: str) -> dict[str, list[dict[Any, Any]]]:
-    """Return the rows of each name of a column, names in order; a frame for each costs far more."""
+    """Return the rows of each name of a column, names in order; a frame for each costs far more.
+
+    Rows without a name are nobody's.
+    """
     found = defaultdict[str, list[dict[Any, Any]]](list)
-    for row in _rows(frame):
+    for row in _rows(frame[frame[column].notna()]):
         found[str(row[column])].append(row)
     return {name: found[name] for name in sorted(found)}
 

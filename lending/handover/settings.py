@@ -75,6 +75,15 @@ class FineractSettings(Section):
     pause_s: float = Field(2, ge=0, le=60)
     """Wait before the second try, s; it doubles with each."""
 
+    @field_validator("guarantors")
+    @classmethod
+    def _named_once(cls, found: tuple[FineractGuarantor, ...]) -> tuple[FineractGuarantor, ...]:
+        names = [one.guarantor for one in found]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"guarantor {twice!r} stands twice: keep one entry")
+        return found
+
 
 class HandoverSettings(Section):
     """Handing over to a core system."""

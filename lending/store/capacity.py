@@ -26,12 +26,15 @@ from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.covers import most_used
 from fieldline.lending.store.applied import decided_by_application
 from fieldline.lending.store.database import EXPIRED, LIVE, OFFERS, SUPERSEDED
-from fieldline.lending.store.lines import last_day, unreleased
+from fieldline.lending.store.lines import last_day, not_released, unreleased
 
 _NAMES_ONE = '"cover":{'
 """How a trace tells of a cover: few do."""
-_STATED = re.compile(r'"stated_on":"(\d{4}-\d\d-\d\d)"')
-"""How it tells of the day of its figure."""
+_COVER = re.compile(r'"cover":(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})')
+"""The cover itself, which holds no further object."""
+_FEW = 20
+"""Farmers posted alone for whom the store sums lines rather than tell each: their standing offers
+part what was posted before from what came later."""
 _BEFORE_ALL = -1
 _SHELF = ("county", "season", "product")
 
@@ -106,32 +109,19 @@ class Capacity:
             first: First as-of date of the posting.
             single: Whether it posts single farmers alone: those of others on the shelf stay.
         """
-        stated = [_STATED.search(trace) for row in records if names_one(trace := str(row["trace"]))]
-        days = [dt.date.fromisoformat(found[1]) for found in stated if found]
-        if not days:
-            return cls()
-        query = sa.select(OFFERS).where(
-            OFFERS.c.guarantor.is_not(None), OFFERS.c.access == "approve",
-            OFFERS.c.status.in_((EXPIRED, LIVE)),
-        )  # fmt: skip
-        rows = [row._asdict() for row in connection.execute(query)]
-        decided = {str(row["farmer_id"]) for row in records}
-        stay = decided_by_application(connection, shelf) - decided
-        here = [row for row in rows if row["status"] == LIVE and _on(shelf, row)]
-        gone = {
-            row["seq"] for row in here
-            if (row["farmer_id"] in decided if single else row["farmer_id"] not in stay)
-        }  # fmt: skip
-        running = [row for row in rows if last_day(row) >= first and row["seq"] not in gone]
-        by_this = [
-            {**row, "next": _BEFORE_ALL, "from_day": first}
-            for row in here if row["farmer_id"] in decided
-        ]  # fmt: skip
-        by_others = [
-            {**row, "next": _BEFORE_ALL} if _on(shelf, row) and row["farmer_id"] in decided else row
-            for row in _superseded(connection, min(days))
+        covers = [
+            json.loads(found[1]) for row in records if (found := _COVER.search(str(row["trace"])))
         ]
-        return cls(unreleased(connection, running), [*by_this, *by_others])
+        if not covers:
+            return cls()
+        decided = sorted({str(row["farmer_id"]) for row in records})
+        days = sorted({dt.date.fromisoformat(cover["stated_on"]) for cover in covers})
+        reading = _Reading(
+            connection, shelf, decided, sorted({cover["guarantor_id"] for cover in covers}), days,
+            sums=single and len(decided) <= _FEW,
+        )  # fmt: skip
+        by_this, others = reading.here(first, single=single)
+        return cls([*reading.lines(first), *others], [*by_this, *reading.superseded()])
 
     def __bool__(self) -> bool:
         """Whether the store can move any turn."""
@@ -197,30 +187,104 @@ class Capacity:
         self.returned[str(cover["guarantor_id"]), str(posted["currency"])] += min(back, lent)
 
 
-def _on(shelf: Mapping[str, str], row: Row) -> bool:
-    return all(row[name] == value for name, value in shelf.items())
-
-
 def _covered(record: Row) -> int:
     covered = record.get("covered_minor")
     return 0 if covered is None or pd.isna(covered) else int(covered)
 
 
-def _superseded(connection: sa.Connection, since: dt.date) -> list[Row]:
-    """Return the covered lines in whose place came others from a day on."""
-    later = OFFERS.alias("later")
-    same = [later.c[name] == OFFERS.c[name] for name in (*_SHELF, "farmer_id")]
+@dataclass(frozen=True)
+class _Reading:
+    """How the store's covered lines are read for a posting: those of the guarantors named alone, of
+    the posting's own farmers row by row, all others summed where few are posted."""
 
-    def of_next(name: str) -> Any:
-        query = sa.select(later.c[name]).where(*same, later.c.seq > OFFERS.c.seq)
-        return query.order_by(later.c.seq).limit(1).scalar_subquery()
+    connection: sa.Connection
+    shelf: Mapping[str, str]
+    decided: Sequence[str]
+    guarantors: Sequence[str]
+    days: Sequence[dt.date]
+    """Days of the figures, ascending."""
+    sums: bool
 
-    names = ("seq", *_SHELF, "farmer_id", "guarantor", "currency", "covered_minor", "valid_from")
-    columns = [OFFERS.c[name] for name in names]
-    query = sa.select(
-        *columns, of_next("seq").label("next"), of_next("valid_from").label("from_day")
-    ).where(
-        OFFERS.c.guarantor.is_not(None), OFFERS.c.access == "approve",
-        OFFERS.c.status == SUPERSEDED, of_next("valid_from") >= since,
-    )  # fmt: skip
-    return [row._asdict() for row in connection.execute(query)]
+    def here(self, first: dt.date, *, single: bool) -> tuple[list[Row], list[Row]]:
+        """Return what the posting replaces, and live lines of the shelf that it leaves."""
+        query = sa.select(OFFERS).where(*self._covered, self._own(LIVE))
+        rows = [row._asdict() for row in self.connection.execute(query)]
+        decided = set(self.decided)
+        by_this = [
+            {**row, "next": _BEFORE_ALL, "from_day": first}
+            for row in rows if row["farmer_id"] in decided
+        ]  # fmt: skip
+        stay = [row for row in rows if row["farmer_id"] not in decided]
+        if not single and stay:
+            applied = decided_by_application(self.connection, self.shelf)
+            stay = [row for row in stay if row["farmer_id"] in applied]
+        return by_this, unreleased(self.connection, [r for r in stay if last_day(r) >= first])
+
+    def lines(self, first: dt.date) -> list[Row]:
+        """Return what other lines take; `seq` says from where on."""
+        names = ("guarantor", "currency", "valid_from", "valid_to", "tenor_days")
+        columns = [*(OFFERS.c[name] for name in names), self._place(OFFERS.c.seq)]
+        query = (
+            sa.select(*columns, sa.func.sum(OFFERS.c.covered_minor))
+            .where(
+                *self._covered, OFFERS.c.status.in_((EXPIRED, LIVE)), ~self._own(LIVE),
+                OFFERS.c.valid_from >= self.days[0], not_released(),
+            )
+            .group_by(*columns)
+        )  # fmt: skip
+        found = self.connection.execute(query)
+        rows = [dict(zip((*names, "seq", "covered_minor"), row, strict=True)) for row in found]
+        return [row for row in rows if last_day(row) >= first]
+
+    def superseded(self) -> list[Row]:
+        """Return the lines in whose place came others; those of the posting's farmers gave theirs
+        back before anything else."""
+        own, decided = self._own(SUPERSEDED), set(self.decided)
+        here = self._replaced(own, OFFERS.c.farmer_id)
+        for row in here:
+            if row.pop("farmer_id") in decided:
+                row["next"] = _BEFORE_ALL
+        return [*here, *self._replaced(~own)]
+
+    def _replaced(self, which: Any, *more: Any) -> list[Row]:
+        later, after = OFFERS.alias("later"), OFFERS.alias("after")
+        same = [later.c[name] == OFFERS.c[name] for name in (*_SHELF, "farmer_id")]
+        newer = sa.select(sa.func.min(later.c.seq)).where(*same, later.c.seq > OFFERS.c.seq)
+        columns = [
+            OFFERS.c.guarantor, OFFERS.c.currency, OFFERS.c.valid_from, after.c.valid_from,
+            self._place(after.c.seq), *more,
+        ]  # fmt: skip
+        query = (
+            sa.select(*columns, sa.func.sum(OFFERS.c.covered_minor))
+            .select_from(OFFERS.join(after, after.c.seq == newer.scalar_subquery()))
+            .where(
+                *self._covered, OFFERS.c.status == SUPERSEDED, which,
+                OFFERS.c.valid_from < self.days[-1], after.c.valid_from >= self.days[0],
+            )
+            .group_by(*columns)
+        )  # fmt: skip
+        names = ("guarantor", "currency", "valid_from", "from_day", "next")
+        names = (*names, *(column.name for column in more), "covered_minor")
+        return [dict(zip(names, row, strict=True)) for row in self.connection.execute(query)]
+
+    @property
+    def _covered(self) -> tuple[Any, ...]:
+        named = OFFERS.c.guarantor.in_(self.guarantors)
+        return named, OFFERS.c.guarantor.is_not(None), OFFERS.c.access == "approve"
+
+    def _own(self, status: str) -> Any:
+        """Say which rows of a status the posting's farmers have on its shelf; where it tells each
+        row, which ones anybody has."""
+        here = [OFFERS.c.status == status, *(OFFERS.c[n] == self.shelf[n] for n in _SHELF)]
+        return sa.and_(*here, OFFERS.c.farmer_id.in_(self.decided)) if self.sums else sa.and_(*here)
+
+    def _place(self, seq: Any) -> Any:
+        """Return from where on a row counts: the standing offer of the posting before it."""
+        if not self.sums:
+            return seq
+        stand = sa.select(OFFERS.c.seq).where(sa.or_(self._own(LIVE), self._own(EXPIRED)))
+        found = sorted({0, *self.connection.scalars(stand)}, reverse=True)
+        # Literals: PostgreSQL takes an expression with parameters for another one in GROUP BY.
+        return sa.case(
+            *((seq >= sa.literal_column(str(one)), sa.literal_column(str(one))) for one in found)
+        )

@@ -85,6 +85,12 @@ def unreleased(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if _key(row) not in released]
 
 
+def not_released() -> sa.ColumnElement[bool]:
+    """Return the condition that nobody said of a row of table `offers` that it is no line."""
+    released = sa.select(*(REVIEWS.c[name] for name in _KEY)).where(REVIEWS.c.act == RELEASE)
+    return sa.tuple_(*(OFFERS.c[name] for name in _KEY)).not_in(released)
+
+
 def running_on(connection: sa.Connection, day: dt.date) -> list[Row]:
     """Return every line of the store that may be running on a day, in the order of posting.
 

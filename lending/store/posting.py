@@ -217,17 +217,14 @@ class _Change:
         ended = {row["offer_id"]: row for row in gone_by}
         last = {str(row["farmer_id"]): row for row in gone_by} | live
         present = Present.of(connection, records, vars(shelf), policy, single=single)
-        settled, wanted = [], {}
-        for record in records:
-            farmer = str(record["farmer_id"])
-            for candidate in present.readings(record, last.get(farmer)):
-                offer = offer_row(candidate, shelf, policy)
-                stands = _standing(offer, live.get(farmer), ended)
-                if stands is not None:
-                    break
-            present.capacity.took(record, candidate)
-            settled.append(candidate)
-            wanted[farmer] = stands or offer
+
+        def offer_of(decision: Row) -> Row:
+            offer = offer_row(decision, shelf, policy)
+            return _standing(offer, live.get(str(decision["farmer_id"])), ended) or offer
+
+        found = present.settle(records, last, offer_of)
+        settled = [one.decision for one in found.values()]
+        wanted = {farmer: one.offer for farmer, one in found.items()}
         applied = decided_by_application(connection, vars(shelf))
         return cls(shelf, settled, live, wanted, run_out, present.lapsed, applied)
 

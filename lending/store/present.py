@@ -8,7 +8,7 @@ the only moment at which they are true. Which offers are lines, `lending.store.l
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,12 +21,22 @@ from fieldline.lending.decision.review import evidence_hash
 from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store.capacity import Capacity, names_one
+from fieldline.lending.store.database import EXPIRED
 from fieldline.lending.store.lines import running_lines
 from fieldline.lending.store.reviews import State, lapse_row, standing
 from fieldline.lending.store.statements import statements_elsewhere, telling
 from fieldline.lending.store.vouchers import bearable
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A decision as it is posted."""
+
+    decision: Row
+    offer: Row
+    """Its offer: a row of the store where one has its terms."""
 
 
 @dataclass(frozen=True)
@@ -78,23 +88,57 @@ class Present:
         capacity = Capacity.of(connection, records, shelf, first, single=single)
         return cls(shelf, lines, counting, stated, guarantors, capacity, lapsed)
 
-    def readings(self, record: Row, standing: Row | None) -> Iterator[Row]:
-        """Yield a decision as it may be posted, the last one in any case.
+    def settle(
+        self,
+        records: Sequence[Row],
+        last: Mapping[str, Row],
+        offer_of: Callable[[Row], Row],
+    ) -> dict[str, Settled]:
+        """Return each decision as it is posted, by farmer and in the order given.
 
-        The first counts only lines older than the farmer's standing offer: later ones counted that
-        offer themselves, so it stands as it is if nothing else has changed.
+        Offers that stand as they are come first, in the order in which they were posted: what they
+        hold of a capacity, no newcomer is lent, whatever the name. Then come the others.
+
+        Args:
+            records: DECISIONS rows, one for each farmer.
+            last: The farmers' last offers on the shelf, live or run out.
+            offer_of: Makes the offer of a decision: the row of the store where one has its terms.
+        """
+        of = {str(record["farmer_id"]): record for record in records}
+        settled: dict[str, Settled] = {}
+        known = [last[farmer] for farmer in of if farmer in last]
+        for stood in sorted(known, key=lambda row: int(row["seq"])):
+            farmer = str(stood["farmer_id"])
+            before = self._as_stands(of[farmer], stood)
+            if before is not None and "seq" in (offer := offer_of(before)):
+                settled[farmer] = self._posted(of[farmer], before, offer)
+        for farmer, record in of.items():
+            if farmer not in settled:
+                today = self._settled(record, self._of(record))
+                settled[farmer] = self._posted(record, today, offer_of(today))
+        return {farmer: settled[farmer] for farmer in of}
+
+    def _posted(self, record: Row, decision: Row, offer: Row) -> Settled:
+        if offer["status"] != EXPIRED:  # what ran out is a line elsewhere, and counted there
+            self.capacity.took(record, decision)
+        return Settled(decision, offer)
+
+    def _as_stands(self, record: Row, standing: Row) -> Row | None:
+        """Return a decision as it was read when the farmer's standing offer was posted: it stands
+        as it is if nothing else has changed; None where that is how it is read today.
+
+        Only lines older than the standing offer count: later ones counted that offer themselves.
 
         Args:
             record: DECISIONS row.
-            standing: The farmer's last offer on the shelf, live or run out, if any.
+            standing: The farmer's last offer on the shelf, live or run out.
         """
         lines = self._of(record)
-        earlier = [] if standing is None else [r for r in lines if self._before(r, standing)]
-        before = None if standing is None else int(standing["seq"])
+        earlier = [row for row in lines if self._before(row, standing)]
         covered = names_one(record["trace"]) and bool(self.capacity)
-        if standing is not None and (len(earlier) < len(lines) or covered):
-            yield self._settled(record, earlier, before)
-        yield self._settled(record, lines)
+        if len(earlier) == len(lines) and not covered:
+            return None
+        return self._settled(record, earlier, int(standing["seq"]))
 
     def _before(self, line: Row, standing: Row) -> bool:
         """Whether a line was there when an offer of this shelf was posted; those of its own posting

@@ -12,13 +12,15 @@ import pytest
 import sqlalchemy as sa
 
 from fieldline.lending.decision.backed import CoverCase
-from fieldline.lending.decision.case import Case
+from fieldline.lending.decision.case import Case, policy_hash
 from fieldline.lending.decision.covers import Pool
 from fieldline.lending.decision.decision import decide_case, most_allowed
+from fieldline.lending.decision.row import decision_row
 from fieldline.lending.decision.shared import in_turn
-from fieldline.lending.store import applied
+from fieldline.lending.store import applied, capacity, lines
 from fieldline.lending.store.applied import Received
-from fieldline.lending.store.database import open_database
+from fieldline.lending.store.capacity import Capacity
+from fieldline.lending.store.database import open_database, reading
 from fieldline.lending.store.posting import Posted, Shelf
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.verify import verify
@@ -177,6 +179,141 @@ def test_a_county_finds_what_anothers_replaced_lines_gave_back(
     assert found["bo"] == 225_000
     assert found["cy"] == 190_350
     whole(store)
+
+
+def test_who_stands_keeps_the_capacity_that_a_newcomer_sorted_before_would_take(
+    store: sa.Engine, case: Case
+) -> None:
+    assert run(store, A, case, 0, "fay", 1_000_000, -20) == {"fay": 225_000}
+    taken = run(store, B, case, 0, "bob cid dan", 1_000_000, -20)
+    assert taken == {"bob": 225_000, "cid": 225_000, "dan": 225_000}
+    # 10,000 less three times 2,250 and fay's are 1,000: .1538 of the 6,500 that abe needs
+    expected = {"abe": int(Decimal("0.1538") * 440_000), "fay": 225_000}
+    assert run(store, A, case, 0, "abe fay", 1_000_000, -20) == expected
+    assert in_force(store) <= 1_000_000
+    assert run(store, A, case, 0, "abe fay", 1_000_000, -20) == expected
+    whole(store)
+
+
+def test_who_applied_before_keeps_it_where_both_are_posted_alone(
+    store: sa.Engine, case: Case
+) -> None:
+    turn = {"left": 325_001, "capacity_minor": 1_000_000}
+    post_judged(store, A, covered(case, "fay", **turn))
+    post_judged(store, B, *(covered(case, name, **turn) for name in ("bob", "cid", "dan")))
+    both = [covered(case, name, **turn) for name in ("abe", "fay")]
+    posted = post_judged(store, A, *both, single=True)
+    expected = {"abe": int(Decimal("0.1538") * 440_000), "fay": 225_000}
+    assert {row["farmer_id"]: row["covered_minor"] for row in posted.live} == expected
+    assert post_judged(store, A, *both, single=True).written == 0
+    whole(store)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_no_newcomer_of_any_name_lends_a_capacity_twice(
+    store: sa.Engine, case: Case, seed: int
+) -> None:
+    """One figure, two counties, names in any order, whole counties and single farmers."""
+    rng, capacity = np.random.default_rng([seed, 5]), 1_000_000
+    turn = {"left": 325_001, "capacity_minor": capacity}
+    names: dict[str, list[str]] = {"A": [], "B": []}
+    for turns in range(14):
+        shelf = (A, B)[int(rng.integers(2))]
+        held = names[shelf.county]
+        new = [str(name) for name in rng.choice(list("abcdefgh"), int(rng.integers(1, 4)), False)]
+        single = bool(held) and rng.random() < 0.4
+        if held and not single and rng.random() < 0.2:
+            held.remove(held[int(rng.integers(len(held)))])
+        held[:] = sorted({*held, *new})
+        one = later(case, turns // 5)  # an offer keeps its terms on its day alone
+        cases = [covered(one, name, **turn) for name in (sorted(new) if single else held)]
+        post_judged(store, shelf, *cases, single=single)
+        assert in_force(store) <= capacity
+        assert post_judged(store, shelf, *cases, single=single).written == 0
+    whole(store)
+
+
+@pytest.mark.parametrize(
+    ("stated", "today", "as_posted"),
+    [(-20, (5, 0), (1, 0)), (1, (4, 3), (0, 1)), (2, (0, 1), (0, 1))],
+)
+def test_for_few_farmers_the_store_sums_what_it_otherwise_tells_line_by_line(
+    store: sa.Engine, case: Case, monkeypatch: pytest.MonkeyPatch,
+    stated: int, today: tuple[int, int], as_posted: tuple[int, int],
+) -> None:  # fmt: skip
+    """Lines given and given back, each of 2,250: all, and those before ann's own of the day 1.
+
+    Of the day 0 gil's stands, ann's, bo's and cy's were replaced; of the day 1 are four others'.
+    """
+    turn = {"left": 5_000_000, "capacity_minor": 5_000_000}
+    shelves = {"A": A, "B": B, "C": Shelf("C", "2024", "season-line")}
+    for days, county, names in (
+        (0, "C", "gil"), (0, "A", "ann bo"), (0, "B", "cy"),
+        (1, "A", "ann bo di"), (1, "B", "cy eve"),
+    ):  # fmt: skip
+        one = later(case, days)
+        post_judged(store, shelves[county], *(covered(one, n, **turn) for n in names.split()))
+    other = covered(later(case, 1), "fay", guarantor_id="H", **turn)
+    post_judged(store, Shelf("D", "2024", "season-line"), other)
+    new = covered(later(case, 2), "ann", stated_on=day(case, stated), **turn)
+    cover = new.cover
+    assert cover is not None
+    new = new.model_copy(update={"cover": cover.model_copy(update={"name": 'Co "{}" \\'})})
+    record = decision_row(new, decide_case(new), policy_hash(new.policy))
+    for few in (20, 0):
+        monkeypatch.setattr(capacity, "_FEW", few)
+        with reading(store) as connection:
+            known = Capacity.of(connection, [record], vars(A), new.as_of, single=True)
+            (stands,) = connection.scalars(sa.text(
+                "SELECT seq FROM offers WHERE county = 'A' AND farmer_id = 'ann' "
+                "AND status = 'live'"
+            )).all()  # fmt: skip
+        assert {row["guarantor"] for row in (*known.lines, *known.replaced)} == {"G"}
+        found = known._amounts("G", "CNY", day(case, stated))
+        assert found.before(None) == tuple(225_000 * count for count in today)
+        assert found.before(stands) == tuple(225_000 * count for count in as_posted)
+
+
+def test_a_line_takes_capacity_until_it_has_ended_or_somebody_releases_it(
+    store: sa.Engine, case: Case
+) -> None:
+    (lent,) = post_judged(store, B, covered(case, "ann")).live
+    last = case.policy.offer_valid_days + case.policy.tenor_days
+
+    def taken(days: int) -> list[int]:
+        new = covered(later(case, days), "di")
+        record = decision_row(new, decide_case(new), "policy")
+        with reading(store) as connection:
+            known = Capacity.of(connection, [record], vars(A), new.as_of, single=True)
+        return [row["covered_minor"] for row in known.lines]
+
+    assert (taken(last), taken(last + 1)) == ([225_000], [])
+    # bo's posting closes ann's offer, which ran out: 2,750 are there, .4230 of what bo needs
+    (beside,) = amounts(post_judged(store, A, covered(later(case, 40), "bo"), single=True))
+    assert beside == ("G", 450_000, 190_350)
+    # ann's terms have run out as they were: bo's came later, and no other offer is made of them
+    assert post_judged(store, B, covered(case, "ann"), single=True).written == 0
+    lines.release(store, [lent["offer_id"]], "officer", "not signed", today=day(case, 41))
+    # 5,000 less bo's 1,903.50: .4763 of what cy needs
+    (after,) = amounts(post_judged(store, A, covered(later(case, 41), "cy"), single=True))
+    assert after == ("G", 450_000, int(Decimal("0.4763") * 450_000))
+
+
+def test_how_many_lines_are_read_for_one_farmer_does_not_grow_with_the_store(
+    store: sa.Engine, case: Case
+) -> None:
+    turn = {"left": 5_000_000, "capacity_minor": 5_000_000}
+    record = decision_row(
+        found := covered(later(case, 1), "ann", **turn), decide_case(found), "policy"
+    )
+    read = []
+    for count in (2, 12):
+        post_judged(store, B, *(covered(case, f"b{n}", **turn) for n in range(count)))
+        with reading(store) as connection:
+            known = Capacity.of(connection, [record], vars(A), found.as_of, single=True)
+        read.append(len(known.lines) + len(known.replaced))
+        assert known._amounts("G", "CNY", dt.date(2024, 9, 1)).before(None) == (225_000 * count, 0)
+    assert read[0] == read[1]
 
 
 @pytest.mark.parametrize("seed", range(3))
