@@ -114,10 +114,10 @@ COUNTY_YIELDS = InputSchema(
                     minimum=_FIRST_YEAR, maximum=_LAST_YEAR, quantity="year"),
         _UNIT,
         _yield_column("County mean yield in market mass, up to the crop's range of "
-                      "data/crops.csv, and under it where `confirmed` says so or four other years "
-                      "of the county lie in it; the header, the cell or `unit` must state its "
-                      "unit; blank where it is not told yet and something was measured of the "
-                      "season",
+                      "data/crops.csv, and under it where `confirmed` says so or four years of the "
+                      "county lie in it and low ones are few and apart; the header, the cell or "
+                      "`unit` must state its unit; blank where it is not told yet and something "
+                      "was measured of the season",
                       needed=True),
         InputColumn("county", "text", "County of the row, where the table tells several; the run's "
                     "own is found by inputs.yields_county, else by its id or title"),

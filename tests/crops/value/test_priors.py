@@ -103,6 +103,53 @@ def test_a_disaster_under_the_crops_range_counts_where_the_other_years_show_the_
     assert told(path) == [(4, "yield_t_ha", "input_implausible"), (5, "year", "input_after_as_of")]
 
 
+@pytest.mark.parametrize(
+    ("yields", "refused"),
+    [
+        # Four years in t/ha and five in t/mu, the last two of them, and every second one.
+        ([6, 6.2, 5.9, 6.1, 0.41, 0.42, 0.40, 0.41, 0.40], [5, 6, 7, 8, 9]),
+        ([6, 6.2, 5.9, 6.1, 6.3, 6.0, 6.2, 0.42, 0.40], [8, 9]),
+        ([6, 0.41, 6.2, 0.4, 5.9, 0.42, 6.1], [2, 4, 6]),
+        # One of five and two of eight that do not follow each other are seasons.
+        ([6, 6.2, 0.4, 5.9, 6.1], []),
+        ([6, 6.2, 0.4, 5.9, 6.1, 0.42, 6, 6.1], []),
+    ],
+)  # fmt: skip
+def test_a_county_whose_table_changes_its_unit_has_no_disasters(tmp_path, yields, refused):
+    path = tmp_path / "y.csv"
+    path.write_text(HEADER + dry(yields, 2015, "maize"))
+    low = [row + 1 for row, value in enumerate(yields) if value < 1]
+    code = "input_implausible" if refused else "input_far_from_usual"
+    assert told(path) == [(row, "yield_t_ha", code) for row in low]
+    kept = yields if not refused else [value for value in yields if value > 1]
+    assert county_priors(path, AUTUMN, 9)["maize"].mean_t_ha == pytest.approx(np.mean(kept))
+
+
+def test_years_show_the_unit_and_not_rows_that_say_one_year_twice(tmp_path):
+    path = tmp_path / "y.csv"
+    twice = "".join(f"maize,{year},{value},{who}\n" for year, value in ((2021, 6), (2022, 6.2))
+                    for who in "ab")  # fmt: skip
+    path.write_text(HEADER + twice + "maize,2023,0.41,a\n")
+    assert told(path) == [
+        (1, "yield_t_ha", "input_repeated"), (3, "yield_t_ha", "input_repeated"),
+        (5, "yield_t_ha", "input_implausible"),
+    ]  # fmt: skip
+    # A low year that two offices tell alike is one of five.
+    path.write_text(HEADER + dry([6, 6.2, 5.9, 6.1], 2015, "maize") + 2 * "maize,2023,0.41,a\n")
+    assert told(path) == [
+        (5, "yield_t_ha", "input_far_from_usual"), (5, "yield_t_ha", "input_repeated"),
+        (6, "yield_t_ha", "input_far_from_usual"),
+    ]  # fmt: skip
+
+
+def test_a_run_of_low_years_counts_where_all_but_one_are_confirmed(tmp_path):
+    path = tmp_path / "y.csv"
+    rows = dry([6, 6.2, 5.9, 6.1], 2017, "maize", ",s,")
+    path.write_text(HEADER.replace("\n", ",confirmed\n") + rows
+                    + "maize,2021,0.4,s,yes\nmaize,2022,0.42,s,\n")  # fmt: skip
+    assert told(path) == [(6, "yield_t_ha", "input_far_from_usual")]
+
+
 def test_tonnes_per_mu_are_no_disasters_unless_somebody_says_so(tmp_path):
     path, small = tmp_path / "y.csv", [0.41, 0.42, 0.39, 0.44, 0.40, 0.43]
     path.write_text(HEADER + dry(small))
