@@ -39,7 +39,8 @@ MANY_YEARS = 15
 alone."""
 _NO_ERRORS: Floats = np.empty(0)
 _FURTHEST = 0.05
-"""Share of the forecast that its lower tenth is at least."""
+"""Share of the forecast that its lower tenth is at least, and of a mean at which a lost year
+stands in logs: a lognormal has no zero, and to a lender a twentieth is as lost as nothing."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,26 @@ class Outlook:
 
 
 def unseen_errors(values: Floats, years: int) -> Floats:
-    """Return the log of each year's yield over the mean of the years before it.
+    """Return the log of each year's yield over the mean of the years before it, where it has one.
 
     Args:
         values: Yields of a county's known years, oldest first, t/ha.
         years: How many years form a mean; the first years have fewer, three at least.
     """
+    told = range(_FIRST_MEAN, len(values))
+    means = [values[max(0, place - years) : place].mean() for place in told]
     logs = [
-        np.log(now / values[max(0, place - years) : place].mean())
-        for place, now in enumerate(values)
-        if place >= _FIRST_MEAN
+        np.log(max(now / mean, _FURTHEST))
+        for now, mean in zip(values[_FIRST_MEAN:], means, strict=True)
+        if mean > 0
     ]
     return np.array(logs)
+
+
+def _logs(values: Floats) -> Floats:
+    """Return the logs of a county's yields, of which one at least is above zero."""
+    floored: Floats = np.maximum(values, _FURTHEST * values.mean())
+    return np.log(floored)
 
 
 def alone(values: Floats, usual_sd: float, unseen: Floats = _NO_ERRORS) -> Outlook:
@@ -77,7 +86,7 @@ def alone(values: Floats, usual_sd: float, unseen: Floats = _NO_ERRORS) -> Outlo
     conformal: the errors of the same mean on years that it was not made of, either way.
 
     Args:
-        values: Yields of the last known years, t/ha; one at least.
+        values: Yields of the last known years, t/ha; one at least above zero.
         usual_sd: Log sd between the years of a usual county.
         unseen: Log errors of such means in this county (`unseen_errors`).
     """
@@ -86,7 +95,7 @@ def alone(values: Floats, usual_sd: float, unseen: Floats = _NO_ERRORS) -> Outlo
     if len(unseen) >= LEAST_UNSEEN:
         reach = conformal_reach(np.abs(unseen), _INSIDE)
         return Outlook(mean, reach / Z80, told | {"left_out_years": len(unseen)})
-    logs = np.log(values)
+    logs = _logs(values)
     freedom = USUAL_YEARS + count - 1
     squares = float(((logs - logs.mean()) ** 2).sum())
     spread = np.sqrt((USUAL_YEARS * usual_sd**2 + squares) / freedom)
@@ -97,10 +106,12 @@ def alone(values: Floats, usual_sd: float, unseen: Floats = _NO_ERRORS) -> Outlo
 
 def usual_spread(others: CountyYears, documented: float) -> float:
     """Return the log sd between the years of other counties, drawn to the documented one."""
-    logs = np.log(others.target)
     squares, freedom = USUAL_YEARS * documented**2, USUAL_YEARS
     for county in np.unique(others.county):
-        own = logs[others.county == county]
+        yields = others.target[others.county == county]
+        if not yields.any():
+            continue
+        own = _logs(yields)
         squares += float(((own - own.mean()) ** 2).sum())
         freedom += len(own) - 1
     return float(np.sqrt(squares / freedom))
