@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import pyogrio
 import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
 from fieldline.lending.store.land import OnLand, offers_on
@@ -36,7 +37,7 @@ def place_of(text: str) -> BaseGeometry:
     Raises:
         UserError: It is neither.
     """
-    if Path(text).exists():
+    if _is_path(text):
         return _of_file(Path(text))
     parts = text.split(",")
     try:
@@ -50,18 +51,35 @@ def place_of(text: str) -> BaseGeometry:
     return shapely.Point(longitude, latitude)
 
 
+def _is_path(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).exists()
+    except OSError:  # too long a name, a folder that is closed to us
+        return False
+
+
 def _of_file(path: Path) -> BaseGeometry:
     try:
         drawn = gpd.read_file(path)
-    except (pyogrio.errors.DataSourceError, ValueError) as error:
+    except (DataSourceError, DataLayerError, GEOSException, ValueError) as error:
         raise UserError(
             f"{path} cannot be read as a file of points, lines or areas", "give GeoJSON or GPKG"
         ) from error
-    if not isinstance(drawn, gpd.GeoDataFrame) or drawn.crs is None or drawn.geometry.isna().all():
+    if not isinstance(drawn, gpd.GeoDataFrame) or drawn.crs is None:
         raise UserError(
             f"{path} holds no geometry with a coordinate system", "export it with its CRS"
         )
-    place: BaseGeometry = drawn.to_crs(_WGS84).geometry.make_valid().union_all()
+    shapes = drawn.to_crs(_WGS84).geometry
+    if (shapes.isna() | shapes.is_empty).all():
+        raise UserError(f"{path} holds no point, line or area", "export it with its geometries")
+    west, south, east, north = shapes.total_bounds
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        raise UserError(
+            f"{path} reaches from {west:g}, {south:g} to {east:g}, {north:g}: its coordinates are "
+            "no degrees",
+            "export it with its CRS",
+        )
+    place: BaseGeometry = shapes.make_valid().union_all()
     return place
 
 

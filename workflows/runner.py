@@ -17,7 +17,7 @@ import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
@@ -43,7 +43,7 @@ from fieldline.workflows.summary import Summary, summarise
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 LOCK = ".fieldline.lock"
-"""File of the results folder that a run holds locked."""
+"""File of the results folder that a run holds locked, with what it works on (`works_on`)."""
 _ENGINE_LOG = Path("logs/snakemake.log")
 _TAIL_LINES = 200
 _COUNTIES_AT_ONCE = 100
@@ -83,7 +83,7 @@ def run_chain(
         UserError: Wrong configuration or stage, a second run at once, or a failed stage.
     """
     config = _selected(config_files, counties, seasons, start)
-    with _exclusive(config.results):
+    with _exclusive(config.results, works_on(config)):
         more = {CONFIRM_VARIABLE: "1"} if confirm else {}
         failures = []
         for files, part in _batches(config_files, config):
@@ -125,7 +125,7 @@ def make_artifacts(
     # Before all options: some of them take every word that follows.
     place = command.index("--snakefile")
     command[place:place] = [f"{folder}/{name}" for name in names]
-    with _exclusive(config.results):
+    with _exclusive(config.results, works_on(config)):
         _execute(command, config.results, {})
     return config.results / folder
 
@@ -146,7 +146,7 @@ def plan_chain(
     """
     config = _selected(config_files, counties, seasons, start)
     planned: Counter[str] = Counter()
-    with _exclusive(config.results):
+    with _exclusive(config.results, {}):
         for files, part in _batches(config_files, config):
             command = _command(
                 files, config, start=start, cores=cores, profile=profile, counties=part
@@ -222,9 +222,25 @@ def _command(
     return command
 
 
+def works_on(config: Config) -> dict[str, list[str]]:
+    """Return the seasons that a run of a configuration may make anew, by county: those selected,
+    and those before that they are made from."""
+    seasons: dict[str, list[str]] = {}
+    for county, season in config.runs():
+        known = seasons.setdefault(county, [])
+        chain = (*config.earlier_seasons(county, season), season)
+        known += [name for name in chain if name not in known]
+    return seasons
+
+
 @contextmanager
-def _exclusive(results: Path) -> Iterator[None]:
-    """Hold the results folder; a second run is told to wait."""
+def _exclusive(results: Path, selection: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    """Hold the results folder; a second run is told to wait, and `workflows.status` the selection.
+
+    Args:
+        results: The folder.
+        selection: Seasons worked on, by county.
+    """
     try:
         (results / _ENGINE_LOG).parent.mkdir(parents=True, exist_ok=True)
         handle = (results / LOCK).open("a")
@@ -240,7 +256,10 @@ def _exclusive(results: Path) -> Iterator[None]:
             raise UserError(
                 f"another run is writing to {results}", "wait for it or set `results` elsewhere"
             ) from error
-        os.utime(results / LOCK)  # since when the run is at work: `workflows.status` asks
+        with suppress(OSError):  # of a full disk the jobs tell
+            handle.truncate(0)
+            os.write(handle.fileno(), json.dumps(selection).encode())
+        os.utime(results / LOCK)  # since when the run is at work
         yield
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -69,34 +70,58 @@ class PlaceState:
         return open_stages[0] if open_stages else None
 
 
-def places(config: Config) -> list[PlaceState]:
+@dataclass(frozen=True)
+class AtWork:
+    """The run that holds a results folder."""
+
+    since: float
+    """When it began, by the folder's clock, seconds since 1970."""
+    seasons: Mapping[str, Sequence[str]] | None
+    """What it works on, by county; None where it does not say."""
+
+    def began(self, county: str, season: str) -> float | None:
+        """When it began, for a county and season that it works on; None for the others."""
+        known = self.seasons is None or season in self.seasons.get(county, ())
+        return self.since if known else None
+
+
+def at_work(results: Path) -> AtWork | None:
+    """Return the run that holds the results folder now; None where none does."""
+    try:
+        with (results / LOCK).open(encoding="utf-8") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return AtWork(os.fstat(handle.fileno()).st_mtime, _selection(handle.read()))
+    except FileNotFoundError:
+        return None
+    return None
+
+
+def _selection(said: str) -> Mapping[str, Sequence[str]] | None:
+    try:
+        selection: Mapping[str, Sequence[str]] = json.loads(said)
+    except ValueError:  # it is being written, or the disk is full
+        return None
+    return selection
+
+
+def places(config: Config, run: AtWork | None) -> list[PlaceState]:
     """Return where every selected county and season stands, and those before that have failed.
 
     Args:
-        config: The run.
+        config: What is asked about.
+        run: The run at work.
     """
-    since = began(config.results)
     found = []
     for county, season in config.runs():
-        for earlier in config.earlier_seasons(county, season):
-            place = _place(config, county, earlier, since=since)
-            if earlier not in config.seasons and place.state in ("failed", "running", "stopped"):
+        for name in (*config.earlier_seasons(county, season), season):
+            since = None if run is None else run.began(county, name)
+            place = _place(config, county, name, since=since)
+            unfinished = place.state in ("failed", "running", "stopped")
+            if name == season or (unfinished and name not in config.seasons):
                 found.append(place)
-        found.append(_place(config, county, season, since=since))
     return found
-
-
-def began(results: Path) -> float | None:
-    """Return when the run began that holds the results folder now, by its files' clock, seconds
-    since 1970; None where none does."""
-    try:
-        with (results / LOCK).open() as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return None
-    except BlockingIOError:
-        return (results / LOCK).stat().st_mtime
-    return None
 
 
 def _place(config: Config, county: str, season: str, *, since: float | None) -> PlaceState:
@@ -154,18 +179,20 @@ def tell(files: Sequence[Path], counties: list[str], seasons: list[str], *, as_j
     """
     chosen: dict[str, Any] = {"counties": counties} if counties else {}
     chosen |= {"seasons": seasons} if seasons else {}
-    found = places(load_config(files, chosen))
+    config = load_config(files, chosen)
+    run = at_work(config.results)
+    found = places(config, run)
     counts = Counter(place.state for place in found)
     if as_json:
         document = [{**asdict(place), "state": place.state, "done": place.done} for place in found]
         print(json.dumps({"counts": counts, "places": document}, ensure_ascii=False, indent=1))
     else:
-        print("\n".join(_page(found, counts, files)))
+        print("\n".join(_page(found, counts, _advice(counts, files, run))))
     return FOUND if counts["failed"] else OK
 
 
 def _page(
-    found: Sequence[PlaceState], counts: Counter[State], files: Sequence[Path]
+    found: Sequence[PlaceState], counts: Counter[State], advice: Iterable[str]
 ) -> Iterator[str]:
     states: tuple[State, ...] = ("done", "running", "failed", "stopped", "waiting")
     yield ", ".join(f"{counts[state]:,} {state}" for state in states if counts[state])
@@ -176,7 +203,7 @@ def _page(
         yield _line(place)
     if len(unfinished) > _SHOWN:
         yield f"and {len(unfinished) - _SHOWN:,} more; --json names all of them"
-    yield from _advice(counts, files)
+    yield from advice
 
 
 def _line(place: PlaceState) -> str:
@@ -187,10 +214,10 @@ def _line(place: PlaceState) -> str:
     return f"{head} at {place.stands_at.stage}{said}"
 
 
-def _advice(counts: Counter[State], files: Sequence[Path]) -> Iterator[str]:
+def _advice(counts: Counter[State], files: Sequence[Path], run: AtWork | None) -> Iterator[str]:
     """Yield what to type next."""
     command = "fieldline run" + "".join(f" --config {file}" for file in files)
-    if counts["running"]:
+    if run is not None:
         yield "a run holds the results folder; ask again, or stop it with Ctrl-C where it runs"
     elif counts["failed"]:
         yield f"put right what the sentences say, then: {command}"

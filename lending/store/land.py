@@ -8,6 +8,7 @@ here, so that every database answers the same.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +24,30 @@ from shapely.geometry.base import BaseGeometry
 
 from fieldline.lending.store.database import LAND, LIVE, OFFERS, posting, reading
 from fieldline.lending.store.rows import add_rows
+from fieldline.pipeline.records.faults import message_of
 
+_LOG = logging.getLogger(__name__)
 _WGS84 = "EPSG:4326"
 _STEP_DEGREES, _STEP_M = 0.01, 1000.0
 _SHAPE_COLUMN = (
-    "ALTER TABLE land ADD COLUMN shape geometry(Geometry, 4326) "
-    "GENERATED ALWAYS AS (ST_GeomFromWKB(decode(outline, 'hex'), 4326)) STORED",
+    "ALTER TABLE land ADD COLUMN shape {postgis}.geometry(Geometry, 4326) GENERATED ALWAYS AS "
+    "({postgis}.ST_SetSRID({postgis}.ST_GeomFromWKB(decode(outline, 'hex')), 4326)) STORED",
     "CREATE INDEX land_shape ON land USING gist (shape)",
 )
+"""Of functions in C alone: one in SQL asks for the right to use the schema at each row written."""
+_AT = "{postgis}.ST_Intersects(shape, {postgis}.ST_GeomFromWKB(decode(:reach, 'hex'), 4326))"
+_COULD_HAVE_SHAPES = """
+    SELECT quote_ident(nspname) AS postgis, pg_has_role(relowner, 'USAGE') AS ours
+    FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace, pg_class
+    WHERE extname = 'postgis' AND pg_class.oid = to_regclass('land')
+"""
+_USABLE_SHAPES = """
+    SELECT quote_ident(nspname) FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+    JOIN pg_namespace ON pg_namespace.oid = typnamespace
+    WHERE attrelid = to_regclass('land') AND attname = 'shape'
+    AND has_schema_privilege(pg_namespace.oid, 'USAGE')
+"""
+"""Where PostGIS lies: a database may have it in a schema that nobody else searches, or may use."""
 _OFFER = (
     "offer_id", "county", "season", "product", "farmer_id", "access", "currency", "limit_minor",
 )  # fmt: skip
@@ -102,13 +119,26 @@ def has_shapes(connection: sa.Connection) -> bool:
 
 
 def _add_shapes(connection: sa.Connection) -> None:
-    """Add the geometry column and its index where PostGIS has come to the database."""
+    """Add the geometry column and its index where PostGIS has come to the database.
+
+    Corners answer as well, so a posting whose offers stand goes on where this cannot be.
+    """
     if connection.dialect.name != "postgresql" or has_shapes(connection):
         return
-    known = sa.text("SELECT count(*) FROM pg_extension WHERE extname = 'postgis'")
-    if connection.scalar(known):
-        for statement in _SHAPE_COLUMN:
-            connection.execute(sa.text(statement))
+    found = connection.execute(sa.text(_COULD_HAVE_SHAPES)).first()
+    if found is None:
+        return
+    if not found.ours:
+        _LOG.info("land.shape is left to the owner of table land")
+        return
+    try:
+        with connection.begin_nested():
+            for statement in _SHAPE_COLUMN:
+                connection.execute(sa.text(statement.format(postgis=found.postgis)))
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        _LOG.warning("land.shape cannot be added: %s", message_of(error))
 
 
 def offers_on(engine: sa.Engine, place: BaseGeometry, within_m: float) -> list[OnLand]:
@@ -162,8 +192,10 @@ class _Around:
 
 def _at(connection: sa.Connection, reach: BaseGeometry) -> sa.Select[Any]:
     """Return the query for live offers and the parcels of theirs that may lie within an area."""
-    if has_shapes(connection):
-        shape = sa.text("ST_Intersects(shape, ST_GeomFromWKB(decode(:reach, 'hex'), 4326))")
+    on_server = connection.dialect.name == "postgresql"
+    postgis = connection.scalar(sa.text(_USABLE_SHAPES)) if on_server else None
+    if postgis:
+        shape = sa.text(_AT.format(postgis=postgis))
         there: Any = shape.bindparams(reach=shapely.to_wkb(reach, hex=True))
     else:
         west, south, east, north = shapely.bounds(reach).tolist()

@@ -92,7 +92,7 @@ def told(engine: sa.Engine, *, setting: str = "database") -> Iterator[None]:
             raise
         where = engine.url.render_as_string(hide_password=True)
         remedy = known[1].replace("`database`", f"`{setting}`")
-        raise DatabaseError(f"{where} {known[0]} ({_message(error)})", remedy) from error
+        raise DatabaseError(f"{where} {known[0]} ({message_of(error)})", remedy) from error
 
 
 def _meaning(error: sa.exc.DBAPIError) -> tuple[str, str] | None:
@@ -113,7 +113,8 @@ def _sqlstate(error: sa.exc.DBAPIError) -> str:
     return str(fields.get("C", "")) if isinstance(fields, dict) else ""
 
 
-def _message(error: sa.exc.DBAPIError) -> str:
+def message_of(error: sa.exc.DBAPIError) -> str:
+    """Return the database's own words, on one line."""
     fields = error.orig.args[0] if error.orig is not None and error.orig.args else ""
     text = fields.get("M", "") if isinstance(fields, dict) else fields
     return " ".join(str(text).split())

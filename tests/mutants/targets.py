@@ -63,9 +63,12 @@ TARGETS = (
     Target("pipeline/records/secrets.py", ("tests/pipeline/records/test_secrets.py",)),
     Target("lending/named_offers.py", ("tests/lending/test_named_offers.py",)),
     Target("crops/series.py", ("tests/crops/test_series.py",), ("tests/crops/growth",)),
-    Target(
-        "pipeline/imagery/scenes.py",
-        (f"{_IMAGERY}/test_scenes.py", f"{_IMAGERY}/test_scenes_as_delivered.py"),
-        (_IMAGERY,),
+    *(
+        Target(
+            f"pipeline/imagery/{noun}.py",
+            (f"{_IMAGERY}/test_scenes.py", f"{_IMAGERY}/test_scenes_as_delivered.py"),
+            (_IMAGERY,),
+        )
+        for noun in ("scenes", "scene_days")
     ),
 )

@@ -118,19 +118,19 @@ def test_a_clock_put_back_is_said_with_the_file_that_is_later(tmp_path: Path) ->
 
 def test_a_second_run_in_one_folder_is_told_to_wait(tmp_path: Path) -> None:
     with (
-        _exclusive(tmp_path / "r"),
+        _exclusive(tmp_path / "r", {}),
         pytest.raises(UserError, match="another run is writing"),
-        _exclusive(tmp_path / "r"),
+        _exclusive(tmp_path / "r", {}),
     ):
         pass
-    with _exclusive(tmp_path / "r"):  # free again
+    with _exclusive(tmp_path / "r", {}):  # free again
         pass
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="cannot be written"), _exclusive(tmp_path / "r"):
+    with pytest.raises(UserError, match="cannot be written"), _exclusive(tmp_path / "r", {}):
         pass
 
 

@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.cli import app
 from fieldline.workflows.config.load import load_config
-from fieldline.workflows.runner import _exclusive
+from fieldline.workflows.runner import _exclusive, works_on
 from fieldline.workflows.stages import STAGE_NAMES
-from fieldline.workflows.status import PlaceState, places
+from fieldline.workflows.status import PlaceState, at_work, places
 
 SEASON = {"start": "2023-10-01", "end": "2024-09-30", "as_of": "2024-09-30"}
 COUNTIES = ("A", "B", "C", "D", "E")
+ALL = {county: ["2024"] for county in COUNTIES}
 BEGAN = 1_700_000_000
 """When the run began, if one is at work: before every log that is written here."""
 SENTENCE = "ERROR root user error: survey.csv has no column crop: add it"
@@ -59,7 +60,8 @@ def write(path: Path, text: str = "") -> None:
 
 
 def found(config: Path) -> dict[str, PlaceState]:
-    return {place.county: place for place in places(load_config([config]))}
+    asked = load_config([config])
+    return {place.county: place for place in places(asked, at_work(asked.results))}
 
 
 def ask(config: Path, *more: str) -> tuple[int, str]:
@@ -92,13 +94,45 @@ def test_what_an_earlier_run_said_is_forgotten_while_another_is_at_work(config: 
     for county in ("C", "D"):
         os.utime(results / f"logs/2024/{county}/observe.log", (BEGAN + 60, BEGAN + 60))
     assert found(config)["C"].state == "failed"
-    with _exclusive(results):
+    with _exclusive(results, ALL):
         assert {c: found(config)[c].state for c in "CD"} == {"C": "waiting", "D": "waiting"}
-        with pytest.raises(UserError, match="another run"), _exclusive(results):
+        with pytest.raises(UserError, match="another run"), _exclusive(results, ALL):
             pass
         write(results / "logs/2024/D/observe.log")
         assert found(config)["D"].state == "running"
+        write(results / ".fieldline.lock", '{"A": ["20')  # its selection is being written
+        assert found(config)["C"].state == "waiting"
     assert found(config)["C"].state == "failed"
+
+
+def test_of_counties_that_the_run_does_not_work_on_nothing_is_forgotten(config: Path) -> None:
+    results = config.parent / "results"
+    os.utime(results / "logs/2024/C/observe.log", (BEGAN, BEGAN))
+    code, before = ask(config)
+    for selection in ({}, {"E": ["2024"]}, {"C": ["2023"]}):  # the first is of a look ahead
+        with _exclusive(results, selection):
+            during = ask(config)
+        assert during[0] == code == 3
+        assert during[1].splitlines()[:-1] == before.splitlines()[:-1]
+        assert during[1].splitlines()[-1].startswith("a run holds the results folder")
+    with _exclusive(results, {"C": ["2024"]}):
+        code, page = ask(config)
+    assert (code, page.splitlines()[0]) == (0, "1 done, 2 stopped, 2 waiting")
+    assert page.splitlines()[-1].startswith("a run holds the results folder")
+
+
+def test_a_run_works_on_the_seasons_chosen_and_those_before_them(config: Path) -> None:
+    document = yaml.safe_load(config.read_text(encoding="utf-8"))
+    for county, years in (("A", (2022, 2023, 2024, 2025)), ("B", (2024,))):
+        document["county"][county]["seasons"] = {
+            str(year): {
+                "start": f"{year - 1}-10-01", "end": f"{year}-09-30", "as_of": f"{year}-09-30",
+            }
+            for year in years
+        }  # fmt: skip
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    chosen = load_config([config], {"counties": ["A", "B"], "seasons": ["2023", "2024"]})
+    assert works_on(chosen) == {"A": ["2022", "2023", "2024"], "B": ["2024"]}
 
 
 def test_what_was_made_from_what_is_made_anew_is_not_done(config: Path) -> None:
@@ -115,9 +149,9 @@ def test_what_was_made_from_what_is_made_anew_is_not_done(config: Path) -> None:
 
 def test_a_run_that_is_refused_does_not_make_the_one_at_work_look_younger(config: Path) -> None:
     results = config.parent / "results"
-    with _exclusive(results):
+    with _exclusive(results, ALL):
         os.utime(results / ".fieldline.lock", (BEGAN, BEGAN))
-        with pytest.raises(UserError, match="another run"), _exclusive(results):
+        with pytest.raises(UserError, match="another run"), _exclusive(results, ALL):
             pass
         assert found(config)["C"].state == "failed"
 

@@ -21,6 +21,7 @@ from fieldline.lending.store.database import LAND, open_database, posting, readi
 from fieldline.lending.store.land import enter_land, has_shapes, land_rows, offers_on
 from fieldline.lending.store.posting import Shelf
 from fieldline.pipeline.records.databases import engine_of
+from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.cli import app
 from tests.conftest import _need as need
 from tests.lending.store.test_present import give, of
@@ -66,14 +67,15 @@ def store(
     engine.dispose()
 
 
-def _with_postgis(url: str) -> None:
+def _with_postgis(url: str, schema: str = "public") -> None:
     engine = engine_of(url)
     with posting(engine) as connection:
         there = connection.scalar(
             sa.text("SELECT count(*) FROM pg_available_extensions WHERE name = 'postgis'")
         )
         need("postgis", bool(there), "no PostGIS (apt-get install postgresql-15-postgis-3)")
-        connection.execute(sa.text("CREATE EXTENSION postgis"))
+        connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+        connection.execute(sa.text(f"CREATE EXTENSION postgis SCHEMA {schema}"))
     engine.dispose()
 
 
@@ -166,20 +168,117 @@ def test_postgis_finds_them_by_its_index(store: sa.Engine) -> None:
         assert "land_shape" in " ".join(plan)
 
 
+@pytest.fixture
+def served(postgres_database: str, case: Case) -> Iterator[sa.Engine]:
+    """Offers to three of the four on a server that has no PostGIS yet."""
+    engine = open_database(postgres_database)
+    give(engine, HERE, *(of(case, farmer_id=name, household_id=name) for name in FARMERS[:3]))
+    yield engine
+    engine.dispose()
+
+
+def _found(engine: sa.Engine) -> list[str]:
+    return [one.parcel_id for one in offers_on(engine, square(1).union(square(3)), 0)]
+
+
+def _shaped(engine: sa.Engine) -> bool:
+    with reading(engine) as connection:
+        return has_shapes(connection)
+
+
+def test_postgis_serves_from_a_schema_of_its_own(
+    served: sa.Engine, postgres_database: str, parcels: Path
+) -> None:
+    _with_postgis(postgres_database, '"Own gis"')
+    enter_land(served, "A", "2024", land_rows(parcels, "A", "2024"))
+    assert _shaped(served)
+    asked: list[str] = []
+    sa.event.listen(
+        served, "before_cursor_execute", lambda _c, _u, statement, *_: asked.append(statement)
+    )
+    assert _found(served) == ["PF1"]
+    assert '"Own gis".ST_Intersects' in asked[-1]
+    with reading(served) as connection:
+        connection.execute(sa.text("SET enable_seqscan = off"))
+        there = '"Own gis".ST_Intersects(shape, "Own gis".ST_MakeEnvelope(0, 0, 1, 1, 4326))'
+        plan = connection.execute(sa.text(f"EXPLAIN SELECT * FROM land WHERE {there}")).scalars()
+        assert "land_shape" in " ".join(plan)
+
+
+def test_who_does_not_own_the_table_posts_and_finds_by_the_corners(
+    served: sa.Engine, postgres_database: str, parcels: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"poster_{postgres_database.rpartition('/')[2]}"
+    with served.begin() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN"))
+        connection.execute(sa.text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}"))
+    _with_postgis(postgres_database, "gis")
+    poster = engine_of(postgres_database.replace("postgres@", f"{name}@"))
+    enter_land(poster, "A", "2024", land_rows(parcels, "A", "2024"))
+    assert not _shaped(served)
+    assert not caplog.records
+    assert _found(poster) == ["PF1"]
+    # The owner posts next; schema gis stays closed to the other one.
+    enter_land(served, "A", "2024", [])
+    assert _shaped(served)
+    enter_land(poster, "A", "2024", land_rows(parcels, "A", "2024"))
+    assert _found(poster) == _found(served) == ["PF1"]
+    poster.dispose()
+
+
+def test_shapes_that_cannot_be_made_do_not_stop_a_posting(
+    served: sa.Engine, postgres_database: str, parcels: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = land_rows(parcels, "A", "2024")
+    enter_land(served, "B", "2024", [rows[0] | {"county": "B", "outline": "no hex"}])
+    _with_postgis(postgres_database)
+    enter_land(served, "A", "2024", rows)
+    assert not _shaped(served)
+    assert _found(served) == ["PF1"]
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "land.shape cannot be added"
+    ]
+
+
+UTM = [[[500_000, 3_640_000], [501_000, 3_641_000]]]
+UNREADABLE = "cannot be read as a file of points, lines or areas: give GeoJSON or GPKG"
+NO_PLACE = "is neither a file nor LON,LAT: write 117.51,32.88 or name a file"
+
+
+def _drawn(kind: str, coordinates: Any) -> bytes:
+    """Return GeoJSON that names no CRS, as many programs write it."""
+    shape = {"type": kind, "coordinates": coordinates}
+    return json.dumps({"type": "Feature", "properties": {}, "geometry": shape}).encode()
+
+
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "holds", "told"),
     [
-        ("gone.geojson", "is neither a file nor LON,LAT: write 117.51,32.88 or name a file"),
-        ("32.9,117.5", "is no longitude and latitude: write the longitude first"),
-        ("notes.txt", "cannot be read as a file of points, lines or areas"),
+        ("gone.geojson", None, NO_PLACE),
+        ("x" * 5000, None, NO_PLACE),
+        ("", None, NO_PLACE),
+        ("32.9,117.5", None, "is no longitude and latitude: write the longitude first"),
+        ("notes.txt", b"a field by the road", UNREADABLE),
+        ("cut.geojson", _drawn("Point", [EAST, NORTH])[:-9], UNREADABLE),
+        ("none.gpkg", b"", UNREADABLE),
+        ("one.geojson", _drawn("LineString", [[EAST, NORTH]]), UNREADABLE),
+        ("empty.geojson", _drawn("Polygon", []), "holds no point, line or area"),
+        (
+            "utm.geojson", _drawn("MultiLineString", UTM),
+            "reaches from 500000, 3.64e+06 to 501000, 3.641e+06: its coordinates are no degrees: "
+            "export it with its CRS",
+        ),
+        ("swapped.geojson", _drawn("Point", [NORTH, EAST]), "its coordinates are no degrees"),
     ],
-)
+)  # fmt: skip
 def test_a_place_that_is_none_is_a_sentence(
-    place: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, holds: bytes | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "notes.txt").write_text("a field by the road", encoding="utf-8")
+    if holds is not None:
+        (tmp_path / place).write_bytes(holds)
     said = CliRunner().invoke(app, ["offers", "near", place])
+    assert isinstance(said.exception, UserError)
     assert told in str(said.exception)
 
 
