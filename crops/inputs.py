@@ -7,7 +7,6 @@ them decide which rows count.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
@@ -39,21 +38,21 @@ def implausible_yields(table: pd.DataFrame) -> list[Problem]:
 
     A field may fail, and so may a county, so a small yield is no such slip by itself: leaving
     disasters out would teach that there are none. What county statistics under the crop's range are
-    believed by is `crops.value.low_yields`'s.
+    believed by is `crops.value.low_yields`'s. Nothing at all is more often a blank than a loss: it
+    counts where a person confirms it.
 
     Args:
-        table: Columns `crop` and `yield_t_ha`; bounds are those of `data/crops.csv`.
+        table: Columns `crop`, `yield_t_ha` and, of counties, `confirmed`; bounds are those of
+            `data/crops.csv`.
     """
     values = table["yield_t_ha"].to_numpy(dtype=float)
     high = table["crop"].map({code: c.max_plausible_t_ha for code, c in crops().items()})
-    return _implausible(values, values > high.to_numpy(dtype=float))
-
-
-def _implausible(values: npt.NDArray[np.float64], wrong: npt.NDArray[np.bool_]) -> list[Problem]:
-    wrong = wrong | (values <= 0)
+    wrong, nothing = values > high.to_numpy(dtype=float), values <= 0
+    if "confirmed" in table:
+        nothing &= ~table["confirmed"].fillna(False).to_numpy(dtype=bool)
     return [
         Problem(int(row) + 1, "yield_t_ha", "input_implausible", f"{values[row]:g} t/ha")
-        for row in np.flatnonzero(wrong)
+        for row in np.flatnonzero(wrong | nothing)
     ]
 
 
@@ -114,10 +113,10 @@ COUNTY_YIELDS = InputSchema(
                     minimum=_FIRST_YEAR, maximum=_LAST_YEAR, quantity="year"),
         _UNIT,
         _yield_column("County mean yield in market mass, up to the crop's range of "
-                      "data/crops.csv, and under it where `confirmed` says so or four other years "
-                      "of the county lie in it; the header, the cell or `unit` must state its "
-                      "unit; blank where it is not told yet and something was measured of the "
-                      "season",
+                      "data/crops.csv, and under it where `confirmed` says so or four years of the "
+                      "county lie in it and low ones are few and apart; the header, the cell or "
+                      "`unit` must state its unit; blank where it is not told yet and something "
+                      "was measured of the season",
                       needed=True),
         InputColumn("county", "text", "County of the row, where the table tells several; the run's "
                     "own is found by inputs.yields_county, else by its id or title"),
@@ -125,7 +124,7 @@ COUNTY_YIELDS = InputSchema(
                     "crops.yields.published_days after the end of its year"),
         InputColumn("confirmed", "flag", "Whether a person looked at the yield and found it true: "
                     "then it counts even where it looks like a slip of ten or "
-                    "lies under the crop's range"),
+                    "lies under the crop's range; a lost harvest of 0 counts so alone"),
         InputColumn("source", "text", "Who published it; shown beside every yield"),
     ),
     key=("crop", "county", "year"),

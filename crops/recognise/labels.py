@@ -217,7 +217,7 @@ def _named(
 
     A name that the code table maps to an empty crop is left out by that table's decision, and a
     sample that bears several crops because nobody can say which is right. A table of labels none of
-    which is known is refused: it is the wrong table.
+    which is known is refused: it is the wrong table. So is one all of whose samples bear several.
     """
     written = frame["crop"]
     mapping: Mapping[str, str | None]
@@ -240,6 +240,11 @@ def _named(
     codes = written.map({name: mapping.get(name) or "" for name in written.unique()})
     codes = codes.where(~written.isin(unknown), OTHER)
     named, several = _of_one_crop(frame.assign(crop=codes))
+    if several and named.empty:
+        raise UserError(
+            f"{source.table}: all {sum(several.values())} samples bear several crops",
+            "give each season of a field its own sample_id",
+        )
     return named[named["crop"] != ""], unknown, left_out | several
 
 

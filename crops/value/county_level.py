@@ -1,10 +1,10 @@
 """County level: what a county's yield of a crop will be in a year, and how far it may stray.
 
 Owns the two ways to say it. Alone, a county's own last years give a mean and Student's t, its
-spread drawn to what counties usually have: few years promise little. With many years its own errors
-on years that were left out say how far the next may stray. Among other counties the forecast of
-`crops.forecast` speaks, moved by the season where that paid in unseen years. Which rows
-were known is `priors`'s.
+spread drawn to what counties usually have: few years promise little. The more years it has, the
+more its own errors on years that were left out say how far the next may stray. Among other counties
+the forecast of `crops.forecast` speaks, moved by the season where that paid in unseen years. Which
+rows were known is `priors`'s.
 
 Source: Gelman et al. (2013), Bayesian Data Analysis, 3.3 (normal data, scaled inverse chi-square);
 Vovk et al. (2005) on conformal intervals.
@@ -22,13 +22,14 @@ from fieldline.crops.forecast.county_years import CountyYears
 from fieldline.crops.forecast.model import CountyForecast, fit_forecast, story
 from fieldline.crops.series import Floats
 from fieldline.crops.value.prices import Z80
-from fieldline.crops.value.yield_model import conformal_reach
 
 USUAL_YEARS = 3.0
 """Years' worth of the usual spread in a county's own (chosen on CY-Bench's counties: after 2, 3 and
 5 known years 8 to 10 % of the next ones lie below the lower tenth)."""
-LEAST_UNSEEN = 10
-"""Left-out years of a county that say by themselves how far its next year strays."""
+FEW_UNSEEN, MANY_UNSEEN = 5, 20
+"""Left-out years of a county that say nothing yet of how far its next year strays, and that say it
+by themselves. Between them they say their part, so that no further year throws the interval about:
+one lost harvest of ten is no part of what eight in ten stay within."""
 _FIRST_MEAN = 3
 """Years that the first of those means has at least."""
 _INSIDE = 0.8
@@ -39,7 +40,8 @@ MANY_YEARS = 15
 alone."""
 _NO_ERRORS: Floats = np.empty(0)
 _FURTHEST = 0.05
-"""Share of the forecast that its lower tenth is at least."""
+"""Share of the forecast that its lower tenth is at least, and of a mean at which a lost year
+stands in logs: a lognormal has no zero, and to a lender a twentieth is as lost as nothing."""
 
 
 @dataclass(frozen=True)
@@ -54,53 +56,68 @@ class Outlook:
 
 
 def unseen_errors(values: Floats, years: int) -> Floats:
-    """Return the log of each year's yield over the mean of the years before it.
+    """Return the log of each year's yield over the mean of the years before it, where it has one.
 
     Args:
         values: Yields of a county's known years, oldest first, t/ha.
         years: How many years form a mean; the first years have fewer, three at least.
     """
+    told = range(_FIRST_MEAN, len(values))
+    means = [values[max(0, place - years) : place].mean() for place in told]
     logs = [
-        np.log(now / values[max(0, place - years) : place].mean())
-        for place, now in enumerate(values)
-        if place >= _FIRST_MEAN
+        np.log(max(now / mean, _FURTHEST))
+        for now, mean in zip(values[_FIRST_MEAN:], means, strict=True)
+        if mean > 0
     ]
     return np.array(logs)
+
+
+def _logs(values: Floats) -> Floats:
+    """Return the logs of a county's yields, of which one at least is above zero."""
+    floored: Floats = np.maximum(values, _FURTHEST * values.mean())
+    return np.log(floored)
 
 
 def alone(values: Floats, usual_sd: float, unseen: Floats = _NO_ERRORS) -> Outlook:
     """Return the outlook of a county of which nothing but its own last years is known.
 
-    With fewer than `LEAST_UNSEEN` errors the spread is that of the years and `USUAL_YEARS` years of
-    the usual spread; the interval is of Student's t with as many degrees of freedom, because the
-    spread itself is known no better, and widened by the error of the mean. With as many it is
-    conformal: the errors of the same mean on years that it was not made of, either way.
+    With up to `FEW_UNSEEN` errors the spread is that of the years and `USUAL_YEARS` years of the
+    usual spread; the interval is of Student's t with as many degrees of freedom, because the spread
+    itself is known no better, and widened by the error of the mean. From `MANY_UNSEEN` on it is
+    conformal: the errors of the same mean on years that it was not made of, either way. Between
+    them its log reach goes from the one to the other by equal steps.
 
     Args:
-        values: Yields of the last known years, t/ha; one at least.
+        values: Yields of the last known years, t/ha; one at least above zero.
         usual_sd: Log sd between the years of a usual county.
         unseen: Log errors of such means in this county (`unseen_errors`).
     """
     mean, count = float(values.mean()), len(values)
     told = {"method": "mean of the county's last years", "years": count, "skill": False}
-    if len(unseen) >= LEAST_UNSEEN:
-        reach = conformal_reach(np.abs(unseen), _INSIDE)
-        return Outlook(mean, reach / Z80, told | {"left_out_years": len(unseen)})
-    logs = np.log(values)
+    logs = _logs(values)
     freedom = USUAL_YEARS + count - 1
     squares = float(((logs - logs.mean()) ** 2).sum())
     spread = np.sqrt((USUAL_YEARS * usual_sd**2 + squares) / freedom)
-    reach = float(stats.t.ppf(0.9, freedom)) * np.sqrt(1 + 1 / count)
+    times = float(stats.t.ppf(0.9, freedom)) * np.sqrt(1 + 1 / count)
     # The mean lies above the median, from which the lower tenth is reckoned.
-    return Outlook(mean, float(spread * reach + np.log(mean) - logs.mean()) / Z80, told)
+    reach = float(spread * times + np.log(mean) - logs.mean())
+    weight = min((len(unseen) - FEW_UNSEEN) / (MANY_UNSEEN - FEW_UNSEEN), 1.0)
+    if weight > 0:
+        # A rank rounded up, as is usual, would leave the worst year out at a stroke.
+        own = float(np.quantile(np.abs(unseen), _INSIDE, method="weibull"))
+        reach += weight * (own - reach)
+        told |= {"left_out_years": len(unseen), "left_out_weight": round(weight, 2)}
+    return Outlook(mean, reach / Z80, told)
 
 
 def usual_spread(others: CountyYears, documented: float) -> float:
     """Return the log sd between the years of other counties, drawn to the documented one."""
-    logs = np.log(others.target)
     squares, freedom = USUAL_YEARS * documented**2, USUAL_YEARS
     for county in np.unique(others.county):
-        own = logs[others.county == county]
+        yields = others.target[others.county == county]
+        if not yields.any():
+            continue
+        own = _logs(yields)
         squares += float(((own - own.mean()) ** 2).sum())
         freedom += len(own) - 1
     return float(np.sqrt(squares / freedom))

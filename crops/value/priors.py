@@ -278,11 +278,11 @@ def _prior(
 ) -> Prior | None:
     known = rows[rows["yield_t_ha"].notna()]
     own = known[known["county"] == county]
-    if own.empty:
+    last = own.tail(years)
+    if not (last["yield_t_ha"] > 0).any():
         return None
     others = known[known["county"] != county]
     usual = usual_spread(_county_years(others), own_error(crop).shared)
-    last = own.tail(years)
     unseen = unseen_errors(own["yield_t_ha"].to_numpy(dtype=float), years)
     now = alone(last["yield_t_ha"].to_numpy(dtype=float), usual, unseen)
     if others.empty or len(own) < 2 or known["year"].nunique() < LEAST_YEARS:

@@ -107,6 +107,8 @@ def access_by_size(data: ReportData, told: Words) -> go.Figure:
 def _median_curve(group: pd.DataFrame) -> tuple[list[dt.date], list[float]]:
     """Return the median of the curves by day, as one array: a table with a column a parcel would be
     a gigabyte for a big county."""
+    if group.empty:
+        return [], []
     length = group["curve"].map(len).to_numpy(np.int64)
     at = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
     first = np.repeat(pd.to_datetime(group["curve_start"]).to_numpy("datetime64[D]"), length)

@@ -61,3 +61,20 @@ def test_columns_that_are_no_fractions_are_refused(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "b.csv", index=False)
     with pytest.raises(UserError, match=r"B04 is 500 in the median.*divide"):
         read_polygons(LabelledSeries(tmp_path / "b.csv"), 10)
+
+
+def test_samples_of_two_seasons_under_one_id_are_told_as_such(tmp_path: Path) -> None:
+    """Three fields in rotation: whichever dates count, each sample bears both crops."""
+    days = [f"{year}-{month:02d}-01" for year in (2022, 2023) for month in range(3, 11)]
+    crop = {"22": ("maize", "rice", "maize"), "23": ("rice", "maize", "rice")}
+    rows = [(f"s{n}", crop[day[2:4]][n], day, 0.05, 0.3 + 0.02 * n) for n in range(3)
+            for day in days]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["sample_id", "crop", "date", "B04", "B08"])
+    table.to_csv(tmp_path / "one.csv", index=False)
+    for starts in ("", "03-01"):
+        with pytest.raises(UserError, match=r"all 3 samples bear several crops.*own sample_id"):
+            read_polygons(LabelledSeries(tmp_path / "one.csv"), 10, None, starts)
+    table["sample_id"] += "_" + table["date"].str[:4]
+    table.to_csv(tmp_path / "own.csv", index=False)
+    points = read_polygons(LabelledSeries(tmp_path / "own.csv"), 10, None, "03-01")
+    assert np.bincount(points.labels).tolist() == [3, 3]

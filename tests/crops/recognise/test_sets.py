@@ -78,6 +78,23 @@ def test_a_band_of_nine_labels_has_a_level_and_one_of_eight_has_none():
         assert inside[0].tolist() == [has, True]
 
 
+def test_tied_labels_of_a_band_are_never_missed_together():
+    """Nine labels of which three have nothing: one may be missed, so none of the three is."""
+    own = np.concatenate([np.linspace(0.02, 0.99, 100), [0.0, 0.0, 0.0], np.linspace(0.3, 0.9, 6)])
+    chances = np.stack([own, 1 - own], axis=1)
+    band = np.repeat([3, 0], [100, 9])
+    sets = fit_sets(chances, np.zeros(109, dtype=int), band, 0.9)
+    assert sets.members(chances, band)[100:, 0].all()
+    # The worst alone is missed, and of two that are tied above it with two to miss it is one.
+    for worst, count, missed in (([0.0], 9, [True]), ([0.0, 0.01, 0.01], 19, [True, False, False])):
+        said = np.concatenate([own[:100], worst, np.linspace(0.3, 0.9, count - len(worst))])
+        chances, band = np.stack([said, 1 - said], axis=1), np.repeat([3, 0], [100, count])
+        sets = fit_sets(chances, np.zeros(len(said), dtype=int), band, 0.9)
+        inside = sets.members(chances, band)[100:, 0]
+        assert (~inside[: len(worst)]).tolist() == missed
+        assert inside[len(worst) :].all()
+
+
 def test_levels_of_a_fold_come_from_the_other_folds_alone():
     """Fold 1 holds labels that the model gave nothing: fold 0 must not have been warned of them."""
     own = np.concatenate([np.full(40, 0.9), np.full(40, 0.01)])

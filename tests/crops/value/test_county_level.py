@@ -60,10 +60,27 @@ def test_a_reach_worked_by_hand_and_too_few_years_for_one() -> None:
         values.append(one * float(np.mean(values[-2:])))
     unseen = unseen_errors(np.array(values), 2)
     assert unseen == pytest.approx(np.log(times))
-    # Eleven times .8 is 8.8: the ninth of ten distances, which is that of .7 (only .6 is farther).
-    said = alone(np.array(values[-2:]), 0.13, unseen)
-    assert said.t_ha * np.exp(-Z80 * said.log_sd) == pytest.approx(0.7 * np.mean(values[-2:]))
-    assert alone(np.array([8.0, 6.0]), 0.13, unseen[1:]) == alone(np.array([8.0, 6.0]), 0.13)
+    # Eleven times .8 is 8.8: from the eighth of ten distances, that of 1.3, .8 of the way to the
+    # ninth, .7 (only .6 is farther). Ten errors are a third of the way from 5 to 20, in logs.
+    said, plain = (alone(np.array(values[-2:]), 0.13, errors) for errors in (unseen, unseen[:5]))
+    assert plain == alone(np.array(values[-2:]), 0.13)
+    own = 0.2 * np.log(1.3) - 0.8 * np.log(0.7)
+    assert Z80 * said.log_sd == pytest.approx((2 * Z80 * plain.log_sd + own) / 3)
+    # Thirty times .8 is 24: of these twenty-nine distances six lie farther than 1.5.
+    many = np.log([1.5, *[2.0] * 5, *[1.0] * 23])
+    assert np.exp(Z80 * alone(np.array([8.0]), 0.13, many).log_sd) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("lost", [0.6, 2.0, 6.0])
+def test_no_further_year_throws_the_lower_tenth_about(lost: float) -> None:
+    """The same last years, one of them lost, with ever more usual years before them."""
+    values = 6 + np.random.default_rng(0).normal(0, 0.3, 30)
+    values[-2] = lost
+    said = [
+        alone(values[-5:], 0.13, unseen_errors(values[-count:], 5)).log_sd for count in range(5, 31)
+    ]
+    lower = np.exp(-Z80 * np.array(said))
+    assert np.abs(np.log(lower[1:] / lower[:-1])).max() < np.log(1.25)
 
 
 def test_the_usual_spread_is_that_of_the_other_counties_and_the_documented_one() -> None:

@@ -103,6 +103,90 @@ def test_a_disaster_under_the_crops_range_counts_where_the_other_years_show_the_
     assert told(path) == [(4, "yield_t_ha", "input_implausible"), (5, "year", "input_after_as_of")]
 
 
+@pytest.mark.parametrize(
+    ("yields", "refused"),
+    [
+        # Four years in t/ha and five in t/mu, the last two of them, and every second one.
+        ([6, 6.2, 5.9, 6.1, 0.41, 0.42, 0.40, 0.41, 0.40], [5, 6, 7, 8, 9]),
+        ([6, 6.2, 5.9, 6.1, 6.3, 6.0, 6.2, 0.42, 0.40], [8, 9]),
+        ([6, 0.41, 6.2, 0.4, 5.9, 0.42, 6.1], [2, 4, 6]),
+        # One of five and two of eight that do not follow each other are seasons.
+        ([6, 6.2, 0.4, 5.9, 6.1], []),
+        ([6, 6.2, 0.4, 5.9, 6.1, 0.42, 6, 6.1], []),
+    ],
+)  # fmt: skip
+def test_a_county_whose_table_changes_its_unit_has_no_disasters(tmp_path, yields, refused):
+    path = tmp_path / "y.csv"
+    path.write_text(HEADER + dry(yields, 2015, "maize"))
+    low = [row + 1 for row, value in enumerate(yields) if value < 1]
+    code = "input_implausible" if refused else "input_far_from_usual"
+    assert told(path) == [(row, "yield_t_ha", code) for row in low]
+    kept = yields if not refused else [value for value in yields if value > 1]
+    assert county_priors(path, AUTUMN, 9)["maize"].mean_t_ha == pytest.approx(np.mean(kept))
+
+
+def test_years_show_the_unit_and_not_rows_that_say_one_year_twice(tmp_path):
+    path = tmp_path / "y.csv"
+    twice = "".join(f"maize,{year},{value},{who}\n" for year, value in ((2021, 6), (2022, 6.2))
+                    for who in "ab")  # fmt: skip
+    path.write_text(HEADER + twice + "maize,2023,0.41,a\n")
+    assert told(path) == [
+        (1, "yield_t_ha", "input_repeated"), (3, "yield_t_ha", "input_repeated"),
+        (5, "yield_t_ha", "input_implausible"),
+    ]  # fmt: skip
+    # A low year that two offices tell alike is one of five.
+    path.write_text(HEADER + dry([6, 6.2, 5.9, 6.1], 2015, "maize") + 2 * "maize,2023,0.41,a\n")
+    assert told(path) == [
+        (5, "yield_t_ha", "input_far_from_usual"), (5, "yield_t_ha", "input_repeated"),
+        (6, "yield_t_ha", "input_far_from_usual"),
+    ]  # fmt: skip
+
+
+def test_a_confirmed_total_loss_counts_and_one_that_nobody_confirms_does_not(tmp_path):
+    path, head = tmp_path / "y.csv", HEADER.replace("\n", ",confirmed\n")
+    usual, found = dry([6, 6.2, 5.9, 6.1], 2019, "maize", ",s,"), {}
+    for word, last in (("", 0), ("yes", 0), ("yes", 1.2)):
+        path.write_text(f"{head}{usual}maize,2023,{last},s,{word}\n")
+        assert told(path) == ([] if word else [(5, "yield_t_ha", "input_implausible")])
+        found[word, last] = county_priors(path, AUTUMN, 5)["maize"]
+    lost, left_out, poor = found["yes", 0], found["", 0], found["yes", 1.2]
+    assert lost.mean_t_ha == pytest.approx(24.2 / 5)
+    assert left_out.mean_t_ha == pytest.approx(24.2 / 4)
+    assert lost.years_log_sd > 1.5 * poor.years_log_sd > 3 * left_out.years_log_sd
+    # A loss lies where a twentieth of the mean does: by hand, as of any other years.
+    logs = np.log([6, 6.2, 5.9, 6.1, 0.05 * 24.2 / 5])
+    spread = np.sqrt((3 * 0.13**2 + 4 * logs.var(ddof=1)) / 7)
+    low = logs.mean() - spread * 1.4149 * np.sqrt(6 / 5)
+    assert np.log(24.2 / 5) - Z80 * lost.years_log_sd == pytest.approx(low, rel=1e-3)
+
+
+def test_nothing_but_lost_years_promises_nothing_and_a_loss_elsewhere_breaks_no_other(tmp_path):
+    path, head = tmp_path / "y.csv", HEADER.replace("\n", ",confirmed\n")
+    path.write_text(head + dry([0, 0, 0, 0, 0], 2019, "maize", ",s,yes"))
+    assert told(path) == []
+    assert county_priors(path, AUTUMN, 3) == {}
+    rows = [f"{crop}\n" for crop in dry([6, 0, 0, 0, 5, 6], 2018, "maize", ",s,yes").splitlines()]
+    path.write_text(head + "".join(rows))
+    assert np.isfinite(county_priors(path, AUTUMN, 3)["maize"].years_log_sd)
+    table = "crop,county,year,yield_t_ha,source,confirmed\n"
+    for name in "abc":
+        values = [6, 6.1, 5.8, 6.3, 6, 5.9, 6.2, 6, 6.1, 0 if name != "c" else 6.2]
+        table += "".join(f"maize,{name},{2014 + n},{v},s,yes\n" for n, v in enumerate(values))
+    path.write_text(table + "".join(f"maize,d,{2014 + n},0,s,yes\n" for n in range(10)))
+    for name in "ac":
+        knowing = Knowing(dt.date(2024, 9, 30), 2024, (name,), published_days=90)
+        prior = county_priors(path, knowing, 5)["maize"]
+        assert 0 < prior.mean_t_ha * np.exp(-Z80 * prior.years_log_sd) < prior.mean_t_ha
+
+
+def test_a_run_of_low_years_counts_where_all_but_one_are_confirmed(tmp_path):
+    path = tmp_path / "y.csv"
+    rows = dry([6, 6.2, 5.9, 6.1], 2017, "maize", ",s,")
+    path.write_text(HEADER.replace("\n", ",confirmed\n") + rows
+                    + "maize,2021,0.4,s,yes\nmaize,2022,0.42,s,\n")  # fmt: skip
+    assert told(path) == [(6, "yield_t_ha", "input_far_from_usual")]
+
+
 def test_tonnes_per_mu_are_no_disasters_unless_somebody_says_so(tmp_path):
     path, small = tmp_path / "y.csv", [0.41, 0.42, 0.39, 0.44, 0.40, 0.43]
     path.write_text(HEADER + dry(small))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fieldline.desk.app.words import words
-from fieldline.desk.report.charts import curves_by_crop
+from fieldline.desk.report.charts import _median_curve, curves_by_crop
 from fieldline.desk.report.collect import ReportData
 
 
@@ -39,3 +39,5 @@ def test_the_median_of_curves_that_begin_and_end_on_other_days():
     assert list(maize.y) == pytest.approx([0.1, 0.4, 0.4, 0.7])
     assert list(rice.x) == [dt.date(2024, 3, 1)]
     assert list(rice.y) == pytest.approx([0.7])
+    none = pd.DataFrame(growth).iloc[:0]
+    assert _median_curve(none) == ([], [])
