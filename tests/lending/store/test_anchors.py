@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import pandas as pd
 import pytest
 import sqlalchemy as sa
@@ -29,7 +30,8 @@ def run(folder: Path, *cases: Case, audit: AuditSettings) -> None:
     """Post these cases as the stage does."""
     rows = [decision_row(case, decide_case(case), policy_hash(case.policy)) for case in cases]
     pd.DataFrame(rows).to_parquet(folder / "decisions")
-    pd.DataFrame({"parcel_id": [], "village": []}).to_parquet(folder / "parcels")
+    none: dict[str, list[Any]] = {"parcel_id": [], "farmer_id": [], "village": []}
+    gpd.GeoDataFrame(none, geometry=[], crs="EPSG:4326").to_parquet(folder / "parcels")
     columns: dict[str, list[Any]] = {"parcel_id": [], "farmer_id": [], "evidence_area_m2": []}
     pd.DataFrame(columns).to_parquet(folder / "evidence")
     run_offers(
