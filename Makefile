@@ -1,8 +1,8 @@
-# Fieldline: `make demo` sets up everything and runs the simulated county; `make test` the tests,
-# in WORKERS processes. A worker that dies is a failure and is not replaced: pytest-xdist 3.8 then
-# waits for ever at the end.
+# Fieldline: `make demo` sets up everything and runs the simulated county; `make test` the tests, in
+# WORKERS processes: tests wait as much as they reckon, so three keep two cores busy. A worker that
+# dies is a failure and is not replaced: pytest-xdist 3.8 then waits for ever at the end.
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := .venv-ready

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def posted(tmp_path: Path, _built: Any) -> Any:
     """Three farmers of county SIM001, season 2024, two of them with lines, in a results folder."""
     shutil.copytree(_built.folder.parents[1], tmp_path / "results")
     (tmp_path / "bank.yaml").write_text(f"results: {tmp_path / 'results'}\n", encoding="utf-8")
-    return replace(_built, folder=tmp_path / "results" / "2024" / "SIM001")
+    return replace(deepcopy(_built), folder=tmp_path / "results" / "2024" / "SIM001")
 
 
 @pytest.fixture
