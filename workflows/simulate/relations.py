@@ -83,12 +83,14 @@ class _Draft:
 
     @classmethod
     def of(cls, given: pd.DataFrame, contacts: pd.DataFrame, ties: Ties) -> _Draft:
-        names = ("farmer_id", "household_id", "village")
         return cls(
-            ties, *(given[name].to_numpy(dtype=object) for name in names),
-            {str(name): contacts[name].to_numpy(dtype=object, copy=True) for name in contacts},
-            [np.asarray(places) for places in given.groupby("village").indices.values()],
-        )  # fmt: skip
+            ties,
+            names=given["farmer_id"].to_numpy(dtype=object),
+            homes=given["household_id"].to_numpy(dtype=object),
+            villages=given["village"].to_numpy(dtype=object),
+            texts={str(n): contacts[n].to_numpy(dtype=object, copy=True) for n in contacts},
+            neighbours=[np.asarray(at) for at in given.groupby("village").indices.values()],
+        )
 
     def share(self, members: Ints, column: str, like: int) -> None:
         """Have members give what one of them gives."""
