@@ -19,8 +19,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# No test is timed: another worker may hold the processor. Planted defects bring their own settings.
+if settings.default.deadline is not None:
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
 
 
 def _need(name: str, available: bool, message: str) -> None:

@@ -55,7 +55,7 @@ def stormy(seed: int) -> CellWeather:
 
 @given(st.integers(0, 10_000), st.integers(0, 79),
        st.sampled_from(["tmin", "tmax", "rain", "et0", "wind"]), st.booleans())  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_leaving_out_a_day_or_a_whole_column_lowers_no_index(seed, day, column, whole):
     full = indices(stormy(seed), LIMITS, SETTINGS, stages(80, filling=True))
     holed = stormy(seed)

@@ -36,7 +36,7 @@ def test_whatever_is_asked_is_answered_as_documented(
     # What is withdrawn is withdrawn: that comes last.
     for operation in sorted(operations, key=lambda one: one.method.upper() == "DELETE"):
 
-        @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
+        @settings(max_examples=EXAMPLES, database=None, derandomize=True,
                   suppress_health_check=list(HealthCheck))  # fmt: skip
         @_given(operation)
         def probe(case: Any) -> None:

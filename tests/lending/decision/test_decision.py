@@ -14,9 +14,7 @@ from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.replay import replay, trace_of
 from fieldline.pipeline.records.errors import UserError
 
-quick = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def changed(case: Case, part: str = "", **changes: Any) -> Case:

@@ -23,9 +23,7 @@ from tests.lending.decision.rule_files import written
 PAIRS = int(os.environ.get("FIELDLINE_PAIRS", "6000"))
 """Pairs of a farmer and a fact made worse that the whole rule is asked; 100,000 take minutes."""
 
-quick = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 amount = st.integers(0, 3_000_000)
 facts = st.fixed_dictionaries({

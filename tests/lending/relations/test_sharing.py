@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldline.lending.relations.guarantors import standing
@@ -55,7 +55,6 @@ def test_nobody_shares_nothing() -> None:
 pairs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=18)
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_components_are_those_of_networkx(ties: list[tuple[int, int]]) -> None:
     rows = [(farmer, "phone", f"m{n}") for n, pair in enumerate(ties) for farmer in set(pair)]
@@ -71,7 +70,6 @@ def test_components_are_those_of_networkx(ties: list[tuple[int, int]]) -> None:
                 assert linked.households[linked.component[farmer]] == len(part)
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_rings_and_chains_are_those_of_networkx(ties: list[tuple[int, int]]) -> None:
     folk = people(10)

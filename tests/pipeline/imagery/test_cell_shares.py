@@ -77,7 +77,7 @@ def stars(draw: st.DrawFn) -> BaseGeometry:
     return affinity.translate(star, X + rng.uniform(0, 400), Y - rng.uniform(0, 400))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(shapes=st.lists(stars(), min_size=1, max_size=4))
 def test_every_share_is_that_of_exactextract(shapes: list[BaseGeometry]) -> None:
     left, bottom, right, top = GRID.bounds
@@ -95,7 +95,7 @@ def test_every_share_is_that_of_exactextract(shapes: list[BaseGeometry]) -> None
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shape=stars())
 def test_shares_add_up_to_the_area_inside_the_grid(shape: BaseGeometry) -> None:
     found = cell_shares(np.array([shape]), GRID)
@@ -104,7 +104,7 @@ def test_shares_add_up_to_the_area_inside_the_grid(shape: BaseGeometry) -> None:
     assert (np.diff(found.cells) > 0).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(shapes=st.lists(stars(), min_size=2, max_size=5))
 def test_a_polygon_alone_and_turned_around_has_the_same_bytes(shapes: list[BaseGeometry]) -> None:
     """Blocks of parcels hang on it: no share depends on another polygon or on the ring's sense."""

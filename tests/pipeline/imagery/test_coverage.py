@@ -141,7 +141,7 @@ def rotated_parcels(draw: st.DrawFn) -> list[BaseGeometry]:
     return shapes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes=rotated_parcels(), block=st.sampled_from([7, 16, 64]), seed=st.integers(0, 999))
 def test_equal_to_exactextract(shapes: list[BaseGeometry], block: int, seed: int) -> None:
     """Mean, deviation and count agree with the peer on uint16-like numbers, holes included."""

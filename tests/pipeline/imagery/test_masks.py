@@ -123,7 +123,7 @@ def test_a_cloud_reaches_as_far_as_it_is_set_also_from_beyond_window_and_tile(
     cloud=arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14))),
     radius=st.floats(0, 9),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_spread_is_what_a_distance_transform_finds(cloud: np.ndarray, radius: float) -> None:
     far = distance_transform_edt(~cloud) if cloud.any() else np.full(cloud.shape, np.inf)
     assert np.array_equal(spread(cloud, radius), far <= radius)

@@ -15,7 +15,7 @@ from tests.workflows.conftest import ROOT
 WHOLE = np.random.default_rng(0).bytes(1000)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.tuples(st.integers(0, 990), st.integers(1, 200)), max_size=12), st.data())
 def test_what_was_put_is_there_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, puts: list[tuple[int, int]], data: st.DataObject

@@ -35,7 +35,7 @@ def test_tiles_are_those_that_a_parcel_and_its_margin_lie_on() -> None:
     assert (window.col_off, window.row_off, window.width, window.height) == (0, 0, 1000, 800)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.integers(-50, 1250), st.integers(-50, 1050), st.integers(1, 90)), min_size=1
@@ -94,7 +94,7 @@ def test_ranges_merge_where_a_request_costs_more_than_the_bytes_between() -> Non
     assert merged_ranges([], [], 50, 400) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 400), max_size=20, unique=True),
     st.integers(0, 30),

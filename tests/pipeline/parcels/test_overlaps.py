@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldline.pipeline.parcels import overlaps
@@ -49,7 +49,6 @@ outline = st.tuples(corner, corner, *[st.integers(1, 15)] * 8).map(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(outline, max_size=12), st.sampled_from([0.0, 0.05, 0.2, 0.9]))
 @pytest.mark.parametrize("chunk", [2, 100_000])
 def test_the_tree_finds_what_comparing_all_pairs_finds(

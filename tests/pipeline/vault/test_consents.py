@@ -117,7 +117,7 @@ def allowed(story: list[tuple[int, int | None, int | None]], on: int) -> bool:
     return bool(open_rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(STORY, DAYS)
 def test_in_force_is_what_walking_the_days_finds(
     tmp_path_factory: pytest.TempPathFactory,

@@ -318,7 +318,7 @@ def test_a_missing_month_is_told_with_its_first_day(tmp_path: Path) -> None:
     lost=st.sets(st.integers(0, DAYS - 1)),
     rain_lost=st.sets(st.integers(0, DAYS - 1)),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_deleted_is_told_and_never_becomes_a_calm_value(
     columns: set[str], lost: set[int], rain_lost: set[int]
 ) -> None:

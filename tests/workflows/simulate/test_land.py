@@ -32,7 +32,7 @@ def test_four_fields_in_five_are_small_and_some_tiny() -> None:
     assert (mu < 1).any()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_a_cut_loses_only_its_gap(seed: int) -> None:
     field = shapely.Polygon([(0, 0), (100, 0), (100, 60), (0, 60)])
