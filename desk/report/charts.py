@@ -105,8 +105,8 @@ def access_by_size(data: ReportData, told: Words) -> go.Figure:
 
 
 def _median_curve(group: pd.DataFrame) -> tuple[list[dt.date], list[float]]:
-    """Return the median of the curves by day, as one array: a table with a column a parcel would be
-    a gigabyte for a big county."""
+    """Return the median of the curves by day, where half of them reach: the few that go on are no
+    crop's course. As one array: a table with a column a parcel is a gigabyte in a big county."""
     if group.empty:
         return [], []
     length = group["curve"].map(len).to_numpy(np.int64)
@@ -114,7 +114,8 @@ def _median_curve(group: pd.DataFrame) -> tuple[list[dt.date], list[float]]:
     first = np.repeat(pd.to_datetime(group["curve_start"]).to_numpy("datetime64[D]"), length)
     day = first + at * np.repeat(group["curve_step_days"].to_numpy(np.int64), length)
     values = pd.Series(np.concatenate(group["curve"].to_list()), index=day)
-    median = values.groupby(level=0).median()
+    by_day = values.groupby(level=0)
+    median = by_day.median()[by_day.size() * 2 >= len(group)]
     return [date.date() for date in median.index], [float(v) for v in np.round(median, 4)]
 
 
