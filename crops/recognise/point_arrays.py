@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ _MANY = 0.1
 """Share of the dates that is worth a word."""
 _NAMED = ("bands", "band_names")
 _PLACES = (("lon", "lat"), ("longitude", "latitude"))
+_READ = ("X", "y", "cdl_code", "lonlat", "zone", *_NAMED, *chain(*_PLACES))
 _NO_LABEL = frozenset({"", "nan", "None", "NaT", "<NA>"})
 _ALL = (*BANDS, "B01", "B09")
 
@@ -42,22 +44,12 @@ def read_arrays(path: Path, label: str) -> dict[str, NDArray[Any]]:
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist", "give a .npz archive")
-    wanted = {
-        "X",
-        "y",
-        "cdl_code",
-        "lonlat",
-        "zone",
-        label,
-        *_NAMED,
-        *(n for p in _PLACES for n in p),
-    }
     name = ""
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {}
             for name in archive.files:
-                found[name] = archive[name] if name in wanted else np.zeros(0)
+                found[name] = archive[name] if name in (*_READ, label) else np.zeros(0)
             return found
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         remedy = (

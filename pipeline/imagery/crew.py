@@ -152,6 +152,27 @@ def _sees(mark: str) -> bool:
     return Path(mark).exists()
 
 
+@contextmanager
+def _losses_told() -> Iterator[None]:
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        yield
+    except CancelledError as error:
+        of_scheduler = _SCHEDULER_LOST in str(error)
+        lost = "the scheduler" if of_scheduler else "every worker of the scheduler"
+        again = "it and its workers" if of_scheduler else "them"
+        raise UserError(
+            f"{lost} (pull.scheduler) was lost", f"start {again} and run again: {_KEPT}"
+        ) from error
+    except KilledWorker as error:
+        raise UserError(
+            f"one scene ended {error.allowed_failures + 1} workers (pull.scheduler) in turn",
+            f"give them more memory (`dask worker --memory-limit`) and run again: {_KEPT}",
+        ) from error  # fmt: skip
+
+
+@_losses_told()
 def in_turn(
     client: Any,
     work: Callable[[_Order, _Task], _Result],
@@ -175,38 +196,6 @@ def in_turn(
     Raises:
         UserError: The scheduler or its last worker is gone, or a task ends its workers.
     """
-    with _losses_told():
-        return _in_turn(client, work, order, tasks, at_once, done)
-
-
-@contextmanager
-def _losses_told() -> Iterator[None]:
-    from distributed import CancelledError, KilledWorker
-
-    try:
-        yield
-    except CancelledError as error:
-        of_scheduler = _SCHEDULER_LOST in str(error)
-        lost = "the scheduler" if of_scheduler else "every worker of the scheduler"
-        again = "it and its workers" if of_scheduler else "them"
-        raise UserError(
-            f"{lost} (pull.scheduler) was lost", f"start {again} and run again: {_KEPT}"
-        ) from error
-    except KilledWorker as error:
-        raise UserError(
-            f"one scene ended {error.allowed_failures + 1} workers (pull.scheduler) in turn",
-            f"give them more memory (`dask worker --memory-limit`) and run again: {_KEPT}",
-        ) from error  # fmt: skip
-
-
-def _in_turn(
-    client: Any,
-    work: Callable[[_Order, _Task], _Result],
-    order: _Order,
-    tasks: Sequence[_Task],
-    at_once: int,
-    done: Callable[[], None],
-) -> list[_Result]:
     from distributed import as_completed as completed
 
     as_completed: Any = completed  # without types, as most of its methods
