@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fieldline.pipeline.records.settings import ModelFolder, Section, TableName
+from fieldline.pipeline.records.settings import ModelFolder, Section, TableName, WeightsFile
 
 
 class FieldsSettings(Section):
@@ -179,6 +179,9 @@ class ClassifySettings(Section):
     network_pretrain_steps: int = Field(0, ge=0)
     """Steps of masked pre-training on the county's unlabelled series, tried beside a start from
     chance and kept where held-out folds gain; 0 does not try it (it doubles the time to train)."""
+    presto: Annotated[Path | None, WeightsFile] = None
+    """Weights of the public encoder Presto, as data/pretrained_encoders.csv knows them: its word
+    joins the blend where held-out folds gain. Needs torch; empty: off."""
     population: int = Field(6000, ge=0)
     """Unlabelled parcels of the county, drawn evenly, that class shares and the refusal of other
     land are learnt from."""
