@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from fieldline.crops.networks.machine import Machine, in_batches
+from fieldline.crops.segment.on_disk import raster_on_disk
 from fieldline.crops.segment.pairs import OFFSETS, UPSCALE
 from fieldline.crops.segment.stack import Block, Scaling, Scenes
 
@@ -67,10 +68,13 @@ def predict(
     Returns:
         (pairs, 2 x rows, 2 x columns) uint8, 255 for certainly the same field; 0 where no tile was
         wanted and where no date was clear.
+
+    Raises:
+        OSError: The disk of `out` has no room for the raster.
     """
     grid = scenes.grid
     size = (len(OFFSETS), UPSCALE * grid.height, UPSCALE * grid.width)
-    raster = np.lib.format.open_memmap(out, "w+", np.uint8, size)
+    raster = raster_on_disk(out, np.uint8, size)
     weight = tile_weight(tile, halo)
     tops = range(0, grid.height, tile)
     row = _RowOfTiles(raster, UPSCALE * tile, UPSCALE * halo)
