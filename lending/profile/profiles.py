@@ -59,6 +59,11 @@ from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outco
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
 
+_OF_A_PARTY = [
+    "parcel_id", "effect", "evidence_area_m2", "codes", "stability", "hazard_index", "thin_file",
+]  # fmt: skip
+"""Columns of the parcels that a farmer is told by."""
+
 
 def farmer_parties(
     farmers: pd.DataFrame,
@@ -75,9 +80,10 @@ def farmer_parties(
         applications: Application of each farmer.
     """
     places = parcels.groupby("farmer_id", sort=False).indices
+    facts = parcels[_OF_A_PARTY]
     return [
         _farmer_party(
-            str(farmer), int(declared), parcels.iloc[places.get(farmer, [])], values,
+            str(farmer), int(declared), facts.iloc[places.get(farmer, [])], values,
             applications[str(farmer)],
         )
         for farmer, declared in zip(farmers["farmer_id"], farmers["parcels_declared"], strict=True)

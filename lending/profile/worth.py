@@ -58,16 +58,18 @@ def parcel_values(
         policy: Rent where no paper proves one.
         currency: The county's currency.
     """
-    facts = parcels[parcels["effect"].isin(COUNTS)].set_index("parcel_id")
+    counted = parcels[parcels["effect"].isin(COUNTS)]
+    area = dict(zip(counted["parcel_id"], counted["evidence_area_m2"], strict=True))
+    leased = dict(zip(counted["parcel_id"], counted["leased"], strict=True))
     whole = harvests[list(_VALUED)].notna().all(axis=1)
     by_area = harvests[["gross_q50_minor_ha", "cost_per_ha_minor"]].notna().all(axis=1)
     known = harvests[whole | by_area]
     usual = to_minor(policy.rent_per_mu, currency)
     found: dict[str, list[ParcelValue]] = defaultdict(list)
-    for row in records(known[known["parcel_id"].isin(facts.index)]):
+    for row in records(known[known["parcel_id"].isin(area)]):
         name = str(row["parcel_id"])
-        own, leased = papers.get(name, NO_PARCEL_PAPERS), bool(facts["leased"].loc[name])
-        found[name].append(_value(row, facts["evidence_area_m2"].loc[name], own, usual * leased))
+        own, rent = papers.get(name, NO_PARCEL_PAPERS), usual * bool(leased[name])
+        found[name].append(_value(row, area[name], own, rent))
     return dict(found)
 
 
