@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,7 +50,8 @@ _TAIL_LINES = 200
 _COUNTIES_AT_ONCE = 100
 _ENDING = "Terminating processes on user request"
 _SECONDS_BETWEEN_SIGNALS = 2.0
-_DISK_FULL = "No space left on device"
+_DISK_FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+"""How the system says it, of a disk and of a user's share of one, and how SQLite does."""
 _LATER = re.compile(
     r"has older modification time \([^)]*\)\s+than\s+input\s+(?P<file>.+?)\s+"
     r"\((?P<when>[-\d]+ [:\d]+)",
@@ -333,8 +335,8 @@ def _keep(talk: Iterator[str], tail: deque[str], log: Path) -> None:
 
 
 def _failure(progress: Progress, tail: list[str], results: Path) -> FieldlineError:
-    if any(_DISK_FULL in line for line in (*progress.errors, *tail)):
-        return UserError(f"the disk of {results} is full", "free some space and run again")
+    if any(words in line for line in (*progress.errors, *tail) for words in _DISK_FULL):
+        return UserError(f"the disk of {_places(results)} is full", "free some space and run again")
     if later := _LATER.search("\n".join((*progress.errors, *tail))):
         return UserError(
             f"{later['file']} is of {later['when']}, after the time of this machine: what is made "
@@ -350,6 +352,17 @@ def _failure(progress: Progress, tail: list[str], results: Path) -> FieldlineErr
         return StageError(f"{rule} stopped at a defect, {said}; the whole log is {place}")
     said = (progress.errors or tail or ["the engine said nothing"])[0].splitlines()[0].rstrip(":")
     return StageError(f"the workflow stopped: {said}; the whole log is {results / _ENGINE_LOG}")
+
+
+def _places(results: Path) -> str:
+    """Return the folders that a run writes to, where they lie on several disks."""
+    try:
+        temporary = Path(tempfile.gettempdir())
+    except FileNotFoundError:  # none can be written
+        return str(results)
+    if temporary.stat().st_dev == results.stat().st_dev:
+        return str(results)
+    return f"{results} or, for temporary files, of {temporary}"
 
 
 def _last_line(log: Path) -> str:

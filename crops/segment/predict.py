@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from fieldline.crops.networks.machine import Machine, in_batches
+from fieldline.crops.segment.on_disk import raster_on_disk
 from fieldline.crops.segment.pairs import OFFSETS, UPSCALE
 from fieldline.crops.segment.stack import Block, Scaling, Scenes
 
@@ -72,10 +73,13 @@ def predict(
     Returns:
         (pairs, 2 x rows, 2 x columns) uint8, 255 for certainly the same field; 0 where no tile was
         wanted and where no date was clear.
+
+    Raises:
+        OSError: The disk of `out` has no room for the raster.
     """
     grid = scenes.grid
     size = (len(OFFSETS), UPSCALE * grid.height, UPSCALE * grid.width)
-    raster = np.lib.format.open_memmap(out, "w+", np.uint8, size)
+    raster = raster_on_disk(out, np.uint8, size)
     row = _RowOfTiles(raster, tile, halo, machine)
     batch *= _GPU_TIMES if machine.device == "cuda" else 1
     answering = machine.answering(module)
