@@ -167,7 +167,7 @@ def _answer(module: Any, stack: Block, machine: Machine) -> Any:
     with torch.inference_mode():
         seen = torch.from_numpy(stack).to(machine.device)
         clear = torch.isfinite(seen).all(dim=2).any(dim=1, keepdim=True)
-        answer = torch.sigmoid(module(seen.to(machine.number())).float())
+        answer = torch.sigmoid(module.steadiest(seen.to(machine.number())).float())
         fine = clear.repeat_interleave(UPSCALE, -1).repeat_interleave(UPSCALE, -2)
         return answer * fine
 
