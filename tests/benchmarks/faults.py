@@ -137,9 +137,11 @@ def started_twice(trials: Trials) -> Fault:
 
 
 def clock_back(trials: Trials) -> Fault:
-    """Run with a clock that was put back an hour."""
+    """Run with a clock that was put back to an hour before the run was made."""
     run = trials.copy()
-    clock = {"LD_PRELOAD": str(_CLOCK), "FAKETIME": "-1h"}
+    made = max(file.stat().st_mtime for file in run.folder.rglob("*"))
+    back = time.time() - made + 3600
+    clock = {"LD_PRELOAD": str(_CLOCK), "FAKETIME": f"-{back:.0f}s"}
     ended = _run(trials, run, {**os.environ, **clock})
     return trials.judged("clock an hour back", run, ended)
 
