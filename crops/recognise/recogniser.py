@@ -138,7 +138,10 @@ class Recogniser:
 
     def predict(self, cube: Cube) -> Answers:
         """Answer for parcels with clear dates."""
-        told = self.told(cube)
+        return self.answers(self.told(cube))
+
+    def answers(self, told: Told) -> Answers:
+        """Answer for parcels of which the members have told."""
         strange = self.novelty.ranks(told.rows, told.plain, told.embedded)
         shifted = reweighted(told.plain, self.shares / self.learnt)
         return Answers(shifted, strange, strange > self.novelty.limit)
