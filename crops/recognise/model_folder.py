@@ -27,11 +27,13 @@ from fieldline.crops.networks.series import TrainedNetwork
 from fieldline.crops.recognise.calibration import Mix
 from fieldline.crops.recognise.ensemble import Members
 from fieldline.crops.recognise.forest import Forest
-from fieldline.crops.recognise.novelty import Novelty, Space
+from fieldline.crops.recognise.novelty import SECOND_LOOK, Novelty
 from fieldline.crops.recognise.presto_member import Linear, PrestoMember
 from fieldline.crops.recognise.recogniser import HeldOut, Recogniser
+from fieldline.crops.recognise.second_look import SecondLook
 from fieldline.crops.recognise.series_member import Networks, network_machine
 from fieldline.crops.recognise.sets import PredictionSets
+from fieldline.crops.recognise.space import Space
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.errors import UserError
@@ -113,20 +115,23 @@ def _version(*parts: bytes) -> str:
 
 def _config(model: Recogniser, grid: Mapping[str, Any]) -> dict[str, Any]:
     nets = () if model.networks is None else model.networks.members
-    return {
+    config: dict[str, Any] = {
         "kind": KIND, "fieldline": release("fieldline"), "classes": list(model.classes),
         "view": model.view, "bands": list(model.bands), "grid": dict(grid),
         "temperatures": model.mix.temperatures, "weights": model.mix.weights,
         "temperature": model.mix.temperature, "counted": model.counted, "trust": model.trust,
         "known_scores": sorted(model.novelty.known), "limit": model.novelty.limit,
         "away_limit": model.novelty.away_limit,
-        "domains": len(model.novelty.domains), "embeddings": len(model.novelty.embeddings),
+        "domains": len(model.novelty.domains), "second_look": {
+            name: len(forests) for name, forests in _second(model).items()
+        }, "embeddings": len(model.novelty.embeddings),
         "level": model.sets.level,
         "level_of_band": {str(band): level for band, level in model.sets.of_band.items()},
         "networks": [{"classes": net.classes, "steps": net.steps} for net in nets],
-    } | ({} if model.presto is None else {"presto": {
-        **model.presto.encoder.origin, "months": list(model.presto.months),
-    }})  # fmt: skip
+    }  # fmt: skip
+    if model.presto is not None:
+        config["presto"] = {**model.presto.encoder.origin, "months": list(model.presto.months)}
+    return config
 
 
 def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -138,6 +143,8 @@ def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
         "held": {"plain": model.held.plain, "labels": model.held.labels, "band": model.held.band},
     }  # fmt: skip
     groups |= {f"domain{n}": forest.arrays() for n, forest in enumerate(model.novelty.domains)}
+    groups |= {f"second_{name}{n}": forest.arrays() for name, forests in _second(model).items()
+               for n, forest in enumerate(forests)}  # fmt: skip
     groups |= {f"embedding{n}": s.arrays() for n, s in enumerate(model.novelty.embeddings)}
     groups["set"] = {str(n): own for n, own in enumerate(model.sets.of_class)}
     for number, net in enumerate(() if model.networks is None else model.networks.members):
@@ -248,7 +255,7 @@ def _model(
     novelty = Novelty(
         Space(**group("space")),
         tuple(Space(**group(f"embedding{n}")) for n in range(config["embeddings"])),
-        tuple(Forest.of(group(f"domain{n}")) for n in range(config["domains"])),
+        *_judges(config, group),
         known,
         config["limit"],
         arrays["offset"],
@@ -269,6 +276,26 @@ def _model(
         config.get("trust", 1.0),  # sealed before trust was weighed: shares were followed whole
         novelty, sets, HeldOut(**group("held")),
     )  # fmt: skip
+
+
+def _second(model: Recogniser) -> dict[str, tuple[Forest, ...]]:
+    return {} if model.novelty.second is None else model.novelty.second.forests()
+
+
+def _judges(
+    config: dict[str, Any], group: Callable[[str], Arrays]
+) -> tuple[tuple[Forest, ...], SecondLook | None]:
+    """Return the classifiers of labelled against unlabelled land, and the second look."""
+
+    def forests(name: str, count: int) -> tuple[Forest, ...]:
+        return tuple(Forest.of(group(f"{name}{n}")) for n in range(count))
+
+    domains = forests("domain", config["domains"])
+    if SECOND_LOOK in config["known_scores"] and "second_look" not in config:
+        return (), SecondLook(domains)  # sealed when a second look saw features alone
+    told = config.get("second_look", {})
+    second = {name: forests(f"second_{name}", count) for name, count in told.items()}
+    return domains, SecondLook(**second) if second else None
 
 
 def _presto(
