@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from fieldline.crops.ring_settings import CutSettings
 from fieldline.pipeline.records.settings import ModelFolder, Section, TableName, WeightsFile
 
 
@@ -49,6 +50,8 @@ class FieldsSettings(Section):
     """Other land of this many pixels in a ring may be a second crop of the same field ..."""
     min_continued: float = Field(0.25, ge=0, le=1)
     """... unless this share of the land just across the ring's edge is like it."""
+    cut: CutSettings = CutSettings()
+    """Where the ring's own land ends."""
     block_pixels: int = Field(256, ge=64)
     """Edge of the square image block whose rings are worked on together."""
     held_mb: int = Field(400, ge=1)
