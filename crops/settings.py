@@ -8,15 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from fieldline.crops.ring_settings import CutSettings
-from fieldline.pipeline.records.settings import ModelFolder, Section, TableName
+from fieldline.pipeline.records.settings import ModelFolder, Section, TableName, WeightsFile
 
 
 class FieldsSettings(Section):
     """Planted share inside the drawn ring."""
 
     min_peak: float = Field(0.35, ge=0, le=1)
-    """A pixel shows a crop cycle when its NDVI peak reaches this value (a crop that a drought
-    stunted is still planted land) ..."""
+    """A pixel shows a crop cycle when its NDVI peaks here or higher (drought stunts crops) ..."""
     min_amplitude: float = Field(0.2, ge=0, le=1)
     """... and its NDVI rises by at least this much above its own low."""
     max_bare: float = Field(0.4, ge=0, le=1)
@@ -51,7 +50,6 @@ class FieldsSettings(Section):
     min_continued: float = Field(0.25, ge=0, le=1)
     """... unless this share of the land just across the ring's edge is like it."""
     cut: CutSettings = CutSettings()
-    """Where the ring's own land ends."""
     block_pixels: int = Field(256, ge=64)
     """Edge of the square image block whose rings are worked on together."""
     held_mb: int = Field(400, ge=1)
@@ -182,6 +180,9 @@ class ClassifySettings(Section):
     network_pretrain_steps: int = Field(0, ge=0)
     """Steps of masked pre-training on the county's unlabelled series, tried beside a start from
     chance and kept where held-out folds gain; 0 does not try it (it doubles the time to train)."""
+    presto: Annotated[Path | None, WeightsFile] = None
+    """Weights of the public encoder Presto, as data/pretrained_encoders.csv knows them: its word
+    joins the blend where held-out folds gain. Needs torch; empty: off."""
     population: int = Field(6000, ge=0)
     """Unlabelled parcels of the county, drawn evenly, that class shares and the refusal of other
     land are learnt from."""

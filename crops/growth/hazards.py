@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,10 @@ def run_hazards(
     write_outcomes([outcome for _, outcome in judged], outcomes)
 
 
+_Judged = tuple[dict[str, Any], str, str]
+"""Columns of HAZARDS without the parcel, the outcome's code and its numbers."""
+
+
 @dataclass(frozen=True)
 class Place:
     """The weather of a county, and how it is judged."""
@@ -123,6 +127,8 @@ class Place:
     """Every day from the season's start to its end or as-of date, by cell; NaN where unknown."""
     past: Sequence[Mapping[str, pd.DataFrame]]
     """The same of earlier seasons."""
+    judged: dict[tuple[str, str | None, Window], _Judged] = field(default_factory=dict)
+    """What was found of a cell, a crop and a window: parcels of the same ones are judged once."""
 
 
 def _cells(path: Path, season: Season) -> dict[str, pd.DataFrame]:
@@ -180,9 +186,9 @@ def _window(record: Mapping[Any, Any], place: Place, days: pd.DataFrame) -> Wind
     )
     grown = record["cycles"] > 0
     last = end or min(season.end, season.as_of)
-    measured = days.dropna(how="all").index
-    if end is None and season.as_of < season.end and len(measured):
-        last = min(last, measured[-1].date())
+    if end is None and season.as_of < season.end:
+        measured = days.dropna(how="all").index
+        last = min(last, measured[-1].date()) if len(measured) else last
     return Window(start or (seen if grown and seen else season.start), last, peak, end, grown)
 
 
@@ -196,20 +202,28 @@ def _parcel(record: Mapping[Any, Any], place: Place) -> tuple[dict[str, Any], Ou
         numbers = detail(days=0, needed=place.settings.min_days)
         return empty, Outcome(STAGE, parcel_id, "", "no_weather_index", numbers)
     window = _window(record, place, frame)
+    crop = record["crop"] if isinstance(record["crop"], str) else None
+    like = (str(record["cell_id"]), crop, window)
+    if like not in place.judged:
+        place.judged[like] = _of_window(frame, crop, window, place, record["cell_id"])
+    found, code, numbers = place.judged[like]
+    return empty | found, Outcome(STAGE, parcel_id, "", code, numbers)
+
+
+def _of_window(
+    frame: pd.DataFrame, crop: str | None, window: Window, place: Place, cell_id: str
+) -> _Judged:
     days = frame.loc[pd.Timestamp(window.first) : pd.Timestamp(window.last)]
     measured = int(days.notna().any(axis=1).sum())
     if measured < place.settings.min_days:
-        numbers = detail(days=measured, needed=place.settings.min_days)
-        return empty, Outcome(STAGE, parcel_id, "", "no_weather_index", numbers)
-    crop = record["crop"] if isinstance(record["crop"], str) else None
+        return {}, "no_weather_index", detail(days=measured, needed=place.settings.min_days)
     if not window.grown and crop is None and place.season.as_of < place.season.end:
-        waiting = empty | _NO_HARM
-        return waiting, Outcome(STAGE, parcel_id, "", "not_yet_grown")
-    row = {"parcel_id": parcel_id} | _judged(frame, days, crop, window, place, record["cell_id"])
-    return row, _outcome(row, days, window)
+        return _NO_HARM, "not_yet_grown", ""
+    found = _judged(frame, days, crop, window, place, cell_id)
+    return found, *_outcome(found, days, window)
 
 
-def _outcome(row: Mapping[str, Any], days: pd.DataFrame, window: Window) -> Outcome:
+def _outcome(row: Mapping[str, Any], days: pd.DataFrame, window: Window) -> tuple[str, str]:
     unknown = [name for name in (*_JOINT, "dry_wind") if row[name] is None]
     numbers: dict[str, Any] = {"days": len(days)}
     if row["spei"] is None:
@@ -223,7 +237,7 @@ def _outcome(row: Mapping[str, Any], days: pd.DataFrame, window: Window) -> Outc
             for n in _INPUTS if n in missing and days[_INPUTS[n]].isna().any()
         ]  # fmt: skip
         numbers |= {"unknown": ",".join(unknown), "missing": ",".join(lacking) or "warmth"}
-    return Outcome(STAGE, str(row["parcel_id"]), "", code, detail(**numbers))
+    return code, detail(**numbers)
 
 
 def _judged(

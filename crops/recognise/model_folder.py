@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version as release
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 
 from fieldline.crops.model_card import rounded
 from fieldline.crops.networks.machine import Machine, need_networks
+from fieldline.crops.networks.presto import Encoder
 from fieldline.crops.networks.series import TrainedNetwork
 from fieldline.crops.recognise.calibration import Mix
 from fieldline.crops.recognise.ensemble import Members
 from fieldline.crops.recognise.forest import Forest
 from fieldline.crops.recognise.novelty import Novelty, Space
+from fieldline.crops.recognise.presto_member import Linear, PrestoMember
 from fieldline.crops.recognise.recogniser import HeldOut, Recogniser
 from fieldline.crops.recognise.series_member import Networks, network_machine
 from fieldline.crops.recognise.sets import PredictionSets
@@ -122,7 +124,9 @@ def _config(model: Recogniser, grid: Mapping[str, Any]) -> dict[str, Any]:
         "level": model.sets.level,
         "level_of_band": {str(band): level for band, level in model.sets.of_band.items()},
         "networks": [{"classes": net.classes, "steps": net.steps} for net in nets],
-    }  # fmt: skip
+    } | ({} if model.presto is None else {"presto": {
+        **model.presto.encoder.origin, "months": list(model.presto.months),
+    }})  # fmt: skip
 
 
 def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -139,6 +143,8 @@ def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
     for number, net in enumerate(() if model.networks is None else model.networks.members):
         groups[f"network{number}"] = {"mean": net.mean, "spread": net.spread}
         groups[f"weights{number}"] = net.weights
+    if model.presto is not None:
+        groups |= {"presto": model.presto.linear.arrays(), "encoder": model.presto.encoder.weights}
     for group, arrays in groups.items():
         yield from ((f"{group}/{name}", array) for name, array in arrays.items())
 
@@ -201,7 +207,7 @@ def read_crop_model(folder: Path, settings: ClassifySettings) -> StoredModel:
             f"{', '.join(strange)}", "add their rows, or train the model with known crops"
         )  # fmt: skip
     machine = None
-    if config["networks"]:
+    if config["networks"] or "presto" in config:
         need_networks(f"The crop model of {folder}")
         machine = network_machine(settings.model_copy(update={"network": "always"}))
     try:
@@ -255,13 +261,25 @@ def _model(
     )  # fmt: skip
     return Recogniser(
         Members(boosting, Forest.of(group("trees"))),
-        None if machine is None else Networks(nets, machine),
+        None if machine is None or not nets else Networks(nets, machine),
+        None if machine is None else _presto(config, group, machine),
         tuple(config["classes"]), config["view"], tuple(config["bands"]),
         Mix(config["temperatures"], config["weights"], config["temperature"]),
         arrays["learnt"], arrays["shares"], config["counted"],
         config.get("trust", 1.0),  # sealed before trust was weighed: shares were followed whole
         novelty, sets, HeldOut(**group("held")),
     )  # fmt: skip
+
+
+def _presto(
+    config: dict[str, Any], group: Callable[[str], Arrays], machine: Machine
+) -> PrestoMember | None:
+    if "presto" not in config:
+        return None
+    told = dict(config["presto"])
+    months = tuple(told.pop("months"))
+    encoder = Encoder(**told, weights=group("encoder"))
+    return PrestoMember(encoder, months, Linear(**group("presto")), replace(machine, mixed=False))
 
 
 def approve_crop_model(folder: Path, version: str, *, by: str, figures: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from fieldline.crops.segment.on_disk import raster_on_disk
 from fieldline.crops.segment.pairs import UPSCALE
 from fieldline.crops.segment.stack import Block
 from fieldline.crops.settings import SegmentSettings
@@ -46,7 +47,7 @@ class Greenness:
         if self.known:
             self._at = (bands.index(_RED), bands.index(_NIR))
             size = (3, grid.height, grid.width)
-            self.raster = np.lib.format.open_memmap(folder / "green.npy", "w+", np.float32, size)
+            self.raster = raster_on_disk(folder / "green.npy", np.float32, size)
             self.raster[:] = np.nan
 
     def add(self, window: Window, block: Block, halo: int) -> None:

@@ -20,6 +20,7 @@ import pandas as pd
 
 from fieldline.lending.profile.by_area import AreaWorth, area_harvest
 from fieldline.lending.profile.crop_value import CropValue, Norm, county_norms, date_of
+from fieldline.lending.profile.records import records
 from fieldline.lending.profile.rotation import Rotation
 from fieldline.lending.schemas import HARVESTS
 from fieldline.lending.settings import PolicySettings
@@ -153,7 +154,7 @@ def _reckoned(parcels: pd.DataFrame, values: Mapping[str, CropValue], of: _Of) -
     }
     rows = [
         row
-        for parcel in parcels.to_dict("records")
+        for parcel in records(parcels)
         for row in of(
             {str(k): v for k, v in parcel.items()} | {"norm": norms.get(str(parcel["crop"]))}, known
         )

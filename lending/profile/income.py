@@ -25,7 +25,7 @@ Places = npt.NDArray[np.int64]
 _QUANTILES = (0.1, 0.5, 0.9)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ParcelValue:
     """What one parcel is worth, as medians and log standard deviations."""
 
@@ -138,7 +138,7 @@ class IncomeModel:
         lost = np.clip(1 - grown, 0.0, 1.0)
         return np.where(lost >= self.insurance_trigger, self.insurance_share * lost, 0.0)
 
-    def total(self, parcels: list[ParcelValue]) -> Draws:
+    def total(self, parcels: Sequence[ParcelValue]) -> Draws:
         """Return draws of the sum over parcels, zeros for none.
 
         Values of one parcel are the crops that it may bear: each draw takes one of them.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fieldline.lending.profile.income import quantiles
 from fieldline.lending.profile.party import Party
 from fieldline.lending.profile.proofs import OffFarm, off_farm_counted
 from fieldline.lending.settings import PolicySettings
@@ -27,7 +26,7 @@ def share_needs(members: Sequence[Party], policy: PolicySettings, currency: str)
     """
     size = max(member.application.household_size for member in members)
     need = to_minor(policy.household_need_per_head * size, currency)
-    poor = [max(0, quantiles(member.draws)[0]) for member in members]
+    poor = [max(0, member.outlooks.repaying[0]) for member in members]
     debts = [member.application.debt_minor for member in members]
     counted = off_farm_counted(
         [member.application.off_farm_minor for member in members],

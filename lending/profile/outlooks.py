@@ -1,8 +1,9 @@
-"""Outlooks: what a farmer's harvest of this season brings, and the one after it, whichever repays.
+"""Outlooks: what harvests bring: the one that repays, this season's, and the one after it.
 
-Owns the two sums and their columns of PROFILES; which harvest repays a line is `harvest`'s. The
-first is an estimate that narrows by the day, the second a prediction of a year of which nothing is
-known, so they have quantiles of their own.
+Owns the three sums and their quantiles, which are columns of PROFILES; which harvest repays a line
+is `harvest`'s. This season's is an estimate that narrows by the day, the next one a prediction of
+a year of which nothing is known, so they have quantiles of their own. A household's come from the
+very draws of its farmers, so draws are held for one household at a time.
 """
 
 from __future__ import annotations
@@ -15,58 +16,81 @@ import numpy as np
 
 from fieldline.lending.profile.income import Draws, IncomeModel, ParcelValue, quantiles
 
+Quantiles = tuple[int, int, int]
+"""q10, q50 and q90, minor units."""
 _NAMES = ("q10", "q50", "q90")
 
 
 @dataclass(frozen=True)
-class Outlooks:
-    """Joint draws of the income of two harvests, minor units; None where no parcel has one."""
+class Harvests:
+    """Values of a farmer's parcels by the harvest that they are of."""
 
-    season: Draws | None = None
-    ahead: Draws | None = None
+    repaying: Sequence[ParcelValue] = ()
+    season: Sequence[ParcelValue] = ()
+    ahead: Sequence[ParcelValue] = ()
+
+
+@dataclass(frozen=True)
+class Outlooks:
+    """What harvests bring; None where no parcel has one."""
+
+    repaying: Quantiles = (0, 0, 0)
+    """0 where no parcel has one."""
+    season: Quantiles | None = None
+    ahead: Quantiles | None = None
 
     def columns(self) -> dict[str, int | None]:
         """Return the quantiles as columns of PROFILES."""
         told: dict[str, int | None] = {}
-        for name, draws in (("season", self.season), ("next", self.ahead)):
-            said = (None, None, None) if draws is None else quantiles(draws)
-            told |= {f"{name}_income_{q}_minor": v for q, v in zip(_NAMES, said, strict=True)}
+        for name, said in (("", self.repaying), ("season_", self.season), ("next_", self.ahead)):
+            values = (None, None, None) if said is None else said
+            told |= {f"{name}income_{q}_minor": v for q, v in zip(_NAMES, values, strict=True)}
         return told
 
 
-def outlooks_of(
-    owners: Mapping[str, str],
-    season: Mapping[str, Sequence[ParcelValue]],
-    ahead: Mapping[str, Sequence[ParcelValue]],
-    model: IncomeModel,
-) -> dict[str, Outlooks]:
-    """Return both outlooks of each farmer who has a parcel with one.
+def of_farmers(
+    owners: Mapping[str, str], values: Mapping[str, Sequence[ParcelValue]]
+) -> dict[str, list[ParcelValue]]:
+    """Return the values of parcels by their farmer.
 
     Args:
         owners: Farmer by parcel.
-        season: Values of this season's harvest by parcel.
-        ahead: Values of the next one.
-        model: Joint draws.
+        values: Values of one harvest by parcel.
     """
-    both = [_totals(owners, values, model) for values in (season, ahead)]
-    farmers = {*both[0], *both[1]}
-    return {one: Outlooks(both[0].get(one), both[1].get(one)) for one in sorted(farmers)}
-
-
-def _totals(
-    owners: Mapping[str, str], values: Mapping[str, Sequence[ParcelValue]], model: IncomeModel
-) -> dict[str, Draws]:
     own: dict[str, list[ParcelValue]] = defaultdict(list)
     for parcel, found in values.items():
         own[owners[parcel]].extend(found)
-    return {farmer: model.total(found) for farmer, found in own.items()}
+    return dict(own)
 
 
-def added(parts: Sequence[Outlooks]) -> Outlooks:
-    """Return the outlooks of farmers taken together, draw by draw."""
-    return Outlooks(_sum([p.season for p in parts]), _sum([p.ahead for p in parts]))
+def household_outlooks(
+    members: Sequence[Harvests], model: IncomeModel
+) -> tuple[list[Outlooks], Outlooks]:
+    """Return the outlooks of the farmers of a household, and of the household: draw by draw.
+
+    Args:
+        members: Harvests of each farmer.
+        model: Joint draws.
+    """
+    parts = [
+        (model.total(own.repaying), _known(own.season, model), _known(own.ahead, model))
+        for own in members
+    ]
+    repaying = np.sum([part[0] for part in parts], axis=0)
+    whole = Outlooks(
+        quantiles(repaying), _sum([part[1] for part in parts]), _sum([part[2] for part in parts])
+    )
+    return [Outlooks(quantiles(one), _of(two), _of(three)) for one, two, three in parts], whole
 
 
-def _sum(draws: Sequence[Draws | None]) -> Draws | None:
+def _known(values: Sequence[ParcelValue], model: IncomeModel) -> Draws | None:
+    return model.total(values) if values else None
+
+
+def _of(draws: Draws | None) -> Quantiles | None:
+    return None if draws is None else quantiles(draws)
+
+
+def _sum(draws: Sequence[Draws | None]) -> Quantiles | None:
     known = [one for one in draws if one is not None]
-    return np.asarray(np.sum(known, axis=0)) if known else None
+    return quantiles(np.asarray(np.sum(known, axis=0))) if known else None

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from fieldline.lending.documents.facts import Guarantee
 from fieldline.lending.profile.applications import Application
-from fieldline.lending.profile.income import Draws, quantiles
-from fieldline.lending.profile.outlooks import Outlooks, added
+from fieldline.lending.profile.income import IncomeModel
+from fieldline.lending.profile.outlooks import Harvests, Outlooks, household_outlooks
 from fieldline.lending.profile.weighted import mean_of, summed
 
 
@@ -29,9 +27,8 @@ class Party:
     area_m2: float = 0.0
     crops: set[str] = field(default_factory=set)
     valued: int = 0
-    draws: Draws = field(default_factory=lambda: np.zeros(1))
     crop_cost_minor: int = 0
-    """Growing cost, rent and insurance that the draws are net of."""
+    """Growing cost, rent and insurance that the incomes are net of."""
     conflicts: int = 0
     stability: tuple[float, float] = (0.0, 0.0)
     """Area-weighted sum and area of the known values."""
@@ -51,8 +48,9 @@ class Party:
     """Guaranteed for the farmer by others ..."""
     guaranteeing_minor: int = 0
     """... and by the farmer for others."""
+    harvests: Harvests = field(default_factory=Harvests)
     outlooks: Outlooks = field(default_factory=Outlooks)
-    """This season's harvest and the next one, whichever repays."""
+    """What the harvests bring."""
     guarantors: tuple[str, ...] = ()
     outside: tuple[Guarantee, ...] = ()
     """Guarantees for the farmer whose guarantor farms nothing in the county."""
@@ -61,11 +59,19 @@ class Party:
     def free_minor(self) -> int:
         """What a poor year leaves after the need and debts that fall on the land."""
         borne = self.application.debt_minor - self.elsewhere_minor
-        return quantiles(self.draws)[0] - self.need_minor - borne
+        return self.outlooks.repaying[0] - self.need_minor - borne
 
 
-def household_party(members: Sequence[Party]) -> Party:
-    """Add the farmers of one household up; income draws are added draw by draw."""
+def set_outlooks(members: Sequence[Party], model: IncomeModel) -> Outlooks:
+    """Set what the harvests of each farmer of a household bring; return what they bring to it."""
+    own, whole = household_outlooks([member.harvests for member in members], model)
+    for member, outlooks in zip(members, own, strict=True):
+        member.outlooks = outlooks
+    return whole
+
+
+def household_party(members: Sequence[Party], outlooks: Outlooks) -> Party:
+    """Add the farmers of one household up; what their harvests bring was added draw by draw."""
     first = members[0].application
     return Party(
         party_id=members[0].household_id,
@@ -74,7 +80,6 @@ def household_party(members: Sequence[Party]) -> Party:
         area_m2=sum(m.area_m2 for m in members),
         crops=set().union(*(m.crops for m in members)),
         valued=sum(m.valued for m in members),
-        draws=np.sum([m.draws for m in members], axis=0),
         crop_cost_minor=sum(m.crop_cost_minor for m in members),
         conflicts=sum(m.conflicts for m in members),
         stability=summed([m.stability for m in members]),
@@ -90,7 +95,7 @@ def household_party(members: Sequence[Party]) -> Party:
             prior_late=sum(m.application.prior_late for m in members),
             finished_loans=sum(m.application.finished_loans for m in members),
         ),
-        outlooks=added([m.outlooks for m in members]),
+        outlooks=outlooks,
         need_minor=sum(m.need_minor for m in members),
         off_farm_minor=_sum_known([m.off_farm_minor for m in members]),
         elsewhere_minor=sum(m.elsewhere_minor for m in members),
@@ -107,7 +112,6 @@ def _sum_known(amounts: Sequence[int | None]) -> int | None:
 
 def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
     """Return one PROFILES row."""
-    low, middle, high = quantiles(party.draws)
     return {
         "level": level,
         "party_id": party.party_id,
@@ -117,9 +121,6 @@ def profile_row(party: Party, level: str, currency: str) -> dict[str, Any]:
         "parcels_valued": party.valued,
         "evidence_area_m2": party.area_m2,
         "crops": sorted(party.crops),
-        "income_q10_minor": low,
-        "income_q50_minor": middle,
-        "income_q90_minor": high,
         **party.outlooks.columns(),
         "crop_cost_minor": party.crop_cost_minor,
         "debt_service_minor": party.application.debt_minor,

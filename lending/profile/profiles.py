@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -36,12 +37,20 @@ from fieldline.lending.profile.harvest import (
 )
 from fieldline.lending.profile.income import IncomeModel, ParcelValue
 from fieldline.lending.profile.needs import share_needs
-from fieldline.lending.profile.outlooks import outlooks_of
-from fieldline.lending.profile.party import Party, household_party, profile_row
+from fieldline.lending.profile.outlooks import Harvests, Outlooks, of_farmers
+from fieldline.lending.profile.party import Party, household_party, profile_row, set_outlooks
 from fieldline.lending.profile.proofs import guaranteed_amounts, outside_guarantees, with_proofs
 from fieldline.lending.profile.rotation import Rotation, seen_or_declared
 from fieldline.lending.profile.weighted import weighted
-from fieldline.lending.profile.worth import COUNTS, join_parcels, parcel_values, with_drawn
+from fieldline.lending.profile.worth import (
+    COUNTS,
+    OF_EVIDENCE,
+    OF_GROWTH,
+    OF_HAZARDS,
+    join_parcels,
+    parcel_values,
+    with_drawn,
+)
 from fieldline.lending.schemas import HARVESTS, PROFILES
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.sources import read_applications, with_applied
@@ -50,13 +59,17 @@ from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outco
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.records.tables import read_table, write_table
 
+_OF_A_PARTY = [
+    "parcel_id", "effect", "evidence_area_m2", "codes", "stability", "hazard_index", "thin_file",
+]  # fmt: skip
+"""Columns of the parcels that a farmer is told by."""
+
 
 def farmer_parties(
     farmers: pd.DataFrame,
     parcels: pd.DataFrame,
     values: Mapping[str, Sequence[ParcelValue]],
     applications: Mapping[str, Application],
-    model: IncomeModel,
 ) -> list[Party]:
     """Return one party per farmer, also for those without a usable parcel.
 
@@ -65,14 +78,13 @@ def farmer_parties(
         parcels: Evidence joined with yields, hazards and history.
         values: What each parcel's repayment harvest may be worth.
         applications: Application of each farmer.
-        model: Joint draws.
     """
-    groups = dict(list(parcels.groupby("farmer_id", sort=False)))
-    empty = parcels.iloc[:0]
+    places = parcels.groupby("farmer_id", sort=False).indices
+    facts = parcels[_OF_A_PARTY]
     return [
         _farmer_party(
-            str(farmer), int(declared), groups.get(farmer, empty), values,
-            applications[str(farmer)], model,
+            str(farmer), int(declared), facts.iloc[places.get(farmer, [])], values,
+            applications[str(farmer)],
         )
         for farmer, declared in zip(farmers["farmer_id"], farmers["parcels_declared"], strict=True)
     ]  # fmt: skip
@@ -84,7 +96,6 @@ def _farmer_party(
     own: pd.DataFrame,
     values: Mapping[str, Sequence[ParcelValue]],
     application: Application,
-    model: IncomeModel,
 ) -> Party:
     usable = own[own["effect"].isin(COUNTS)]
     valued = [parcel for parcel in usable["parcel_id"] if parcel in values]
@@ -96,7 +107,7 @@ def _farmer_party(
         area_m2=float(usable["evidence_area_m2"].sum()),
         crops={value.crop for value in harvests},
         valued=len(valued),
-        draws=model.total(harvests),
+        harvests=Harvests(harvests),
         # Rounded down: what is not known to have been deducted is not added back.
         crop_cost_minor=int(sum(value.chance * value.charges_minor for value in harvests)),
         conflicts=sum(conflicting(codes) for codes in own["codes"]),
@@ -109,15 +120,22 @@ def _farmer_party(
 
 
 def profile_frame(
-    parties: Sequence[Party],
+    households: Mapping[str, Sequence[Party]],
+    sums: Mapping[str, Outlooks],
     policy: PolicySettings,
     currency: str,
     papers: Mapping[str, FarmerPapers] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """Return farmer and household rows; sets each farmer's part of need, debts and guarantees."""
-    households: dict[str, list[Party]] = defaultdict(list)
-    for party in sorted(parties, key=lambda p: p.party_id):
-        households[party.household_id].append(party)
+    """Return farmer and household rows; sets each farmer's part of need, debts and guarantees.
+
+    Args:
+        households: Farmers by household.
+        sums: What their harvests bring together, by household.
+        policy: Needs and guarantees.
+        currency: The county's currency.
+        papers: By farmer.
+    """
+    parties = [party for members in households.values() for party in members]
     for members in households.values():
         share_needs(members, policy, currency)
     free = {party.party_id: party.free_minor for party in parties}
@@ -130,12 +148,19 @@ def profile_frame(
         own = papers.get(party.party_id, NO_FARMER_PAPERS)
         party.guarantors = tuple(one.guarantor for one in own.guarantees)
     rows = []
-    for members in households.values():
-        rows.append(profile_row(household_party(members), "household", currency))
+    for name, members in households.items():
+        rows.append(profile_row(household_party(members, sums[name]), "household", currency))
         rows.extend(profile_row(member, "farmer", currency) for member in members)
     frame = pd.DataFrame(rows, columns=PROFILES.names)
     whole = [name for name in PROFILES.names if "_income_" in name]
     return frame.astype(dict.fromkeys([*whole, "requested_minor", "off_farm_minor"], "Int64"))
+
+
+def _households(parties: Sequence[Party]) -> dict[str, list[Party]]:
+    households: dict[str, list[Party]] = defaultdict(list)
+    for party in sorted(parties, key=lambda p: p.party_id):
+        households[party.household_id].append(party)
+    return dict(households)
 
 
 def _outcome(party: Party) -> Outcome:
@@ -207,8 +232,10 @@ def run_profile(
         documents, as_of=as_of, privacy=privacy, reading=reading(DOCUMENTS.name)
     )  # fmt: skip
     known = read_table(history)
-    made = [read_table(path) for path in (evidence, yields, growth, hazards)]
-    parcels = join_parcels(made[0], made[1], made[2], made[3], known)
+    parcels = join_parcels(
+        read_table(evidence, OF_EVIDENCE), read_table(yields), read_table(growth, OF_GROWTH),
+        read_table(hazards, OF_HAZARDS), known,
+    )  # fmt: skip
     crops = seen_or_declared(dict(zip(known["parcel_id"], known["crops"], strict=True)), parcels)
     known_values, rotation = crop_values_of(read_table(crop_values)), Rotation(crops, policy)
     horizon = Horizon(as_of, policy.tenor_days)
@@ -229,13 +256,21 @@ def run_profile(
         float(policy.insurance_trigger), float(policy.insurance_share),
         policy.crops_yield_correlation, policy.crops_price_correlation,
     )  # fmt: skip
-    parties = farmer_parties(people, counted_at_harvest(parcels, harvests), values, read, model)
-    both = outlooks_of(
-        owners, valued(season_harvests(parcels, known_values, as_of, areas)),
-        valued(next_harvests(parcels, known_values, rotation, as_of, policy, areas)), model,
-    )  # fmt: skip
+    parties = farmer_parties(people, counted_at_harvest(parcels, harvests), values, read)
+    season, ahead = (
+        of_farmers(owners, valued(found))
+        for found in (
+            season_harvests(parcels, known_values, as_of, areas),
+            next_harvests(parcels, known_values, rotation, as_of, policy, areas),
+        )
+    )
     for party in parties:
-        party.outlooks = both.get(party.party_id, party.outlooks)
+        party.harvests = replace(
+            party.harvests, season=season.get(party.party_id, ()),
+            ahead=ahead.get(party.party_id, ()),
+        )  # fmt: skip
+    households = _households(parties)
+    sums = {name: set_outlooks(members, model) for name, members in households.items()}
     write_table(with_drawn(harvests, values), HARVESTS, out_harvests)
-    write_table(profile_frame(parties, policy, currency, proofs), PROFILES, out)
+    write_table(profile_frame(households, sums, policy, currency, proofs), PROFILES, out)
     write_outcomes([_outcome(party) for party in parties], outcomes)

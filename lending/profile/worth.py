@@ -17,12 +17,21 @@ import pandas as pd
 
 from fieldline.lending.documents.facts import NO_PARCEL_PAPERS, ParcelPapers
 from fieldline.lending.profile.income import ParcelValue
+from fieldline.lending.profile.records import records
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.money import to_minor
 from fieldline.pipeline.records.units import MU_PER_HA
 
 DRAWN = ("area_ha", "rent_minor_ha", "crop_share", "premium_minor_ha", "insured_minor_ha")
 """Columns of HARVESTS that tell, with the harvest itself, what its income was drawn of."""
+
+OF_EVIDENCE = [
+    "parcel_id", "farmer_id", "evidence_area_m2", "effect", "codes", "declared_crop",
+    "proven_crop", "leased", "lease_to", "unleased_area_m2",
+]  # fmt: skip
+OF_GROWTH = ["parcel_id", "sos", "harvest_date", "standing"]
+OF_HAZARDS = ["parcel_id", "hazard_index"]
+"""Columns of which parcels are joined: the curves of `growth.parquet` are most of its size."""
 
 COUNTS = ("none", "lower", "review")
 """Effects of evidence under which a parcel still earns for its farmer."""
@@ -49,16 +58,18 @@ def parcel_values(
         policy: Rent where no paper proves one.
         currency: The county's currency.
     """
-    facts = parcels[parcels["effect"].isin(COUNTS)].set_index("parcel_id")
+    counted = parcels[parcels["effect"].isin(COUNTS)]
+    area = dict(zip(counted["parcel_id"], counted["evidence_area_m2"], strict=True))
+    leased = dict(zip(counted["parcel_id"], counted["leased"], strict=True))
     whole = harvests[list(_VALUED)].notna().all(axis=1)
     by_area = harvests[["gross_q50_minor_ha", "cost_per_ha_minor"]].notna().all(axis=1)
     known = harvests[whole | by_area]
     usual = to_minor(policy.rent_per_mu, currency)
     found: dict[str, list[ParcelValue]] = defaultdict(list)
-    for row in known[known["parcel_id"].isin(facts.index)].to_dict("records"):
+    for row in records(known[known["parcel_id"].isin(area)]):
         name = str(row["parcel_id"])
-        own, leased = papers.get(name, NO_PARCEL_PAPERS), bool(facts["leased"].loc[name])
-        found[name].append(_value(row, facts["evidence_area_m2"].loc[name], own, usual * leased))
+        own, rent = papers.get(name, NO_PARCEL_PAPERS), usual * bool(leased[name])
+        found[name].append(_value(row, area[name], own, rent))
     return dict(found)
 
 
@@ -160,16 +171,10 @@ def join_parcels(
 ) -> pd.DataFrame:
     """Return evidence with what the crops room knows of each parcel, unknowns missing."""
     return (
-        evidence[_OF_EVIDENCE]
+        evidence[OF_EVIDENCE]
         .merge(yields.drop(columns=["currency", "model"]), on="parcel_id", how="left")
-        .merge(growth[["parcel_id", "sos", "harvest_date", "standing"]], on="parcel_id", how="left")
-        .merge(hazards[["parcel_id", "hazard_index"]], on="parcel_id", how="left")
+        .merge(growth[OF_GROWTH], on="parcel_id", how="left")
+        .merge(hazards[OF_HAZARDS], on="parcel_id", how="left")
         .merge(history[["parcel_id", "stability", "thin_file"]], on="parcel_id", how="left")
         .sort_values("parcel_id", kind="stable")
     )
-
-
-_OF_EVIDENCE = [
-    "parcel_id", "farmer_id", "evidence_area_m2", "effect", "codes", "declared_crop",
-    "proven_crop", "leased", "lease_to", "unleased_area_m2",
-]  # fmt: skip

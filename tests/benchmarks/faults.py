@@ -1,4 +1,4 @@
-"""The chain under faults: started twice, no room, no right to write, the clock put back.
+"""The chain under faults: started twice, no room, no right, a slow disk, the clock put back.
 
 Each fault befalls a copy of a finished run of the tiny county whose last stages are made again, so
 that the store already holds its offers; afterwards the same command is typed again. The table says
@@ -16,8 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.stages import STAGE_NAMES, STAGES
+from tests.benchmarks.disks import disk, fill, kept
+from tests.benchmarks.slow_mount import is_possible, slowed
 from tests.workflows.conftest import ROOT, ChainRun, tiny_config
 from tests.workflows.test_chain import digests, table_rows
 
@@ -79,9 +81,7 @@ class Trials:
         path.write_text(yaml.safe_dump({**document, "results": str(results)}), encoding="utf-8")
         shutil.copytree(self.whole.results, results, symlinks=True)
         for county, season in load_config([path]).runs():
-            for lost in STAGES[STAGE_NAMES.index(first or self.stage) :]:
-                for name in (*lost.makes.values(), lost.outcomes):
-                    (results / season / county / name).unlink(missing_ok=True)
+            lose(results / season / county, first or self.stage)
         return ChainRun(path, results, self.whole.simulated)
 
     def command(self, run: ChainRun) -> list[str]:
@@ -113,6 +113,13 @@ class Trials:
         )  # fmt: skip
 
 
+def lose(folder: Path, first: str) -> None:
+    """Remove what a stage and all after it made of a county and season."""
+    for lost in STAGES[STAGE_NAMES.index(first) :]:
+        for name in (*lost.makes.values(), lost.outcomes):
+            (folder / name).unlink(missing_ok=True)
+
+
 def started_twice(trials: Trials) -> Fault:
     """Let two operators start the same season in the same moment."""
     run = trials.copy()
@@ -130,9 +137,11 @@ def started_twice(trials: Trials) -> Fault:
 
 
 def clock_back(trials: Trials) -> Fault:
-    """Run with a clock that was put back an hour."""
+    """Run with a clock that was put back to an hour before the run was made."""
     run = trials.copy()
-    clock = {"LD_PRELOAD": str(_CLOCK), "FAKETIME": "-1h"}
+    made = max(file.stat().st_mtime for file in run.folder.rglob("*"))
+    back = time.time() - made + 3600
+    clock = {"LD_PRELOAD": str(_CLOCK), "FAKETIME": f"-{back:.0f}s"}
     ended = _run(trials, run, {**os.environ, **clock})
     return trials.judged("clock an hour back", run, ended)
 
@@ -140,76 +149,108 @@ def clock_back(trials: Trials) -> Fault:
 def no_room(trials: Trials) -> Fault:
     """Run where the disk of the results is full."""
     run = trials.copy()
-    with _disk(run.results, "size=400m") as place:
+    with disk(run.results, "400m") as place:
         filler = place / ".filler"
-        _fill(filler)
+        fill(filler, left=16 * 1024)
         answered = _run(trials, run, dict(os.environ))
         filler.unlink()
-        return trials.judged("disk full", _kept(run, place), answered)
+        kept(place)
+    return trials.judged("disk full", run, answered)
+
+
+def no_room_in_each_stage(trials: Trials) -> Fault:
+    """Fill the disk as each stage begins, to the last byte; make room, and go on to the next."""
+    run = trials.copy(STAGE_NAMES[0])
+    for store in run.results.glob("*.sqlite*"):  # so that the first posting of all is among them
+        store.unlink()
+    answers: dict[str, list[str]] = {}
+    with disk(run.results, "200m") as place:
+        filler = place / ".filler"
+        for stage in STAGE_NAMES:
+            lose(run.folder, stage)  # it may have ended beside the stage of the fault before
+            outcomes = run.folder / "outcomes" / f"{stage}.parquet"
+            answered = _filled_in(trials, run, stage, filler)
+            filler.unlink(missing_ok=True)
+            made = " (the stage itself had ended)" if outcomes.exists() else ""
+            answers.setdefault(answered + made, []).append(stage)
+        kept(place)
+    told = "; ".join(f"{answered} [{', '.join(at)}]" for answered, at in answers.items())
+    return trials.judged("disk full in each stage", run, told)
+
+
+def _filled_in(trials: Trials, run: ChainRun, stage: str, filler: Path) -> str:
+    """Return what a run answers whose disk is filled once a stage has begun its log."""
+    log = run.results / "logs" / run.folder.parent.name / run.folder.name / f"{stage}.log"
+    begin = time.time()
+    process = subprocess.Popen(
+        trials.command(run), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None:
+        if log.exists() and log.stat().st_mtime >= begin:
+            fill(filler)
+            break
+        time.sleep(0.01)
+    return _said(process.communicate()[1], process.returncode, run)
+
+
+def no_room_for_temporary(trials: Trials) -> Fault:
+    """Run where the disk of temporary files is too small for the rasters of the field network."""
+    run = trials.copy("segment")
+    place = trials.folder / "temporary"
+    place.mkdir()
+    with disk(place, "256k"):
+        answered = _run(trials, run, {**os.environ, "TMPDIR": str(place)})
+    place.rmdir()
+    return trials.judged("disk of temporary files full", run, answered.replace(str(place), "TMP"))
+
+
+def slow(trials: Trials) -> Fault:
+    """Run where each request to the disk of the results takes a hundredth of a second."""
+    run = trials.copy()
+    begin = time.monotonic()
+    with slowed(run.results, ms=10):
+        answered = _run(trials, run, dict(os.environ))
+    took = time.monotonic() - begin
+    return trials.judged("slow mount", run, f"{answered} ({took:.0f} s)")
 
 
 def no_right(trials: Trials) -> Fault:
     """Run where the results may not be written."""
     run = trials.copy()
-    with _disk(run.results, "size=400m") as place:
+    with disk(run.results, "400m") as place:
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
         answered = _run(trials, run, dict(os.environ))
         subprocess.run(["mount", "-o", "remount,rw", str(place)], check=True)
-        return trials.judged("read-only results", _kept(run, place), answered)
-
-
-def _kept(run: ChainRun, place: Path) -> ChainRun:
-    """Take the results off their disk, so that they can be held against others and removed."""
-    aside = place.with_name(place.name + "-aside")
-    shutil.copytree(place, aside, symlinks=True)
-    subprocess.run(["umount", str(place)], check=True)
-    place.rmdir()
-    aside.rename(place)
-    return run
-
-
-@contextmanager
-def _disk(folder: Path, size: str) -> Iterator[Path]:
-    """Put the results onto a disk of their own."""
-    aside = folder.with_name(folder.name + "-before")
-    folder.rename(aside)
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=True)
-    try:
-        shutil.copytree(aside, folder, symlinks=True, dirs_exist_ok=True)
-        shutil.rmtree(aside)
-        yield folder
-    finally:
-        if folder.is_mount():
-            subprocess.run(["umount", str(folder)], check=True)
-
-
-def _fill(file: Path) -> None:
-    with file.open("wb", buffering=0) as handle:
-        try:
-            while True:
-                handle.write(bytes(4096))
-        except OSError:
-            handle.truncate(max(handle.tell() - 16 * 1024, 0))
+        kept(place)
+    return trials.judged("read-only results", run, answered)
 
 
 def _run(trials: Trials, run: ChainRun, environment: dict[str, str]) -> str:
     ended = subprocess.run(
         trials.command(run), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    last = (ended.stderr.strip().splitlines() or [""])[-1]
-    return f"{ended.returncode}: {last.replace(str(run.results), 'RESULTS')}"
+    return _said(ended.stderr, ended.returncode, run)
 
 
-def befallen(trials: Trials) -> Iterator[Fault]:
-    """Yield every fault in turn."""
+def _said(stderr: str, code: int, run: ChainRun) -> str:
+    last = (stderr.strip().splitlines() or [""])[-1]
+    return f"{code}: {last.replace(str(run.results), 'RESULTS')}"
+
+
+def befallen(trials: Trials, only: Sequence[str] = ()) -> Iterator[Fault]:
+    """Yield every fault in turn, or those of some functions of this module."""
     others: Sequence[tuple[bool, Callable[[Trials], Fault]]] = (
         (True, started_twice),
         (_CLOCK.exists(), clock_back),
         (os.geteuid() == 0, no_room),
         (os.geteuid() == 0, no_right),
+        (os.geteuid() == 0, no_room_in_each_stage),
+        (os.geteuid() == 0, no_room_for_temporary),
+        (is_possible(), slow),
     )
     for possible, befall in others:
+        if only and befall.__name__ not in only:
+            continue
         if possible:
             yield befall(trials)
         else:
@@ -221,15 +262,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="stage", default="yield", choices=STAGE_NAMES)
     parser.add_argument("--finished", type=Path, help="configuration of a finished run to copy")
+    parser.add_argument("--only", nargs="*", default=(), help="functions of this module")
+    parser.add_argument("--out", type=Path, default=OUT)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         trials = Trials(Path(name), chosen.finished, chosen.stage)
         found = [trials.judged("none", trials.copy(), "not run")]
-        for fault in befallen(trials):
+        for fault in befallen(trials, chosen.only):
             found.append(fault)
             print(json.dumps(asdict(fault)), flush=True)
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    write_text(OUT, json.dumps([asdict(fault) for fault in found], indent=2) + "\n")
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(chosen.out, json.dumps([asdict(fault) for fault in found], indent=2) + "\n")
     bad = [f for f in found if f.again or not (f.same_tables and f.same_offers) or f.twice]
     sys.exit(1 if bad else 0)
 

@@ -1,11 +1,12 @@
 """Each stage by the size of its county: processor time, peak memory, bytes, and what they grow by.
 
 Runs the tiny county's chain at several numbers of parcels, each job a process of its own, and reads
-what the engine measured of it; finished runs may be given instead. Two sizes give a straight line;
-`growth` is the exponent of processor time above that of starting a job, by the last two sizes: what
-is well above 1 grows faster than its work. Memory is sampled twice a second by the engine, so that
-of a job of a second or two is a lower bound.
-Run: `python -m tests.benchmarks.stages --parcels 220,2000,20000`.
+what the engine measured of it; finished runs may be given instead. The smallest and the largest
+county give a straight line; `growth` is the exponent of processor time above that of starting a
+job: what is well above 1 grows faster than its work. Memory is sampled twice a second by the
+engine, so that of a job of a second or two is a lower bound. Of a county in blocks the jobs' times
+are added, and memory is that of the largest. Prints the table of docs/operations.md.
+Run: `python -m tests.benchmarks.stages --parcels 2000,20000`.
 """
 
 from __future__ import annotations
@@ -51,9 +52,17 @@ def measured(results: Path, county: str, season: str) -> dict[str, Any]:
     scenes = pq.read_metadata(results / season / county / "scenes.parquet").num_rows
     found = {}
     for stage in STAGES:
-        file = results / "benchmarks" / season / county / f"{stage.name}.tsv"
+        told = results / "benchmarks" / season / county
+        file = told / f"{stage.name}.tsv"
         if file.exists():
-            found[stage.name] = _figures(file) | {"bytes": _bytes(stage, results / season / county)}
+            jobs = [_figures(one) for one in (file, *told.glob(f"blocks/*/{stage.name}.tsv"))]
+            found[stage.name] = {
+                "cpu_time": sum(job["cpu_time"] for job in jobs),
+                "s": sum(job["s"] for job in jobs),
+                "max_rss": max(job["max_rss"] for job in jobs),
+                "jobs": len(jobs),
+                "bytes": _bytes(stage, results / season / county),
+            }
     return {"parcels": parcels, "scenes": scenes, "stages": found}
 
 
@@ -92,6 +101,37 @@ def lines(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return found
 
 
+def table(runs: Sequence[dict[str, Any]], found: dict[str, dict[str, float]]) -> str:
+    """Return the figures of all counties and the lines through them as Markdown."""
+    of = [f"{run['parcels']:,}" for run in runs]
+    heads = ["stage", f"s of {of[0]}", *of[1:], "s per 1,000 more", "parcels per core-minute"]
+    heads += [f"MB of {of[0]}", *of[1:], "MB per 1,000 more", "kB a parcel"]
+    rows = [heads, ["---"] * len(heads)]
+    for name, line in found.items():
+        by_size = [run["stages"][name] for run in runs]
+        rows.append([
+            name, *(f"{stage['cpu_time']:.1f}" for stage in by_size), f"{line['s_per_1000']:.2f}",
+            f"{_three(line['parcels_per_core_minute']):,}",
+            *(f"{stage['max_rss']:,.0f}" for stage in by_size), f"{line['mb_per_1000']:.0f}",
+            f"{line['kb_per_parcel']:.2f}",
+        ])  # fmt: skip
+    totals = [sum(run["stages"][name]["cpu_time"] for name in found) for run in runs]
+    summed = sum(line["s_per_1000"] for line in found.values())
+    rate = 60 * runs[-1]["parcels"] / totals[-1]
+    kb = sum(line["kb_per_parcel"] for line in found.values())
+    empty = [""] * (len(runs) + 1)
+    rows.append([
+        "all", *(f"{total:.0f}" for total in totals), f"{summed:.1f}", f"{_three(rate):,}", *empty,
+        f"{kb:.1f}",
+    ])  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _three(number: float) -> int:
+    """Return a number with three digits that count."""
+    return int(float(f"{number:.2e}"))
+
+
 def _growth(low: float, high: float, ratio: float) -> float:
     work = [max(0.05, seconds - _START_S) for seconds in (low, high)]
     return math.log(work[1] / work[0]) / math.log(ratio)
@@ -100,7 +140,7 @@ def _growth(low: float, high: float, ratio: float) -> float:
 def main() -> None:
     """Run or read the counties, write and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parcels", default="220,2000")
+    parser.add_argument("--parcels", default="2000,20000")
     parser.add_argument("--finished", type=Path, nargs="*", help="configurations of finished runs")
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
@@ -115,7 +155,7 @@ def main() -> None:
     told = {"cpus": os.cpu_count(), "load_average": os.getloadavg()[0], "runs": runs, "of": found}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     write_text(asked.out, json.dumps(told, indent=1) + "\n")
-    print(json.dumps(found, indent=1))
+    print(table(runs, found))
 
 
 if __name__ == "__main__":

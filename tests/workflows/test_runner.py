@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,6 +68,8 @@ def test_a_defect_names_stage_and_log(tmp_path: Path) -> None:
     [
         ([{"event": "error", "says": "OSError: [Errno 28] No space left on device"}], []),
         ([], ["OSError: [Errno 28] No space left on device: 'x.parquet'"]),
+        ([], ["OSError: [Errno 122] Disk quota exceeded"]),
+        ([], ["(sqlite3.OperationalError) database or disk is full"]),
     ],
 )
 def test_a_full_disk_is_said_wherever_it_shows(
@@ -75,6 +78,13 @@ def test_a_full_disk_is_said_wherever_it_shows(
     error = _failure(progress(*events), tail, tmp_path)
     assert isinstance(error, UserError)
     assert str(error) == f"the disk of {tmp_path} is full: free some space and run again."
+
+
+def test_of_two_disks_both_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")  # a file system of its own everywhere
+    error = _failure(progress(), ["OSError: [Errno 28] No space left on device"], tmp_path)
+    both = f"{tmp_path} or, for temporary files, of /proc"
+    assert str(error) == f"the disk of {both} is full: free some space and run again."
 
 
 class Dated:

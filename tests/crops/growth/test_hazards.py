@@ -275,3 +275,37 @@ def test_a_long_weather_file_tells_the_usual_season_as_that_many_runs_would(tmp_
     assert found[3]["spei"] is None or np.isnan(found[3]["spei"])
     assert "earlier_seasons=0" in details[3]
     assert "earlier_seasons" not in details[0]
+
+
+def test_parcels_of_one_crop_cell_and_season_are_alike_and_no_others(tmp_path, season):
+    """What is judged once for like parcels is what each of them alone would be told."""
+    days = [season.start + dt.timedelta(i) for i in range(365)]
+    frost = [day for day in days if days[150] <= day < days[160]]
+    write_days(tmp_path, days, {"tmin_c": [-3.0 if day in frost else 10.0 for day in days]})
+    weather = pd.read_parquet(tmp_path / "w.parquet")
+    mild = weather.assign(cell_id="d", tmin_c=10.0)
+    pd.concat([weather, mild]).to_parquet(tmp_path / "w.parquet")
+    facts = pd.DataFrame({
+        "parcel_id": ["one", "like", "cell", "crop", "later"],
+        "cell_id": ["c", "c", "d", "c", "c"],
+        "crop": ["maize", "maize", "maize", "winter_wheat", "maize"],
+        "sos": [days[100]] * 4 + [days[170]], "pos": [days[180]] * 4 + [days[200]],
+        "eos": [days[220]] * 5, "curve_start": [days[90]] * 5, "cycles": 1,
+    })  # fmt: skip
+
+    def told(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        rows[["parcel_id", "cell_id"]].to_parquet(tmp_path / "cells.parquet")
+        rows[["parcel_id", "crop"]].to_parquet(tmp_path / "c.parquet")
+        rows.drop(columns=["cell_id", "crop"]).to_parquet(tmp_path / "g.parquet")
+        return hazards_of(tmp_path, season)
+
+    together, outcomes = told(facts)
+    for name in facts["parcel_id"]:
+        alone, outcome = told(facts[facts["parcel_id"] == name])
+        pd.testing.assert_frame_equal(together.loc[[name]], alone)
+        pd.testing.assert_frame_equal(outcomes.loc[[name]], outcome)
+    assert together.loc["one"].equals(together.loc["like"])
+    assert together["frost"]["one"] > 0.0
+    others = ["cell", "later"]
+    assert (together.loc[others, "frost"] == 0.0).all()
+    assert together["gdd"]["crop"] != together["gdd"]["one"]
