@@ -15,8 +15,7 @@ class FieldsSettings(Section):
     """Planted share inside the drawn ring."""
 
     min_peak: float = Field(0.35, ge=0, le=1)
-    """A pixel shows a crop cycle when its NDVI peak reaches this value (a crop that a drought
-    stunted is still planted land) ..."""
+    """A pixel shows a crop cycle when its NDVI peaks here or higher (drought stunts crops) ..."""
     min_amplitude: float = Field(0.2, ge=0, le=1)
     """... and its NDVI rises by at least this much above its own low."""
     max_bare: float = Field(0.4, ge=0, le=1)
@@ -51,7 +50,6 @@ class FieldsSettings(Section):
     min_continued: float = Field(0.25, ge=0, le=1)
     """... unless this share of the land just across the ring's edge is like it."""
     cut: CutSettings = CutSettings()
-    """Where the ring's own land ends."""
     block_pixels: int = Field(256, ge=64)
     """Edge of the square image block whose rings are worked on together."""
     held_mb: int = Field(400, ge=1)
