@@ -139,7 +139,7 @@ def started_twice(trials: Trials) -> Fault:
 def clock_back(trials: Trials) -> Fault:
     """Run with a clock that was put back to an hour before the run was made."""
     run = trials.copy()
-    made = max(file.stat().st_mtime for file in run.folder.rglob("*"))
+    made = max(file.stat().st_mtime for file in run.folder.rglob("*.parquet"))
     back = time.time() - made + 3600
     clock = {"LD_PRELOAD": str(_CLOCK), "FAKETIME": f"-{back:.0f}s"}
     ended = _run(trials, run, {**os.environ, **clock})
