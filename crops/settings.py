@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fieldline.pipeline.records.settings import ModelFolder, Section, TableName
+from fieldline.crops.ring_settings import CutSettings
+from fieldline.pipeline.records.settings import ModelFolder, Section, TableName, WeightsFile
 
 
 class FieldsSettings(Section):
@@ -49,6 +50,8 @@ class FieldsSettings(Section):
     """Other land of this many pixels in a ring may be a second crop of the same field ..."""
     min_continued: float = Field(0.25, ge=0, le=1)
     """... unless this share of the land just across the ring's edge is like it."""
+    cut: CutSettings = CutSettings()
+    """Where the ring's own land ends."""
     block_pixels: int = Field(256, ge=64)
     """Edge of the square image block whose rings are worked on together."""
     held_mb: int = Field(400, ge=1)
@@ -179,6 +182,9 @@ class ClassifySettings(Section):
     network_pretrain_steps: int = Field(0, ge=0)
     """Steps of masked pre-training on the county's unlabelled series, tried beside a start from
     chance and kept where held-out folds gain; 0 does not try it (it doubles the time to train)."""
+    presto: Annotated[Path | None, WeightsFile] = None
+    """Weights of the public encoder Presto, as data/pretrained_encoders.csv knows them: its word
+    joins the blend where held-out folds gain. Needs torch; empty: off."""
     population: int = Field(6000, ge=0)
     """Unlabelled parcels of the county, drawn evenly, that class shares and the refusal of other
     land are learnt from."""

@@ -37,13 +37,18 @@ Bands = Annotated[
     str,
     typer.Option(help="Bands of an .npz in their order, by commas, where it has no array bands."),
 ]
+Presto = Annotated[
+    Path | None,
+    typer.Option(help="Weights of the encoder Presto, whose word is kept where folds gain."),
+]
 Label = Annotated[str, typer.Option(help="Array of the labels of an .npz (y, cdl_code).")]
 
 
-def _settings(config: list[Path] | None) -> ClassifySettings:
+def _settings(config: list[Path] | None, presto: Path | None = None) -> ClassifySettings:
     from fieldline.workflows.config.load import load_config
 
-    return load_config(config or ()).crops.classify
+    found = load_config(config or ()).crops.classify
+    return found if presto is None else found.model_copy(update={"presto": presto})
 
 
 def _points(
@@ -89,6 +94,7 @@ def crops_evaluate(
     survey: Annotated[
         Path | None, typer.Option(help="Survey that names the crops, for --layout observations.")
     ] = None,
+    presto: Presto = None,
     layout: Layout = "long",
     fields: Fields = None,
     codes: Codes = "",
@@ -108,7 +114,7 @@ def crops_evaluate(
     if not file.is_file():
         raise UserError(f"{file} does not exist", "check the path")
     asked = Protocol.of(protocol, holdout)
-    settings = _settings(config)
+    settings = _settings(config, presto)
     points = _points(
         file, layout, fields, codes, bands, label, settings, radar=radar, survey=survey
     )
@@ -150,6 +156,7 @@ def crops_train(
             "ascending, descending or mixed."
         ),
     ] = "",
+    presto: Presto = None,
     layout: Layout = "long",
     fields: Fields = None,
     codes: Codes = "",
@@ -174,7 +181,7 @@ def crops_train(
     if view not in ("full", "shape"):
         raise UserError(f"view {view!r} is unknown", "give full or shape")
     _check_orbit(orbit, view, layout)
-    settings = _settings(config)
+    settings = _settings(config, presto)
     points = _points(
         file, layout, fields, codes, bands, label, settings, None, season_start, orbit=orbit
     )

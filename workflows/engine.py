@@ -23,7 +23,7 @@ from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
 from fieldline.workflows.engine_profile import KUBERNETES, executor_of, share_volume
 from fieldline.workflows.exits import leave_after
-from fieldline.workflows.progress import EVENTS_VARIABLE
+from fieldline.workflows.progress import EVENTS_VARIABLE, UNFINISHED
 
 _NAME = "fieldline-events"
 _OBJECTS_BETWEEN = 100_000
@@ -54,6 +54,8 @@ class LogHandler(LogHandlerBase):
 
     def _event(self, record: LogRecord) -> dict[str, Any] | None:
         said = vars(record)
+        if UNFINISHED in said:
+            return {"event": UNFINISHED, "counties": said[UNFINISHED]}
         match said.get("event"):
             case LogEvent.RUN_INFO:
                 return {"event": "planned", "rules": dict(said["stats"])}

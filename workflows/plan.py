@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from fieldline.pipeline.records.errors import UserError
@@ -32,7 +34,9 @@ from fieldline.workflows.stages import (
     Read,
     Source,
     Stage,
+    block_rule,
     made_files,
+    made_for_later,
     stages_before,
 )
 
@@ -78,6 +82,60 @@ class Plan:
         wanted = (*made_files(), *(stage.outcomes for stage in STAGES if stage.keeps))
         folders = [FOLDER.format(season=s, county=c) for c, s in self.config.runs()]
         return [f"{folder}/{name}" for folder in folders for name in wanted]
+
+    def seasons_of(self, county: str, season: str) -> dict[str, tuple[Stage, ...]]:
+        """Return the stages that run where nothing is there, by season, for one to be decided."""
+        earlier = dict.fromkeys(self.config.earlier_seasons(county, season), made_for_later())
+        return {**earlier, season: STAGES}
+
+    def is_untouched(self, county: str) -> bool:
+        """Return whether nothing of a county's seasons is there, so that all of it runs."""
+        if self.config.county[county].simulated:
+            return False  # its inputs may be there
+        decided = self._decided(county)
+        chain = {name for season in decided for name in self.seasons_of(county, season)}
+        return not any((self.results / name / county).exists() for name in chain)
+
+    def every_job(self, county: str) -> Counter[str]:
+        """Return how often each rule runs for a county's selected seasons where nothing is there,
+        without the one that simulates it."""
+        decided = self._decided(county)
+        seasons = {
+            name: stages
+            for season in decided
+            for name, stages in self.seasons_of(county, season).items()
+            if name == season or name not in decided
+        }
+        jobs = Counter(stage.name for stages in seasons.values() for stage in stages)
+        blocks = self.config.county[county].blocks
+        cut = [stage.name for stage in STAGES if stage.in_blocks and blocks > 1]
+        return jobs + Counter({block_rule(name): blocks * jobs[name] for name in cut})
+
+    def _decided(self, county: str) -> list[str]:
+        known = self.config.county[county].seasons
+        return [season for season in self.config.seasons if season in known]
+
+    def drawn(self) -> list[Any]:
+        """Return what every stage is drawn that is the same for all counties."""
+        settings = (self.settings(stage) for stage in STAGES)
+        return [{k: v for k, v in one.items() if not callable(v)} for one in settings]
+
+    def drawn_by(self, county: str, season: str) -> dict[str, Any]:
+        """Return what stages are drawn that is a county's and season's own, by its place."""
+        wildcards = SimpleNamespace(county=county, season=season)
+        places = sorted({place for stage in STAGES for place in stage.settings.values()})
+        own = {place: self._setting(place) for place in places if self._is_own(place)}
+        return {place: value(wildcards) for place, value in own.items() if callable(value)}
+
+    def sources(self, county: str, season: str) -> list[str]:
+        """Return every file that stages of a county and season read and none of its own makes."""
+        found: set[Path] = set()
+        for read in (read for stage in STAGES for read in stage.reads.values()):
+            if isinstance(read, Source) and not read.earlier:
+                found |= {*self.config.input_paths(county, season, read.name)}
+            elif isinstance(read, Applied):
+                found |= {*applicants_tables(self.results, county, season, read.name)}
+        return sorted(map(str, found))
 
     def reads(self, stage: Stage) -> dict[str, Any]:
         """Return the inputs of a stage's rule by parameter."""
@@ -254,9 +312,10 @@ class Plan:
 
     def _section_or_none(self, place: str) -> Any:
         """Return a section that is the same for every county, None for what is a county's own."""
-        if place in self._named or place.startswith("county."):
-            return None
-        return self._section(place)
+        return None if self._is_own(place) else self._section(place)
+
+    def _is_own(self, place: str) -> bool:
+        return place in self._named or place.startswith("county.")
 
     def _section(self, dotted: str) -> Any:
         return _walk(self.config, dotted.split("."))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 EVENTS_VARIABLE = "FIELDLINE_EVENTS"
 """Environment variable with the number of the open file descriptor that events go to."""
+UNFINISHED = "unfinished"
+"""Event, and attribute of the log record that it is made of, with the counties of which jobs are
+left when an engine ends of itself after a job has failed."""
 _NO_STAGES = ("all", "total")
 
 
@@ -31,6 +34,8 @@ class Progress:
     """What the engine itself could not do."""
     steps: dict[str, dict[str, Step]] = field(default_factory=dict)
     """How far jobs are that say so, by rule and job."""
+    unfinished: frozenset[str] | None = None
+    """Counties that a run left with jobs to do; None where it did not come to say so."""
 
     def hear(self, step: Step) -> str | None:
         """Take in what a job says of itself; return its rule where it is planned."""
@@ -57,6 +62,8 @@ class Progress:
             case "failed":
                 log = Path(event["logs"][0]) if event["logs"] else None
                 self.failed.append((event["rule"], log))
+            case "unfinished":
+                self.unfinished = frozenset(event["counties"])
             case "error":
                 self.errors.append(event["says"])
         return rule if rule in self.planned else None

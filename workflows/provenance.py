@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fieldline.pipeline.records.settings import ModelFolder, TableName
+from fieldline.pipeline.records.settings import ModelFolder, TableName, WeightsFile
 
 _PACKAGE = "fieldline"
 _ROOT = Path(str(files(_PACKAGE)))
@@ -43,7 +43,7 @@ def made_by(run: str) -> dict[str, Any]:
 
 
 def own_tables(section: Any) -> dict[str, str]:
-    """Return the content hash of each table and model folder that a section of settings names.
+    """Return the content hash of each table, model folder and file of weights that settings name.
 
     Args:
         section: A section, or a plain value, which names none.
@@ -62,6 +62,8 @@ def own_tables(section: Any) -> dict[str, str]:
             found |= {name: _file_hash(Path(name)) for name in own}
         if ModelFolder in field.metadata and isinstance(value, Path):
             found |= {str(value / part): _file_hash(value / part) for part in _OF_A_MODEL}
+        if WeightsFile in field.metadata and isinstance(value, Path):
+            found[str(value)] = _file_hash(value)
         found |= own_tables(value)
     return found
 

@@ -17,10 +17,9 @@ import sys
 import tempfile
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any
 
 from fieldline.pipeline.records.errors import (
@@ -30,24 +29,22 @@ from fieldline.pipeline.records.errors import (
     UserError,
 )
 from fieldline.pipeline.records.progress import PROGRESS_VARIABLE, heard
-from fieldline.workflows.config.load import COPIES, load_config
+from fieldline.workflows.batches import batches, command_of
+from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
-from fieldline.workflows.config.narrow import Narrow
-from fieldline.workflows.engine_profile import KUBERNETES, executor_of, handed_over
+from fieldline.workflows.finished import Records
 from fieldline.workflows.inputs.county_tables import unreadable_tables
 from fieldline.workflows.job import CONFIRM_VARIABLE, SENTENCE
-from fieldline.workflows.plan import FILES, FOLDER
+from fieldline.workflows.plan import FOLDER, Plan
 from fieldline.workflows.preflight import preflight
 from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
 from fieldline.workflows.stages import STAGE_NAMES
 from fieldline.workflows.summary import Summary, summarise
 
-SNAKEFILE = Path(__file__).with_name("Snakefile")
 LOCK = ".fieldline.lock"
 """File of the results folder that a run holds locked, with what it works on (`works_on`)."""
 _ENGINE_LOG = Path("logs/snakemake.log")
 _TAIL_LINES = 200
-_COUNTIES_AT_ONCE = 100
 _ENDING = "Terminating processes on user request"
 _SECONDS_BETWEEN_SIGNALS = 2.0
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
@@ -85,19 +82,19 @@ def run_chain(
         UserError: Wrong configuration or stage, a second run at once, or a failed stage.
     """
     config = _selected(config_files, counties, seasons, start)
+    more = {CONFIRM_VARIABLE: "1"} if confirm else {}
+    failures: list[FieldlineError] = []
+    readable: set[Path] = set()
     with _exclusive(config.results, works_on(config)):
-        more = {CONFIRM_VARIABLE: "1"} if confirm else {}
-        failures = []
-        for files, part in _batches(config_files, config):
-            command = _command(
-                files, config, start=start, cores=cores, profile=profile, counties=part, more=more
-            )
-            try:
-                _execute(command, config.results, more)
-            except InterruptedRunError:
-                raise
-            except FieldlineError as failure:
-                failures.append(failure)
+        for files, part in batches(config_files, config, _to_do(config, start)):
+            refused = _refused(config, part, readable)
+            failures += refused.values()
+            if ready := [county for county in part if county not in refused]:
+                command = command_of(
+                    files, config, start=start, cores=cores, profile=profile, counties=ready,
+                    more=more,
+                )  # fmt: skip
+                failures += _work(command, config, ready, more)
     if failures:  # the counties of every batch were tried, as those of one are
         raise failures[0]
     return summarise(config)
@@ -122,13 +119,15 @@ def make_artifacts(
         UserError: As `run_chain`.
     """
     config = _selected(config_files, [county], [season], None)
+    for *_, sentence in unreadable_tables(config, [county], set()):
+        raise UserError.sentence(sentence)
     folder = FOLDER.format(season=season, county=county)
-    command = _command(config_files, config, start=None, cores=cores)
+    command = command_of(config_files, config, start=None, cores=cores)
     # Before all options: some of them take every word that follows.
     place = command.index("--snakefile")
     command[place:place] = [f"{folder}/{name}" for name in names]
     with _exclusive(config.results, works_on(config)):
-        _execute(command, config.results, {})
+        _execute(command, config.results, {}, Progress())
     return config.results / folder
 
 
@@ -149,31 +148,68 @@ def plan_chain(
     config = _selected(config_files, counties, seasons, start)
     planned: Counter[str] = Counter()
     with _exclusive(config.results, {}):
-        for files, part in _batches(config_files, config):
-            command = _command(
+        plan, asked = Plan(config), []
+        for county in _to_do(config, start):
+            if start is None and plan.is_untouched(county):
+                planned += plan.every_job(county)
+            else:
+                asked.append(county)
+        for files, part in batches(config_files, config, asked):
+            command = command_of(
                 files, config, start=start, cores=cores, profile=profile, counties=part
             )
-            planned.update(_execute([*command, "--dry-run"], config.results, {}).planned)
+            progress = Progress()
+            # Quiet, it ends when it has planned, and tells no job's files and reasons.
+            _execute([*command, "--dry-run", "--quiet"], config.results, {}, progress)
+            planned.update(progress.planned)
     names = [*(name for name in planned if name not in STAGE_NAMES), *STAGE_NAMES]
     return {name: planned[name] for name in names if name in planned}
 
 
-def _batches(
-    config_files: Sequence[Path], config: Config
-) -> Iterator[tuple[Sequence[Path], tuple[str, ...]]]:
-    """Yield the counties that the engine plans together, with the files that their jobs read.
+def _to_do(config: Config, start: str | None) -> Sequence[str]:
+    """Return the counties that the engine must look at."""
+    return config.counties if start is not None else Records(config).unfinished()
 
-    It holds a graph of every job, 0.1 s and 0.8 MB a county, before the first one starts. Counties
-    share nothing but the store, so the later ones may be planned when the earlier ones are done.
+
+def _refused(
+    config: Config, counties: Sequence[str], readable: set[Path]
+) -> dict[str, FieldlineError]:
+    """Return the counties with a table that cannot be read and the first sentence of each, which is
+    left where the stage that reads it would have left it: `fieldline status` tells it."""
+    found: dict[str, FieldlineError] = {}
+    for county, season, sentence in unreadable_tables(config, counties, readable):
+        if county not in found:
+            found[county] = UserError.sentence(sentence)
+            if len(counties) > 1:
+                print(f"{county} {season} is left out: {sentence}", file=sys.stderr, flush=True)
+            log = config.results / "logs" / FOLDER.format(season=season, county=county)
+            with suppress(OSError):  # of a full disk the jobs tell
+                log.mkdir(parents=True, exist_ok=True)
+                (log / "inputs.log").write_text(f"ERROR root {SENTENCE}{sentence}\n", "utf-8")
+    return found
+
+
+def _work(
+    command: Sequence[str], config: Config, counties: Sequence[str], more: Mapping[str, str]
+) -> list[FieldlineError]:
+    """Run the engine on counties, record those that it finished and return what failed.
+
+    Raises:
+        InterruptedRunError: Somebody stopped it.
     """
-    counties = config.counties
-    if len(counties) <= _COUNTIES_AT_ONCE:
-        yield config_files, counties
-        return
-    narrow = Narrow(config_files, config.results / COPIES)
-    for start in range(0, len(counties), _COUNTIES_AT_ONCE):
-        part = counties[start : start + _COUNTIES_AT_ONCE]
-        yield narrow.files(part), part
+    progress, records = Progress(), Records(config)
+    given = records.given(counties)
+    failures: list[FieldlineError] = []
+    left: Collection[str] = ()
+    try:
+        _execute(command, config.results, more, progress)
+    except InterruptedRunError:
+        raise
+    except FieldlineError as failure:
+        failures.append(failure)
+        left = counties if progress.unfinished is None else progress.unfinished
+    records.keep({run: made_from for run, made_from in given.items() if run[0] not in left})
+    return failures
 
 
 def _selected(
@@ -190,38 +226,7 @@ def _selected(
     config = load_config(config_files, chosen)
     for problem in preflight(config):
         raise problem
-    for sentence in unreadable_tables(config):
-        raise UserError.sentence(sentence)
     return config
-
-
-def _command(
-    config_files: Sequence[Path],
-    config: Config,
-    *,
-    start: str | None,
-    cores: int,
-    profile: Path | None = None,
-    counties: Sequence[str] = (),
-    more: Mapping[str, str] = MappingProxyType({}),
-) -> list[str]:
-    command = [sys.executable, "-m", "fieldline.workflows.engine", "--snakefile", str(SNAKEFILE)]
-    command += ["--cores", str(cores)] if profile is None else ["--profile", str(profile)]
-    if profile is not None and executor_of(profile) == KUBERNETES:
-        names = handed_over(config, config_files, {**os.environ, **more})
-        command += ["--envvars", *names] if names else []
-    command += ["--nolock", "--rerun-incomplete", "--keep-going"]
-    results = json.dumps(str(config.results), ensure_ascii=False)
-    files = json.dumps([str(file.absolute()) for file in config_files], ensure_ascii=False)
-    chosen = counties or config.counties
-    # A batch knows its own counties alone, and refuses a season that none of them has.
-    own = {season for name in chosen for season in config.county[name].seasons}
-    seasons = ",".join(season for season in config.seasons if season in own)
-    command += ["--config", f"counties={','.join(chosen)}"]
-    command += [f"seasons={seasons}", f"results={results}", f"{FILES}={files}"]
-    if start is not None:
-        command += ["--forcerun", start]
-    return command
 
 
 def works_on(config: Config) -> dict[str, list[str]]:
@@ -265,8 +270,10 @@ def _exclusive(results: Path, selection: Mapping[str, Sequence[str]]) -> Iterato
         yield
 
 
-def _execute(command: list[str], results: Path, more: Mapping[str, str]) -> Progress:
-    progress, tail = Progress(), deque[str](maxlen=_TAIL_LINES)
+def _execute(
+    command: Sequence[str], results: Path, more: Mapping[str, str], progress: Progress
+) -> None:
+    tail = deque[str](maxlen=_TAIL_LINES)
     read_end, write_end = os.pipe()
     environment = {**os.environ, EVENTS_VARIABLE: str(write_end), **more}
     if sys.stderr.isatty():
@@ -293,9 +300,9 @@ def _execute(command: list[str], results: Path, more: Mapping[str, str]) -> Prog
         finally:
             status = process.wait()
             talk.join()
+            process.stdout.close()
     if status != 0:
         raise _failure(progress, list(tail), results)
-    return progress
 
 
 def stop(engine: subprocess.Popen[str], talk: Sequence[str]) -> None:

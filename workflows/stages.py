@@ -656,6 +656,18 @@ def made_from(item: Stage) -> frozenset[str]:
     return frozenset(found)
 
 
+def made_for_later() -> tuple[Stage, ...]:
+    """Return the stages whose artifacts later seasons read, with all that they are made from: what
+    runs of a season that is not decided itself."""
+    makers = {path: item.name for item in STAGES for path in item.makes.values()}
+    read = (one for item in STAGES for one in item.reads.values())
+    found = {makers[one.name] for one in read if isinstance(one, Artifact) and one.earlier}
+    for item in reversed(STAGES):
+        if item.name in found:
+            found |= made_from(item)
+    return tuple(item for item in STAGES if item.name in found)
+
+
 def made_files() -> tuple[str, ...]:
     """Return every artifact of a county and season, without the stages' own outcome files."""
     return tuple(name for item in STAGES for name in item.makes.values())

@@ -7,6 +7,7 @@ it is asked for: it costs seconds, and most of Fieldline runs without it.
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -52,7 +53,7 @@ class Machine:
     are the reference."""
 
     def precision(self) -> AbstractContextManager[Any]:
-        """Return the context in which a network is called."""
+        """Return the context in which a network learns."""
         if not self.mixed:
             return nullcontext()
         import torch
@@ -60,6 +61,20 @@ class Machine:
         kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         context: AbstractContextManager[Any] = torch.autocast(self.device, dtype=kind)
         return context
+
+    def number(self) -> Any:
+        """Return the type of number in which a network answers.
+
+        Of the two of 16 bits the one with three more bits of precision: what a trained network
+        answers with stays small, so the other's larger range, which learning needs, buys nothing.
+        """
+        import torch
+
+        return torch.float16 if self.mixed else torch.float32
+
+    def answering(self, module: Any) -> Any:
+        """Return a module that answers here; the one given keeps its place and its precision."""
+        return copy.deepcopy(module).to(self.device, self.number()).eval()
 
 
 def choose_machine(
@@ -105,18 +120,23 @@ def in_batches(
     """
     import torch
 
-    start, size = 0, max(1, size)
+    start, size, emptied = 0, max(1, size), False
     while start < count:
         part = range(start, min(count, start + size))
         try:
             result = work(part)
         except torch.OutOfMemoryError as error:
-            if len(part) == 1:
+            if len(part) == 1 and emptied:
                 raise UserError(
                     "one tile does not fit into the GPU's memory", "set smaller tiles or device cpu"
                 ) from error
-            size = len(part) // 2
-            torch.cuda.empty_cache()
+            # A single item is tried once more: what larger batches left reserved is in its way.
+            emptied = len(part) == 1
+            size = max(1, len(part) // 2)
+        else:
+            yield part, result
+            start, emptied = part.stop, False
+            del result
             continue
-        yield part, result
-        start = part.stop
+        # Not before here: until the error is let go, it holds what did not fit.
+        torch.cuda.empty_cache()

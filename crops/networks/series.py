@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldline.crops.networks.folder import load_weights, weights_of
+from fieldline.crops.networks.fused import fused
 from fieldline.crops.networks.machine import Machine, in_batches
 from fieldline.crops.series import Floats, fill_gaps
 
@@ -32,7 +33,7 @@ EMBEDDING = 2 * WIDTH
 """Numbers of a series' embedding."""
 _BATCH, _RATE, _DECAY = 64, 2e-3, 1e-2
 _SHIFT, _SCALE, _DROP, _MIXUP = 1, 0.03, 0.1, 0.4
-_ANSWER_BATCH = 2048
+_ANSWER_BATCH, _GPU_BATCH = 128, 16384
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,28 @@ class TrainedNetwork:
 
         module = build(len(self.mean), self.classes, self.steps)
         load_weights(module, self.weights, "the series network")
-        module.to(machine.device).eval()
-        inputs = scaled(series, self.mean, self.spread)
-        said = np.zeros((len(inputs), self.classes))
-        embedded = np.zeros((len(inputs), EMBEDDING))
+        module = machine.answering(module)
+        said_by = fused(module) if machine.device == "cuda" else module.answers
+        mean, spread = (
+            torch.from_numpy(number).to(machine.device) for number in (self.mean, self.spread)
+        )
+        count = len(series.values)
+        said, embedded = np.zeros((count, self.classes)), np.zeros((count, EMBEDDING))
 
         def answer(part: range) -> tuple[Floats, Floats]:
-            batch = torch.from_numpy(inputs[part.start : part.stop]).to(machine.device)
-            with torch.no_grad(), machine.precision():
-                pooled = module.embedding(batch)
-                scores = module.last(pooled).float()
-            return _numbers(torch.softmax(scores, dim=1)), _numbers(pooled)
+            values, seen = (
+                torch.from_numpy(rows[part.start : part.stop]).to(machine.device)
+                for rows in (series.values, series.seen)
+            )
+            # As `scaled`, where the network runs: in 64 bits, whatever the network answers in.
+            told = torch.cat([(values.nan_to_num(0.0) - mean) / spread, seen[..., None]], dim=2)
+            with torch.inference_mode():
+                batch = told.transpose(1, 2).to(torch.float32).to(machine.number()).contiguous()
+                scores, pooled = said_by(batch)
+            return _numbers(torch.softmax(scores.float(), dim=1)), _numbers(pooled)
 
-        for part, (chances, pooled) in in_batches(len(inputs), _ANSWER_BATCH, answer):
+        size = _ANSWER_BATCH if machine.device == "cpu" else _GPU_BATCH
+        for part, (chances, pooled) in in_batches(count, size, answer):
             said[part.start : part.stop] = chances
             embedded[part.start : part.stop] = pooled
         return said, embedded
@@ -222,6 +232,10 @@ def build(channels: int, classes: int, steps: int) -> Any:
             x = self.encoded(x)
             weight = torch.softmax(self.attention(x), dim=2)
             return torch.cat([(x * weight).sum(dim=2), x.amax(dim=2)], dim=1)
+
+        def answers(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            pooled = self.embedding(x)
+            return self.last(pooled), pooled
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             scores: torch.Tensor = self.last(self.drop(self.embedding(x)))

@@ -28,6 +28,7 @@ from fieldline.crops.recognise.clock import (
 )
 from fieldline.crops.recognise.crop_card import served_card
 from fieldline.crops.recognise.features import Cube, rows_of
+from fieldline.crops.recognise.forest import Matrix
 from fieldline.crops.recognise.labels import SurveyLabels, survey_labels
 from fieldline.crops.recognise.model_folder import read_run_model
 from fieldline.crops.recognise.next_survey import (
@@ -45,7 +46,7 @@ from fieldline.crops.schemas import CROPS
 from fieldline.crops.series import ClearSeries, Ints, ndvi, stopped_parcels
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.imagery.settings import ClearSettings
-from fieldline.pipeline.records.outcomes import Outcome, detail, write_outcomes
+from fieldline.pipeline.records.outcomes import OUTCOMES, Outcome, detail, outcome_frame
 from fieldline.pipeline.records.reference import crops
 from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import BatchWriter, Column
@@ -161,18 +162,16 @@ def _answer_all(
         Column(f"p_{name}", pa.float64(), f"Calibrated probability of {name}", nullable=True,
                minimum=0, maximum=1) for name in classes
     ])  # fmt: skip
-    results: list[Outcome] = []
     clear = served.clock.clear.min_valid_fraction
     season, radar = served.clock.season, served.radar
-    with BatchWriter(schema, out) as writer:
+    with BatchWriter(schema, out) as writer, BatchWriter(OUTCOMES, outcomes) as told:
         for batch in iter_beside(observations, season, clear, stopped, radar):
             rows = _answers(batch, served, survey_list)
             writer.write(pd.DataFrame(rows, columns=schema.names))
             blind = _without_radar(batch)
-            results.extend(
+            told.write(outcome_frame(
                 _outcome(row, served.model, blind=no) for row, no in zip(rows, blind, strict=True)
-            )
-    write_outcomes(results, outcomes)
+            ))  # fmt: skip
 
 
 def _without_radar(batch: ClearSeries) -> list[bool]:
@@ -187,15 +186,16 @@ def _answers(batch: ClearSeries, served: _Served, survey_list: SurveyList) -> li
     needed = served.clock.clear.min_dates
     able = np.flatnonzero(cube.clear_dates >= needed)
     judged: dict[int, dict[str, Any]] = {}
+    told = said = None
     if served.model is not None and len(able):
         area = [served.area_m2.get(batch.parcel_ids[at], np.nan) for at in able]
         part = rows_of(cube, able)
-        said = served.model.predict(part)
+        told = served.model.told(part)
+        said = served.model.answers(told)
         found = _judged(served.model, part, said, area_band(np.asarray(area)), served.settings)
         judged = dict(zip(able.tolist(), found, strict=True))
-    else:
-        said = None
-    _list_free(batch, cube, able, said, served, survey_list)
+    rows = None if told is None else told.rows
+    _list_free(batch, cube, able, rows, said, served, survey_list)
     few = {
         at: detail(clear_dates=int(dates), needed=needed)
         for at, dates in enumerate(cube.clear_dates)
@@ -208,8 +208,8 @@ def _answers(batch: ClearSeries, served: _Served, survey_list: SurveyList) -> li
 
 
 def _list_free(
-    batch: ClearSeries, cube: Cube, able: Ints, said: Answers | None, served: _Served,
-    survey_list: SurveyList,
+    batch: ClearSeries, cube: Cube, able: Ints, rows: Matrix | None, said: Answers | None,
+    served: _Served, survey_list: SurveyList,
 ) -> None:  # fmt: skip
     """Hand the parcels that nobody surveyed, and that were seen often enough, to the list."""
     known = served.surveyed
@@ -219,11 +219,10 @@ def _list_free(
         if batch.parcel_ids[at] not in known.crop and batch.parcel_ids[at] not in known.unknown
     ]
     ids = [batch.parcel_ids[able[n]] for n in free]
-    part = rows_of(cube, able[free])
-    if served.model is None or said is None:
-        survey_list.see(of_none(ids, part))
+    if served.model is None or said is None or rows is None:
+        survey_list.see(of_none(ids, rows_of(cube, able[free])))
     else:
-        survey_list.see(of_model(ids, part, served.model, said.of(free)))
+        survey_list.see(of_model(ids, rows[free], served.model, said.of(free)))
 
 
 def _judged(

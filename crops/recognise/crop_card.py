@@ -21,8 +21,9 @@ from fieldline.crops.model_card import (
     macro_f1,
 )
 from fieldline.crops.recognise.clock import Clock
+from fieldline.crops.recognise.folds import Training
 from fieldline.crops.recognise.forest import Labels, Matrix
-from fieldline.crops.recognise.recogniser import Fitted, Recogniser, Training
+from fieldline.crops.recognise.recogniser import Fitted, Recogniser
 from fieldline.crops.recognise.series_member import NETWORK
 from fieldline.crops.recognise.sets import coverage_report, held_out_members
 from fieldline.crops.recognise.shares import reweighted
@@ -88,7 +89,7 @@ def model_story(training: Training, fitted: Fitted, settings: ClassifySettings) 
         "members": {
             "macro_f1": raw, "weights": model.mix.weights, "temperatures": model.mix.temperatures,
             "jittered_copies": fitted.copies, "series_network": _network_said(fitted, settings),
-        },
+        } | ({} if fitted.presto is None else {"presto": fitted.presto.told(model.mix)}),
         "baselines": baselines(fitted.rows, truth, fold, count),
         "calibration": {
             "temperature": model.mix.temperature, "ece": calibration_error(plain, truth),

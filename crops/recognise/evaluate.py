@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from fieldline.crops.model_card import calibration_error, f1_scores, macro_f1
 from fieldline.crops.recognise.features import View
+from fieldline.crops.recognise.folds import Training
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.peers import peers
 from fieldline.crops.recognise.places import Places
 from fieldline.crops.recognise.points import Points
+from fieldline.crops.recognise.presto_member import step_months
 from fieldline.crops.recognise.protocols import Protocol, Split, splits, with_rare_joined
-from fieldline.crops.recognise.recogniser import Answers, Training, fit_recogniser
+from fieldline.crops.recognise.recogniser import Answers, fit_recogniser
 from fieldline.crops.recognise.sets import BANDS, area_band
 from fieldline.crops.series import Floats
 from fieldline.crops.settings import ClassifySettings
@@ -66,7 +68,7 @@ def training_of(
     return Training(
         points.of(rows), np.searchsorted(present, points.labels[rows]), groups,
         ["file"] * len(rows), tuple(points.classes[at] for at in present), {}, view,
-        points.area_m2[rows], word,
+        points.area_m2[rows], word, step_months(points.grid, points.cube.values.shape[1]),
     )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version as release
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,18 @@ from numpy.typing import NDArray
 
 from fieldline.crops.model_card import rounded
 from fieldline.crops.networks.machine import Machine, need_networks
+from fieldline.crops.networks.presto import Encoder
 from fieldline.crops.networks.series import TrainedNetwork
 from fieldline.crops.recognise.calibration import Mix
 from fieldline.crops.recognise.ensemble import Members
 from fieldline.crops.recognise.forest import Forest
-from fieldline.crops.recognise.novelty import Novelty, Space
+from fieldline.crops.recognise.novelty import SECOND_LOOK, Novelty
+from fieldline.crops.recognise.presto_member import Linear, PrestoMember
 from fieldline.crops.recognise.recogniser import HeldOut, Recogniser
+from fieldline.crops.recognise.second_look import SecondLook
 from fieldline.crops.recognise.series_member import Networks, network_machine
 from fieldline.crops.recognise.sets import PredictionSets
+from fieldline.crops.recognise.space import Space
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.errors import UserError
@@ -111,18 +115,23 @@ def _version(*parts: bytes) -> str:
 
 def _config(model: Recogniser, grid: Mapping[str, Any]) -> dict[str, Any]:
     nets = () if model.networks is None else model.networks.members
-    return {
+    config: dict[str, Any] = {
         "kind": KIND, "fieldline": release("fieldline"), "classes": list(model.classes),
         "view": model.view, "bands": list(model.bands), "grid": dict(grid),
         "temperatures": model.mix.temperatures, "weights": model.mix.weights,
         "temperature": model.mix.temperature, "counted": model.counted, "trust": model.trust,
         "known_scores": sorted(model.novelty.known), "limit": model.novelty.limit,
         "away_limit": model.novelty.away_limit,
-        "domains": len(model.novelty.domains), "embeddings": len(model.novelty.embeddings),
+        "domains": len(model.novelty.domains), "second_look": {
+            name: len(forests) for name, forests in _second(model).items()
+        }, "embeddings": len(model.novelty.embeddings),
         "level": model.sets.level,
         "level_of_band": {str(band): level for band, level in model.sets.of_band.items()},
         "networks": [{"classes": net.classes, "steps": net.steps} for net in nets],
     }  # fmt: skip
+    if model.presto is not None:
+        config["presto"] = {**model.presto.encoder.origin, "months": list(model.presto.months)}
+    return config
 
 
 def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -134,11 +143,15 @@ def _arrays(model: Recogniser) -> Iterator[tuple[str, NDArray[Any]]]:
         "held": {"plain": model.held.plain, "labels": model.held.labels, "band": model.held.band},
     }  # fmt: skip
     groups |= {f"domain{n}": forest.arrays() for n, forest in enumerate(model.novelty.domains)}
+    groups |= {f"second_{name}{n}": forest.arrays() for name, forests in _second(model).items()
+               for n, forest in enumerate(forests)}  # fmt: skip
     groups |= {f"embedding{n}": s.arrays() for n, s in enumerate(model.novelty.embeddings)}
     groups["set"] = {str(n): own for n, own in enumerate(model.sets.of_class)}
     for number, net in enumerate(() if model.networks is None else model.networks.members):
         groups[f"network{number}"] = {"mean": net.mean, "spread": net.spread}
         groups[f"weights{number}"] = net.weights
+    if model.presto is not None:
+        groups |= {"presto": model.presto.linear.arrays(), "encoder": model.presto.encoder.weights}
     for group, arrays in groups.items():
         yield from ((f"{group}/{name}", array) for name, array in arrays.items())
 
@@ -201,7 +214,7 @@ def read_crop_model(folder: Path, settings: ClassifySettings) -> StoredModel:
             f"{', '.join(strange)}", "add their rows, or train the model with known crops"
         )  # fmt: skip
     machine = None
-    if config["networks"]:
+    if config["networks"] or "presto" in config:
         need_networks(f"The crop model of {folder}")
         machine = network_machine(settings.model_copy(update={"network": "always"}))
     try:
@@ -242,7 +255,7 @@ def _model(
     novelty = Novelty(
         Space(**group("space")),
         tuple(Space(**group(f"embedding{n}")) for n in range(config["embeddings"])),
-        tuple(Forest.of(group(f"domain{n}")) for n in range(config["domains"])),
+        *_judges(config, group),
         known,
         config["limit"],
         arrays["offset"],
@@ -255,13 +268,45 @@ def _model(
     )  # fmt: skip
     return Recogniser(
         Members(boosting, Forest.of(group("trees"))),
-        None if machine is None else Networks(nets, machine),
+        None if machine is None or not nets else Networks(nets, machine),
+        None if machine is None else _presto(config, group, machine),
         tuple(config["classes"]), config["view"], tuple(config["bands"]),
         Mix(config["temperatures"], config["weights"], config["temperature"]),
         arrays["learnt"], arrays["shares"], config["counted"],
         config.get("trust", 1.0),  # sealed before trust was weighed: shares were followed whole
         novelty, sets, HeldOut(**group("held")),
     )  # fmt: skip
+
+
+def _second(model: Recogniser) -> dict[str, tuple[Forest, ...]]:
+    return {} if model.novelty.second is None else model.novelty.second.forests()
+
+
+def _judges(
+    config: dict[str, Any], group: Callable[[str], Arrays]
+) -> tuple[tuple[Forest, ...], SecondLook | None]:
+    """Return the classifiers of labelled against unlabelled land, and the second look."""
+
+    def forests(name: str, count: int) -> tuple[Forest, ...]:
+        return tuple(Forest.of(group(f"{name}{n}")) for n in range(count))
+
+    domains = forests("domain", config["domains"])
+    if SECOND_LOOK in config["known_scores"] and "second_look" not in config:
+        return (), SecondLook(domains)  # sealed when a second look saw features alone
+    told = config.get("second_look", {})
+    second = {name: forests(f"second_{name}", count) for name, count in told.items()}
+    return domains, SecondLook(**second) if second else None
+
+
+def _presto(
+    config: dict[str, Any], group: Callable[[str], Arrays], machine: Machine
+) -> PrestoMember | None:
+    if "presto" not in config:
+        return None
+    told = dict(config["presto"])
+    months = tuple(told.pop("months"))
+    encoder = Encoder(**told, weights=group("encoder"))
+    return PrestoMember(encoder, months, Linear(**group("presto")), replace(machine, mixed=False))
 
 
 def approve_crop_model(folder: Path, version: str, *, by: str, figures: Mapping[str, Any]) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fieldline.crops.recognise.features import Cube, features
+from fieldline.crops.recognise.features import Cube
+from fieldline.crops.recognise.forest import Matrix
 from fieldline.crops.recognise.places import Places
 from fieldline.crops.recognise.recogniser import Answers, Recogniser
 from fieldline.crops.series import Floats, ndvi
@@ -60,12 +61,12 @@ class Candidates:
         )
 
 
-def of_model(ids: Sequence[str], cube: Cube, model: Recogniser, said: Answers) -> Candidates:
+def of_model(ids: Sequence[str], rows: Matrix, model: Recogniser, said: Answers) -> Candidates:
     """Return a batch of answered parcels as candidates.
 
     Args:
         ids: Their ids.
-        cube: Their series.
+        rows: Their features.
         model: What answered.
         said: What it said.
     """
@@ -77,7 +78,7 @@ def of_model(ids: Sequence[str], cube: Cube, model: Recogniser, said: Answers) -
         else " or ".join(f"{model.classes[c]} {p:.2f}" for c, p in zip(pair, chances, strict=True))
         for refused, pair, chances in zip(said.refused, order, top, strict=True)
     ]  # fmt: skip
-    where = model.novelty.space.placed(features(cube, model.view))
+    where = model.novelty.space.placed(rows)
     return Candidates(tuple(ids), doubt, where, tuple(why))
 
 

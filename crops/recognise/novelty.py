@@ -17,86 +17,40 @@ Learning from positive and unlabeled data: a survey (two-step methods).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
-from sklearn.covariance import ledoit_wolf
 
 from fieldline.crops.recognise.forest import Forest, Labels, Matrix, fit_forest
+from fieldline.crops.recognise.second_look import (
+    HALVES,
+    LEAF,
+    TREES,
+    Lesson,
+    SecondLook,
+    fit_half,
+    part_of,
+    scores_by,
+)
+from fieldline.crops.recognise.space import CLASS_DISTANCE, NEIGHBOURS, Space, fit_space
 from fieldline.crops.series import Floats
 
-_DIMENSIONS = 24
-_NEIGHBOURS = 5
-_DOMAIN_TREES, _DOMAIN_LEAF, _DOMAIN_MOST = 60, 5, 6000
+_DOMAIN_MOST = 6000
+"""Unlabelled rows that a classifier of labelled against unlabelled sees at most."""
 _LEAST = 30
 """Labelled rows from which a class has a level of its own."""
 _OUTER, _MOST_OTHER = 0.95, 0.5
 """Where more than this share of the unlabelled land lies beyond this share of the labels, the
 classifier of one against the other tells how parcels were chosen for the survey, not what grows."""
-_HALVES, _FEWEST_STRANGE = 2, 60
-"""Halves of the unlabelled land, each judged by what learnt from the other, and the refused rows of
-a half from which a second look learns."""
+_FEWEST_STRANGE = 60
+"""Refused rows of a half of the unlabelled land from which a second look learns."""
 _TINY = 1e-6
-DOUBT, CLASS_DISTANCE, NEIGHBOURS, DOMAIN = "doubt", "class_distance", "neighbours", "domain"
+DOUBT, DOMAIN = "doubt", "domain"
 EMBEDDED, SECOND_LOOK = "embedded_neighbours", "second_look"
 _DISTANCES = (CLASS_DISTANCE, NEIGHBOURS)
 _MOST = 1.1
 """Just above the largest rank."""
-
-
-@dataclass(frozen=True)
-class Space:
-    """Features turned so that labelled parcels of one class spread alike in every direction."""
-
-    mean: Floats
-    turn: Floats
-    """(features, dimensions)."""
-    centres: Floats
-    """(classes, dimensions) of the labelled rows."""
-    labelled: Floats
-    """(labelled rows, dimensions)."""
-
-    def placed(self, rows: Matrix) -> Floats:
-        """Return where rows lie, (rows, dimensions)."""
-        return np.asarray((rows - self.mean) @ self.turn)
-
-    def scores(self, rows: Matrix) -> dict[str, Floats]:
-        """Return the distance to the nearest class centre and to the nearest labelled rows."""
-        placed = self.placed(rows)
-        apart = ((placed[:, None, :] - self.centres[None]) ** 2).sum(axis=2).min(axis=1)
-        near = min(_NEIGHBOURS, len(self.labelled))
-        distance, _ = cKDTree(self.labelled).query(placed, k=[near])
-        return {CLASS_DISTANCE: np.sqrt(apart), NEIGHBOURS: distance[:, 0]}
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-def fit_space(rows: Matrix, labels: Labels) -> Space:
-    """Fit the space on labelled rows: leading directions, whitened within classes."""
-    mean, spread = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64) + _TINY
-    scaled = (rows - mean) / spread
-    present = np.unique(labels)
-    kept = min(_DIMENSIONS, len(rows) - len(present), rows.shape[1])
-    _, _, leading = np.linalg.svd(scaled, full_matrices=False)
-    placed = scaled @ leading[: max(kept, 1)].T
-    centres = np.stack([placed[labels == c].mean(axis=0) for c in present])
-    within = placed - centres[np.searchsorted(present, labels)]
-    values, vectors = np.linalg.eigh(ledoit_wolf(within)[0])
-    white = vectors / np.sqrt(np.maximum(values, _TINY))
-    turn = (leading[: max(kept, 1)].T / spread[:, None]) @ white
-    return Space(mean, turn, centres @ white, placed @ white)
-
-
-def part_of(rows: Matrix, parts: int) -> NDArray[np.int64]:
-    """Return a part 0..parts-1 of each row, drawn from its content: the same in every batch."""
-    bits = np.ascontiguousarray(rows).view(np.uint32).astype(np.uint64)
-    mixed = (bits.sum(axis=1, dtype=np.uint64) * np.uint64(2654435761)) >> np.uint64(16)
-    return np.asarray(mixed % np.uint64(parts), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -108,10 +62,12 @@ class Novelty:
     embeddings: tuple[Space, ...]
     """Where they lie in the embedding of each fold's network; empty where no network answers."""
     domains: tuple[Forest, ...]
-    """Classifiers of refused against other unlabelled land (`SECOND_LOOK`) or else of labelled
-    against unlabelled (`DOMAIN`), two for each fold: neither has seen the fold's labels, each one
-    half of the unlabelled land. Empty where the labels are not of this county: they would tell
-    sensors and years apart, not crops."""
+    """Classifiers of labelled against unlabelled land, two for each fold: neither has seen the
+    fold's labels, each one half of the unlabelled land. Empty where the labels are not of this
+    county, for they would tell sensors and years apart, not crops, and where a second look judges.
+    """
+    second: SecondLook | None
+    """What judges in place of all other scores where enough was refused to learn from."""
     known: dict[str, Floats]
     """Sorted scores of held-out labelled rows by name."""
     limit: float
@@ -132,8 +88,8 @@ class Novelty:
         """
         known = {name: scores for name, scores in self.known.items()
                  if name not in (DOMAIN, SECOND_LOOK)}  # fmt: skip
-        return Novelty(self.space, self.embeddings, (), known, self.away_limit, self.away_offset,
-                       self.away_limit, self.away_offset)  # fmt: skip
+        return replace(self, domains=(), second=None, known=known, limit=self.away_limit,
+                       offset=self.away_offset)  # fmt: skip
 
     def ranks(self, rows: Matrix, probabilities: Floats, embedded: Floats | None = None) -> Floats:
         """Return the joint rank of each row among held-out labelled rows, less its class's offset.
@@ -143,8 +99,9 @@ class Novelty:
             probabilities: (rows, classes) calibrated, by the labels' own shares.
             embedded: (networks, rows, numbers) where networks answer too.
         """
-        if SECOND_LOOK in self.known:
-            scores = {SECOND_LOOK: _domain_scores(self.domains, rows)}
+        if self.second is not None:
+            part = part_of(rows, len(self.second.features))
+            scores = {SECOND_LOOK: self.second.scores(rows, probabilities, embedded, part)}
         else:
             scores = self._first_look(rows, probabilities, embedded)
         return _set_off(joint_rank(scores, self.known), probabilities, self.offset)
@@ -162,7 +119,7 @@ class Novelty:
             ]
             scores[EMBEDDED] = np.asarray(np.mean(apart, axis=0))
         if self.domains:
-            scores[DOMAIN] = _domain_scores(self.domains, rows)
+            scores[DOMAIN] = domain_scores(self.domains, rows)
         return scores
 
 
@@ -170,17 +127,9 @@ def _set_off(ranks: Floats, probabilities: Floats, offset: Floats) -> Floats:
     return np.asarray(ranks - offset[probabilities.argmax(axis=1)])
 
 
-def _domain_scores(domains: tuple[Forest, ...], rows: Matrix) -> Floats:
+def domain_scores(domains: tuple[Forest, ...], rows: Matrix) -> Floats:
     """Return what a classifier that has not seen the row's half says of each row."""
-    return _scores_by(domains, rows, part_of(rows, len(domains)))
-
-
-def _scores_by(domains: tuple[Forest, ...], rows: Matrix, part: NDArray[np.int64]) -> Floats:
-    found = np.zeros(len(rows))
-    for number, forest in enumerate(domains):
-        mine = part == number
-        found[mine] = forest.predict(rows[mine])[:, 1]
-    return found
+    return scores_by(domains, rows, part_of(rows, len(domains)))
 
 
 def joint_rank(scores: Mapping[str, Floats], known: Mapping[str, Floats]) -> Floats:
@@ -271,7 +220,7 @@ def fit_novelty(
     if population is not None and _enough(population):
         forests = _fit_domains(known, population, seed, threads)
         apart_from = _held_out(forests, known)
-        beyond = _domain_scores(forests, population.rows) > np.quantile(apart_from, _OUTER)
+        beyond = domain_scores(forests, population.rows) > np.quantile(apart_from, _OUTER)
         if beyond.mean() <= _MOST_OTHER:
             domains, scores[DOMAIN] = forests, apart_from
     base = {name: np.sort(values) for name, values in scores.items()}
@@ -281,7 +230,7 @@ def fit_novelty(
     )
     embeddings = tuple(spaces) if known.embedded is not None else ()
     space = fit_space(known.rows, known.labels)
-    first = Novelty(space, embeddings, domains, base, *near, *away)
+    first = Novelty(space, embeddings, domains, None, base, *near, *away)
     if population is None or not domains:
         return first
     return _second_look(first, known, population, spaces, refuse_known, seed, threads)
@@ -296,24 +245,27 @@ def _second_look(
     Which land lies near a label is not strange at a first look that knew the label. So each fold's
     second look learns from a first look without the fold's labels, and only those set the level.
     """
-    half = part_of(population.rows, _HALVES)
-    forests = []
-    for number, space in enumerate(spaces):
+    half = part_of(population.rows, HALVES)
+    found: list[dict[str, Forest]] = []
+    for number, (fold, space) in enumerate(zip(np.unique(known.fold), spaces, strict=True)):
         strange = _strange_without(number, first, space, population, half)
-        for part in range(_HALVES):
-            rows, labels = population.rows[half != part], strange[half != part]
+        own = None if population.embedded is None else population.embedded[number]
+        seen = known.fold != fold
+        lesson = Lesson(population.rows, strange, half, population.probabilities, own,
+                        known.rows[seen], known.labels[seen])  # fmt: skip
+        for part in range(HALVES):
+            labels = strange[half != part]
             if labels.sum() < _FEWEST_STRANGE or labels.all():
                 return first
-            forests.append(fit_forest(
-                rows, labels, trees=_DOMAIN_TREES, min_leaf=_DOMAIN_LEAF, threads=threads,
-                seed=seed, balanced=True,
-            ))  # fmt: skip
-    scores = _held_out(tuple(forests), known)
+            found.append(fit_half(lesson, part, seed=seed, threads=threads))
+    second = SecondLook(**{name: tuple(one[name] for one in found) for name in found[0]})
+    part_of_known = _part_held_out(known)
+    scores = second.scores(known.rows, known.probabilities, known.embedded, part_of_known)
     base = {name: values for name, values in first.known.items() if name != DOMAIN}
     base[SECOND_LOOK] = np.sort(scores)
     ranks = joint_rank({SECOND_LOOK: scores}, base)
     limit = float(np.quantile(ranks, 1.0 - refuse_known, method="higher"))
-    return replace(first, domains=tuple(forests), known=base, limit=limit,
+    return replace(first, domains=(), second=second, known=base, limit=limit,
                    offset=np.zeros_like(first.offset))  # fmt: skip
 
 
@@ -326,7 +278,7 @@ def _strange_without(
         scores |= space.scores(population.rows)
     else:
         scores[EMBEDDED] = space.scores(population.embedded[number])[NEIGHBOURS]
-    scores[DOMAIN] = _scores_by(first.domains, population.rows, _HALVES * number + half)
+    scores[DOMAIN] = scores_by(first.domains, population.rows, HALVES * number + half)
     ranks = _set_off(joint_rank(scores, first.known), population.probabilities, first.offset)
     return (ranks > first.limit).astype(np.int64)
 
@@ -348,7 +300,7 @@ def _enough(population: Population) -> bool:
     """Whether each classifier would see enough unlabelled rows: few, or copies of one another,
     teach nothing.
     """
-    return bool(np.bincount(part_of(population.rows, _HALVES), minlength=_HALVES).min() >= _LEAST)
+    return bool(np.bincount(part_of(population.rows, HALVES), minlength=HALVES).min() >= _LEAST)
 
 
 def _fit_domains(
@@ -360,7 +312,7 @@ def _fit_domains(
         weights = np.concatenate([np.ones(int(train.sum())), population.weights[chosen]])
         is_other = np.repeat([0, 1], [int(train.sum()), len(chosen)]).astype(np.int64)
         forests.append(fit_forest(
-            rows, is_other, trees=_DOMAIN_TREES, min_leaf=_DOMAIN_LEAF, threads=threads,
+            rows, is_other, trees=TREES, min_leaf=LEAF, threads=threads,
             seed=seed, balanced=True, weights=weights,
         ))  # fmt: skip
     return tuple(forests)
@@ -370,14 +322,19 @@ def _seen(
     known: LabelledRows, population: Population
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
     """Yield which labelled and which unlabelled rows each classifier sees: by fold, by half."""
-    half = part_of(population.rows, _HALVES)
+    half = part_of(population.rows, HALVES)
     for fold in np.unique(known.fold):
-        for number in range(_HALVES):
+        for number in range(HALVES):
             chosen = np.flatnonzero(half != number)
             yield known.fold != fold, chosen[:: max(1, -(-len(chosen) // _DOMAIN_MOST))]
 
 
 def _held_out(forests: tuple[Forest, ...], known: LabelledRows) -> Floats:
     """Return what the classifiers that have not seen a labelled row's fold say of it."""
+    return scores_by(forests, known.rows, _part_held_out(known))
+
+
+def _part_held_out(known: LabelledRows) -> NDArray[np.int64]:
+    """Return the number of the classifier that has not seen a labelled row's fold, nor its half."""
     fold = np.searchsorted(np.unique(known.fold), known.fold)
-    return _scores_by(forests, known.rows, _HALVES * fold + part_of(known.rows, _HALVES))
+    return np.asarray(HALVES * fold + part_of(known.rows, HALVES))

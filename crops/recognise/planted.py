@@ -20,6 +20,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from fieldline.crops.recognise.pixels import RingPixels
+from fieldline.crops.recognise.ring_cut import other_land
 from fieldline.crops.series import Floats
 from fieldline.crops.settings import FieldsSettings
 
@@ -27,6 +28,8 @@ Mask = npt.NDArray[np.bool_]
 
 _TINY = 1e-9
 _AROUND = np.ones((3, 3), dtype=bool)
+_BLOCK = np.ones((2, 2), dtype=bool)
+"""Other land narrower than this is an edge that the sensor mixed, not land."""
 _CANDIDATES = 24
 """Nearest pixels of other land that each pixel is compared with."""
 _HALF = 0.5
@@ -69,17 +72,17 @@ def planted(ring: RingPixels, settings: FieldsSettings, *, over: bool) -> Plante
             return Planted(None, "early")
         cycles = shows_cycle(ring.curves[inside], settings)
         return Planted(float((weight[inside] * cycles).sum() / weight.sum()), "bare")
-    green = over and not shows_cycle(core[None], settings)[0]
+    cycle = bool(shows_cycle(core[None], settings)[0])
     if weight.sum() < settings.min_core_pixels:
         return Planted(1.0, "whole")
-    own = own_share(ring, core, inside, settings)
+    own = own_share(ring, core, inside, settings, crop=cycle)
     if own is None:
         return Planted(None, "alone")
     kept = np.where(own >= weight * (1.0 - settings.edge_tolerance), weight, own)
     share = float(np.where(inside, kept, 0.0).sum() / weight.sum())
     if over and is_uneven(ring, core, inside, settings):
         return Planted(share, "uneven")
-    return Planted(share, "green" if green else "unmixed")
+    return Planted(share, "unmixed" if cycle or not over else "green")
 
 
 def shows_cycle(curves: Floats, settings: FieldsSettings) -> Floats:
@@ -129,7 +132,7 @@ def ring_noise(ring: RingPixels, core: Floats, inside: Mask, settings: FieldsSet
 
 
 def own_share(
-    ring: RingPixels, core: Floats, inside: Mask, settings: FieldsSettings
+    ring: RingPixels, core: Floats, inside: Mask, settings: FieldsSettings, *, crop: bool
 ) -> Floats | None:
     """Return how much of each pixel, (rows, columns) in [0, 1], is the ring's own crop.
 
@@ -138,6 +141,8 @@ def own_share(
         core: Its core curve.
         inside: Clear pixels that it covers.
         settings: Noise and reach.
+        crop: Whether its core shows a crop's cycle. Meadows are mown in parts: a border in one
+            says nothing of whose it is.
 
     Returns:
         The shares; None where too little other land was clear to compare with.
@@ -148,10 +153,18 @@ def own_share(
         return None
     distance = np.where(np.isfinite(ring.curves).all(axis=2), _rms(ring.curves - core), 0.0)
     own = _lost_from_outside(ring, core, (inside, beyond), (distance, noise))
+    cut = crop and ring.depth[inside].max() >= settings.cut.least_depth
+    if cut:
+        where = inside, _innermost(ring, inside), beyond
+        theirs = other_land(ring, core, where, noise, settings.cut)
+        own[~theirs] = 1.0
+        own[ndimage.binary_opening(theirs, _BLOCK)] = 0.0
     edge = inside & (ring.depth <= 1) & (own >= settings.edge_own)
     own[edge] = 1.0
+    least = settings.cut.continued if cut else settings.min_continued
     for body in _bodies(inside & (own < _HALF)):
-        if not _reaches_out(ring, _whole(ring, body, inside, noise), noise, settings):
+        whole = body if cut else _whole(ring, body, inside, noise)
+        if not _reaches_out(ring, whole, noise, settings, least):
             own[body] = 1.0
     return own
 
@@ -220,7 +233,9 @@ def _whole(ring: RingPixels, body: Mask, inside: Mask, noise: float) -> Mask:
     return np.asarray(ndimage.binary_propagation(body, _AROUND, mask=body | (like & inside)))
 
 
-def _reaches_out(ring: RingPixels, body: Mask, noise: float, settings: FieldsSettings) -> bool:
+def _reaches_out(
+    ring: RingPixels, body: Mask, noise: float, settings: FieldsSettings, least: float
+) -> bool:
     """Whether a body of lost pixels is part of land outside; otherwise it is a second crop.
 
     A body of several pixels that grows a crop and that hardly goes on beyond the ring is planted
@@ -233,7 +248,7 @@ def _reaches_out(ring: RingPixels, body: Mask, noise: float, settings: FieldsSet
     if not across.any():
         return False
     alike = _rms(ring.curves[across] - middle) <= 3 * noise
-    return bool(alike.mean() >= settings.min_continued)
+    return bool(alike.mean() >= least)
 
 
 def _rms(difference: Floats) -> Floats:

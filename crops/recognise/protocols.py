@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fieldline.crops.recognise.folds import fold_numbers
 from fieldline.crops.recognise.forest import Labels
 from fieldline.crops.recognise.labels import OTHER
 from fieldline.crops.recognise.places import blocks
 from fieldline.crops.recognise.points import Points, same_series
-from fieldline.crops.recognise.recogniser import fold_numbers
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.errors import UserError
 

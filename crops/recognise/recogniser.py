@@ -10,17 +10,22 @@ Source: Kaufman et al. (2012) Leakage in data mining (groups); the steps name th
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedGroupKFold
 
-from fieldline.crops.recognise.calibration import Mix, best_mix, row_losses
-from fieldline.crops.recognise.ensemble import BOOSTING, TREES, Members, fit_members
-from fieldline.crops.recognise.features import Cube, View, features, jitter, rows_of
+from fieldline.crops.recognise.calibration import Mix
+from fieldline.crops.recognise.ensemble import Members, fit_members
+from fieldline.crops.recognise.features import Cube, View, features
+from fieldline.crops.recognise.folds import (
+    Training,
+    Unseen,
+    choose_on_folds,
+    expanded,
+    fold_numbers,
+)
 from fieldline.crops.recognise.forest import Labels, Matrix
 from fieldline.crops.recognise.novelty import (
     LabelledRows,
@@ -28,13 +33,8 @@ from fieldline.crops.recognise.novelty import (
     Population,
     fit_novelty,
 )
-from fieldline.crops.recognise.series_member import (
-    NETWORK,
-    Networks,
-    OnFolds,
-    best_on_folds,
-    network_machine,
-)
+from fieldline.crops.recognise.presto_member import PRESTO, PrestoMember, PrestoTried
+from fieldline.crops.recognise.series_member import NETWORK, Networks
 from fieldline.crops.recognise.sets import PredictionSets, area_band, fit_sets
 from fieldline.crops.recognise.shares import (
     part_way,
@@ -44,51 +44,6 @@ from fieldline.crops.recognise.shares import (
 )
 from fieldline.crops.series import Floats
 from fieldline.crops.settings import ClassifySettings
-
-#: Weights that may be chosen; the first stands where folds see no difference.
-_WITH_NETWORK: tuple[dict[str, float], ...] = (
-    {NETWORK: 2.0, BOOSTING: 1.0, TREES: 1.0}, {NETWORK: 1.0, BOOSTING: 1.0, TREES: 1.0},
-    {NETWORK: 4.0, BOOSTING: 1.0, TREES: 1.0}, {NETWORK: 1.0, BOOSTING: 1.0, TREES: 0.0},
-    {NETWORK: 1.0, BOOSTING: 0.0, TREES: 0.0}, {NETWORK: 1.0, BOOSTING: 0.0, TREES: 1.0},
-)  # fmt: skip
-_TREES_ALONE: tuple[dict[str, float], ...] = (
-    {BOOSTING: 1.0, TREES: 1.0}, {BOOSTING: 3.0, TREES: 1.0}, {BOOSTING: 1.0, TREES: 3.0},
-    {BOOSTING: 1.0, TREES: 0.0}, {BOOSTING: 0.0, TREES: 1.0},
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Training:
-    """Labelled parcels on the season's clock."""
-
-    cube: Cube
-    labels: Labels
-    groups: list[str]
-    """Place of each label: never on both sides of a fold."""
-    origin: list[str]
-    """Season or file that each label comes from."""
-    classes: tuple[str, ...]
-    rare: dict[str, int]
-    """Crops with too few labels to learn, with their counts."""
-    view: View
-    area_m2: Floats
-    """Area of each labelled parcel; NaN where unknown."""
-    block: str = ""
-    """What a group is, in words."""
-
-
-@dataclass(frozen=True)
-class Unseen:
-    """Predictions of every labelled row by a copy that never saw the row's group."""
-
-    members: dict[str, Floats]
-    """Raw probabilities by member, (rows, classes)."""
-    fold: NDArray[np.int64]
-
-    @property
-    def mixes(self) -> tuple[dict[str, float], ...]:
-        """Weights that may be chosen for these members."""
-        return (*_WITH_NETWORK, *_TREES_ALONE) if NETWORK in self.members else _TREES_ALONE
 
 
 @dataclass(frozen=True)
@@ -131,12 +86,24 @@ class Told:
     """(networks, parcels, numbers); None without networks."""
 
 
-def _told(members: Members, networks: Networks | None, mix: Mix, view: View, cube: Cube) -> Told:
-    rows = features(cube, view)
-    said, embedded = members.predict(rows), None
-    if networks is not None:
-        said[NETWORK], embedded = networks.answers(cube, view)
-    return Told(rows, mix.of(said), embedded)
+@dataclass(frozen=True)
+class _Panel:
+    """Who answers, before the county's shares and any refusal."""
+
+    members: Members
+    networks: Networks | None
+    presto: PrestoMember | None
+    mix: Mix
+    view: View
+
+    def told(self, cube: Cube) -> Told:
+        rows = features(cube, self.view)
+        said, embedded = self.members.predict(rows), None
+        if self.networks is not None:
+            said[NETWORK], embedded = self.networks.answers(cube, self.view)
+        if self.presto is not None:
+            said[PRESTO] = self.presto.predict(cube)
+        return Told(rows, self.mix.of(said), embedded)
 
 
 @dataclass(frozen=True)
@@ -146,6 +113,8 @@ class Recogniser:
     members: Members
     networks: Networks | None
     """None where torch is absent, networks are not wanted, or folds gave them no weight."""
+    presto: PrestoMember | None
+    """None where no weights are named, or folds gained nothing by them."""
     classes: tuple[str, ...]
     view: View
     bands: tuple[str, ...]
@@ -164,11 +133,15 @@ class Recogniser:
 
     def told(self, cube: Cube) -> Told:
         """Return what the members say of parcels with clear dates, by the labels' own shares."""
-        return _told(self.members, self.networks, self.mix, self.view, cube)
+        panel = _Panel(self.members, self.networks, self.presto, self.mix, self.view)
+        return panel.told(cube)
 
     def predict(self, cube: Cube) -> Answers:
         """Answer for parcels with clear dates."""
-        told = self.told(cube)
+        return self.answers(self.told(cube))
+
+    def answers(self, told: Told) -> Answers:
+        """Answer for parcels of which the members have told."""
         strange = self.novelty.ranks(told.rows, told.plain, told.embedded)
         shifted = reweighted(told.plain, self.shares / self.learnt)
         return Answers(shifted, strange, strange > self.novelty.limit)
@@ -186,6 +159,8 @@ class Fitted:
     """Jittered copies of each label that folds gained from."""
     pretrained: bool = False
     """Whether networks answer that began with what unlabelled series taught."""
+    presto: PrestoTried | None = None
+    """What became of a public encoder; None where no weights are named."""
 
 
 def fit_recogniser(
@@ -206,17 +181,19 @@ def fit_recogniser(
     """
     rows = features(training.cube, training.view)
     fold = fold_numbers(training.labels, training.groups, settings)
-    unseen, mix, copies, network = _on_folds(training, rows, fold, population, settings)
+    chosen = choose_on_folds(training, rows, fold, population, settings)
+    network, mix = chosen.network, chosen.mix
     networks = None if network is None else network.networks
     embedded = None if network is None else network.embedded
-    plain = mix.of(unseen.members)
+    plain = mix.of(chosen.unseen.members)
     everything = np.arange(len(training.labels))
-    inputs, targets = _expanded(training, rows, everything, copies, settings, 0)
+    inputs, targets = expanded(training, rows, everything, chosen.copies, settings, 0)
     members = fit_members(inputs, targets, len(training.classes), settings)
+    presto = None if chosen.presto is None else chosen.presto.member
     learnt = np.bincount(training.labels, minlength=len(training.classes)) / len(rows)
     told = None
     if population is not None and len(population.values):
-        told = _told(members, networks, mix, training.view, population)
+        told = _Panel(members, networks, presto, mix, training.view).told(population)
     near = None
     if told is not None and of_this_county:
         shares = _believed(told.plain, plain, training.labels, learnt, settings)[0]
@@ -229,11 +206,12 @@ def fit_recogniser(
     held = HeldOut(plain, training.labels, area_band(training.area_m2))
     sets = fit_sets(plain, held.labels, held.band, settings.set_coverage)
     model = Recogniser(
-        members, networks, training.classes, training.view, training.cube.bands, mix, learnt,
-        learnt, 0, 0.0, novelty, sets, held,
+        members, networks, presto, training.classes, training.view, training.cube.bands, mix,
+        learnt, learnt, 0, 0.0, novelty, sets, held,
     )  # fmt: skip
     taught = network is not None and network.pretrained
-    return Fitted(_with_shares(model, told, settings), rows, unseen, copies, taught)
+    return Fitted(_with_shares(model, told, settings), rows, chosen.unseen, chosen.copies, taught,
+                  chosen.presto)  # fmt: skip
 
 
 def _as_labelled(said: Floats, shares: Floats, learnt: Floats) -> Floats:
@@ -291,93 +269,3 @@ def _believed(
     likeliest = population_shares(said, learnt, settings.shares_prior)
     trust = share_trust(held, labels, likeliest, len(said), settings.shares_prior, settings.seed)
     return part_way(learnt, likeliest, trust), len(said), trust
-
-
-def fold_numbers(
-    labels: Labels, groups: Sequence[str], settings: ClassifySettings
-) -> NDArray[np.int64]:
-    """Return the fold of each label: places stay together, classes are spread as far as they can.
-
-    Labels of one place alone are held out one by one, without a place; too few to hold any out are
-    all of fold 0.
-    """
-    fold = np.zeros(len(labels), dtype=np.int64)
-    places = len(set(groups))
-    random = settings.seed
-    if places >= 2:
-        count = min(settings.folds, places)
-        split = StratifiedGroupKFold(count, shuffle=True, random_state=random)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The least populated class")  # a class may be rare
-            parts = list(split.split(fold, labels, np.asarray(groups)))
-    else:
-        count = min(settings.folds, len(labels))
-        parts = list(KFold(count, shuffle=True, random_state=random).split(fold))
-    for number, (_, test) in enumerate(parts):
-        fold[test] = number
-    return fold
-
-
-def _on_folds(
-    training: Training, rows: Matrix, fold: NDArray[np.int64], population: Cube | None,
-    settings: ClassifySettings,
-) -> tuple[Unseen, Mix, int, OnFolds | None]:  # fmt: skip
-    """Return held-out predictions, the mix they choose, and copies and networks that they want."""
-    unseen = cross_predict(training, rows, fold, 0, settings)
-    copies = 0
-    few = len(rows) < settings.augment_below * len(training.classes)
-    if few and settings.augment:
-        tried = cross_predict(training, rows, fold, settings.augment, settings)
-        gain = row_losses(_mixed(unseen, training.labels), training.labels)
-        gain = gain - row_losses(_mixed(tried, training.labels), training.labels)
-        if gain.mean() > gain.std() / np.sqrt(len(gain)):
-            unseen, copies = tried, settings.augment
-    machine = network_machine(settings)
-    network = None
-    if machine is not None:
-        network = best_on_folds(
-            training.cube, training.view, training.labels, len(training.classes), fold, settings,
-            machine, population,
-        )  # fmt: skip
-        unseen = replace(unseen, members=unseen.members | {NETWORK: network.said})
-    mix = best_mix(unseen.members, training.labels, unseen.mixes)
-    wanted = mix.weights.get(NETWORK, 0.0) > 0
-    return unseen, mix, copies, network if wanted else None
-
-
-def _mixed(unseen: Unseen, labels: Labels) -> Floats:
-    return best_mix(unseen.members, labels, unseen.mixes).of(unseen.members)
-
-
-def cross_predict(
-    training: Training, rows: Matrix, fold: NDArray[np.int64], copies: int,
-    settings: ClassifySettings,
-) -> Unseen:  # fmt: skip
-    """Predict each labelled row from the other folds' labels.
-
-    A class that the other folds lack gets probability 0 there, an honest miss.
-    """
-    labels, classes = training.labels, len(training.classes)
-    found = {name: np.full((len(labels), classes), 1.0 / classes) for name in (BOOSTING, TREES)}
-    for number in np.unique(fold):
-        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        present = np.unique(labels[train])
-        if len(present) < 2:
-            continue
-        inputs, targets = _expanded(training, rows, train, copies, settings, int(number) + 1)
-        members = fit_members(inputs, np.searchsorted(present, targets), len(present), settings)
-        for name, said in members.predict(rows[test]).items():
-            found[name][test] = 0.0
-            found[name][np.ix_(test, present)] = said
-    return Unseen(found, fold)
-
-
-def _expanded(
-    training: Training, rows: Matrix, chosen: NDArray[np.int64], copies: int,
-    settings: ClassifySettings, draw: int,
-) -> tuple[Matrix, Labels]:  # fmt: skip
-    """Return the chosen rows and their jittered copies with their labels."""
-    random = np.random.default_rng([settings.seed, draw])
-    part = rows_of(training.cube, chosen) if copies else training.cube
-    more = [features(jitter(part, random, settings), training.view) for _ in range(copies)]
-    return np.concatenate([rows[chosen], *more]), np.tile(training.labels[chosen], 1 + copies)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fieldline.crops.radar_series import RadarTable, iter_beside
 from fieldline.crops.recognise.clock import Clock
 from fieldline.crops.recognise.features import Cube, View, joined, rows_of
+from fieldline.crops.recognise.folds import Training
 from fieldline.crops.recognise.label_tables import LabelledSeries
 from fieldline.crops.recognise.labels import (
     OTHER,
@@ -25,7 +26,7 @@ from fieldline.crops.recognise.labels import (
     survey_labels,
 )
 from fieldline.crops.recognise.places import Places
-from fieldline.crops.recognise.recogniser import Training
+from fieldline.crops.recognise.presto_member import step_months
 from fieldline.crops.series import ClearSeries
 from fieldline.crops.settings import ClassifySettings
 
@@ -119,7 +120,7 @@ def gather_training(
         cube = clock.cube(samples.series)
         parts.append(_Part(cube, samples.crops, where, labelled.table.name))
     view: View = "full" if labelled is None else "shape"
-    training, counts = _assemble(parts, view, clock.clear.min_dates, settings)
+    training, counts = _assemble(parts, view, clock, settings)
     return Gathered(training, counts, unknown, left_out)
 
 
@@ -161,7 +162,7 @@ def gather_population(
 
 
 def _assemble(
-    parts: list[_Part], view: View, min_dates: int, settings: ClassifySettings
+    parts: list[_Part], view: View, clock: Clock, settings: ClassifySettings
 ) -> tuple[Training | None, dict[str, int]]:
     if not parts:
         return None, {}
@@ -169,7 +170,7 @@ def _assemble(
     origin = [part.origin for part in parts for _ in part.crops]
     where = Places.joined([part.places for part in parts])
     cube = joined([part.cube for part in parts])
-    usable = cube.clear_dates >= min_dates
+    usable = cube.clear_dates >= clock.clear.min_dates
     names, numbers = np.unique(codes[usable], return_counts=True)
     counts = {str(n): int(c) for n, c in zip(names, numbers, strict=True)}
     common = tuple(n for n, c in counts.items() if c >= settings.min_labels_per_class)
@@ -188,6 +189,7 @@ def _assemble(
         view,
         where.area_m2,
         word,
+        step_months(clock.grid(), cube.values.shape[1]),
     )
     return training, counts
 

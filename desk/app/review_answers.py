@@ -90,17 +90,21 @@ def case(call: Asked, offer_id: str, said: str = "") -> Response:
         }
         for act in opened.acts
     ]  # fmt: skip
-    following = [
-        i.offer["offer_id"] for i in call.desk.store.queue(call.scope) if i.said == "waits"
-    ]
-    after = next((name for name in following if name != offer_id), None)
     parcels = call.desk.parcels_of(place, opened.offer["farmer_id"])
     shelf = (opened.offer["county"], opened.offer["season"])
+    after = _after(call, offer_id, *shelf) or _after(call, offer_id)
     book, farmer = call.desk.store.book, opened.offer["farmer_id"]
     return call.page("case", place=place, opened=opened, facts=opened.facts, acts=acts, said=said,
                      after=after, parcels=parcels, visits=VISITS,
                      owner=book.owners(*shelf).get(farmer, ""),
                      work=book.entries((*shelf, farmer)))  # fmt: skip
+
+
+def _after(call: Call, offer_id: str, *shelf: str) -> str | None:
+    """Return another offer that waits, of a county and season or of any."""
+    items = call.desk.store.queue(call.scope, *shelf)
+    names = (item.offer["offer_id"] for item in items if item.said == "waits")
+    return next((name for name in names if name != offer_id), None)
 
 
 def decide(

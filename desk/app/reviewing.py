@@ -136,22 +136,21 @@ class Store:
             rows = connection.execute(query.order_by(OFFERS.c.seq.desc())).all()
         return [row._asdict() for row in rows]
 
-    def queue(self, scope: Scope) -> list[Item]:
-        """Return live offers that wait for a person or on which one has decided."""
+    def queue(self, scope: Scope, county: str = "", season: str = "") -> list[Item]:
+        """Return live offers that wait for a person or on which one has decided: of a county and
+        season, or of the whole store where none is named."""
         if not self.there():
             return []
-        found = reviews.waiting(self.engine())
+        place = {"county": county, "season": season} if county else None
+        found = reviews.waiting(self.engine(), place)
         items = [Item(row, row.pop("state")) for row in found if _seen(scope, row)]
         order = {name: number for number, name in enumerate(STATES)}
         return sorted(items, key=lambda item: order[item.said])
 
     def states(self, county: str, season: str, scope: Scope) -> dict[str, str]:
         """Return where the reviews of a county and season stand, by farmer."""
-        return {
-            item.offer["farmer_id"]: item.said
-            for item in self.queue(scope)
-            if (item.offer["county"], item.offer["season"]) == (county, season)
-        }
+        found = self.queue(scope, county, season)
+        return {item.offer["farmer_id"]: item.said for item in found}
 
     def opened(self, offer_id: str, scope: Scope, words: Words) -> Open:
         """Return a live offer with its decision and what people have done.

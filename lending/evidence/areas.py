@@ -15,6 +15,7 @@ from fieldline.lending.evidence.facts import ParcelFacts, SeenGround
 from fieldline.lending.settings import EvidenceSettings
 
 PLANTED, FIELDS, REGISTRY = "planted", "fields", "registry"
+_BARE = "bare"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def areas_of(facts: ParcelFacts, settings: EvidenceSettings, *, registry_stale: 
     if planted is not None and claimed - planted > slack:
         against.append(PLANTED)
     if ground is not None:
-        beyond = ground.foreign_m2 + ground.open_m2
+        beyond = ground.foreign_m2 + _open(ground, facts, planted)
         border = settings.field_border_m * facts.perimeter_m
         if beyond - (ring - claimed) - _left_out(ground, facts, settings) > pixel + border:
             against.append(FIELDS)
@@ -105,6 +106,18 @@ def areas_of(facts: ParcelFacts, settings: EvidenceSettings, *, registry_stale: 
         claimed, planted, fields, registered, registry_stale, tuple(against), drawn_less,
         allowed is not None and declared > allowed,
     )  # fmt: skip
+
+
+def _open(ground: SeenGround, facts: ParcelFacts, planted: float | None) -> float:
+    """Return how much of a ring is no field, m2.
+
+    Outlines look on few dates, and a crop that grew between two of them leaves land that was never
+    green. Where the pixels, which look on all, saw a crop come up, only what they did not see
+    planted can be bare.
+    """
+    if planted is None or not facts.cycle_seen or ground.open_cover != _BARE:
+        return ground.open_m2
+    return min(ground.open_m2, max(0.0, facts.ring_area_m2 - planted))
 
 
 def _left_out(ground: SeenGround, facts: ParcelFacts, settings: EvidenceSettings) -> float:

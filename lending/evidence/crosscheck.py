@@ -180,9 +180,14 @@ def _crop_code(facts: ParcelFacts, settings: EvidenceSettings) -> str:
 
 
 def _in_wood(facts: ParcelFacts) -> bool:
-    """Whether seen polygons say that most of a ring is wood."""
+    """Whether seen polygons say that most of a ring is wood, and pixels and crop do not deny it.
+
+    Two crops in a season may be green on all of their few dates. Pixels that saw bare land are not
+    enough against that, for trees shed their leaves; with the declared crop recognised they are.
+    """
+    recognised = facts.prediction_set and facts.seen_crop == facts.declared_crop
     ground = facts.ground
-    if ground is None or ground.open_cover != _WOOD:
+    if ground is None or ground.open_cover != _WOOD or (facts.cycle_seen and recognised):
         return False
     return ground.open_m2 > facts.ring_area_m2 / 2
 

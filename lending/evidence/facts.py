@@ -90,6 +90,8 @@ class ParcelFacts:
     """What seen fields say of the ring; None where nobody looked or little was seen."""
     uneven: bool = False
     """Whether the land differs from pixel to pixel as houses and gardens do and no field does."""
+    cycle_seen: bool = False
+    """Whether its pixels, over all dates, show a crop that came up on bare land."""
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,7 @@ def _seen(seen: pd.DataFrame, told: pd.DataFrame, i: int) -> dict[str, Any]:
         "planted_fraction": _number(seen["planted_fraction"].iloc[i]),
         "pixels": _number(seen["pixels"].iloc[i]) or 0.0,
         "green_throughout": seen["method"].iloc[i] == "green",
+        "cycle_seen": seen["method"].iloc[i] == "unmixed",
         "uneven": seen["method"].iloc[i] == "uneven",
         "seen_crop": _text(told["crop"].iloc[i]),
         "probability": _number(told["probability"].iloc[i]),

@@ -165,24 +165,30 @@ def revoke(
         return _follow(connection, state, "revoke", officer, reason, today, by)
 
 
-def waiting(engine: sa.Engine) -> list[Row]:
+def waiting(engine: sa.Engine, place: Mapping[str, str] | None = None) -> list[Row]:
     """Return live offers that wait for a person, and those on which one has decided.
+
+    Args:
+        engine: Open database.
+        place: County and season; None for all, which grows with the store.
 
     Returns:
         Rows of table `offers` with `state`: the latest decision of a person on the farmer there, or
         None.
     """
     with reading(engine) as connection:
-        latest = {_place(state.row): state for state in states(connection)}
-        found = {row["seq"]: row for row in _asked(connection, {place[-1] for place in latest})}
+        latest = {_place(state.row): state for state in states(connection, place)}
+        farmers = {where[-1] for where in latest}
+        found = {row["seq"]: row for row in _asked(connection, farmers, place or {})}
     rows = [{**row, "state": latest.get(_place(row))} for row in found.values()]
     asked = [row for row in rows if row["access"] == "review" or row["state"] is not None]
     return sorted(asked, key=_place)
 
 
-def _asked(connection: sa.Connection, farmers: set[str]) -> Iterator[Row]:
+def _asked(connection: sa.Connection, farmers: set[str], place: Mapping[str, str]) -> Iterator[Row]:
     """Yield live offers that wait for a person and those of these farmers; some of them twice."""
     live = sa.select(OFFERS).where(OFFERS.c.status == LIVE)
+    live = live.where(*(OFFERS.c[name] == value for name, value in place.items()))
     yield from (
         row._asdict() for row in connection.execute(live.where(OFFERS.c.access == "review"))
     )
@@ -197,7 +203,7 @@ def states(connection: sa.Connection, shelf: Mapping[str, str] | None = None) ->
 
     Args:
         connection: Open connection.
-        shelf: County, season and product; None for all.
+        shelf: County, season and product, or some of them; None for all.
     """
     query = sa.select(REVIEWS).order_by(REVIEWS.c.seq)
     for name, value in (shelf or {}).items():

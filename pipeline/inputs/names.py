@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from fieldline.pipeline.inputs.amounts import meanings
@@ -49,6 +49,7 @@ def words(header: str) -> list[str]:
     return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", plain))
 
 
+@lru_cache(maxsize=10_000)
 def folded(header: str) -> str:
     """Return a header without case, width, accents and punctuation."""
     return "".join(words(header))
@@ -214,6 +215,8 @@ _NO = _No()
 def _factor(column: InputColumn, header: str) -> float | _No | None:
     """Return the factor of a header that names the column; `_NO` where it does not."""
     key = folded(header)
+    if key.isdecimal():  # numbers and days of the first rows, where the header is looked for
+        return _NO
     for name, factor in {column.name: 1.0, **column.units}.items():
         if key == folded(name):
             return factor

@@ -25,6 +25,8 @@ TableName: Final = _Kind("table")
 """A table of `data/` by its bare name, or a lender's own file by a path with a folder in it."""
 ModelFolder: Final = _Kind("model")
 """A sealed model folder: what its manifest and its approval say is part of what it makes."""
+WeightsFile: Final = _Kind("weights")
+"""A file of weights: its content is part of what it makes."""
 StoreUrl: Final = _Kind("store")
 """An SQLAlchemy URL, or the path of an SQLite file."""
 

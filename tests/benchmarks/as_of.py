@@ -74,8 +74,7 @@ def swept_dates(
             found, pixels = told.get(ring.parcel_id, (Planted(None, "none"), 0.0))
             outlined = None if ground is None else ground.loc[ring.parcel_id]
             crop = getattr(ring, "declared_crop", None)
-            facts = facts_of(ring, (found.share, pixels), outlined,
-                             green=found.method == "green", crop=crop)  # fmt: skip
+            facts = facts_of(ring, (found, pixels), outlined, crop=crop)
             verdict = judge(facts, config.lending.evidence, date)
             rows.append({"date": date, "parcel_id": ring.parcel_id, "share": found.share,
                          "method": found.method, "codes": verdict.codes,

@@ -1,141 +1,130 @@
-"""What a public encoder of pixel series would add where labels are few: Presto's, kept as it is.
+"""What Presto's public encoder would add where labels are few, and what the product makes of it.
 
-    python -m tests.benchmarks.presto presto_default_model.pt arkansas.npz [SERIES]
+    python -m tests.benchmarks.presto presto_default_model.pt arkansas.npz [SERIES] [DRAWS]
+    python -m tests.benchmarks.presto presto_default_model.pt arkansas.npz served [DRAWS]
 
-Presto's encoder answers with 128 numbers a series, a linear classifier learns from those, and its
-log probabilities join those of extra-trees on our own features at a quarter of their weight; beside
-it the same with a linear classifier on the monthly means that the encoder was shown, for any second
-opinion helps a little. Nothing of it serves: this measures whether it should. The weights are read
-as tensors alone (`weights_only`), never as code.
-
-Source: Tseng et al. (2023) Lightweight, pre-trained transformers for remote sensing timeseries; the
-order of channels, groups and tokens is that of its public weights (MIT).
+The first: a linear classifier learns from the encoder's 128 numbers a series, and its log
+probabilities join those of extra-trees on our own features at a quarter of their weight; beside it
+the same with a linear classifier on the monthly means that the encoder was shown, for any second
+opinion helps a little. The second: the blend as it serves, network and all, on all series that no
+label was drawn from: without the encoder, with it by force, and as held-out folds choose.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from fieldline.crops.networks.machine import choose_machine
+from fieldline.crops.networks.presto import read_encoder
+from fieldline.crops.recognise.calibration import best_mix
+from fieldline.crops.recognise.ensemble import fit_members
+from fieldline.crops.recognise.evaluate import training_of
 from fieldline.crops.recognise.features import features
-from fieldline.crops.recognise.points import BANDS, Points, read_points
-from fieldline.crops.recognise.protocols import Protocol, splits
+from fieldline.crops.recognise.folds import choose_on_folds, expanded, fold_numbers
+from fieldline.crops.recognise.points import Points, read_points
+from fieldline.crops.recognise.presto_member import (
+    PRESTO,
+    beside,
+    fit_linear,
+    monthly,
+    numbers_of,
+    step_months,
+    try_presto,
+)
+from fieldline.crops.recognise.protocols import Protocol, Split, splits
+from fieldline.crops.recognise.series_member import NETWORK
+from fieldline.crops.settings import ClassifySettings
 
-TOKENS = {
-    "S2_RGB": (1, ("B02", "B03", "B04")), "S2_Red_Edge": (2, ("B05", "B06", "B07")),
-    "S2_NIR_10m": (3, ("B08",)), "S2_NIR_20m": (4, ("B8A",)), "S2_SWIR": (5, ("B11", "B12")),
-    "NDVI": (8, ("NDVI",)),
-}  # fmt: skip
-"""Groups of channels that make a token of a month, with the number of their learnt mark; radar,
-weather, terrain and land cover are not shown, as the encoder was trained to do without any."""
-MONTHS, WIDE, HEADS = 12, 128, 8
-LABELS, SEEDS, WEIGHT, TINY = (10, 30, 100), 3, 0.25, 1e-4
-Weights = Mapping[str, Any]
-
-
-def months_of(points: Points) -> dict[str, np.ndarray]:
-    """Return monthly means, (series, months) by channel, of series over a calendar year."""
-    count, steps, bands = points.cube.values.shape
-    mean = points.cube.values.reshape(count, MONTHS, steps // MONTHS, bands).mean(axis=2)
-    shown = {name: mean[..., at] for at, name in enumerate(BANDS)}
-    total = np.maximum(shown["B08"] + shown["B04"], 1e-6)
-    return shown | {"NDVI": (shown["B08"] - shown["B04"]) / total}
+LABELS, DRAWS, WEIGHT, TINY = (10, 30, 100), 3, 0.25, 1e-4
 
 
-def _linear(weights: Weights, name: str, values: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.linear(values, weights[f"{name}.weight"], weights[f"{name}.bias"])
-
-
-def _norm(weights: Weights, name: str, values: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.layer_norm(
-        values, (WIDE,), weights[f"{name}.weight"], weights[f"{name}.bias"]
-    )
-
-
-def embedded(weights: Weights, months: Mapping[str, np.ndarray], lonlat: np.ndarray) -> np.ndarray:
-    """Return the encoder's numbers, (series, 128).
-
-    Args:
-        weights: Of the encoder, by name.
-        months: (series, months) reflectance and NDVI, January first.
-        lonlat: (series, 2) degrees.
-    """
-    place = weights["pos_embed"][0, :MONTHS]
-    month = weights["month_embed.weight"]
-    tokens = []
-    for group, (number, channels) in TOKENS.items():
-        values = np.stack([months[name] for name in channels], axis=-1)
-        mark = weights["channel_embed.weight"][number].expand(MONTHS, -1)
-        told = _linear(weights, f"eo_patch_embed.{group}", torch.from_numpy(values).float())
-        tokens.append(told + torch.cat([month, mark, place], dim=1))
-    east, north = torch.deg2rad(torch.from_numpy(lonlat).float()).T
-    globe = [north.cos() * east.cos(), north.cos() * east.sin(), north.sin()]
-    where = _linear(weights, "latlon_embed", torch.stack(globe, dim=1))
-    x = torch.cat([where[:, None], *tokens], dim=1)
-    for block in range(2):
-        x = x + _attention(weights, f"blocks.{block}", x)
-        inner = _linear(
-            weights, f"blocks.{block}.mlp.fc1", _norm(weights, f"blocks.{block}.norm2", x)
-        )
-        x = x + _linear(weights, f"blocks.{block}.mlp.fc2", torch.nn.functional.gelu(inner))
-    return _norm(weights, "norm", x.mean(dim=1)).numpy()
-
-
-def _attention(weights: Weights, block: str, x: torch.Tensor) -> torch.Tensor:
-    told = _linear(weights, f"{block}.attn.qkv", _norm(weights, f"{block}.norm1", x))
-    parts = told.unflatten(2, (3, HEADS, WIDE // HEADS)).permute(2, 0, 3, 1, 4)
-    mixed = torch.nn.functional.scaled_dot_product_attention(*parts)
-    return _linear(weights, f"{block}.attn.proj", mixed.transpose(1, 2).flatten(2))
-
-
-def measured(points: Points, numbers: np.ndarray, shown: np.ndarray, labels: int) -> dict[str, Any]:
-    """Return mean accuracies over the draws of a number of labels a class."""
+def measured(
+    points: Points, words: dict[str, np.ndarray], labels: int, draws: int
+) -> dict[str, Any]:
+    """Return mean accuracies over the draws of a number of labels, trees and one word at a time."""
     own, rows = features(points.cube, "full"), []
-    for split in splits(points, Protocol.of(f"per-class:{labels}"), SEEDS, 5):
+    for split in splits(points, Protocol.of(f"per-class:{labels}"), draws, 5):
         train, test = split.train, split.test
         right = points.labels[test]
         trees = ExtraTreesClassifier(200, random_state=0).fit(own[train], points.labels[train])
         said = {"trees": np.log(trees.predict_proba(own[test]) + TINY)}
-        for name, values in (("presto", numbers), ("months", shown)):
-            linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-            linear.fit(values[train], points.labels[train])
-            said[name] = np.log(linear.predict_proba(values[test]) + TINY)
-        for name in ("presto", "months"):
+        for name, values in words.items():
+            linear = fit_linear(values[train], points.labels[train], len(points.classes))
+            said[name] = np.log(linear.predict(values[test]) + TINY)
+        for name in words:
             said[f"trees and {name}"] = said["trees"] + WEIGHT * said[name]
-        rows.append({name: float((v.argmax(axis=1) == right).mean()) for name, v in said.items()})
+        rows.append({name: _right(v, right) for name, v in said.items()})
     return {"labels": labels, "draws": rows} | {
         name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]
     }
 
 
-def main(weights: Path, file: Path, series: int = 2500) -> None:
-    """Print one JSON document per number of labels."""
-    torch.set_num_threads(1)
-    stored = torch.load(weights, map_location="cpu", weights_only=True)
-    encoder = {n.removeprefix("encoder."): v for n, v in stored.items() if n.startswith("encoder.")}
-    points = read_points(file)
-    rows = np.random.default_rng(0).choice(len(points.labels), series, replace=False)
-    points = replace(
-        points, cube=points.of(rows), labels=points.labels[rows], lonlat=points.lonlat[rows]
+def served(points: Points, split: Split, settings: ClassifySettings) -> dict[str, Any]:
+    """Return accuracies of the blend as it serves, without the encoder's word and with it."""
+    training, test = training_of(points, split.train, settings), points.of(split.test)
+    labels, classes, right = training.labels, len(points.classes), points.labels[split.test]
+    rows = features(training.cube, "full")
+    fold = fold_numbers(labels, training.groups, settings)
+    chosen = choose_on_folds(
+        training, rows, fold, None, settings.model_copy(update={"presto": None})
     )
-    months = months_of(points)
-    with torch.inference_mode():
-        numbers = embedded(encoder, months, points.lonlat)
-    shown = np.concatenate(list(months.values()), axis=1)
+    everyone = np.arange(len(rows))
+    inputs, targets = expanded(training, rows, everyone, chosen.copies, settings, 0)
+    said = fit_members(inputs, targets, classes, settings).predict(features(test, "full"))
+    if chosen.network is not None:
+        said[NETWORK] = chosen.network.networks.predict(test, "full")
+    tried = try_presto(training.cube, "full", training.months, labels, classes, fold, settings)
+    assert tried is not None
+    assert tried.member is not None
+    assert tried.said is not None
+    said[PRESTO] = tried.member.predict(test)
+    held = chosen.unseen.members
+    kept, mix = beside(tried, held, chosen.mix, labels)
+    whole = sum(chosen.mix.weights.values())
+    forced = best_mix({**held, PRESTO: tried.said}, labels,
+                      [chosen.mix.weights | {PRESTO: whole / 4}])  # fmt: skip
+    return {
+        "labels": len(labels), "seed": split.seed, "without": _right(chosen.mix.of(said), right),
+        "alone": _right(said[PRESTO], right), "by_force": _right(forced.of(said), right),
+        "as_folds_choose": _right(mix.of(said), right), "kept": kept.member is not None,
+        "gain": round(kept.gain, 4), "gain_error": round(kept.gain_error, 4),
+    }  # fmt: skip
+
+
+def _right(said: np.ndarray, truth: np.ndarray) -> float:
+    return round(float((said.argmax(axis=1) == truth).mean()), 4)
+
+
+def main(weights: Path, file: Path, what: str = "2500", draws: int = DRAWS) -> None:
+    """Print JSON documents, one a line."""
+    settings, points = ClassifySettings(presto=weights), read_points(file)
+    if what == "served":
+        for labels in LABELS:
+            for split in splits(points, Protocol.of(f"per-class:{labels}"), draws, settings.folds):
+                print(json.dumps(served(points, split, settings)), flush=True)
+        return
+    rows = np.random.default_rng(0).choice(len(points.labels), int(what), replace=False)
+    points = replace(
+        points, cube=points.of(rows), labels=points.labels[rows], lonlat=points.lonlat[rows],
+        area_m2=points.area_m2[rows], zone=None,
+    )  # fmt: skip
+    months = step_months(points.grid, points.cube.values.shape[1])
+    begun = time.process_time()
+    numbers = numbers_of(read_encoder(weights), points.cube, months, choose_machine("cpu"))
+    print(json.dumps({"seconds": round(time.process_time() - begun, 1), "series": len(rows)}))
+    shown = np.concatenate(list(monthly(points.cube, months)[0].values()), axis=1)
     for labels in LABELS:
-        print(json.dumps(measured(points, numbers, shown, labels)), flush=True)
+        found = measured(points, {"presto": numbers, "months": shown}, labels, draws)
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *(int(text) for text in sys.argv[3:4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:4], *(int(t) for t in sys.argv[4:5]))

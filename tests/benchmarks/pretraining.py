@@ -19,9 +19,9 @@ import numpy as np
 from fieldline.crops.networks.pretrain import pretrain
 from fieldline.crops.recognise.calibration import best_mix, row_losses
 from fieldline.crops.recognise.evaluate import training_of
+from fieldline.crops.recognise.folds import fold_numbers
 from fieldline.crops.recognise.points import Points, read_points
 from fieldline.crops.recognise.protocols import Protocol, splits
-from fieldline.crops.recognise.recogniser import fold_numbers
 from fieldline.crops.recognise.series_member import (
     NETWORK,
     network_machine,

@@ -23,7 +23,7 @@ from shapely.affinity import translate
 from fieldline.crops.networks.folder import StoredNetwork, read_network
 from fieldline.crops.networks.machine import choose_machine
 from fieldline.crops.recognise.pixels import ring_curves
-from fieldline.crops.recognise.planted import planted
+from fieldline.crops.recognise.planted import Planted, planted
 from fieldline.crops.segment.cover import NO_FIELD
 from fieldline.crops.segment.delineate import delineate, field_polygons
 from fieldline.crops.segment.learn import module_of
@@ -94,7 +94,7 @@ def judged(county: str, network: Path | None) -> pd.DataFrame:
     days = days_of_catalog(catalog, own.scenes.bands)
     settings = config.crops.fields
     shares = {
-        ring.parcel_id: (planted(ring, settings, over=True).share, float(ring.coverage.sum()))
+        ring.parcel_id: (planted(ring, settings, over=True), float(ring.coverage.sum()))
         for ring in ring_curves(rings, grid, days, own.scenes, settings, season)
     }
     stored = network_of(network)
@@ -142,11 +142,10 @@ def seen_fields(
 
 
 def facts_of(
-    ring: Any, seen: tuple[float | None, float], ground: Any, *, green: bool = False,
-    crop: str | None = None,
-) -> ParcelFacts:  # fmt: skip
-    """Return the facts of a ring: planted share and pixels, and its row of `RING_FIELDS` if any."""
-    share, pixels = seen
+    ring: Any, seen: tuple[Planted, float], ground: Any, *, crop: str | None = None
+) -> ParcelFacts:
+    """Return the facts of a ring: what is planted, pixels, and its row of `RING_FIELDS` if any."""
+    share, pixels = seen[0].share, seen[1]
     area = ring.geometry.area
     seen_ground = None if ground is None else looked(SeenGround(
         ground.own_area_m2, ground.foreign_area_m2, None, None, ground.open_area_m2,
@@ -155,7 +154,8 @@ def facts_of(
     return ParcelFacts(
         parcel_id=ring.parcel_id, farmer_id="", ring_area_m2=area, declared_area_m2=None,
         declared_crop=crop, seen_area_m2=None if share is None else share * area,
-        planted_fraction=share, pixels=pixels, green_throughout=green,
+        planted_fraction=share, pixels=pixels, green_throughout=seen[0].method == "green",
+        cycle_seen=seen[0].method == "unmixed",
         perimeter_m=ring.geometry.length, ground=seen_ground,
     )  # fmt: skip
 

@@ -145,7 +145,9 @@ def asked(engine: sa.Engine, name: str) -> dict[str, float]:
             connection.execute(_of_farmer(name)).all()
 
     questions: dict[str, Callable[[], Any]] = {
-        "farmer": row, "queue": lambda: waiting(engine), "what_ran_out": run_out,
+        "farmer": row, "queue": lambda: waiting(engine),
+        "queue_of_a_county": lambda: waiting(engine, {"county": name, "season": SEASON}),
+        "what_ran_out": run_out,
         "who_entered_a_review": actor, "land_within_2_km": near,
         "anchor": lambda: take_anchor(engine),
     }  # fmt: skip

@@ -12,6 +12,8 @@ import pytest
 import rasterio
 
 from fieldline.crops.growth.grow import run_grow
+from fieldline.crops.networks.machine import choose_machine
+from fieldline.crops.networks.presto import embedded, read_encoder
 from fieldline.crops.settings import ClassifySettings, GrowSettings, YieldSettings
 from fieldline.crops.value.prices import crop_prices, price_problems, price_rows, read_prices
 from fieldline.lending.settings import EvidenceSettings
@@ -141,3 +143,22 @@ def test_the_imf_table_is_refused_and_the_pink_sheet_read(real_data: Path):
     assert 0.05 < wheat.log_sd < 0.5
     with pytest.raises(UserError, match="EUR"):
         read_prices(book, "imf_pcps", "EUR", as_of)
+
+
+def test_prestos_weights_tell_what_its_own_program_told(real_data: Path) -> None:
+    """Made seasons that begin in October; the numbers are those of the authors' own program, run
+    once without its token of the place."""
+    pytest.importorskip("torch", reason="torch is not installed (extra networks)")
+    encoder = read_encoder(real_data / "pretrained_weights" / "presto_default_model.pt")
+    assert (encoder.name, encoder.licence) == ("presto", "MIT")
+    month, series = np.arange(12), np.arange(3)[:, None]
+    shown = {band: 0.1 + 0.03 * at + 0.02 * series + 0.05 * np.sin((month + series + at) / 2)
+             for at, band in enumerate(BANDS)}  # fmt: skip
+    shown["NDVI"] = (shown["B08"] - shown["B04"]) / (shown["B08"] + shown["B04"])
+    months = [int((9 + at) % 12 + 1) for at in month]
+    found = embedded(encoder.weights, shown, months, choose_machine("cpu", mixed=False))
+    assert found[:, :4] == pytest.approx(np.array([
+        [-0.454628, -3.296255, 1.740173, 0.216464],
+        [-0.490134, -3.02693, 1.642114, 0.629187],
+        [-0.426219, -2.562531, 1.531722, 0.973683],
+    ]), abs=1e-4)  # fmt: skip

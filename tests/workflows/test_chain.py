@@ -25,7 +25,7 @@ from fieldline.pipeline.records.tables import read_table
 from fieldline.workflows.stages import STAGE_NAMES
 from tests.workflows.conftest import ROOT, ChainRun, tiny_config
 
-DONE_TWICE = ("logs", "benchmarks", "backfill", ".snakemake")
+DONE_TWICE = ("logs", "benchmarks", "backfill", ".snakemake", ".fieldline")
 
 
 def planned_rules(said: str) -> set[str]:

@@ -99,3 +99,23 @@ def test_a_model_is_trained_gated_and_refused_where_it_learnt_nonsense(
     with pytest.raises(UserError, match=r"arrays\.npz is damaged"):
         CliRunner().invoke(app, ["crops", "gate", str(tmp_path / "good"), "--on", str(test)],
                            catch_exceptions=False)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train"])
+def test_weights_that_cannot_be_read_are_one_sentence(
+    tmp_path: Path, fast: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, command: str,
+) -> None:  # fmt: skip
+    pytest.importorskip("torch", reason="torch is not installed (extra networks)")
+    file, weights = write(tmp_path / "p.npz"), tmp_path / "w.pt"
+    weights.write_bytes(b"no weights")
+    out = ["--out", str(tmp_path / "m")] if command == "train" else []
+    for named, said in ((weights, "holds no weights that"), (tmp_path / "no.pt", "cannot be read")):
+        words = ["fieldline", "crops", command, str(file), "--presto", str(named), "-c", str(fast)]
+        monkeypatch.setattr("sys.argv", words + out)
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 2
+        told = capsys.readouterr().err
+        assert said in told
+        assert "leave crops.classify.presto empty" in told

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.batches import command_of
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.engine_profile import handed_over, profile_folder
-from fieldline.workflows.runner import _command
 from tests.workflows.conftest import ROOT
 
 
@@ -64,6 +64,6 @@ def test_no_key_is_named_where_jobs_have_the_environment_anyway(
     monkeypatch.setenv("FIELDLINE_AUDIT_KEY", "x" * 32)
     config = load_config()
     profile = ROOT / "workflows/profiles" / name
-    command = _command([], config, start=None, cores=1, profile=profile)
+    command = command_of([], config, start=None, cores=1, profile=profile)
     assert ("FIELDLINE_AUDIT_KEY" in command) == handed
     assert "x" * 32 not in command

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from fieldline.pipeline.records.errors import UserError
+from fieldline.workflows.batches import batches, command_of
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.plan import FILES, plan_of
-from fieldline.workflows.runner import _batches, _command
 from tests.workflows.conftest import ROOT
 
 
@@ -28,7 +28,9 @@ def province(folder: Path, counties: int, **more: Any) -> Path:
 
 def named(counties: int) -> Config:
     names = tuple(f"C{number:03d}" for number in range(counties))
-    return load_config().model_copy(update={"counties": names})
+    one = load_config()
+    county = dict.fromkeys(names, one.county["SIM001"])
+    return one.model_copy(update={"counties": names, "county": county})
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ def test_counties_are_planned_a_hundred_at_a_time_each_once(
     tmp_path: Path, counties: int, sizes: list[int]
 ) -> None:
     config = named(counties).model_copy(update={"results": tmp_path})
-    parts = [part for _, part in _batches([], config)]
+    parts = [part for _, part in batches([], config, config.counties)]
     assert [len(part) for part in parts] == sizes
     assert tuple(county for part in parts for county in part) == config.counties
 
@@ -65,7 +67,7 @@ def test_jobs_of_a_batch_read_its_counties_alone_and_as_the_lender_wrote_them(
         county["inputs"]["parcels"] = ["drawn/{county}.gpkg"]
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     config = load_config([file], {})
-    (first, names), (second, others) = _batches([file], config)
+    (first, names), (second, others) = batches([file], config, config.counties)
     assert (len(names), len(others)) == (100, 50)
     for (copy,), part in ((first, names), (second, others)):
         assert copy.is_relative_to(tmp_path / "out" / ".fieldline" / "config")
@@ -96,7 +98,7 @@ def test_a_batch_is_asked_for_the_seasons_of_its_own_counties(tmp_path: Path) ->
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     config = load_config([file], {})
     for county, season in (("C000", "early"), ("C001", "late")):
-        command = _command([file], config, start=None, cores=1, counties=(county,))
+        command = command_of([file], config, start=None, cores=1, counties=(county,))
         assert f"counties={county}" in command
         assert f"seasons={season}" in command
         load_config([file], {"counties": county, "seasons": season}, selected=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fieldline.crops.settings import ClassifySettings
 from fieldline.lending.decision.tariffs import rate_ceilings
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.errors import UserError
@@ -170,6 +171,16 @@ def test_a_changed_decision_table_is_another_setting_of_the_stage(tmp_path: Path
     own(tmp_path, "t.csv", "valid_from,valid_to,margin\n2024-01-01,,0.02\n")
     assert before.keys() == {table}
     assert own_tables(policy)[table] != before[table]
+
+
+def test_changed_weights_are_another_setting_of_the_stage(tmp_path: Path) -> None:
+    weights = tmp_path / "w.pt"
+    weights.write_bytes(b"one")
+    settings = ClassifySettings(presto=weights)
+    before = own_tables(settings)
+    weights.write_bytes(b"two")
+    assert before.keys() == {str(weights)}
+    assert own_tables(settings) != before
 
 
 def test_costs_in_another_currency_are_refused_and_own_ones_taken(tmp_path: Path) -> None:

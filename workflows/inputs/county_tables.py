@@ -6,7 +6,7 @@ outline, so that a run can ask it first and at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from fieldline.crops.inputs import PHOTOS
@@ -18,24 +18,32 @@ from fieldline.workflows.inputs.account import Known
 from fieldline.workflows.inputs.tables import TABLES, Circumstances, read_as_declared
 
 
-def unreadable_tables(config: Config) -> Iterator[str]:
-    """Yield a sentence for each table of a run that cannot be read, before anything is reckoned.
+def unreadable_tables(
+    config: Config, counties: Collection[str], readable: set[Path]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield county, season and a sentence for each table that cannot be read, before anything is
+    reckoned of the county.
 
     Tables that a simulated county still has to make are left out.
+
+    Args:
+        config: The run.
+        counties: Those asked about.
+        readable: Tables that were read before and are not again, since counties share them; what is
+            read is added.
     """
-    told: set[Path] = set()
-    for county, season in config.runs():
+    wanted = set(counties)
+    for county, season in (run for run in config.runs() if run[0] in wanted):
         around = circumstances(config, county, season, {})
-        paths = {name: path for name, path in tables_of(config, county, season).items()
-                 if path.is_file()}  # fmt: skip
-        for name, path in paths.items():
-            if path in told:
+        for name, path in tables_of(config, county, season).items():
+            if path in readable or not path.is_file():
                 continue
-            told.add(path)
             try:
                 read_as_declared(name, path, around)
             except UserError as error:
-                yield str(error)
+                yield county, season, str(error)
+            else:
+                readable.add(path)
 
 
 def tables_of(config: Config, county: str, season: str) -> dict[str, Path]:

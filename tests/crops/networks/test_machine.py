@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 
 from fieldline.crops.networks import machine
@@ -41,11 +43,42 @@ def test_out_of_memory_halves_the_batch_and_every_item_is_worked_on_once() -> No
     assert tried == [8, 4, 2, 2, 2, 2, 2]
 
 
-def test_one_item_that_does_not_fit_is_a_sentence() -> None:
+def test_one_item_that_does_not_fit_into_emptied_memory_is_a_sentence(monkeypatch) -> None:
     torch = pytest.importorskip("torch")
+    emptied: list[int] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
 
-    def work(part: range) -> None:
+    def never(part: range) -> None:
         raise torch.OutOfMemoryError
 
     with pytest.raises(UserError, match="does not fit into the GPU's memory"):
-        list(in_batches(2, 2, work))
+        list(in_batches(2, 2, never))
+    assert len(emptied) == 2
+    emptied.clear()
+
+    def once_emptied_twice(part: range) -> range:
+        if len(emptied) < 2:
+            raise torch.OutOfMemoryError
+        return part
+
+    assert [item for _, part in in_batches(2, 2, once_emptied_twice) for item in part] == [0, 1]
+
+
+def test_what_did_not_fit_is_let_go_before_the_memory_is_emptied(monkeypatch) -> None:
+    torch = pytest.importorskip("torch")
+    alive: list[bool] = []
+
+    class Tensor:
+        """Stands for what a batch puts into the GPU's memory."""
+
+    def work(part: range) -> int:
+        held = Tensor()
+        seen.append(weakref.ref(held))
+        if len(part) > 1:
+            raise torch.OutOfMemoryError
+        return len(part)
+
+    seen: list[weakref.ref[Tensor]] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: alive.append(seen[-1]() is not None))
+    assert [size for _, size in in_batches(2, 2, work)] == [1, 1]
+    assert alive == [False]

@@ -1,8 +1,10 @@
 import datetime as dt
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from fieldline.crops.recognise.training import at_most
@@ -84,6 +86,24 @@ def test_same_run_same_bytes_and_one_threads_answer_is_anothers(county, season, 
     run(county, tmp_path / "b", season, threads=2)
     for name in ("crops.parquet", "card.json", "o.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_county_in_batches_is_answered_alike_and_its_outcomes_are_written_as_they_come(
+    county, season, answered, tmp_path
+):
+    whole = pq.read_table(county / "observations.parquet")
+    ids = np.asarray(whole["parcel_id"])
+    cuts = [0, *(int(np.flatnonzero(ids == name)[0]) for name in np.unique(ids)[[37, 80]])]
+    (tmp_path / "county").mkdir()
+    with pq.ParquetWriter(tmp_path / "county/observations.parquet", whole.schema) as writer:
+        for first, last in zip(cuts, [*cuts[1:], len(ids)], strict=True):
+            writer.write_table(whole.slice(first, last - first))
+    for name in ("parcels.parquet", "survey.csv"):
+        shutil.copy(county / name, tmp_path / "county" / name)
+    crops, codes, _ = run(tmp_path / "county", tmp_path / "out", season)
+    pd.testing.assert_frame_equal(crops, answered[0], check_exact=True)
+    pd.testing.assert_series_equal(codes, answered[1])
+    assert pq.ParquetFile(tmp_path / "out/o.parquet").num_row_groups == 3
 
 
 def test_without_labels_every_parcel_says_so(county, season, tmp_path):

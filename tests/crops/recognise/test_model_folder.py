@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fieldline.crops.networks.machine import choose_machine
+from fieldline.crops.recognise import model_folder
 from fieldline.crops.recognise.calibration import Mix
 from fieldline.crops.recognise.evaluate import training_of
 from fieldline.crops.recognise.features import features
@@ -15,10 +16,11 @@ from fieldline.crops.recognise.model_folder import (
     read_crop_model,
     write_crop_model,
 )
-from fieldline.crops.recognise.novelty import LabelledRows, fit_novelty
+from fieldline.crops.recognise.novelty import SECOND_LOOK, LabelledRows, fit_novelty
 from fieldline.crops.recognise.points import read_points
 from fieldline.crops.recognise.protocols import Protocol, splits
 from fieldline.crops.recognise.recogniser import fit_recogniser
+from fieldline.crops.recognise.second_look import Lesson, SecondLook, fit_half, part_of
 from fieldline.crops.recognise.series_member import train_on_folds
 from fieldline.crops.settings import ClassifySettings
 from fieldline.pipeline.records.errors import UserError
@@ -71,6 +73,48 @@ def test_networks_are_stored_with_it(fitted, tmp_path) -> None:
     assert np.array_equal(one.probabilities, two.probabilities)
     assert len(again.novelty.embeddings) == 2
     assert np.array_equal(one.strangeness, two.strangeness)
+
+    strange = (training.labels == 0).astype(np.int64)
+    lesson = Lesson(rows, strange, part_of(rows, 2), plain, folds.embedded[0], rows,
+                    training.labels)  # fmt: skip
+    halves = [fit_half(lesson, half, seed=1, threads=1) for half in range(2)]
+    look = SecondLook(**{name: tuple(half[name] for half in halves) for name in halves[0]})
+    base = novelty.known | {SECOND_LOOK: np.linspace(0, 1, 50)}
+    model = replace(model, novelty=replace(novelty, second=look, known=base))
+    write_crop_model(tmp_path / "s", model, {"steps": 24}, {})
+    after = read_crop_model(tmp_path / "s", FAST).model
+    assert after.novelty.second is not None
+    assert {n: len(found) for n, found in after.novelty.second.forests().items()} == dict.fromkeys(
+        ("features", "wide", "kinds"), 2
+    )
+    three, four = model.predict(others), after.predict(others)
+    assert np.array_equal(three.strangeness, four.strangeness)
+    assert not np.array_equal(three.strangeness, one.strangeness)
+
+
+def test_a_folder_sealed_when_a_second_look_saw_features_alone_answers_still(
+    fitted, tmp_path
+) -> None:
+    model, training, others = fitted
+    rows = features(training.cube, "full")
+    strange = (training.labels == 0).astype(np.int64)
+    lesson = Lesson(rows, strange, part_of(rows, 2), model.held.plain, None, rows, training.labels)
+    halves = tuple(fit_half(lesson, half, seed=1, threads=1)["features"] for half in range(2))
+    base = {SECOND_LOOK: np.linspace(0, 1, 50)}
+    novelty = replace(model.novelty, domains=(), second=SecondLook(halves), known=base)
+    now = replace(model, novelty=novelty)
+    write_crop_model(tmp_path / "n", now, {"steps": 24}, {})
+    config = json.loads((tmp_path / "n" / "model.json").read_text())
+    del config["second_look"]
+    groups = {f"second_features{n}": f"domain{n}" for n in range(2)}
+    with np.load(tmp_path / "n" / "arrays.npz") as archive:
+        arrays = {
+            "/".join([groups.get(name.split("/")[0], name.split("/")[0]), *name.split("/")[1:]]):
+            archive[name] for name in archive.files
+        }  # fmt: skip
+    before = model_folder._model(config | {"domains": 2}, arrays, now.members.boosting, None)
+    assert before.novelty.domains == ()
+    assert np.array_equal(before.predict(others).strangeness, now.predict(others).strangeness)
 
 
 @pytest.mark.parametrize("name", ["model.json", "arrays.npz", "boosting.ubj", "card.json"])

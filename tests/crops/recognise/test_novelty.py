@@ -6,14 +6,22 @@ import pytest
 from fieldline.crops.recognise.novelty import (
     LabelledRows,
     Population,
-    _domain_scores,
     _fit_domains,
     _limits,
+    domain_scores,
     fit_novelty,
-    fit_space,
     joint_rank,
-    part_of,
 )
+from fieldline.crops.recognise.second_look import (
+    Lesson,
+    SecondLook,
+    fit_half,
+    part_of,
+    scores_by,
+    wide_view,
+)
+from fieldline.crops.recognise.space import fit_space
+from fieldline.crops.recognise.unseen_classes import auroc
 
 
 @pytest.fixture
@@ -83,7 +91,7 @@ def test_a_crop_far_commoner_than_among_the_labels_is_no_other_land(known) -> No
         novelty = fit_novelty(known, population, refuse_known=0.05, seed=1, threads=1)
         assert (novelty.ranks(strange, sure[:120]) > novelty.limit).mean() > 0.95
         judges = _fit_domains(known, population, 1, 1)
-        told[name] = float(_domain_scores(judges, fresh).mean())
+        told[name] = float(domain_scores(judges, fresh).mean())
     assert told["weighted"] < told["as it is"] - 0.1
 
 
@@ -203,3 +211,33 @@ def test_a_second_look_finds_the_rest_of_a_kind_of_land_and_keeps_the_known() ->
     assert "second_look" not in second.away().known
     few = Population(county[::10], np.ones(160), told[::10])
     assert "second_look" not in fit_novelty(known, few, refuse_known=0.05, seed=1, threads=1).known
+
+
+def test_what_the_members_made_of_rows_tells_land_that_features_do_not() -> None:
+    """The strange half of the unlabelled has the features of class 0; its embedding lies off."""
+    random = np.random.default_rng(5)
+    rows = random.normal(0, 1, (400, 12)).astype(np.float32)
+    strange = np.arange(400) % 2
+    embedded = random.normal(0, 1, (1, 400, 6)) + 4.0 * strange[:, None] * np.eye(6)[2]
+    chances = np.tile([0.9, 0.1], (400, 1))
+    half = part_of(rows, 2)
+    labelled, labels = rows[:60] + 0.01, np.arange(60) % 2
+    lesson = Lesson(rows, strange, half, chances, embedded[0], labelled, labels)
+    found = [fit_half(lesson, part, seed=1, threads=1) for part in range(2)]
+    looks = SecondLook(**{name: tuple(one[name] for one in found) for name in found[0]})
+    assert looks.kinds[0].chance.shape[1] == 3, "two crops and the strange as one kind more"
+    blind = SecondLook(looks.features).scores(rows, chances, embedded, half)
+    seeing = looks.scores(rows, chances, embedded, half)
+    kinds = scores_by(looks.kinds, rows, half)
+    wide = 3 * seeing - blind - kinds
+    assert auroc(blind, strange == 1) < 0.6
+    assert auroc(wide, strange == 1) > 0.95
+    alone = fit_half(replace(lesson, embedded=None), 0, seed=1, threads=1)
+    assert set(alone) == {"features"}
+
+
+def test_a_view_beside_the_features_by_hand() -> None:
+    view = wide_view(np.array([[1.0, 2.0]], np.float32), np.array([[1.0, 0.0]]), np.array([[7.0]]))
+    assert view.shape == (1, 2 + 1 + 20)
+    assert view[0, :3].tolist() == [1.0, 2.0, 7.0]
+    assert view[0, 3:] == pytest.approx([0.0] * 10 + [np.log(1e-4)] * 10)

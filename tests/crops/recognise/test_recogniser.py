@@ -4,9 +4,10 @@ import pytest
 from fieldline.crops.recognise import series_member
 from fieldline.crops.recognise.crop_card import model_story
 from fieldline.crops.recognise.evaluate import training_of
+from fieldline.crops.recognise.folds import Training, fold_numbers
 from fieldline.crops.recognise.points import read_points
 from fieldline.crops.recognise.protocols import Protocol, splits
-from fieldline.crops.recognise.recogniser import Training, fit_recogniser, fold_numbers
+from fieldline.crops.recognise.recogniser import fit_recogniser
 from fieldline.crops.settings import ClassifySettings
 from tests.crops.recognise.point_files import write
 

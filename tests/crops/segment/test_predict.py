@@ -41,10 +41,70 @@ def test_order_and_doubling_of_dates_change_nothing_and_an_unseen_date_counts_fo
         assert torch.isfinite(network(torch.full((1, 2, 4, 16, 16), torch.nan))).all()
 
 
+def test_without_a_date_stand_mean_and_maximum_of_the_others_and_deviation_from_the_mean() -> None:
+    from fieldline.crops.segment.network import _Dates
+
+    torch.manual_seed(1)
+    features, weight = torch.randn(2, 5, 3, 4, 4), (torch.rand(2, 5, 1, 4, 4) < 0.7).float()
+    dates = _Dates(features, weight)
+    mean = dates.of_all()[:, :3]
+    for date in range(5):
+        others = [other for other in range(5) if other != date]
+        clear = weight[:, others]
+        count = clear.sum(dim=1).clamp(min=1e-6)
+        brute = _Dates(features[:, others], clear).of_all()
+        without = dates.without(date)
+        assert torch.allclose(without[:, :6], brute[:, :6], atol=1e-5)
+        apart = ((features[:, others] - mean[:, None]).abs() * clear).sum(dim=1) / count
+        assert torch.allclose(without[:, 6:], apart, atol=1e-5)
+        assert torch.equal(dates.clear_without(date), (clear > 0).sum(dim=1))
+
+
+def test_a_border_of_one_date_among_six_parts_no_field_and_one_of_every_date_does() -> None:
+    from fieldline.crops.segment.learn import module_of
+    from fieldline.crops.segment.shipped import shipped_network
+
+    image, ids = checks(72, 24, 6)
+    random = np.random.default_rng(2)
+    stack = (image / np.nanmax(image) + random.normal(0, 0.01, image.shape)).astype(np.float32)
+    tilled, column = stack.copy(), 35
+    harvested = np.zeros(ids.shape, bool)
+    harvested[24:48, 24 : column + 1] = True
+    tilled[4][:, harvested] = 1.0 - tilled[4][:, harvested]
+    network = module_of(shipped_network())
+    with torch.inference_mode():
+        looks = {
+            name: torch.sigmoid(look(torch.from_numpy(land)[None]))[0, 2].numpy()
+            for name, look, land in (
+                ("plain", network, tilled), ("steady", network.steadiest, tilled),
+            )
+        }  # fmt: skip
+    # Pairs 15 m apart that lie across the rim of the harvested half, and across the field's border.
+    rim = {name: float(np.median(look[56:88, 2 * column])) for name, look in looks.items()}
+    border = {name: float(np.median(look[56:88, 2 * 47])) for name, look in looks.items()}
+    assert rim["plain"] < 0.5 < rim["steady"]
+    assert border["steady"] < 0.5
+
+
+def test_a_pixel_of_few_clear_dates_is_seen_on_all_of_them() -> None:
+    from fieldline.crops.segment.network import STEADY_DATES
+
+    network, stack = _network(), torch.rand(1, 5, 4, 16, 16)
+    lost = stack.clone()
+    lost[:, STEADY_DATES - 1 :, :, :, 12:] = torch.nan
+    with torch.inference_mode():
+        few = stack[:, :STEADY_DATES]
+        assert torch.equal(network.steadiest(few), network(few))
+        more = network.steadiest(lost) - network(lost)
+    assert float(more[..., 24:].abs().max()) == 0.0
+    assert float(more.min()) == 0.0
+    assert float(more[..., :24].max()) > 0.0
+
+
 class _Reds(torch.nn.Module):
     """Answers with the first band of the first date: every seam would show."""
 
-    def forward(self, stack):
+    def steadiest(self, stack):
         fine = stack[:, 0, :1].nan_to_num(0.0).repeat_interleave(2, -1).repeat_interleave(2, -2)
         return torch.logit(fine.clamp(0.01, 0.99)).expand(-1, 8, -1, -1)
 

@@ -42,6 +42,27 @@ def test_an_over_drawn_ring_is_found_by_any_two_kinds_and_by_none_alone(size: in
         assert ("area_overdrawn" in codes) is (size > 1), kinds
 
 
+@pytest.mark.parametrize(
+    ("cover", "cycle", "planted", "doubted"),
+    [
+        ("bare", True, 9_900.0, False),  # 100 m2 can be bare
+        ("bare", False, 9_900.0, True),
+        ("water", True, 9_900.0, True),
+        ("bare", True, 8_000.0, True),  # 2,000 can
+        ("bare", True, None, True),
+    ],
+)
+def test_land_that_pixels_saw_planted_is_not_bare(
+    cover: str, cycle: bool, planted: float | None, doubted: bool
+) -> None:
+    ground = SeenGround(5_000, 0, None, None, 5_000, cover)
+    found = areas_of(
+        replace(HONEST, ground=ground, cycle_seen=cycle, seen_area_m2=planted),
+        RULES, registry_stale=False,
+    )  # fmt: skip
+    assert ("fields" in found.against) is doubted
+
+
 @pytest.mark.parametrize("kind", ["planted", "fields"])
 def test_what_the_images_find_alone_is_noted_and_takes_nothing(kind: str) -> None:
     verdict = judge(replace(HONEST, **LESS[kind]), RULES, AS_OF)

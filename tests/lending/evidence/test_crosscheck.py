@@ -99,13 +99,16 @@ def test_houses_and_woods_ask_a_person_where_a_yearly_crop_is_declared() -> None
     assert "no_field_seen" in codes(uneven=True)
     assert "no_field_seen" not in codes(uneven=True, declared_crop="orchard")
 
-    def wood(share: float, cover: str = "wood") -> list[str]:
+    def wood(share: float, cover: str = "wood", **more: Any) -> list[str]:
         ground = SeenGround(0.0, 0.0, None, None, share * 1000.0, cover)
-        return codes(ground=ground, ring_area_m2=1000.0, declared_area_m2=1000.0)
+        return codes(ground=ground, ring_area_m2=1000.0, declared_area_m2=1000.0, **more)
 
     assert "no_field_seen" in wood(0.6)
     assert "no_field_seen" not in wood(0.4)
     assert "no_field_seen" not in wood(0.6, "bare")
+    assert "no_field_seen" not in wood(0.6, cycle_seen=True)
+    assert "no_field_seen" in wood(0.6, cycle_seen=True, seen_crop="rice")
+    assert "no_field_seen" in wood(0.6, cycle_seen=True, prediction_set=())
     photo = replace(NO_PARCEL_PAPERS, crops=frozenset({"maize"}))
     assert "crop_proven" in codes(uneven=True, declared_crop="maize", papers=photo)
 
@@ -508,7 +511,8 @@ def test_what_was_seen_and_registered_is_brought_to_its_parcel() -> None:
         ("maize", "rice"), True, 8000.0, "ann", None, dt.date(2024, 1, 1), perimeter_m=400.0,
     )  # fmt: skip
     uneven = facts_of(parcels, fields=fields.assign(method="uneven"))["a"]
-    assert (uneven.uneven, uneven.green_throughout) == (True, False)
+    assert (uneven.uneven, uneven.green_throughout, uneven.cycle_seen) == (True, False, False)
+    assert facts_of(parcels, fields=fields.assign(method="unmixed"))["a"].cycle_seen
     # a model that cannot tell names no plausible crop, and it never learnt soybean
     assert found["b"] == ParcelFacts(
         "b", "bob", 10_000.0, None, "soybean", seen_crop="rice", probability=0.8,

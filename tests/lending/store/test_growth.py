@@ -95,9 +95,11 @@ def whole_tables_read(path: Path, act: Act) -> dict[str, str]:
     [
         a_posting, waiting, the_maker, a_farmer, a_place,
         lambda engine: live_offers(engine, "C0", SEASON),
+        lambda engine: waiting(engine, {"county": "C0", "season": SEASON}),
         lambda engine: expire(engine, dt.date(2000, 1, 1), today=dt.date(2024, 1, 1)),
     ],
-    ids=["posting", "queue", "who entered a review", "farmer", "place", "county", "what ran out"],
+    ids=["posting", "queue", "who entered a review", "farmer", "place", "county",
+         "queue of a county", "what ran out"],
 )  # fmt: skip
 def test_no_question_reads_a_growing_table_from_end_to_end(store: Path, act: Act) -> None:
     assert whole_tables_read(store, act) == {}
@@ -110,4 +112,17 @@ def test_the_queue_holds_those_who_wait_for_a_person_and_nobody_else(store: Path
     assert 0 < len(asked) < len(live)
     here = [row for row in waiting(engine) if row["county"] == "C0"]
     assert [row["farmer_id"] for row in here] == sorted(asked)
+    engine.dispose()
+
+
+def test_the_queue_of_a_county_is_that_part_of_the_whole_one_and_no_other(store: Path) -> None:
+    engine = open_database(store)
+    frame = county(templates(PolicySettings()), "C2", 200)
+    post(engine, frame, Shelf("C2", SEASON, PRODUCT), PolicySettings())
+    whole = waiting(engine)
+    for name in ("C0", "C2"):
+        part = [row for row in whole if row["county"] == name]
+        assert part
+        assert waiting(engine, {"county": name, "season": SEASON}) == part
+    assert waiting(engine, {"county": "C2", "season": "1999"}) == []
     engine.dispose()
