@@ -171,11 +171,11 @@ class ClassifySettings(Section):
     to run without it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network runs: `auto` takes a GPU where there is one."""
-    network_steps: int = Field(150, ge=1)
+    network_steps: int = Field(600, ge=1)
     """Optimiser steps of each fold's network ..."""
     network_many: int = Field(1000, ge=1)
     """... and from this many labels ..."""
-    network_steps_many: int = Field(250, ge=1)
+    network_steps_many: int = Field(1500, ge=1)
     """... this many."""
     network_pretrain_steps: int = Field(0, ge=0)
     """Steps of masked pre-training on the county's unlabelled series, tried beside a start from
