@@ -79,7 +79,7 @@ class Records:
     def _kept(self, county: str, season: str) -> Any:
         try:
             return json.loads(self._place(county, season).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):  # a record is no more than a saving
             return None
 
     def _now(self, county: str, season: str, made_from: str) -> dict[str, str] | None:

@@ -1,8 +1,8 @@
 """Prediction: tiles with a halo, weighted towards their middles, streamed block by block.
 
 Owns the walk over a grid, reading ahead of the network, and the assembly of overlapping tiles where
-the network runs; memory is one row of tiles and one 8-bit raster on disk, whatever the number of
-dates and the size of the county.
+the network runs; memory is one row of tiles, two batches of blocks with all their dates, and one
+8-bit raster on disk, whatever the size of the county.
 """
 
 from __future__ import annotations
