@@ -98,7 +98,7 @@ class SegmentSettings(Section):
     halo: int = Field(16, ge=4, multiple_of=4)
     """... and the land around it that it sees too."""
     batch: int = Field(4, ge=1)
-    """Tiles at once; a GPU whose memory runs out takes fewer."""
+    """Tiles at once; a GPU takes four times as many, and fewer where its memory runs out."""
     smooth: float = Field(1.0, ge=0, le=5)
     """Smoothing of the border map, output pixels of half the grid's resolution."""
     stop: float = Field(0.5, gt=0, lt=1)

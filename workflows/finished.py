@@ -4,7 +4,8 @@ asked.
 Owns a record of each county and season of all that the engine goes by: rules, settings drawn,
 names, sizes and times of what is read and made. Settings and sources are taken before the engine
 looks and artifacts after it has ended well, so where nothing differs from the record it would find
-nothing to do. Where anything differs the engine says what that means.
+nothing to do. Where anything differs the engine says what that means. An artifact that somebody
+replaces by hand while its county's batch is at work is taken for made.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ def _refused(
     for county, season, sentence in unreadable_tables(config, counties, readable):
         if county not in found:
             found[county] = UserError.sentence(sentence)
-            if len(counties) > 1:
+            if len(config.counties) > 1:
                 print(f"{county} {season} is left out: {sentence}", file=sys.stderr, flush=True)
             log = config.results / "logs" / FOLDER.format(season=season, county=county)
             with suppress(OSError):  # of a full disk the jobs tell

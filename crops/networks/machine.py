@@ -128,7 +128,8 @@ def in_batches(
         except torch.OutOfMemoryError as error:
             if len(part) == 1 and emptied:
                 raise UserError(
-                    "one tile does not fit into the GPU's memory", "set smaller tiles or device cpu"
+                    "not even a batch of one fits into the GPU's memory",
+                    "set device cpu, or smaller tiles where fields are looked for",
                 ) from error
             # A single item is tried once more: what larger batches left reserved is in its way.
             emptied = len(part) == 1

@@ -66,7 +66,7 @@ def predict(
         out: File of the raster, which is a memory map.
         tile: Edge of a tile's core, input pixels, a multiple of 4.
         halo: Land around it that is seen too, input pixels, a multiple of 4.
-        batch: Tiles at once on a processor; a GPU takes `_GPU_TIMES` as many.
+        batch: Tiles at once on a processor; a GPU takes `_GPU_TIMES` times as many.
         wanted: Tiles to predict; all where None.
         watch: Is shown what was read, so that nothing needs to read it again.
 

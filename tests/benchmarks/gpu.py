@@ -154,6 +154,7 @@ def fields(card: dict[str, float], edge: int) -> dict[str, Any]:
     tiles = torch.rand(16, DATES, BANDS, side, side, device="cuda", dtype=GPU.number())
     with torch.inference_mode():
         seconds = median_seconds(lambda: answering(tiles)) / len(tiles)
+        steady = median_seconds(lambda: answering.steadiest(tiles)) / len(tiles)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         raster_of(module, Land(256), GPU, folder)
@@ -166,9 +167,9 @@ def fields(card: dict[str, float], edge: int) -> dict[str, Any]:
         ample, _ = raster_of(module, wide, GPU, folder)
         little, needed = _with_little_memory(module, wide, folder)
     return {
-        "tile_seconds": seconds, "least_tile_seconds": least,
+        "tile_seconds": seconds, "steadiest_tile_seconds": steady, "least_tile_seconds": least,
         "times_the_least": seconds / max(least.values()),
-        "hectares_per_second": hectares / seconds,
+        "hectares_per_second": hectares / steady,
         "predict_hectares_per_second": edge**2 / 100 / whole,
         "predict_hectares_per_second_of_one_thread": 512**2 / 100 / alone,
         "levels_of_255_apart": {"most": int(off.max()), "mean": float(off.mean()),

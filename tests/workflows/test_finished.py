@@ -15,11 +15,12 @@ import pytest
 import yaml
 
 from fieldline.lending.store import database
+from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows import provenance
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.finished import Records
 from fieldline.workflows.plan import Plan
-from fieldline.workflows.runner import plan_chain
+from fieldline.workflows.runner import plan_chain, run_chain
 from tests.workflows.conftest import ROOT, run_in
 from tests.workflows.provinces import change, finish, make_inputs, touching
 
@@ -150,6 +151,25 @@ def test_a_county_that_lacks_an_artifact_is_not_recorded(tmp_path: Path) -> None
     records.keep(records.given(("C0000", "C0001")))
     assert unfinished(config) == ("C0001",)
     assert not (tmp_path / "results/.fieldline/finished/2024/C0001.json").exists()
+
+
+def test_a_record_that_cannot_be_read_is_none(province: Path) -> None:
+    record = province.parent / "results/.fieldline/finished/2024/C0001.json"
+    record.unlink()
+    record.mkdir()
+    assert unfinished(province) == ("C0001",)
+
+
+def test_a_county_that_is_left_out_is_named_even_where_the_others_are_finished(
+    province: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    table = province.parent / "in/C0001/registry_2024.csv"
+    table.unlink()
+    table.write_text("area\n1\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"C0001/registry_2024\.csv has no column"):
+        run_chain([province], None, None, start=None, cores=1)
+    assert "C0001 2024 is left out: " in capfd.readouterr().err
+    assert not (province.parent / "results/logs/snakemake.log").exists()
 
 
 COMMAND = [sys.executable, "-m", "fieldline.workflows.cli"]

@@ -51,7 +51,7 @@ def test_one_item_that_does_not_fit_into_emptied_memory_is_a_sentence(monkeypatc
     def never(part: range) -> None:
         raise torch.OutOfMemoryError
 
-    with pytest.raises(UserError, match="does not fit into the GPU's memory"):
+    with pytest.raises(UserError, match="not even a batch of one fits"):
         list(in_batches(2, 2, never))
     assert len(emptied) == 2
     emptied.clear()

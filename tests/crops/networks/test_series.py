@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra networks)")
 
-from fieldline.crops.networks.machine import choose_machine
+from fieldline.crops.networks.machine import Machine, choose_machine
 from fieldline.crops.networks.series import Series, TrainedNetwork, disturbed, scaled, train
 
 
@@ -45,6 +47,23 @@ def test_an_answer_does_not_depend_on_its_batch(trained: TrainedNetwork) -> None
     whole = trained.predict(series, machine)
     alone = trained.predict(series.rows(np.array([17])), machine)
     assert alone[0] == pytest.approx(whole[17], abs=1e-5)
+
+
+def test_sixteen_bits_answer_where_a_channel_hardly_moved_while_learning(
+    trained: TrainedNetwork,
+) -> None:
+    series, _ = seasons(6, 4)
+    still = replace(trained, spread=np.full_like(trained.spread, 1e-6))
+    said, embedded = still.answers(series, Machine("cpu", 1, True))
+    assert np.isfinite(said).all()
+    assert np.isfinite(embedded).all()
+    assert said.sum(axis=1) == pytest.approx(np.ones(6), abs=1e-3)
+
+
+def test_sixteen_bits_say_what_the_whole_number_says(trained: TrainedNetwork) -> None:
+    series, _ = seasons(60, 6)
+    whole = trained.predict(series, choose_machine("cpu"))
+    assert trained.predict(series, Machine("cpu", 1, True)) == pytest.approx(whole, abs=5e-3)
 
 
 def test_inputs_are_scaled_by_channel_and_the_mask_rides_along() -> None:
