@@ -20,9 +20,10 @@ from fieldline.crops.forecast.afterwards import LATE, known_with_yield, telling
 from fieldline.crops.forecast.slips import Slips, slips_of_ten, told_slips
 from fieldline.crops.forecast.spelling import harvest_years, same_counties, without_fills
 from fieldline.crops.forecast.yield_units import one_unit, read_yields_of, rows_of_crop
+from fieldline.crops.inputs import COUNTY_YIELDS
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.cells import Cells, read_cells
-from fieldline.pipeline.inputs.names import folded, known_names
+from fieldline.pipeline.inputs.names import claimants, folded, known_names
 from fieldline.pipeline.inputs.schema import InputColumn
 from fieldline.pipeline.inputs.values import FileFacts, as_text, facts_of, read_column
 from fieldline.pipeline.records.errors import UserError
@@ -220,6 +221,8 @@ def _named(
         if folded(wanted) in found:
             return found[folded(wanted)]
     known = [] if name else [found[n] for n in found if n in known_names(_ROLES[option])]
+    if not (known or name) and option == "--yield-column":
+        known = claimants(COUNTY_YIELDS.column("yield_t_ha"), cells.names)  # with a unit behind
     if len(known) == 1:
         return known[0]
     other = found.get(_ELSE.get(option, ""))

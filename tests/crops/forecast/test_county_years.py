@@ -153,6 +153,20 @@ def test_names_in_other_languages_are_known(tmp_path: Path) -> None:
     assert table.target.tolist() == [6, 5]
 
 
+@pytest.mark.parametrize(
+    ("header", "cell", "tonnes"),
+    [("Ertrag (dt/ha)", "60", 6.0), ("单产（公斤/亩）", "400", 6.0), ("Verim (kg/da)", "600", 6.0),
+     ("Yield [t/ha]", "6", 6.0)],
+)  # fmt: skip
+def test_a_yield_with_its_unit_behind_is_found(
+    tmp_path: Path, header: str, cell: str, tonnes: float
+) -> None:
+    text = f"county,year,{header},rain\nA,2001,{cell},300\nA,2002,{cell},200\n"
+    table = read_county_years(write(tmp_path, text), Columns())
+    assert table.target.tolist() == pytest.approx([tonnes, tonnes])
+    assert list(table.covariates) == ["rain"]
+
+
 def test_harvested_area_and_the_season_of_the_year_are_no_county_and_no_year(
     tmp_path: Path,
 ) -> None:
