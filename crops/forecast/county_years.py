@@ -19,7 +19,12 @@ import pandas as pd
 from fieldline.crops.forecast.afterwards import LATE, known_with_yield, telling
 from fieldline.crops.forecast.slips import Slips, slips_of_ten, told_slips
 from fieldline.crops.forecast.spelling import harvest_years, same_counties, without_fills
-from fieldline.crops.forecast.yield_units import one_unit, read_yields_of, rows_of_crop
+from fieldline.crops.forecast.yield_units import (
+    one_unit,
+    one_unit_through,
+    read_yields_of,
+    rows_of_crop,
+)
 from fieldline.crops.inputs import COUNTY_YIELDS
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.cells import Cells, read_cells
@@ -154,6 +159,7 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     rows, remarks = _counting(names, years, yields.target, of_crop & ~yields.bad_unit, known=known)
     slips = Slips.none(len(years))
     if known:
+        one_unit_through(np.nan_to_num(years[rows]).astype(np.int64), yields.target[rows])
         slips = _slips(names, years, yields.target, rows, looked_at)
         remarks += told_slips(slips, names.to_numpy(dtype=str), years, yields.target, rows)
         rows &= ~slips.slipped

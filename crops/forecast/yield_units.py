@@ -31,6 +31,10 @@ from fieldline.pipeline.records.reference import crop_named
 TONNES = "t/ha"
 _KNOWN = "t/ha, kg/ha, dt/ha, kg/mu, lb/ac or bu/ac (data/price_units.csv lists the masses)"
 
+_APART, _YEARS_APART = 4.0, 2
+"""So far apart lie the years of two units (bushels of wheat an acre and t/ha are 15, quintals and
+t/ha 10), so many years on either side."""
+
 
 @dataclass(frozen=True)
 class Yields:
@@ -73,6 +77,36 @@ def one_unit(first: str, second: str) -> None:
             f"one table's yields are in {first} and the other's in {second}",
             "name the crop with --crop, so that both become t/ha",
         )
+
+
+def one_unit_through(years: npt.NDArray[np.int64], yields: Floats) -> None:
+    """Refuse a table whose unit changes between two years.
+
+    The usual yield of each later year lies beyond that of each earlier year by more than harvests
+    do: yields that rise over a century pass through what lies between, and a lost year is followed
+    by others.
+
+    Args:
+        years: Harvest year by row.
+        yields: Yield by row, above zero.
+
+    Raises:
+        UserError: It does.
+    """
+    by_year = pd.Series(np.log(yields)).groupby(years).median()
+    usual = by_year.to_numpy()
+    for at in range(_YEARS_APART, len(usual) - _YEARS_APART + 1):
+        before, after = usual[:at], usual[at:]
+        apart = max(after.min() - before.max(), before.min() - after.max())
+        if apart > np.log(_APART):
+            told = ", ".join(
+                f"{np.exp(np.median(part)):.3g} {when} {by_year.index[place]}"
+                for part, when, place in ((before, "until", at - 1), (after, "from", at))
+            )
+            raise UserError(
+                f"the usual yield is {told}: years are in different units",
+                "convert them to one, or say each row's in a column `unit`",
+            )
 
 
 def read_yields_of(

@@ -168,3 +168,25 @@ def test_a_forecast_is_evaluated_sealed_and_scored_in_tonnes_whatever_the_tables
     pd.read_csv(truth).rename(columns={"yield": "yield_bu_ac"}).to_csv(wrong, index=False)
     refused = CliRunner().invoke(app, [*scoring[:-1], str(wrong)])
     assert "in t/ha and the other's in bu/ac" in str(refused.exception)
+
+
+def test_a_unit_that_changes_between_two_years_is_refused(tmp_path: Path) -> None:
+    """Dezitonnen until 2011: each year alone is a year, and no slip."""
+    rows = [(c, year, 6 + c / 5 + year % 3) for c in range(4) for year in range(2005, 2019)]
+    head = "county,year,yield\n"
+
+    def read(yields: list[float]) -> int:
+        lines = [f"C{c},{year},{v:.3f}" for (c, year, _), v in zip(rows, yields, strict=True)]
+        path = tmp_path / "t.csv"
+        path.write_text(head + "\n".join(lines))
+        return len(read_county_years(path, Columns()))
+
+    changed = [v * (10 if year < 2012 else 1) for _, year, v in rows]
+    with pytest.raises(UserError, match=r"usual yield is 73 until 2011, 7\.3 from 2012.*units"):
+        read(changed)
+    last = [v * (10 if year == 2018 else 1) for _, year, v in rows]
+    assert read(last) == len(rows) - 4  # one year alone: four slips
+    risen = [v * 1.14 ** (year - 2005) for _, year, v in rows]
+    assert read(risen) == len(rows)  # fivefold, little by little
+    lost = [v / (8 if year == 2010 else 1) for _, year, v in rows]
+    assert read(lost) >= len(rows) - 4
