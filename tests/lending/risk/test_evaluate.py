@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from fieldline.lending.risk.boosting import folds_of
 from fieldline.lending.risk.default_model import Loans, fit_pd
-from fieldline.lending.risk.evaluate import evaluate_table
+from fieldline.lending.risk.evaluate import evaluate_table, figures_of
 from fieldline.lending.risk.features import Feature
 from fieldline.lending.risk.table import CreditTable
 from fieldline.lending.settings import RiskSettings
@@ -39,6 +39,16 @@ def test_figures_are_of_rows_that_no_fold_had_seen() -> None:
     found = evaluate_table(given, QUICK, folds=3)["models"]["boosting"]["auc"]
     assert found["value"] == pytest.approx(roc_auc_score(loans.defaulted, said))
     assert found["low"] < found["value"] < found["high"]
+
+
+def test_the_interval_of_a_figure_that_noise_lifts_stands_around_it() -> None:
+    """Rows drawn anew add their own noise to a calibration error: its draws lay above it."""
+    rng = np.random.default_rng(2)
+    said = rng.uniform(0.05, 0.5, 300)
+    found = figures_of((rng.random(300) < said).astype(float), [said])
+    for figure in found.values():
+        low, high = figure["value"] - figure["low"], figure["high"] - figure["value"]
+        assert 0.5 < low / high < 2
 
 
 def test_peers_are_held_against_on_the_same_folds() -> None:
