@@ -13,14 +13,17 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from fieldline.lending.store import database
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows import provenance
+from fieldline.workflows.cli import app
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.finished import Records
+from fieldline.workflows.left_out import leave_out
 from fieldline.workflows.plan import Plan
-from fieldline.workflows.runner import plan_chain, run_chain
+from fieldline.workflows.runner import _exclusive, plan_chain, run_chain
 from tests.workflows.conftest import ROOT, run_in
 from tests.workflows.provinces import change, finish, make_inputs, touching
 
@@ -170,6 +173,57 @@ def test_a_county_that_is_left_out_is_named_even_where_the_others_are_finished(
         run_chain([province], None, None, start=None, cores=1)
     assert "C0001 2024 is left out: " in capfd.readouterr().err
     assert not (province.parent / "results/logs/snakemake.log").exists()
+
+
+def told(config: Path) -> tuple[int, str]:
+    said = CliRunner().invoke(app, ["status", "--config", str(config)])
+    return said.exit_code, said.output
+
+
+def test_a_county_that_was_done_and_is_left_out_has_failed_until_its_table_is_back(
+    province: Path,
+) -> None:
+    assert told(province) == (0, "3 done\n")
+    tables = [province.parent / f"in/C0001/{name}_2024.csv" for name in ("registry", "survey")]
+    for table in tables:
+        table.rename(table.with_suffix(".kept"))
+        table.write_text("area\n1\n", encoding="utf-8")
+    with pytest.raises(UserError) as refused:
+        run_chain([province], None, None, start=None, cores=1)
+    code, page = told(province)
+    first, line, advice = page.splitlines()
+    assert (code, first) == (3, "2 done, 1 failed")
+    assert line.endswith(f"  failed at inputs: {refused.value}")
+    assert "registry_2024.csv has no column" in line
+    assert advice == f"put right what the sentences say, then: fieldline run --config {province}"
+    with pytest.raises(UserError):
+        run_chain([province], ["C0000", "C0001"], None, start=None, cores=1)
+    assert told(province) == (code, page)
+    for table in tables:
+        table.with_suffix(".kept").rename(table)
+    assert told(province) == (code, page)  # the last words stand
+    run_chain([province], ["C0000", "C0002"], None, start=None, cores=1)
+    assert told(province) == (code, page)
+    run_chain([province], ["C0001"], None, start=None, cores=1)
+    assert told(province) == (0, "3 done\n")
+
+
+def test_why_a_county_was_left_out_ends_with_the_account_of_its_tables(province: Path) -> None:
+    results = province.parent / "results"
+    leave_out(results, "C0001", "2024", "a sentence")
+    assert told(province)[0] == 3
+    account = results / "2024/C0001/outcomes/inputs.parquet"
+    later = account.stat().st_mtime + 60
+    os.utime(account, (later, later))  # the engine, asked without a run of ours, has made it
+    assert told(province) == (0, "3 done\n")
+    os.utime(account, (0, 0))
+    assert told(province)[0] == 3
+    lock = results / ".fieldline.lock"
+    with _exclusive(results, {"C0001": ["2024"]}):
+        os.utime(lock, (later, later))
+        assert told(province)[1].startswith("3 done")  # a run has yet to read its tables
+        os.utime(lock, (1, 1))
+        assert "1 failed" in told(province)[1]
 
 
 COMMAND = [sys.executable, "-m", "fieldline.workflows.cli"]
