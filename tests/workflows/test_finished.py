@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from fieldline.lending.store import database
+from fieldline.lending.store import database, reviews
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows import provenance
 from fieldline.workflows.cli import app
@@ -128,11 +129,45 @@ def test_what_every_stage_reads_concerns_every_county(
     with monkeypatch.context() as patch:
         patch.setattr(provenance, "_content_hash", lambda name: name)
         assert len(unfinished(province)) == 3
-    with monkeypatch.context() as patch:
-        patch.setattr(database, "acts_in", lambda _: 12)
-        assert len(unfinished(province)) == 3
     assert unfinished(province) == ()
     rewrite(province, lambda d: d.update(observe={"block_pixels": 300}))
+    assert len(unfinished(province)) == 3
+
+
+def act(results: Path, county: str, season: str, kind: str) -> None:
+    """Enter an act as a desk does, on an offer that no posting has made."""
+    day = dt.date(2024, 10, 2)
+    store = database.open_database(results / "fieldline.sqlite")
+    offer = {
+        "county": county, "season": season, "product": "season-line", "farmer_id": "F1",
+        "decision_id": "D1", "currency": "CNY",
+    }  # fmt: skip
+    row = reviews.act_row(
+        offer, kind, "Ann", "seen on the farm", day, of_review=None, evidence="", verdict="decline",
+        limit_minor=None, documents="[]", overrides=False, valid_to=day,
+    )  # fmt: skip
+    with database.posting(store) as connection:
+        reviews.enter_act(connection, row, None)
+    store.dispose()
+
+
+def test_the_act_of_a_person_concerns_its_county_and_a_release_every_one(province: Path) -> None:
+    results = province.parent / "results"
+    act(results, "C0001", "2024", "decide")
+    assert unfinished(province) == ("C0001",)
+    records = Records(load_config([province]))
+    records.keep(records.given(["C0001"]))
+    assert unfinished(province) == ()
+    act(results, "C0009", "2024", "decide")  # a county of another configuration
+    assert unfinished(province) == ()
+    act(results, "C0002", "2024", "lapse")  # what a posting does
+    assert unfinished(province) == ()
+    act(results, "C0002", "2023", "release")
+    assert len(unfinished(province)) == 3
+
+
+def test_a_store_that_cannot_be_read_concerns_every_county(province: Path) -> None:
+    (province.parent / "results/fieldline.sqlite").write_text("no database", encoding="utf-8")
     assert len(unfinished(province)) == 3
 
 
@@ -289,6 +324,21 @@ def test_of_fifty_finished_counties_the_one_whose_input_changed_runs_and_no_othe
     assert tmp_path / "results/2024/C0007/offers.csv" in made
     assert all("/C0007/" in str(path) for path in made)
     assert json.loads(fieldline(*run, "-n")) == {}
+
+
+@pytest.mark.long
+def test_one_act_of_a_person_is_one_posting_and_a_release_one_of_each_county(
+    tmp_path: Path,
+) -> None:
+    config = make_inputs(tmp_path, 3)
+    finish(tmp_path, 3)
+    run = ("run", "--json", "--config", str(config))
+    fieldline(*run, "--profile", str(touching(tmp_path)), "--from", "intake")
+    assert json.loads(fieldline(*run, "-n")) == {}
+    act(tmp_path / "results", "C0001", "2024", "decide")
+    assert json.loads(fieldline(*run, "-n")) == {"offers": 1, "report": 1}
+    act(tmp_path / "results", "C0001", "2024", "release")
+    assert json.loads(fieldline(*run, "-n")) == {"offers": 3, "report": 3}
 
 
 @pytest.mark.long
