@@ -555,7 +555,7 @@ STAGES: tuple[Stage, ...] = (
             "absent": "absent",
             "county": "county_id", "season": "season_name", "policy": "lending.policy",
             "settings": "lending.posting", "audit": "audit", "database": "database",
-            "acts": "acts",
+            "vault": "vault", "acts": "acts",
         },
         about="farmer",
         mem_mb=1000,
