@@ -210,13 +210,9 @@ class Plan:
         """Return the GPUs that a job of a stage claims; `auto` takes what is there, unasked."""
         return int(bool(stage.gpu) and self._section(stage.gpu).device == "cuda")
 
-    def log(self, stage: str, folder: str = FOLDER) -> str:
-        """Return the log file of a stage."""
-        return f"logs/{folder}/{stage}.log"
-
-    def benchmark(self, stage: str, folder: str = FOLDER) -> str:
-        """Return the file of time and memory of a stage."""
-        return f"benchmarks/{folder}/{stage}.tsv"
+    def logs(self, stage: str, folder: str = FOLDER) -> tuple[str, str]:
+        """Return the files in which a job tells of itself: messages, and what it took."""
+        return f"logs/{folder}/{stage}.log", f"benchmarks/{folder}/{stage}.tsv"
 
     def _input(self, stage: Stage, read: Read) -> InputFunction | str | list[str]:
         match read:
