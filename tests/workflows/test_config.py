@@ -198,6 +198,25 @@ def test_counties_with_different_season_names_run_together() -> None:
     assert load_config((), chosen).runs() == [("SIM001", "2024"), ("B", "spring")]
 
 
+@pytest.mark.parametrize("name", ["North Valley", "县一", "a/b", "..", ".x", "2024/25", ""])
+@pytest.mark.parametrize("what", ["county", "season"])
+def test_an_id_by_which_no_folder_can_be_named_is_refused_with_what_to_write(
+    what: str, name: str
+) -> None:
+    document = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+    (county,) = document["county"].values()
+    document["county"] = {"C1": county}
+    document |= {"counties": ["C1"], "seasons": ["2024"]}
+    validate(document)
+    if what == "county":
+        document |= {"counties": [name], "county": {name: county}}
+    else:
+        county["seasons"] = {name: county["seasons"]["2024"]}
+        document["seasons"] = [name]
+    with pytest.raises(UserError, match=rf"{what} {re.escape(repr(name))}.* is no id.*digits, _"):
+        validate(document)
+
+
 def test_a_season_that_no_county_has_is_refused() -> None:
     with pytest.raises(UserError, match="no county has a season 'autumn'"):
         load_config((), {"seasons": "2024,autumn"})

@@ -6,6 +6,7 @@ setting is described once, beside the code that reads it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,8 @@ STORE = "fieldline.sqlite"
 """The embedded offer store, in the results folder."""
 VAULT = "vault.sqlite"
 """The embedded vault, there too."""
+NAME = "[A-Za-z0-9_-]+"
+"""What ids of counties and names of seasons are made of: the engine tells them from paths by it."""
 
 
 class Config(Section):
@@ -105,6 +108,19 @@ class Config(Section):
         for season in self.seasons:
             if season not in known:
                 raise ValueError(f"no county has a season {season!r}; known: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_of_folders(self) -> Config:
+        for county in self.counties:
+            named = {f"county {county!r}": county}
+            named |= {f"season {s!r} of county {county!r}": s for s in self.county[county].seasons}
+            for what, name in named.items():
+                if not re.fullmatch(NAME, name):
+                    raise ValueError(
+                        f"{what} is no id: folders are named by it, so write it with letters A to "
+                        "Z, digits, _ and - alone; what people read is the county's `title`"
+                    )
         return self
 
     @model_validator(mode="after")
