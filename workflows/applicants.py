@@ -49,6 +49,12 @@ def keep_applicant(own: Path, names: list[str], target: Path) -> None:
     draft.replace(target)
 
 
+def forget_everywhere(results: Path, farmer_id: str) -> None:
+    """Drop what an applicant left in any county and season."""
+    for own in (results / _FOLDER).glob(f"*/*/{farmer_id}"):
+        shutil.rmtree(own, ignore_errors=True)
+
+
 def forget_applicant(results: Path, county: str, season: str, farmer_id: str) -> None:
     """Drop what an applicant left: later runs know nothing of it."""
     shutil.rmtree(applicants_folder(results, county, season) / farmer_id, ignore_errors=True)

@@ -350,6 +350,12 @@ def main() -> None:
     except FieldlineError as error:
         print(f"fieldline: {error}", file=sys.stderr)
         sys.exit(exits.DEFECT)
+    except OSError as error:
+        told = exits.told_of_place(error, sys.argv[1:])
+        if told is None:
+            raise
+        print(f"fieldline: {told}.", file=sys.stderr)
+        sys.exit(exits.USER_ERROR)
 
 
 if __name__ == "__main__":

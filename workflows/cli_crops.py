@@ -133,9 +133,9 @@ def crops_evaluate(
 
         found["by_date"] = by_date(points, asked, settings, seeds=seeds, dates=dates, say=say)
         found["certain_from"] = certain_from(found["by_date"])
+    _show(found)
     if json_to is not None:
         write_card(found, json_to)
-    _show(found)
 
 
 @crops_app.command("train")

@@ -45,6 +45,13 @@ def _table(
     return read_credit_table(file, Question(target, positive, group, drop or (), keep or (), signs))
 
 
+def _tell(table: CreditTable) -> None:
+    for column, why in table.left_out.items():
+        print(f"left out  {column}: {why}")
+    for remark in table.remarks:
+        print(f"note      {remark}")
+
+
 @risk_app.command("evaluate")
 def risk_evaluate(
     file: Table,
@@ -70,9 +77,8 @@ def risk_evaluate(
 
     table = _table(file, target, positive, group, drop, keep, up, down)
     found = evaluate_table(table, RiskSettings(), folds=folds, seeds=seeds)
-    for column, why in table.left_out.items():
-        print(f"left out  {column}: {why}")
-    for remark in found["remarks"] + found["peers_absent"]:
+    _tell(table)
+    for remark in found["peers_absent"]:
         print(f"note      {remark}")
     print(f"{found['rows']} rows, {found['defaults']} defaults, {found['columns']} columns")
     for name, figures in found["models"].items():
@@ -112,9 +118,11 @@ def risk_train(
     model = train_pd(table.loans, settings, table.features)
     told = {
         "trained": True, "version": model.label, "left_out": table.left_out,
-        "problem": "" if model.card["has_skill"] else "no skill", "growth": model.growth,
+        "remarks": list(table.remarks), "problem": "" if model.card["has_skill"] else "no skill",
+        "growth": model.growth,
     }  # fmt: skip
     write_model(out, replace(model, card={}).to_dict(), {**model.card, **told})
+    _tell(table)
     figures = model.card["boosting"]
     print(f"{model.label}  AUC {figures['auc']:.4f}  ECE {figures['ece']:.4f}  {out / CARD}")
 

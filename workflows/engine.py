@@ -11,12 +11,14 @@ import gc
 import json
 import os
 import sys
+import threading
 from logging import LogRecord
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
 from snakemake.cli import main as snakemake_main
+from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent, logger_plugin_module_prefix
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
@@ -71,6 +73,27 @@ class LogHandler(LogHandlerBase):
         return None
 
 
+def look_again_once() -> None:
+    """Have the scheduler wait for one next look at a time.
+
+    By itself (Snakemake 9.27) each look starts a timer for another, whether or not one runs: their
+    number grows by one with every job that ends, and none ever ends. After 270 jobs it looked 150
+    times a second, at every input of every job that could begin, and kept half a core busy.
+    """
+    waiting: set[JobScheduler] = set()
+
+    def later(scheduler: JobScheduler, delay: float) -> None:
+        def look() -> None:
+            waiting.discard(scheduler)
+            scheduler._open_jobs.release()
+
+        if scheduler not in waiting:
+            waiting.add(scheduler)
+            threading.Timer(delay, look).start()
+
+    JobScheduler._schedule_reevalutation = later
+
+
 def main(arguments: list[str]) -> None:
     """Run Snakemake with the listener."""
     if "--profile" in arguments:
@@ -78,6 +101,7 @@ def main(arguments: list[str]) -> None:
         if executor_of(profile) == KUBERNETES:
             share_volume()
     gc.set_threshold(_OBJECTS_BETWEEN)
+    look_again_once()
     plugin = ModuleType(logger_plugin_module_prefix + _NAME.replace("-", "_"))
     vars(plugin)["LogHandler"] = LogHandler
     LoggerPluginRegistry().register_plugin(plugin.__name__, plugin)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 OK = 0
@@ -18,6 +20,44 @@ FOUND = 3
 """The command ran and found what it looks for: refused rows, a broken chain, too many stops."""
 INTERRUPTED = 130
 """Stopped by Ctrl-C; the next run goes on where this one was."""
+
+
+_OF_A_PLACE = frozenset({
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.ENAMETOOLONG,
+})  # fmt: skip
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def told_of_place(error: OSError, given: Sequence[str]) -> str | None:
+    """Return what a person can put right about a file or folder; None where it is a defect.
+
+    Args:
+        error: What the system said of it.
+        given: Words of the command line: only a place that stands there was chosen by a person.
+    """
+    name = error.filename2 or error.filename
+    if error.errno in _FULL:
+        return f"there is no room for {name or 'a file'} ({error.strerror}): free some and repeat"
+    if not name or error.errno not in _OF_A_PLACE:
+        return None
+    at = Path(os.fsdecode(name)).absolute()
+    words = [word.partition("=")[2] if word.startswith("-") else word for word in given]
+    chosen = [Path(word) for word in words if word]
+    for place in chosen:
+        if at in place.absolute().parents and error.errno in (errno.EEXIST, errno.ENOTDIR):
+            file = next((p for p in (at, *at.parents) if p.is_file()), at)
+            return f"{place} cannot be written, for {file.name} is no folder: name another place"
+    for place in chosen:
+        itself = at == place.absolute() or at in place.absolute().parents
+        # What is written stands beside its place under a name of its own until it is whole.
+        beside = at.parent == place.absolute().parent and at.name.startswith(f".{place.name}.")
+        if itself or beside:
+            return (
+                f"{place} cannot be read or written ({error.strerror}): name another place, or "
+                "give yourself the right to this one"
+            )
+    return None
 
 
 def leave_after(run: Callable[[], object]) -> NoReturn:

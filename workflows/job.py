@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.exits import USER_ERROR
+from fieldline.workflows.taken import write_taken
 
 if TYPE_CHECKING:
     from fieldline.pipeline.parcels.blocks import Block
@@ -38,14 +39,21 @@ artifact is made from."""
 
 
 @contextmanager
-def job(log: str) -> Iterator[None]:
-    """Send log messages to `log`; end with the sentence and exit code 2 on a user error."""
+def job(log: str, taken: str) -> Iterator[None]:
+    """Send log messages to `log`; end with the sentence and exit code 2 on a user error.
+
+    Args:
+        log: File of messages.
+        taken: File of what the job took of the machine; there is none of a job that fails.
+    """
+    Path(taken).unlink(missing_ok=True)
     logging.basicConfig(
         filename=log, filemode="w", level=logging.INFO, format="%(levelname)s %(name)s %(message)s"
     )
     logging.captureWarnings(capture=True)
     try:
         yield
+        write_taken(Path(taken))
     except UserError as error:
         logging.error("%s%s", SENTENCE, error)
         print(f"fieldline: {error}", file=sys.stderr)

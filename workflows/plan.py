@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.applicants import applicants_tables
@@ -39,6 +39,9 @@ from fieldline.workflows.stages import (
     made_for_later,
     stages_before,
 )
+
+if TYPE_CHECKING:
+    from fieldline.lending.store.concerned import Concerned
 
 Wildcards = Any
 InputFunction = Callable[[Wildcards], Any]
@@ -207,13 +210,9 @@ class Plan:
         """Return the GPUs that a job of a stage claims; `auto` takes what is there, unasked."""
         return int(bool(stage.gpu) and self._section(stage.gpu).device == "cuda")
 
-    def log(self, stage: str, folder: str = FOLDER) -> str:
-        """Return the log file of a stage."""
-        return f"logs/{folder}/{stage}.log"
-
-    def benchmark(self, stage: str, folder: str = FOLDER) -> str:
-        """Return the file of time and memory of a stage."""
-        return f"benchmarks/{folder}/{stage}.tsv"
+    def logs(self, stage: str, folder: str = FOLDER) -> tuple[str, str]:
+        """Return the files in which a job tells of itself: messages, and what it took."""
+        return f"logs/{folder}/{stage}.log", f"benchmarks/{folder}/{stage}.tsv"
 
     def _input(self, stage: Stage, read: Read) -> InputFunction | str | list[str]:
         match read:
@@ -278,20 +277,22 @@ class Plan:
             "absent": lambda w: absent_inputs(self.config.county[w.county]),
             "vault": _without_password(self.config.vault, VAULT),
             "database": _without_password(self.config.database, STORE),
-            "acts": lambda _: self._acts,
+            "acts": self._acts,
             "photo_files": self._photo_files,
         }
 
-    @cached_property
-    def _acts(self) -> int | str:
-        """Return how many acts of people the store holds: one more posts the offers again.
+    def _acts(self, wildcards: Wildcards) -> list[int] | str:
+        """Return how many acts of people bear on a county's offers: one more posts them again."""
+        found = self._concerned
+        return found if isinstance(found, str) else found.of(wildcards.county, wildcards.season)
 
-        A store that cannot be read is the business of the stage that posts.
-        """
-        from fieldline.lending.store.database import acts_in
+    @cached_property
+    def _concerned(self) -> Concerned | str:
+        """A store that cannot be read is the business of the stage that posts."""
+        from fieldline.lending.store.concerned import concerned_by_acts
 
         try:
-            return acts_in(self.config.database_url())
+            return concerned_by_acts(self.config.database_url())
         except UserError as error:
             return str(error)
 

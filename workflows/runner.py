@@ -35,6 +35,7 @@ from fieldline.workflows.config.model import Config
 from fieldline.workflows.finished import Records
 from fieldline.workflows.inputs.county_tables import unreadable_tables
 from fieldline.workflows.job import CONFIRM_VARIABLE, SENTENCE
+from fieldline.workflows.left_out import leave_out, take_in
 from fieldline.workflows.plan import FOLDER, Plan
 from fieldline.workflows.preflight import preflight
 from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
@@ -86,7 +87,9 @@ def run_chain(
     failures: list[FieldlineError] = []
     readable: set[Path] = set()
     with _exclusive(config.results, works_on(config)):
-        for files, part in batches(config_files, config, _to_do(config, start)):
+        to_do = _to_do(config, start)
+        take_in(config, set(config.counties) - set(to_do))
+        for files, part in batches(config_files, config, to_do):
             refused = _refused(config, part, readable)
             failures += refused.values()
             if ready := [county for county in part if county not in refused]:
@@ -174,18 +177,18 @@ def _to_do(config: Config, start: str | None) -> Sequence[str]:
 def _refused(
     config: Config, counties: Sequence[str], readable: set[Path]
 ) -> dict[str, FieldlineError]:
-    """Return the counties with a table that cannot be read and the first sentence of each, which is
-    left where the stage that reads it would have left it: `fieldline status` tells it."""
+    """Return the counties with a table that cannot be read and the first sentence of each; they are
+    kept for `fieldline status`."""
     found: dict[str, FieldlineError] = {}
+    take_in(config, counties)
+    first: dict[tuple[str, str], str] = {}
     for county, season, sentence in unreadable_tables(config, counties, readable):
+        if first.setdefault((county, season), sentence) is sentence:
+            leave_out(config.results, county, season, sentence)
         if county not in found:
             found[county] = UserError.sentence(sentence)
             if len(config.counties) > 1:
                 print(f"{county} {season} is left out: {sentence}", file=sys.stderr, flush=True)
-            log = config.results / "logs" / FOLDER.format(season=season, county=county)
-            with suppress(OSError):  # of a full disk the jobs tell
-                log.mkdir(parents=True, exist_ok=True)
-                (log / "inputs.log").write_text(f"ERROR root {SENTENCE}{sentence}\n", "utf-8")
     return found
 
 

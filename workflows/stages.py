@@ -85,8 +85,8 @@ class Stage:
     """Memory that it claims from the scheduler."""
     minutes: int = 120
     """Run time that it claims: a cluster ends a job that takes longer."""
-    priority: int = 0
-    """Among stages that are ready, those of the highest priority run first."""
+    early: bool = False
+    """Whether it runs before all others of every county: it tells of files that people gave."""
     together: str = ""
     """On a cluster the stages of one such name are one job of a county, a queue's wait for all."""
     threads: str = ""
@@ -124,6 +124,7 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "vault": "vault",
         },
         mem_mb=4000,
+        early=True,
         together="inputs",
     ),
     Stage(
@@ -152,7 +153,7 @@ STAGES: tuple[Stage, ...] = (
             "offer_valid_days": "lending.policy.offer_valid_days",
         },
         about="file",
-        priority=10,
+        early=True,
         together="inputs",
     ),
     Stage(
@@ -509,7 +510,7 @@ STAGES: tuple[Stage, ...] = (
             "policy": "lending.policy", "table_columns": "county.inputs.columns",
         },
         about="file",
-        priority=5,
+        early=True,
         together="credit",
     ),
     Stage(
@@ -554,7 +555,7 @@ STAGES: tuple[Stage, ...] = (
             "absent": "absent",
             "county": "county_id", "season": "season_name", "policy": "lending.policy",
             "settings": "lending.posting", "audit": "audit", "database": "database",
-            "acts": "acts",
+            "vault": "vault", "acts": "acts",
         },
         about="farmer",
         mem_mb=1000,
@@ -638,6 +639,12 @@ def stage_of(rule: str) -> Stage:
 def stages_before(name: str) -> tuple[Stage, ...]:
     """Return the stages that a row passes before this one."""
     return STAGES[: STAGE_NAMES.index(name)]
+
+
+def urgency(item: Stage) -> int:
+    """Return the engine's priority among stages that are ready: the later one goes first, so that a
+    county which has begun ends before another begins; early ones go before all."""
+    return STAGE_NAMES.index(item.name) + (len(STAGES) if item.early else 0)
 
 
 def made_from(item: Stage) -> frozenset[str]:

@@ -3,7 +3,7 @@
 Owns what can be read from the results folder alone, so that it answers beside a run, on another
 machine of a cluster and after a crash; it opens no table and asks no engine. A stage is done when
 its outcomes lie there (a job that fails loses them) and what it reads is done; else its log says
-how far it came.
+how far it came. A county that the last run left out has failed, whatever lies of it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.exits import FOUND, OK
 from fieldline.workflows.job import SENTENCE
+from fieldline.workflows.left_out import STAGE as TABLES_OF
+from fieldline.workflows.left_out import why_left_out
 from fieldline.workflows.runner import LOCK
 from fieldline.workflows.stages import STAGES, Stage, made_from
 
@@ -129,8 +131,11 @@ def _place(config: Config, county: str, season: str, *, since: float | None) -> 
     logs = config.results / "logs" / season / county
     blocks = config.county[county].blocks
     found: dict[str, StageState] = {}
+    left_out = why_left_out(config.results, county, season, since=since)
     for stage in STAGES:
         state = _stage(stage, folder, logs, blocks, since)
+        if left_out and stage.name == TABLES_OF:
+            state = StageState(stage.name, "failed", left_out)
         stale = any(found[name].state != "done" for name in _MADE_FROM[stage.name])
         if state.state == "done" and stale:
             state = StageState(stage.name, "waiting")

@@ -67,21 +67,25 @@ def show(
 def erase_farmer(
     farmer: Farmer, purpose: Purpose, config: ConfigFiles = None, as_json: AsJson = False
 ) -> None:
-    """Destroy a farmer's data and its keys for good; offers and their audit chain stay.
+    """Destroy a farmer's data, its keys and outlines for good; offers and their audit chain stay.
 
     Example: fieldline vault erase F5b0c2d14a97e3f68 --purpose 'letter of 2 May 2025'
     """
     from fieldline.pipeline.vault.access import stated_purpose
-    from fieldline.pipeline.vault.erasure import erase
+    from fieldline.workflows.vault_requests import erase_everywhere
 
     why = stated_purpose(purpose)
     with _vault(config) as (loaded, vault):
         farmer_id = _pseudonym(loaded, farmer)
-        done = erase(vault, farmer_id, why)
+        done, forgotten = erase_everywhere(loaded, vault, farmer_id, why)
     if as_json:
-        print(json.dumps({"farmer_id": farmer_id, **asdict(done)}))
+        print(json.dumps({"farmer_id": farmer_id, **asdict(done), **asdict(forgotten)}))
         return
     print(f"{farmer_id}: {done.records} records destroyed, erased since {done.erased_at}")
+    print(
+        f"the offer store let go of {forgotten.outlines} outlines and emptied "
+        f"{forgotten.applications} applications"
+    )
     print("the next run of intake leaves the farmer out; `fieldline run --from intake` does it now")
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from fieldline.lending.named_offers import Handed, Order, export_named_offers
 from fieldline.lending.store.applied import told_consents
 from fieldline.lending.store.database import is_there, open_existing
+from fieldline.lending.store.forgotten import Forgotten, forget
 from fieldline.pipeline.inputs.read import InputTable, Reading, read_input
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.privacy import pseudonymiser
@@ -27,8 +28,16 @@ from fieldline.pipeline.vault.consents import (
     new_consent,
     withdrawals,
 )
-from fieldline.pipeline.vault.erasure import admit, erased_farmers, not_erased
+from fieldline.pipeline.vault.erasure import (
+    Erasure,
+    admit,
+    erase,
+    erased_farmers,
+    not_erased,
+    refuse_unknown,
+)
 from fieldline.pipeline.vault.vault import Vault
+from fieldline.workflows.applicants import forget_everywhere
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.inputs.tables import PLACE
 
@@ -114,6 +123,29 @@ def store_and_consents(
         yield store, consents, told
     finally:
         store.dispose()
+
+
+def erase_everywhere(
+    config: Config, vault: Vault, farmer_id: str, purpose: str
+) -> tuple[Erasure, Forgotten]:
+    """Erase a farmer from the vault, and the farmer's outlines from the store and from what
+    applications left.
+
+    The vault comes last: cut off before, the erasure is told nowhere, and typed again it does all.
+
+    Raises:
+        UserError: The vault knows no such farmer, or a database cannot be written.
+    """
+    refuse_unknown(vault, farmer_id)
+    forgotten, address = Forgotten(), config.database_url()
+    if is_there(address):
+        store = open_existing(address)
+        try:
+            forgotten = forget(store, farmer_id)
+        finally:
+            store.dispose()
+    forget_everywhere(config.results, farmer_id)
+    return erase(vault, farmer_id, purpose), forgotten
 
 
 def admit_again(

@@ -1,6 +1,6 @@
 """What a county's season takes of a machine: core-hours, memory, bytes, before any of it runs.
 
-Owns the line from finished seasons to one that is not: the engine measures every job, so a results
+Owns the line from finished seasons to one that is not: every job writes what it took, so a results
 folder that holds finished counties tells what this machine needs for land and settings like these.
 Nothing is assumed of a machine on which nothing has run. What imagery costs to fetch is
 `workflows.imagery_plan`'s.
@@ -31,7 +31,7 @@ class StageWork:
     cpu_s: float
     """Processor seconds of all its jobs."""
     peak_mb: float
-    """Memory of its largest job; 0 where none ran long enough to be sampled."""
+    """Memory of its largest job."""
     bytes: int
     claimed: bool = False
     """Whether the memory is what the stage claims of a scheduler, since none was measured that
@@ -103,7 +103,7 @@ def work_document(work: Work) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Job:
-    """What the engine measured of a stage in a finished season."""
+    """What a stage took in a finished season."""
 
     jobs: int
     cpu_s: float
@@ -210,7 +210,7 @@ def _figures(file: Path) -> tuple[float, float]:
 
 
 def _number(row: Mapping[str, str], name: str) -> float:
-    """Return a figure of the engine; 0 where a job was too short to be sampled."""
+    """Return a figure; 0 where an older version could not tell it of a short job."""
     try:
         return float(row.get(name, ""))
     except ValueError:

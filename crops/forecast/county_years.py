@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fieldline.crops.forecast.afterwards import LATE, known_with_yield, telling
 from fieldline.crops.forecast.slips import Slips, slips_of_ten, told_slips
 from fieldline.crops.forecast.spelling import harvest_years, same_counties, without_fills
 from fieldline.crops.forecast.yield_units import one_unit, read_yields_of, rows_of_crop
+from fieldline.crops.inputs import COUNTY_YIELDS
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.cells import Cells, read_cells
-from fieldline.pipeline.inputs.names import folded, known_names
+from fieldline.pipeline.inputs.names import claimants, folded, known_names
 from fieldline.pipeline.inputs.schema import InputColumn
 from fieldline.pipeline.inputs.values import FileFacts, as_text, facts_of, read_column
 from fieldline.pipeline.records.errors import UserError
@@ -38,15 +40,8 @@ there and only where the cells are of the kind."""
 _YIELD = ("yield_t_ha", "yield", "yield_kg_ha", "yield_bu_ac", "yield_kg_mu", "yield_dt_ha")
 _ROLES = {"--county-column": "county", "--year-column": "year", "--yield-column": "yield_t_ha"}
 _LAG = re.compile(r"yield[-_ ]?(\d{1,2})")
-#: What statistics tell only with the yield itself, or as the yield in other words.
-_AFTERWARDS = re.compile(
-    r"(?:^|[^a-z])(?:yields?|production|area|harvested|planted)(?:[^a-z]|$)", re.IGNORECASE
-)
-_LATE = "is known with the yield and not before it"
 _READABLE = 0.9
 """Share of the filled cells that must be numbers for a covariate."""
-_TELLS, _MANY = 0.99, 30
-"""Correlation from which so many rows of a column say the yield itself, rounded or converted."""
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 
@@ -106,7 +101,7 @@ class CountyYears:
         """
         count = len(county)
         frame = pd.DataFrame(index=range(count)) if covariates is None else covariates
-        late = {name: _LATE for name in map(str, frame) if _AFTERWARDS.search(name)}
+        late = {name: LATE for name in map(str, frame) if known_with_yield(name)}
         table = cls(
             np.asarray(county, dtype=str), np.asarray(year, dtype=np.int64),
             np.asarray(target, dtype=float), np.empty((count, 0)),
@@ -226,6 +221,8 @@ def _named(
         if folded(wanted) in found:
             return found[folded(wanted)]
     known = [] if name else [found[n] for n in found if n in known_names(_ROLES[option])]
+    if not (known or name) and option == "--yield-column":
+        known = claimants(COUNTY_YIELDS.column("yield_t_ha"), cells.names)  # with a unit behind
     if len(known) == 1:
         return known[0]
     other = found.get(_ELSE.get(option, ""))
@@ -285,8 +282,8 @@ def _covariates(
     for name in cells.names:
         if not name or name in skipped:
             continue
-        if _AFTERWARDS.search(name):
-            left_out[name] = _LATE
+        if known_with_yield(name):
+            left_out[name] = LATE
             continue
         given = cells.column(name)
         values = _numbers(cells, name, facts)
@@ -305,20 +302,12 @@ def _informative(table: CountyYears) -> CountyYears:
     left_out = dict(table.left_out)
     for name in table.covariates:
         values = table.covariates[name].to_numpy(dtype=float)
-        seen = np.isfinite(values) & np.isfinite(table.target)
         if len(np.unique(values[np.isfinite(values)])) < 2:
             left_out[str(name)] = "says the same of every row"
-        elif seen.sum() > 2 and _same(values[seen], table.target[seen]):
-            left_out[str(name)] = "says the yield in other words"
-    kept = [name for name in table.covariates if name not in left_out]
+    changing = [name for name in table.covariates if name not in left_out]
+    left_out |= telling(table.covariates[changing], table.target)
+    kept = [name for name in changing if name not in left_out]
     return replace(table, covariates=table.covariates[kept], left_out=left_out)
-
-
-def _same(values: Floats, target: Floats) -> bool:
-    if values.std() == 0 or target.std() == 0:
-        return False
-    least = _TELLS if len(values) >= _MANY else 1 - 1e-6
-    return bool(abs(np.corrcoef(values, target)[0, 1]) > least)
 
 
 def _counting(

@@ -20,6 +20,7 @@ import pyarrow as pa
 from fieldline.crops.inputs import LABELLED
 from fieldline.crops.radar_series import POLARISATIONS
 from fieldline.crops.recognise.places import centroids
+from fieldline.crops.recognise.point_arrays import band_named
 from fieldline.crops.series import Floats
 from fieldline.pipeline.inputs.read import Reading, read_input
 from fieldline.pipeline.inputs.schema import counted
@@ -235,12 +236,54 @@ def _read_long(source: LabelledSeries) -> tuple[pd.DataFrame, list[str]]:
     reading = Reading(columns=source.columns, place="inputs")
     table = read_input(source.table, LABELLED, reading)
     fixed = {column.name for column in LABELLED.columns}
-    bands = [name for name in table.frame.columns if name not in {*fixed, *POLARISATIONS}]
+    frame = _by_band(table.good, [n for n in table.frame.columns if n not in fixed], source.table)
+    bands = [str(name) for name in frame.columns if name not in {*fixed, *POLARISATIONS}]
     if not bands:
         raise UserError(
-            f"{source.table} has no column of numbers beside {', '.join(sorted(fixed))}",
+            f"{source.table} has no column of numbers by date beside {', '.join(sorted(fixed))}",
             "add one column per band, such as B04",
         )
     if table.problems:
         _LOG.warning("%s: rows left out: %s", source.table, counted(table.problems))
-    return table.good.copy(), bands
+    return frame, bands
+
+
+def _by_band(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> pd.DataFrame:
+    """Return rows with what was measured on their dates, bands by their Sentinel-2 names.
+
+    A number that stays the same within every sample (a crop's code, an area) or that numbers the
+    rows was measured on no date; learnt from as a band, it would tell the label.
+
+    Raises:
+        UserError: Two columns are the same band.
+    """
+    named = {name: _measurement(name) for name in columns}
+    told = list(filter(None, named.values()))
+    twice = next((band for band in told if told.count(band) > 1), None)
+    if twice is not None:
+        both = " and ".join(name for name, band in named.items() if band == twice)
+        raise UserError(f"{path}: the columns {both} are both {twice}", "leave one of them out")
+    no_band = [name for name, band in named.items() if band is None]
+    undated = [name for name in no_band if _of_no_date(frame[name], frame["sample_id"])]
+    if undated:
+        _LOG.warning(
+            "%s: columns that say one number of each sample, or number the rows, are no bands and "
+            "are not read: %s", path, ", ".join(undated),
+        )  # fmt: skip
+    return frame.drop(columns=undated).rename(columns={n: b for n, b in named.items() if b})
+
+
+def _measurement(column: str) -> str | None:
+    """Return the band or polarisation that a column is called by; None where by none."""
+    name = column.strip()
+    mean = name.lower().removesuffix("_mean")
+    return next((p for p in POLARISATIONS if p.lower() == mean), None) or band_named(mean)
+
+
+def _of_no_date(values: pd.Series[Any], samples: pd.Series[Any]) -> bool:
+    """Whether a column never changes within a sample, or counts the rows of the table."""
+    of_sample = values.dropna().groupby(samples)
+    if (of_sample.size() > 1).any() and (of_sample.min() == of_sample.max()).all():
+        return True
+    steps = np.diff(values.to_numpy(np.float64))
+    return len(steps) > 1 and bool((steps == steps[0]).all() and steps[0] != 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,7 @@ def bands_of(
     """
     told = next((arrays[name] for name in _NAMED if name in arrays), None)
     names = list(asked) or ([] if told is None else [_word(v) for v in np.ravel(told)])
-    known = {spelt: band for band in reversed(_ALL) for spelt in spellings(band)}
-    found = tuple(known.get(name.strip().lower(), name.strip()) for name in names) or BANDS
+    found = tuple(band_named(name) or name.strip() for name in names) or BANDS
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
         raise UserError(
@@ -86,6 +86,16 @@ def bands_of(
             "name each band once by --bands",
         )
     return found
+
+
+@cache
+def _spelt() -> dict[str, str]:
+    return {spelt: band for band in reversed(_ALL) for spelt in spellings(band)}
+
+
+def band_named(name: str) -> str | None:
+    """Return the Sentinel-2 band of a spelling (`red`, `B4`, `B04_10m`); None where it is none."""
+    return _spelt().get(name.strip().lower())
 
 
 def refuse_other_shape(values: NDArray[Any], bands: Sequence[str], path: Path) -> None:

@@ -7,6 +7,7 @@ here; a county's own loans are `lending.risk.features`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from fieldline.lending.risk.cells import (
+    filled_cells,
+    no_outcome,
+    numbers_with_marks,
+    told_afterwards,
+)
 from fieldline.lending.risk.default_model import Loans
 from fieldline.lending.risk.features import Feature
 from fieldline.lending.risk.metrics import auc
@@ -106,10 +113,12 @@ def read_credit_table(path: Path, question: Question) -> CreditTable:
             continue
         values, levels, remark = _column(cells, name, facts)
         why = _reason(name, values[known], levels, defaulted[known], cells.column(name))
-        if why and (name not in question.keep or why == _CONSTANT):
+        if why and (name not in question.keep or why in (_CONSTANT, _BLANK)):
             left_out[name] = why
             continue
-        remarks += [remark] if remark else []
+        shown = cells.column(name).filter(pa.array(known))
+        late = told_afterwards(name, values[known], levels, defaulted[known], shown)
+        remarks += [said for said in (remark, late) if said]
         columns[name] = values[known]
         features.append(Feature(name, question.signs.get(name, 0), name, name, levels))
     if not features:
@@ -127,10 +136,10 @@ def read_credit_table(path: Path, question: Question) -> CreditTable:
 def _outcomes(cells: Cells, question: Question) -> tuple[Floats, npt.NDArray[np.bool_], list[str]]:
     """Return outcomes, which rows have one, and remarks."""
     said = [_plain(cell) for cell in as_text(cells.column(question.target)).to_pylist()]
-    known = np.array([bool(cell) for cell in said])
+    known = np.array([not no_outcome(cell) for cell in said])
     wanted = _plain(question.positive)
     defaulted = np.array([float(cell == wanted) for cell in said])
-    values = sorted({cell for cell in said if cell})
+    values = sorted({cell for cell in said if not no_outcome(cell)})
     if not defaulted.any():
         raise UserError(
             f"column {question.target!r} of {cells.path} never says {question.positive!r}; it says "
@@ -146,7 +155,18 @@ def _outcomes(cells: Cells, question: Question) -> tuple[Floats, npt.NDArray[np.
     if not known.all():
         remarks.append(f"{int((~known).sum())} rows without an outcome are left out")
     if len(values) > 2:
-        remarks.append(f"{question.target} has {len(values)} values; all but {wanted} are repaid")
+        counts = Counter(cell for cell in said if cell != wanted and not no_outcome(cell))
+        shown = ", ".join(f"{value} ({count})" for value, count in counts.most_common(6))
+        remarks.append(
+            f"{question.target} has {len(values)} values; all but {wanted} count as repaid: {shown}"
+            f"{', ...' if len(counts) > 6 else ''}"
+        )
+    if defaulted.sum() > known.sum() / 2:
+        remarks.append(
+            f"{int(defaulted.sum())} of {int(known.sum())} rows count as defaults: does "
+            f"{question.positive!r} of {question.target} mean default? Else name the value that "
+            "does with --positive"
+        )
     return defaulted, known, remarks
 
 
@@ -189,7 +209,8 @@ def _copies_together(
 def _column(cells: Cells, name: str, facts: FileFacts) -> tuple[Floats, tuple[str, ...], str]:
     """Return a column as numbers, the levels of a category, and a remark."""
     given = cells.column(name)
-    filled = len(given) - given.null_count
+    text = as_text(given)
+    filled = int(filled_cells(text.to_pylist()).sum())
     kinds: tuple[Literal["number", "date"], ...] = ("number", "date")
     for kind in kinds[1:] if pa.types.is_temporal(given.type) else kinds:
         read = read_column(given, InputColumn(name, kind, "Column of credits"), 1.0, facts)
@@ -197,7 +218,12 @@ def _column(cells: Cells, name: str, facts: FileFacts) -> tuple[Floats, tuple[st
         if filled and good >= _READABLE * filled:
             remark = f"{name}: {filled - good} cells are no {kind}" if good < filled else ""
             return _numbers(read.values, kind), (), remark
-    return (*_category(as_text(given)), "")
+    marked = numbers_with_marks(text, facts.mark)
+    good = int(np.isfinite(marked).sum())
+    if filled and good >= _READABLE * filled:
+        remark = f"{name}: {filled - good} cells are no number" if good < filled else ""
+        return marked, (), remark
+    return (*_category(text), "")
 
 
 def _numbers(values: pd.Series[Any], kind: str) -> Floats:
@@ -222,6 +248,7 @@ def _category(text: pa.Array) -> tuple[Floats, tuple[str, ...]]:
 
 
 _CONSTANT = "says the same of every row"
+_BLANK = "is blank in every row"
 
 
 def _reason(
@@ -232,7 +259,11 @@ def _reason(
     different = len(pd.unique(pd.Series(as_text(given).to_pylist()).dropna()))
     if levels and different > max(_NAMES, _ALL_DIFFERENT * len(known)):
         return "names its rows (nearly all texts differ)"
-    if not len(known) or (len(np.unique(known)) == 1 and len(known) == len(values)):
+    if levels == (_OTHER,) and different > 1:
+        return f"says nothing {_LEVEL_ROWS} times"
+    if not len(known):
+        return _BLANK
+    if len(np.unique(known)) == 1 and len(known) == len(values):
         return _CONSTANT
     if not levels and _numbers_rows(name, values):
         return "numbers its rows"

@@ -237,25 +237,6 @@ def open_existing(database: str | Path) -> sa.Engine:
     return open_database(database)
 
 
-def acts_in(database: str | Path) -> int:
-    """Return how many acts of people a store holds; a store that is not there is not made.
-
-    Raises:
-        UserError: It cannot be read.
-    """
-    if not is_there(database):
-        return 0
-    engine = engine_of(str(database))
-    try:
-        with reading(engine) as connection:
-            if not sa.inspect(connection).has_table(REVIEWS.name):
-                return 0
-            count = sa.select(sa.func.count()).where(REVIEWS.c.act != "lapse")
-            return int(connection.scalar(count) or 0)
-    finally:
-        engine.dispose()
-
-
 def pending_migrations(database: str | Path) -> list[str]:
     """Return the versions of tables that a store still lacks; all of them where it is empty.
 

@@ -28,6 +28,7 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import plain, written
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.tables import read_table, write_text
+from fieldline.pipeline.vault.opening import erased_in
 
 CSV_COLUMNS = (
     "offer_id", "county", "season", "farmer_id", "household_id", "product", "access", "currency",
@@ -182,6 +183,7 @@ def run_offers(
     settings: PostingSettings | None = None,
     audit: AuditSettings | None = None,
     confirm: bool = False,
+    vault: str | Path | None = None,
 ) -> Posted:
     """Post the offers of one county and season and write offers.csv and review_queue.csv.
 
@@ -203,6 +205,7 @@ def run_offers(
         settings: How many offers may be withdrawn unasked.
         audit: Key of the audit chain, and where anchors go.
         confirm: A person confirmed that more may be withdrawn.
+        vault: Whose erased farmers' land is not entered, although `parcels` still holds it.
 
     Returns:
         What was written; nothing where the inputs were those of the last posting.
@@ -223,7 +226,9 @@ def run_offers(
             settings=settings, confirm=confirm, by=by, model=document,
             crop_card=crops,
         )  # fmt: skip
-        enter_land(engine, county, season, land_rows(parcels, county, season))
+        erased = frozenset[str]() if vault is None else erased_in(vault)
+        land = land_rows(parcels, county, season)
+        enter_land(engine, county, season, [r for r in land if r["farmer_id"] not in erased])
         _anchor(engine, audit, by)
     finally:
         engine.dispose()

@@ -1,7 +1,7 @@
 """Bytes of a text file and the encoding that they are in.
 
-Owns byte order marks, UTF-16 without one, and the choice between UTF-8, GB18030 and Windows-1252;
-knows no separator. The bytes stay as they are while they can be read in one piece.
+Owns byte order marks, UTF-16 without one, and the choice between UTF-8, GB18030 and a Windows code
+page; knows no separator. The bytes stay as they are while they can be read in one piece.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _unmarked_utf16(data: bytes) -> str | None:
 
 
 def _legacy(data: bytes) -> Text:
-    """Decode a file in GB18030 or Windows-1252 whole, or leave mixed bytes to the slow reader."""
+    """Decode a file in GB18030 or a code page whole, or leave mixed bytes to the slow reader."""
     encoding, whole = legacy_encoding(data.decode(ENCODING, ERRORS).splitlines())
     if whole:
         try:

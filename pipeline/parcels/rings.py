@@ -119,6 +119,18 @@ def _signed_area(ring: BaseGeometry) -> float:
     return float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
 
 
+def _holes_cut(geometry: BaseGeometry) -> BaseGeometry | None:
+    """Return the one shell of a shape less its holes; None where a ring crosses itself.
+
+    A hole that runs along its shell is plain to read, and no valid polygon as it is drawn.
+    """
+    part, *others = shapely.get_parts(geometry)
+    rings = [Polygon(ring) for ring in (part.exterior, *part.interiors)]
+    if others or not all(ring.is_valid for ring in rings):
+        return None
+    return shapely.difference(rings[0], shapely.union_all(rings[1:]))
+
+
 def untangle(geometry: BaseGeometry, tolerance: float) -> Repair:
     """Make a self-crossing outline valid where its meaning is plain.
 
@@ -135,7 +147,7 @@ def untangle(geometry: BaseGeometry, tolerance: float) -> Repair:
     """
     if geometry.is_valid:
         return Repair(geometry, 0.0)
-    fixed = shapely.get_parts(shapely.make_valid(geometry))
+    fixed = shapely.get_parts(_holes_cut(geometry) or shapely.make_valid(geometry))
     parts = shapely.get_parts(fixed[np.isin(shapely.get_type_id(fixed), (3, 6))])
     areas = shapely.area(parts)
     total = float(areas.sum())

@@ -1,8 +1,8 @@
-"""Text that does not arrive as UTF-8: names in GBK or Latin-1, and damaged bytes.
+"""Text that does not arrive as UTF-8: names in GBK or a Windows code page, and damaged bytes.
 
 Files are decoded with `surrogateescape`, which keeps every unknown byte; this module then settles
 one legacy encoding per file by vote of its cells and says, cell by cell, what was done. It never
-raises: one bad name must not stop a county.
+raises: one bad name must not stop a county. Which code page it is, `code_pages` tells.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fieldline.pipeline.records.code_pages import CodePage, code_page, is_cyrillic
+
 ENCODING, ERRORS = "utf-8", "surrogateescape"
 REPLACEMENT = "�"
 
-Legacy = Literal["gb18030", "cp1252"]
+Legacy = CodePage | Literal["gb18030"]
+_MANY = 5000
+"""Broken cells that are looked at for the code page."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ def legacy_encoding(cells: Iterable[str]) -> tuple[Legacy, bool]:
     """Settle the legacy encoding of a file and whether the whole file is in it.
 
     A cell votes for GB18030 when its bytes are pairs of GB 2312, where common Chinese names live;
-    a European name holds single high bytes and votes for Windows-1252. The whole file counts as
+    a European name holds single high bytes and votes for a Windows code page; words all of high
+    bytes, most of them lower-case Cyrillic letters, are no hanzi. The whole file counts as
     legacy when more non-ASCII cells break UTF-8 than obey it (two GBK characters can look like
     UTF-8 by accident, never most of a file).
 
@@ -41,17 +46,23 @@ def legacy_encoding(cells: Iterable[str]) -> tuple[Legacy, bool]:
         The encoding, and True where all non-ASCII cells should be read with it.
     """
     chinese = european = obeying = 0
+    broken: list[bytes] = []
     for cell in cells:
         if cell.isascii():
             continue
         if not _broken(cell):
             obeying += 1
-        elif _decodes(_raw(cell), "gb2312"):
+            continue
+        raw = _raw(cell)
+        if len(broken) < _MANY:
+            broken.append(raw)
+        if _decodes(raw, "gb2312"):
             chinese += 1
         else:
             european += 1
-    encoding: Legacy = "gb18030" if chinese and chinese >= european else "cp1252"
-    return encoding, chinese + european > obeying
+    text = b" ".join(broken)
+    hanzi = bool(chinese) and chinese >= european and not is_cyrillic(text)
+    return "gb18030" if hanzi else code_page(text), chinese + european > obeying
 
 
 def recover(cell: str, legacy: Legacy, whole_file: bool) -> Decoded:

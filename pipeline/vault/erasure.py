@@ -34,6 +34,19 @@ def erased_farmers(vault: Vault) -> dict[str, str]:
         return {row.farmer_id: row.erased_at for row in connection.execute(sa.select(ERASED))}
 
 
+def refuse_unknown(vault: Vault, farmer_id: str) -> None:
+    """Refuse a farmer whom the vault never had.
+
+    Raises:
+        UserError: It knows no such farmer.
+    """
+    of_farmer = sa.select(PERSONS.c.county).where(PERSONS.c.farmer_id == farmer_id).limit(1)
+    with vault.reading() as connection:
+        there = connection.execute(of_farmer).first() is not None
+        if not there and _erased_at(connection, farmer_id) is None:
+            raise unknown_farmer(vault, farmer_id)
+
+
 def erase(vault: Vault, farmer_id: str, purpose: str) -> Erasure:
     """Destroy the records of a farmer with their keys, and let nobody take the farmer in again.
 

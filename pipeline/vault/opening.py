@@ -23,7 +23,7 @@ from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.vault.plain import has_plain_text, take_over
 from fieldline.pipeline.vault.rotation import rewrap
 from fieldline.pipeline.vault.sealing import DEMO_MASTER, MasterKey, master_key, new_key
-from fieldline.pipeline.vault.tables import FORMAT, META, METADATA
+from fieldline.pipeline.vault.tables import ERASED, FORMAT, META, METADATA
 from fieldline.pipeline.vault.vault import (
     INTEGRITY,
     SETTING,
@@ -87,6 +87,21 @@ def check_keys(address: str | Path, privacy: PrivacySettings) -> None:
 def master_of(address: str | Path) -> str | None:
     """Return which master key a vault is under; None where there is no vault. Writes nothing."""
     return _look(address)[1].get("master")
+
+
+def erased_in(address: str | Path) -> frozenset[str]:
+    """Return the farmers of a vault's register of the erased, which takes no key to read; none
+    where there is no vault. Writes nothing."""
+    file = sqlite_file(address)
+    if file is not None and not file.is_file():
+        return frozenset()
+    engine = engine_of(str(address), setting=SETTING)
+    try:
+        with told(engine, setting=SETTING), engine.connect() as connection:
+            there = sa.inspect(connection).has_table(ERASED.name)
+            return frozenset(connection.scalars(sa.select(ERASED.c.farmer_id)) if there else ())
+    finally:
+        engine.dispose()
 
 
 def is_plain_text(file: Path) -> bool:

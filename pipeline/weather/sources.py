@@ -21,6 +21,7 @@ from fieldline.pipeline.inputs.schema import Problem, counted, problems_of
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.weather.cells import cell_places
 from fieldline.pipeline.weather.inputs import CELLS, WEATHER
+from fieldline.pipeline.weather.other_units import other_unit
 from fieldline.pipeline.weather.series import LIMITS, TEMPERATURES, VARIABLES
 from fieldline.pipeline.weather.services.detect import read_service
 from fieldline.pipeline.weather.services.table import ServiceWeather
@@ -127,6 +128,12 @@ def _checked(table: InputTable, service: ServiceWeather | None) -> InputTable:
         raise UserError(f"{source} holds no date ({shown!r} is none)", "write dates as YYYY-MM-DD")
     for name in VARIABLES:
         _refuse_other_unit(table, name)
+    hidden = other_unit(table.frame[list(VARIABLES)])
+    if hidden is not None:
+        raise UserError(
+            f"{source}, column {table.headers.get(hidden.name, hidden.name)!r}: {hidden.found}",
+            hidden.remedy,
+        )
     if table.problems:
         _LOG.warning("%s: cells left out: %s", source, counted(table.problems))
     return table

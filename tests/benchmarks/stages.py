@@ -1,11 +1,10 @@
 """Each stage by the size of its county: processor time, peak memory, bytes, and what they grow by.
 
 Runs the tiny county's chain at several numbers of parcels, each job a process of its own, and reads
-what the engine measured of it; finished runs may be given instead. The smallest and the largest
+what it took; finished runs may be given instead. The smallest and the largest
 county give a straight line; `growth` is the exponent of processor time above that of starting a
-job: what is well above 1 grows faster than its work. Memory is sampled twice a second by the
-engine, so that of a job of a second or two is a lower bound. Of a county in blocks the jobs' times
-are added, and memory is that of the largest. Prints the table of docs/operations.md.
+job: what is well above 1 grows faster than its work. Of a county in blocks the jobs' times are
+added, and memory is that of the largest. Prints the table of docs/operations.md.
 Run: `python -m tests.benchmarks.stages --parcels 2000,20000`.
 """
 
@@ -69,8 +68,7 @@ def measured(results: Path, county: str, season: str) -> dict[str, Any]:
 def _figures(file: Path) -> dict[str, float]:
     with file.open(encoding="utf-8") as handle:
         row = next(csv.DictReader(handle, delimiter="\t"))
-    read = {name: row[name] for name in ("cpu_time", "s", "max_rss")}
-    return {name: 0.0 if text in ("-", "NA") else float(text) for name, text in read.items()}
+    return {name: float(row[name]) for name in ("cpu_time", "s", "max_rss")}
 
 
 def _bytes(stage: Stage, folder: Path) -> int:

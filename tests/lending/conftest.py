@@ -405,14 +405,16 @@ class County:
         """Run everything and return one farmer's decision."""
         return self.decide().loc[pseudonym(farmer)]
 
-    def offers(self, database: str | Path, county: str = "T", season: str = "2024") -> Posted:
+    def offers(
+        self, database: str | Path, county: str = "T", season: str = "2024", **more: Any
+    ) -> Posted:
         """Post the decisions of the folder."""
         return run_offers(
             decisions=self.path("decisions.parquet"), county=county, season=season,
             parcels=self.path("parcels.parquet"), evidence=self.path("evidence.parquet"),
             absent=self.absent,
             policy=self.policy, database=database, offers=self.path("offers.csv"),
-            queue=self.path("queue.csv"), outcomes=self.path("outcomes_offers.parquet"),
+            queue=self.path("queue.csv"), outcomes=self.path("outcomes_offers.parquet"), **more,
         )  # fmt: skip
 
 

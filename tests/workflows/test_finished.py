@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -13,14 +14,17 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from fieldline.lending.store import database
+from fieldline.lending.store import database, reviews
 from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows import provenance
+from fieldline.workflows.cli import app
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.finished import Records
+from fieldline.workflows.left_out import leave_out
 from fieldline.workflows.plan import Plan
-from fieldline.workflows.runner import plan_chain, run_chain
+from fieldline.workflows.runner import _exclusive, plan_chain, run_chain
 from tests.workflows.conftest import ROOT, run_in
 from tests.workflows.provinces import change, finish, make_inputs, touching
 
@@ -125,11 +129,45 @@ def test_what_every_stage_reads_concerns_every_county(
     with monkeypatch.context() as patch:
         patch.setattr(provenance, "_content_hash", lambda name: name)
         assert len(unfinished(province)) == 3
-    with monkeypatch.context() as patch:
-        patch.setattr(database, "acts_in", lambda _: 12)
-        assert len(unfinished(province)) == 3
     assert unfinished(province) == ()
     rewrite(province, lambda d: d.update(observe={"block_pixels": 300}))
+    assert len(unfinished(province)) == 3
+
+
+def act(results: Path, county: str, season: str, kind: str) -> None:
+    """Enter an act as a desk does, on an offer that no posting has made."""
+    day = dt.date(2024, 10, 2)
+    store = database.open_database(results / "fieldline.sqlite")
+    offer = {
+        "county": county, "season": season, "product": "season-line", "farmer_id": "F1",
+        "decision_id": "D1", "currency": "CNY",
+    }  # fmt: skip
+    row = reviews.act_row(
+        offer, kind, "Ann", "seen on the farm", day, of_review=None, evidence="", verdict="decline",
+        limit_minor=None, documents="[]", overrides=False, valid_to=day,
+    )  # fmt: skip
+    with database.posting(store) as connection:
+        reviews.enter_act(connection, row, None)
+    store.dispose()
+
+
+def test_the_act_of_a_person_concerns_its_county_and_a_release_every_one(province: Path) -> None:
+    results = province.parent / "results"
+    act(results, "C0001", "2024", "decide")
+    assert unfinished(province) == ("C0001",)
+    records = Records(load_config([province]))
+    records.keep(records.given(["C0001"]))
+    assert unfinished(province) == ()
+    act(results, "C0009", "2024", "decide")  # a county of another configuration
+    assert unfinished(province) == ()
+    act(results, "C0002", "2024", "lapse")  # what a posting does
+    assert unfinished(province) == ()
+    act(results, "C0002", "2023", "release")
+    assert len(unfinished(province)) == 3
+
+
+def test_a_store_that_cannot_be_read_concerns_every_county(province: Path) -> None:
+    (province.parent / "results/fieldline.sqlite").write_text("no database", encoding="utf-8")
     assert len(unfinished(province)) == 3
 
 
@@ -170,6 +208,57 @@ def test_a_county_that_is_left_out_is_named_even_where_the_others_are_finished(
         run_chain([province], None, None, start=None, cores=1)
     assert "C0001 2024 is left out: " in capfd.readouterr().err
     assert not (province.parent / "results/logs/snakemake.log").exists()
+
+
+def told(config: Path) -> tuple[int, str]:
+    said = CliRunner().invoke(app, ["status", "--config", str(config)])
+    return said.exit_code, said.output
+
+
+def test_a_county_that_was_done_and_is_left_out_has_failed_until_its_table_is_back(
+    province: Path,
+) -> None:
+    assert told(province) == (0, "3 done\n")
+    tables = [province.parent / f"in/C0001/{name}_2024.csv" for name in ("registry", "survey")]
+    for table in tables:
+        table.rename(table.with_suffix(".kept"))
+        table.write_text("area\n1\n", encoding="utf-8")
+    with pytest.raises(UserError) as refused:
+        run_chain([province], None, None, start=None, cores=1)
+    code, page = told(province)
+    first, line, advice = page.splitlines()
+    assert (code, first) == (3, "2 done, 1 failed")
+    assert line.endswith(f"  failed at inputs: {refused.value}")
+    assert "registry_2024.csv has no column" in line
+    assert advice == f"put right what the sentences say, then: fieldline run --config {province}"
+    with pytest.raises(UserError):
+        run_chain([province], ["C0000", "C0001"], None, start=None, cores=1)
+    assert told(province) == (code, page)
+    for table in tables:
+        table.with_suffix(".kept").rename(table)
+    assert told(province) == (code, page)  # the last words stand
+    run_chain([province], ["C0000", "C0002"], None, start=None, cores=1)
+    assert told(province) == (code, page)
+    run_chain([province], ["C0001"], None, start=None, cores=1)
+    assert told(province) == (0, "3 done\n")
+
+
+def test_why_a_county_was_left_out_ends_with_the_account_of_its_tables(province: Path) -> None:
+    results = province.parent / "results"
+    leave_out(results, "C0001", "2024", "a sentence")
+    assert told(province)[0] == 3
+    account = results / "2024/C0001/outcomes/inputs.parquet"
+    later = account.stat().st_mtime + 60
+    os.utime(account, (later, later))  # the engine, asked without a run of ours, has made it
+    assert told(province) == (0, "3 done\n")
+    os.utime(account, (0, 0))
+    assert told(province)[0] == 3
+    lock = results / ".fieldline.lock"
+    with _exclusive(results, {"C0001": ["2024"]}):
+        os.utime(lock, (later, later))
+        assert told(province)[1].startswith("3 done")  # a run has yet to read its tables
+        os.utime(lock, (1, 1))
+        assert "1 failed" in told(province)[1]
 
 
 COMMAND = [sys.executable, "-m", "fieldline.workflows.cli"]
@@ -235,6 +324,21 @@ def test_of_fifty_finished_counties_the_one_whose_input_changed_runs_and_no_othe
     assert tmp_path / "results/2024/C0007/offers.csv" in made
     assert all("/C0007/" in str(path) for path in made)
     assert json.loads(fieldline(*run, "-n")) == {}
+
+
+@pytest.mark.long
+def test_one_act_of_a_person_is_one_posting_and_a_release_one_of_each_county(
+    tmp_path: Path,
+) -> None:
+    config = make_inputs(tmp_path, 3)
+    finish(tmp_path, 3)
+    run = ("run", "--json", "--config", str(config))
+    fieldline(*run, "--profile", str(touching(tmp_path)), "--from", "intake")
+    assert json.loads(fieldline(*run, "-n")) == {}
+    act(tmp_path / "results", "C0001", "2024", "decide")
+    assert json.loads(fieldline(*run, "-n")) == {"offers": 1, "report": 1}
+    act(tmp_path / "results", "C0001", "2024", "release")
+    assert json.loads(fieldline(*run, "-n")) == {"offers": 3, "report": 3}
 
 
 @pytest.mark.long

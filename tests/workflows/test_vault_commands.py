@@ -10,12 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from fieldline.lending.store.database import LAND, open_database, reading
+from fieldline.lending.store.land import enter_land
 from fieldline.pipeline.records.privacy import pseudonymiser
 from fieldline.pipeline.records.settings import PrivacySettings
 from fieldline.pipeline.vault.opening import open_vault
 from fieldline.pipeline.vault.persons import Person, store_persons
 from fieldline.workflows.cli import main
+from fieldline.workflows.config.load import load_config
 from tests.workflows.conftest import REAL_KEY
 
 Command = Callable[..., tuple[int, str, str]]
@@ -89,6 +93,37 @@ def test_an_erased_farmer_is_gone_and_the_vault_is_whole(fieldline: Command) -> 
     code, out, _ = fieldline("vault", "verify", "--json")
     assert code == 0
     assert json.loads(out) == {"persons": 0, "erased": 1, "entries": 3, "problems": []}
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_an_erasure_takes_the_outlines_from_the_store_and_from_what_was_applied_with(
+    fieldline: Command, config: Path, *, together: bool
+) -> None:
+    results = config.parent / "results"
+    if together:  # one file for both
+        document = config.read_text() + "database: sqlite:///results/vault.sqlite\n"
+        config.write_text(document.replace("sqlite:///", f"sqlite:///{config.parent}/"))
+    wang = pseudonymiser(PrivacySettings(demo_key=False))("P-1")
+    engine = open_database(load_config([config]).database_url())
+    corners = dict.fromkeys(("west", "south", "east", "north"), 1.0)
+    for season in ("2023", "2024"):
+        here = {"county": "SIM001", "season": season, "outline": "00", **corners}
+        rows = [{**here, "parcel_id": f"P{farmer}", "farmer_id": farmer} for farmer in (wang, "F2")]
+        enter_land(engine, "SIM001", season, rows)
+        for farmer in (wang, "F2"):
+            table = results / ".applications" / season / "SIM001" / farmer / "parcels.parquet"
+            table.parent.mkdir(parents=True)
+            table.touch()
+    unknown = refused(fieldline("vault", "erase", "F" + "0" * 16, "--purpose", "a slip"))
+    assert "knows no farmer" in unknown
+    code, out, _ = fieldline("vault", "erase", "P-1", "--purpose", "letter of 2 May", "--json")
+    told = json.loads(out)
+    assert (code, told["records"], told["outlines"], told["applications"]) == (0, 1, 2, 0)
+    with reading(engine) as connection:
+        assert set(connection.scalars(sa.select(LAND.c.farmer_id))) == {"F2"}
+    engine.dispose()
+    left = {path.name for path in results.glob(".applications/*/*/*")}
+    assert left == {"F2"}
 
 
 def test_a_rotation_asks_for_a_new_key_and_may_be_said_twice(

@@ -7,8 +7,7 @@ for simulated_county in PLAN.simulated:
             PLAN.simulated_files(simulated_county),
         log:
             f"logs/simulate_{simulated_county}.log",
-        benchmark:
-            f"benchmarks/simulate_{simulated_county}.tsv"
+            f"benchmarks/simulate_{simulated_county}.tsv",
         container:
             IMAGE
         threads: 2

@@ -13,10 +13,8 @@ for stage in STAGES:
                 for name, path in PLAN.makes(stage).items()
             },
         log:
-            PLAN.log(stage.name),
-        benchmark:
-            PLAN.benchmark(stage.name)
-        priority: stage.priority
+            *PLAN.logs(stage.name),
+        priority: urgency(stage)
         group:
             PLAN.group(stage)
         container:
@@ -43,10 +41,8 @@ for stage in (stage for stage in STAGES if stage.in_blocks):
         output:
             **{name: temp(path) for name, path in PLAN.block_makes(stage).items()},
         log:
-            PLAN.log(stage.name, BLOCK_FOLDER),
-        benchmark:
-            PLAN.benchmark(stage.name, BLOCK_FOLDER)
-        priority: stage.priority
+            *PLAN.logs(stage.name, BLOCK_FOLDER),
+        priority: urgency(stage)
         container:
             IMAGE
         threads: PLAN.threads(stage)

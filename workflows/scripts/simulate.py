@@ -4,7 +4,7 @@ from fieldline.workflows.job import job
 from fieldline.workflows.simulate.run import simulate_county
 from fieldline.workflows.simulate.settings import SimulateSettings
 
-with job(snakemake.log[0]):
+with job(*snakemake.log):
     simulate_county(
         SimulateSettings(**snakemake.params.settings),
         county=snakemake.params.county,

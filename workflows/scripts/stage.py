@@ -12,7 +12,7 @@ from fieldline.workflows.job import (
 )
 from fieldline.workflows.stages import stage_of
 
-with job(snakemake.log[0]):
+with job(*snakemake.log):
     keep_to_threads(snakemake.threads)
     run, given = arguments(
         stage_of(snakemake.rule).run,

@@ -52,6 +52,47 @@ def test_a_column_that_says_the_yield_in_other_words_is_no_covariate(tmp_path: P
     assert table.left_out == {"kg": "says the yield in other words"}
 
 
+@pytest.mark.parametrize(
+    ("county", "year", "target", "late", "kept"),
+    [
+        ("省份", "年份", "单产(吨/公顷)", ["总产量(万吨)", "播种面积(千公顷)"], "降水量"),
+        ("Município", "Ano", "Rendimento", ["Quantidade produzida (t)", "Área colhida"], "Chuva"),
+        ("provincia", "campaña", "rendimiento", ["Producción (t)", "sup_cosechada"], "lluvia"),
+        ("Kreis", "Jahr", "Ertrag", ["Erntemenge", "Anbaufläche (ha)"], "Niederschlagsmenge"),
+        ("county", "year", "yield", ["TotalProduction", "HarvestedAcres"], "PrecipTotal"),
+        ("il", "yıl", "verim", ["Üretim (ton)", "Ekilen Alan (dekar)"], "Yağış"),
+        ("county", "year", "yield", ["area", "prod. production"], "leaf_area_index"),
+        ("县", "年份", "产量", ["面积"], "叶面积指数"),
+        ("area", "year", "yield", ["yield gap"], "surface_temperature"),
+        ("область", "год", "урожайность", ["Валовой сбор", "Площадь"], "Осадки"),
+    ],
+)
+def test_what_is_known_with_the_yield_is_known_by_its_name_in_other_languages(
+    tmp_path: Path, county: str, year: str, target: str, late: list[str], kept: str
+) -> None:
+    head = ",".join([county, year, target, *late, kept])
+    more = ("60,11", "70,9") if len(late) == 2 else ("60", "70")
+    text = f"{head}\nA,2001,6,{more[0]},300\nB,2002,5,{more[1]},1\n"
+    read = read_county_years(write(tmp_path, text), Columns(county, year, target))
+    assert list(read.covariates) == [kept]
+    assert set(read.left_out.values()) == {"is known with the yield and not before it"}
+
+
+def test_two_columns_whose_ratio_is_the_yield_are_no_covariates(tmp_path: Path) -> None:
+    """Production by area under names that nobody knows, rounded as statistics are."""
+    rng = np.random.default_rng(3)
+    rain, area = rng.uniform(200, 600, 60).round(), rng.uniform(500, 9000, 60).round()
+    tonnes = (area * (2 + rain / 200 + rng.normal(0, 0.5, 60))).round()
+    rows = [f"C{n % 6},{2000 + n // 6},{tonnes[n] / area[n]:.2f},{tonnes[n]},{area[n]},{rain[n]}"
+            for n in range(60)]  # fmt: skip
+    text = "county,year,yield,zxa,zxb,rain\n" + "\n".join(rows)
+    read = read_county_years(write(tmp_path, text), Columns())
+    assert list(read.covariates) == ["rain"]
+    assert read.left_out == {
+        "zxa": "says the yield together with zxb", "zxb": "says the yield together with zxa",
+    }  # fmt: skip
+
+
 def test_rows_that_do_not_count_are_counted(tmp_path: Path) -> None:
     rows = ["A,2001,6", "A,2001,6", "B,2001,5", "B,2001,7", "C,2001,0", "C,2002,", ",2002,5",
             "D,20021,5", "D,2002,5"]  # fmt: skip
@@ -110,6 +151,20 @@ def test_names_in_other_languages_are_known(tmp_path: Path) -> None:
     assert table.county.tolist() == ["A", "A"]
     assert table.year.tolist() == [2001, 2002]
     assert table.target.tolist() == [6, 5]
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "tonnes"),
+    [("Ertrag (dt/ha)", "60", 6.0), ("单产（公斤/亩）", "400", 6.0), ("Verim (kg/da)", "600", 6.0),
+     ("Yield [t/ha]", "6", 6.0)],
+)  # fmt: skip
+def test_a_yield_with_its_unit_behind_is_found(
+    tmp_path: Path, header: str, cell: str, tonnes: float
+) -> None:
+    text = f"county,year,{header},rain\nA,2001,{cell},300\nA,2002,{cell},200\n"
+    table = read_county_years(write(tmp_path, text), Columns())
+    assert table.target.tolist() == pytest.approx([tonnes, tonnes])
+    assert list(table.covariates) == ["rain"]
 
 
 def test_harvested_area_and_the_season_of_the_year_are_no_county_and_no_year(

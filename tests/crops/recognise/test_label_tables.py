@@ -78,3 +78,42 @@ def test_samples_of_two_seasons_under_one_id_are_told_as_such(tmp_path: Path) ->
     table.to_csv(tmp_path / "own.csv", index=False)
     points = read_polygons(LabelledSeries(tmp_path / "own.csv"), 10, None, "03-01")
     assert np.bincount(points.labels).tolist() == [3, 3]
+
+
+def _dated(path: Path, **further: object) -> LabelledSeries:
+    """Write eight samples of two crops, six dates each; further columns by function of a row."""
+    days = pd.date_range("2021-04-01", periods=6, freq="20D")
+    rows = [(f"s{n}", ("maize", "rice")[n % 2], day.date(), 0.05 + n / 1000, 0.2 + at / 50)
+            for n in range(8) for at, day in enumerate(days)]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["sample_id", "crop", "date", "red", "B8"])
+    frame.assign(**further).to_csv(path, index=False)
+    return LabelledSeries(path)
+
+
+def test_what_a_table_says_of_a_whole_sample_or_row_is_no_band(tmp_path: Path, caplog) -> None:
+    """A crop's code beside its name would tell the label; an area or a row number may."""
+    source = _dated(
+        tmp_path / "a.csv",
+        crop_code=lambda rows: rows["crop"].map({"maize": 201, "rice": 104}),
+        area_ha=lambda rows: rows["sample_id"].str[1:].astype(int) * 0.3 + 0.1,
+        fid=lambda rows: range(1, len(rows) + 1),
+        humidity=lambda rows: np.arange(len(rows)) % 5,
+    )
+    frame, bands = read_frame(source)
+    assert bands == ["B04", "B08", "humidity"]
+    assert not {"crop_code", "area_ha", "fid"} & set(frame.columns)
+    assert "are not read: crop_code, area_ha, fid" in caplog.text
+    assert frame["B04"].iloc[6] == pytest.approx(0.051)
+    only = _dated(tmp_path / "b.csv").table
+    pd.read_csv(only).drop(columns=["red", "B8"]).assign(code=3).to_csv(only, index=False)
+    with pytest.raises(UserError, match="no column of numbers by date"):
+        read_frame(LabelledSeries(only))
+
+
+def test_bands_of_a_table_are_known_by_any_of_their_names(tmp_path: Path) -> None:
+    source = _dated(tmp_path / "a.csv", vv=lambda rows: -10.0 - rows.index % 3)
+    assert read_polygons(source, 10).cube.bands == ("B04", "B08")
+    assert "VV" in read_frame(source)[0]
+    twice = _dated(tmp_path / "b.csv", B04_mean=0.1)
+    with pytest.raises(UserError, match=r"the columns red and B04_mean are both B04"):
+        read_frame(twice)

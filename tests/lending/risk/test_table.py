@@ -142,3 +142,84 @@ def test_rows_of_few_categories_repeat_by_chance_and_stay_apart(
     found = read(tmp_path, frame[["town", "size", "end"]])
     assert not found.remarks
     assert len(np.unique(found.loans.households)) == COUNT
+
+
+def test_numbers_with_a_percent_sign_or_a_currency_are_numbers(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    """As lending platforms and Chinese banks export them; as text they ranked nothing."""
+    plain = read(tmp_path, frame).loans.table["amount"]
+    for shown, factor in (
+        (lambda v: f"{v:.2f}%", 1), (lambda v: f" ${1000 * v:,.2f} ", 1000),
+        (lambda v: f"{v:.2f}万元", 10_000), (lambda v: f"EUR {v:.2f}", 1),
+    ):  # fmt: skip
+        found = read(tmp_path, frame.assign(amount=frame["amount"].map(shown)))
+        assert found.loans.table["amount"].to_numpy() == pytest.approx(factor * plain.to_numpy())
+        assert not found.remarks
+    mixed = [f"{v:.2f} {('EUR', 'USD')[i % 2]}" for i, v in enumerate(frame["amount"])]
+    assert "amount" in read(tmp_path, frame.assign(amount=mixed)).left_out
+
+
+def test_words_for_nothing_do_not_make_a_category_of_amounts(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    """R writes NA; a fifth of them had turned the amounts into forty levels."""
+    amount = frame["amount"].astype("object").mask(frame.index % 5 == 0, "n.a.")
+    found = read(tmp_path, frame.assign(amount=amount))
+    assert found.features[0].levels == ()
+    assert found.loans.table["amount"].isna().sum() == COUNT // 5
+    assert not found.remarks
+
+
+def test_a_word_for_nothing_is_no_outcome(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """R writes NA, which had counted as repaid; `none` may be an answer."""
+    end = frame["end"].mask(frame.index < 30, "n/a")
+    found = read(tmp_path, frame.assign(end=end))
+    assert len(found.loans.defaulted) == COUNT - 30
+    assert found.remarks[0] == "30 rows without an outcome are left out"
+    answered = read(tmp_path, frame.assign(end=frame["end"].replace("paid", "none")))
+    assert len(answered.loans.defaulted) == COUNT
+
+
+def test_the_other_values_of_the_target_are_named(tmp_path: Path, frame: pd.DataFrame) -> None:
+    end = frame["end"].mask(frame.index % 8 == 0, "Current")
+    found = read(tmp_path, frame.assign(end=end))
+    assert found.remarks == (
+        "end has 3 values; all but lost count as repaid: paid (125), current (25)",
+    )
+
+
+def test_a_majority_of_defaults_is_asked_about(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """1 for repaid is as usual as 1 for default, and the figures look the same."""
+    found = read(tmp_path, frame, positive="paid")
+    assert found.remarks[0].startswith("150 of 200 rows count as defaults: does 'paid' of end mean")
+
+
+def test_what_only_defaults_have_is_told_as_known_afterwards(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    lost = frame["end"] == "lost"
+    some = lost & (frame.index % 8 == 3)
+    late = frame.assign(
+        recovered=np.where(some, frame["amount"], 0.0),
+        collector=frame["town"].where(some),
+        region=np.where(some, "agency", frame["town"]),
+    )
+    found = read(tmp_path, late)
+    assert [remark.split(":")[0] for remark in found.remarks] == [
+        "recovered", "collector", "region",
+    ]  # fmt: skip
+    assert "all 25 rows where it is above 0.0 defaulted" in found.remarks[0]
+    assert "all 25 rows where it is filled in defaulted" in found.remarks[1]
+    assert "all 25 rows where it is 'agency' defaulted" in found.remarks[2]
+    few = frame.assign(recovered=np.where(some & (frame.index < 150), frame["amount"], 0.0))
+    assert not read(tmp_path, few).remarks  # 19 rows: chance does that
+
+
+def test_a_column_of_nothing_or_of_rare_texts_says_why_it_is_left_out(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    rare = frame.assign(note=[f"n{i // 4}" for i in range(COUNT)], empty="")
+    left_out = read(tmp_path, rare).left_out
+    assert left_out["note"] == "says nothing 5 times"
+    assert left_out["empty"] == "is blank in every row"

@@ -16,7 +16,7 @@ from fieldline.lending.decision.decision import decide_case
 from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import AuditSettings
 from fieldline.lending.store.anchors import add_anchor, read_anchors, take_anchor
-from fieldline.lending.store.database import AUDIT, acts_in, open_database, reading
+from fieldline.lending.store.database import AUDIT, open_database, reading
 from fieldline.lending.store.offers import run_offers
 from fieldline.lending.store.signer import Signer
 from fieldline.lending.store.verify import verify
@@ -120,11 +120,3 @@ def test_an_empty_store_has_no_anchor(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "store.sqlite")
     with pytest.raises(UserError, match="no entry yet"):
         take_anchor(engine, LENDER)
-
-
-def test_acts_are_counted_without_making_or_changing_a_store(
-    tmp_path: Path, old_store: Any
-) -> None:
-    assert acts_in(tmp_path / "none.sqlite") == 0
-    assert not (tmp_path / "none.sqlite").exists()
-    assert acts_in(old_store.path) == 0

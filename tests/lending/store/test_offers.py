@@ -30,11 +30,13 @@ from fieldline.lending.store.database import (
     posting,
     reading,
 )
+from fieldline.lending.store.forgotten import forget
 from fieldline.lending.store.offers import csv_text, offers_csv, queue_csv
 from fieldline.lending.store.posting import Shelf, post
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.tables import read_table
+from tests.lending.conftest import pseudonym
 
 SHELF = Shelf("T", "2024", "season-line")
 
@@ -88,6 +90,23 @@ def test_the_parcels_of_a_posting_stand_beside_its_offers(decided: Any) -> None:
     assert [row.farmer_id for row in rows] == drawn["farmer_id"].tolist()
     kept = shapely.from_wkb([row.outline for row in rows])
     assert shapely.equals_exact(kept, drawn.geometry.array, 0).all()
+
+
+def test_no_later_posting_enters_the_land_of_an_erased_farmer(decided: Any, tmp_path: Path) -> None:
+    vault = tmp_path / "vault.sqlite"
+    posted = decided.offers(decided.path("db.sqlite"), vault=vault)
+    assert not vault.exists()
+    engine = open_database(decided.path("db.sqlite"))
+    assert forget(engine, pseudonym("ann")).outlines == 1
+    with sqlite3.connect(vault) as register:
+        register.execute("CREATE TABLE vault_erased (farmer_id TEXT, erased_at TEXT)")
+        register.execute("INSERT INTO vault_erased VALUES (?, '')", [pseudonym("ann")])
+    again = decided.offers(decided.path("db.sqlite"), vault=vault)
+    with reading(engine) as connection:
+        left = set(connection.scalars(sa.select(LAND.c.farmer_id)))
+    engine.dispose()
+    assert left == {pseudonym("bob"), pseudonym("cat")}
+    assert (again.written, again.live) == (0, posted.live)
 
 
 def test_the_file_equals_the_table(decided: Any) -> None:

@@ -60,6 +60,34 @@ def test_drawn_area_takes_off_holes_and_opposite_lobes() -> None:
     assert drawn_area(holed) == 96
 
 
+@pytest.mark.parametrize(
+    ("holes", "area"),
+    [
+        ([(0, 0, 5, 5)], 75.0),  # in a corner
+        ([(0, 2, 3, 4), (0, 4, 3, 8)], 82.0),  # both along the left edge, side by side
+        ([(4, 0, 6, 10)], 80.0),  # from edge to edge: two parts are left
+    ],
+)
+def test_a_hole_along_the_edge_is_taken_off(
+    holes: list[tuple[float, float, float, float]], area: float
+) -> None:
+    field = shapely.box(0, 0, 10, 10)
+    drawn = shapely.Polygon(field.exterior, [shapely.box(*hole).exterior for hole in holes])
+    assert not drawn.is_valid
+    repair = untangle(drawn, TOLERANCE)
+    assert repair.geometry is not None
+    assert repair.geometry.is_valid
+    assert (repair.geometry.area, repair.share) == (pytest.approx(area), pytest.approx(0))
+
+
+def test_a_hole_outside_or_greater_than_its_field_has_no_safe_repair() -> None:
+    field = shapely.box(0, 0, 10, 10)
+    for hole in (shapely.box(20, 20, 25, 25), shapely.box(-5, -5, 15, 15), field):
+        assert (
+            untangle(shapely.Polygon(field.exterior, [hole.exterior]), TOLERANCE).geometry is None
+        )
+
+
 def test_a_bow_tie_has_no_safe_repair() -> None:
     repair = untangle(shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)]), TOLERANCE)
     assert repair.geometry is None

@@ -8,6 +8,7 @@ from fieldline.pipeline.records.reference import (
     Window,
     calendar,
     calendars,
+    crop_named,
     crops,
     table_rows,
 )
@@ -68,3 +69,21 @@ def test_window_crosses_new_year() -> None:
     window = Window((12, 20), (1, 10))
     assert window.in_season(dt.date(2022, 10, 1)) == (dt.date(2022, 12, 20), dt.date(2023, 1, 10))
     assert window.in_season(dt.date(2023, 1, 1)) == (dt.date(2023, 12, 20), dt.date(2024, 1, 10))
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["milho", "maíz", "Maïs grain", "Mısır", "kukurydza", "Кукуруза", "jagung", "ngô"],
+         "maize"),
+        (["trigo de invierno", "blé tendre d'hiver", "kışlık buğday", "озима пшениця"],
+         "winter_wheat"),
+        (["arroz", "riz", "çeltik", "padi", "lúa"], "rice"),
+        (["girassol", "tournesol", "Ayçiçeği", "соняшник"], "sunflower"),
+    ],
+)  # fmt: skip
+def test_a_crop_is_known_in_the_languages_of_those_who_export_tables(
+    names: list[str], code: str
+) -> None:
+    assert {name: crop_named(name) for name in names} == dict.fromkeys(names, code)
+    assert crop_named("trigo") is None  # winter or spring nobody can say

@@ -93,6 +93,57 @@ def test_another_unit_is_refused(tmp_path: Path, values: str, says: str) -> None
         load(tmp_path, HEADER + rows(values=values))
 
 
+def year(temperature: float, low: float, rain: float, sun: float) -> pd.DataFrame:
+    """Return a year of a mid-latitude station: warmest in July, rain on every third day."""
+    day = np.arange(365)
+    mean = temperature - 11 * np.cos(2 * np.pi * (day - 15) / 365)
+    days = pd.Timestamp("2023-01-01") + pd.to_timedelta(day, "D")
+    return pd.DataFrame({
+        "cell_id": "c1", "date": days.date, "tmin_c": (mean - low).round(2),
+        "tmax_c": (mean + low).round(2),
+        "precip_mm": (np.where(day % 3 == 0, 1 + day % 7, 0) * rain).round(6),
+        "radiation_mj_m2": ((12 - 9 * np.cos(2 * np.pi * (day + 10) / 365)) * sun).round(3),
+    })  # fmt: skip
+
+
+FAHRENHEIT = year(9, 5, 1, 1).assign(
+    tmin_c=lambda f: f["tmin_c"] * 1.8 + 32, tmax_c=lambda f: f["tmax_c"] * 1.8 + 32
+)
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (FAHRENHEIT, r"'tmin_c': half of its days have a mean above 48\.., which looks like Fahr"),
+        (year(9, 5, 0.001, 1), r"'precip_mm': its wettest of 122 wet days has 0\.007, .* metres"),
+        (
+            year(9, 5, 1, 1 / 3.6),
+            r"'radiation_mj_m2': the sunniest of its 365 days has 5\.83, .*kWh",
+        ),
+        (
+            year(9, -5, 1, 1),
+            r"'tmin_c': the minimum lies above the maximum on 365 of 365 days.*excha",
+        ),
+    ],
+)
+def test_another_unit_that_hides_among_possible_values_is_refused(
+    tmp_path: Path, frame: pd.DataFrame, says: str
+) -> None:
+    """Half a year of Fahrenheit lies within what degrees Celsius may be."""
+    with pytest.raises(UserError, match=says):
+        load(tmp_path, frame.to_csv(index=False))
+
+
+@pytest.mark.parametrize(
+    "frame", [year(9, 5, 1, 1), year(29, 9, 1, 1), year(-4, 6, 1, 0.8), year(22, 8, 0, 1.3)]
+)
+def test_places_of_any_climate_are_believed(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """A temperate station, a hot one, one of the far north, and a desert without rain."""
+    load(tmp_path, frame.to_csv(index=False))
+    trace = frame.assign(precip_mm=np.where(np.arange(365) % 4 == 0, 0.01, 0) + frame["precip_mm"])
+    load(tmp_path, trace.to_csv(index=False))
+
+
 def test_a_few_impossible_values_stop_nothing(tmp_path: Path) -> None:
     series = load(tmp_path, HEADER + rows(days=9, values="278.6,288.6,0.5"))
     check_values(series)

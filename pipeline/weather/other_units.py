@@ -1,0 +1,102 @@
+"""Units that a weather file does not state and that hide among possible values.
+
+Owns what no place on earth has for so long: a usual temperature of 40 degrees, rain that never
+reaches a third of a millimetre and mostly falls by thousandths, a year of sunshine below ten
+megajoules a day, nights warmer than their days. Each single value may be; all of them together are
+Fahrenheit, metres, kilowatt hours and exchanged headings. None is converted by guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fieldline.pipeline.parcels.rings import Floats
+
+_ENOUGH = 10
+"""Fewer days say nothing about a file."""
+_YEAR = 300
+"""Days from which a file's usual temperature is one of a year."""
+_WARMEST_YEAR, _WARMEST = 35.0, 40.0
+"""Medians of daily mean temperature that no place reaches over a year (Dallol, the warmest, has a
+mean of 34.6) and in any season (Death Valley's July has 39)."""
+_WET, _MOST_RAIN, _THOUSANDTHS = 30, 0.3, 0.01
+"""So many days with rain of which none brings so much (mm) and half bring less than a gauge shows:
+the same numbers in metres are up to 300 mm a day, usually some millimetres."""
+_SUNNY, _MOST_KWH = 180, 10.0
+"""So many days of which the sunniest has less than 10: the sun brings no place more than 9 kWh/m2 a
+day, and every field place above 10 MJ/m2 within half a year."""
+_MOSTLY = 0.5
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Another unit than a file's columns are taken for."""
+
+    name: str
+    """Column of the weather table."""
+    found: str
+    """What was found, with its numbers."""
+    remedy: str
+
+
+def other_unit(frame: pd.DataFrame) -> Suspicion | None:
+    """Return what a weather table cannot be in the units that its columns are taken for.
+
+    Args:
+        frame: `tmin_c`, `tmax_c`, `tmean_c`, `precip_mm` and `radiation_mj_m2`, NaN where missing.
+    """
+    values = {str(name): frame[name].to_numpy(dtype=float) for name in frame.columns
+              if str(name).startswith(("t", "precip", "radiation"))}  # fmt: skip
+    return _exchanged(values) or _fahrenheit(values) or _metres(values) or _kilowatt_hours(values)
+
+
+def _exchanged(values: Mapping[str, Floats]) -> Suspicion | None:
+    low, high = values["tmin_c"], values["tmax_c"]
+    both = np.isfinite(low) & np.isfinite(high)
+    above = low[both] > high[both]
+    if both.sum() < _ENOUGH or above.mean() <= _MOSTLY:
+        return None
+    return Suspicion(
+        "tmin_c", f"the minimum lies above the maximum on {above.sum()} of {both.sum()} days",
+        "exchange the headings of minimum and maximum",
+    )  # fmt: skip
+
+
+def _fahrenheit(values: Mapping[str, Floats]) -> Suspicion | None:
+    middle = (values["tmin_c"] + values["tmax_c"]) / 2
+    mean = np.where(np.isfinite(values["tmean_c"]), values["tmean_c"], middle)
+    known = mean[np.isfinite(mean)]
+    if len(known) < _ENOUGH:
+        return None
+    usual = float(np.median(known))
+    if usual <= (_WARMEST_YEAR if len(known) >= _YEAR else _WARMEST):
+        return None
+    name = "tmean_c" if np.isfinite(values["tmean_c"]).any() else "tmin_c"
+    return Suspicion(
+        name, f"half of its days have a mean above {usual:.3g}, which looks like Fahrenheit",
+        "convert its temperatures to °C",
+    )  # fmt: skip
+
+
+def _metres(values: Mapping[str, Floats]) -> Suspicion | None:
+    wet = values["precip_mm"][values["precip_mm"] > 0]
+    if len(wet) < _WET or wet.max() >= _MOST_RAIN or float(np.median(wet)) >= _THOUSANDTHS:
+        return None
+    return Suspicion(
+        "precip_mm", f"its wettest of {len(wet)} wet days has {wet.max():.3g}, which looks like "
+        "metres", "multiply it by 1000, for mm",
+    )  # fmt: skip
+
+
+def _kilowatt_hours(values: Mapping[str, Floats]) -> Suspicion | None:
+    sun = values["radiation_mj_m2"][np.isfinite(values["radiation_mj_m2"])]
+    if len(sun) < _SUNNY or sun.max() >= _MOST_KWH:
+        return None
+    return Suspicion(
+        "radiation_mj_m2", f"the sunniest of its {len(sun)} days has {sun.max():.3g}, which looks "
+        "like kWh/m2", "multiply it by 3.6, for MJ/m2",
+    )  # fmt: skip
