@@ -12,7 +12,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -154,15 +154,24 @@ def _as_postgres(folder: Path) -> Any:
     return run
 
 
+@pytest.fixture(scope="session")
+def fresh_postgres(postgres_server: str) -> Callable[[str], str]:
+    """Return a function that makes a fresh database and returns its URL."""
+
+    def made(name: str) -> str:
+        engine = sa.create_engine(
+            f"{postgres_server}/postgres".replace("postgresql:", "postgresql+pg8000:"),
+            isolation_level="AUTOCOMMIT",
+        )
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return f"{postgres_server}/{name}"
+
+    return made
+
+
 @pytest.fixture
-def postgres_database(postgres_server: str, request: pytest.FixtureRequest) -> str:
+def postgres_database(fresh_postgres: Callable[[str], str], request: pytest.FixtureRequest) -> str:
     """A fresh database; yields its URL."""
-    name = f"t{abs(hash(request.node.nodeid)) % 10**8}"
-    engine = sa.create_engine(
-        f"{postgres_server}/postgres".replace("postgresql:", "postgresql+pg8000:"),
-        isolation_level="AUTOCOMMIT",
-    )
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return f"{postgres_server}/{name}"
+    return fresh_postgres(f"t{abs(hash(request.node.nodeid)) % 10**8}")

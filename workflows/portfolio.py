@@ -70,15 +70,13 @@ def open_portfolio(asked: Asked) -> Opened:
     config = load_config(asked.config_files)
     engine = open_existing(config.database_url())
     try:
-        lines = lines_on(engine, asked.day)
+        lines = lines_on(engine, asked.day, asked.counties)
     finally:
         engine.dispose()
     known = {*config.county, *(line.folder[0] for line in lines)}
     for name in asked.counties:
         if name not in known:
             raise UserError(f"county {name!r} is not known", f"use one of {sorted(known)}")
-    if asked.counties:
-        lines = [line for line in lines if line.folder[0] in asked.counties]
     if not lines:
         where = f" of {', '.join(asked.counties)}" if asked.counties else ""
         raise UserError(

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pandas as pd
 
 from fieldline.lending.inputs import DECIDED
-from fieldline.lending.store import reviews
+from fieldline.lending.store import queue, reviews
+from fieldline.lending.store.queue import Entry
 from fieldline.lending.store.reviews import State, Wish
 from fieldline.pipeline.inputs.read import Reading, read_input
 from fieldline.pipeline.inputs.schema import Problem
@@ -85,26 +87,40 @@ def _told(state: State) -> str:
     return f"review {row['review_id']}: {what} until {row['valid_to']}, {state.said}"
 
 
-def list_reviews(config_files: Sequence[Path], *, as_json: bool) -> None:
-    """Print the offers that wait for a person and what people have decided."""
+def list_reviews(config_files: Sequence[Path], county: str, season: str, *, as_json: bool) -> None:
+    """Print the offers that wait for a person and what people have decided, as they are read.
+
+    Args:
+        config_files: Configuration files.
+        county: County id; all where it is empty.
+        season: Season; all where it is empty.
+        as_json: Whether to print JSON.
+    """
+    undecided = decided = 0
     with opened_store(config_files) as (engine, _):
-        rows = [_listed(row) for row in reviews.waiting(engine)]
+        for case in queue.every_case(engine, queue.Within(county, season)):
+            row = _listed(*case)
+            if as_json:
+                print("," if undecided + decided else "[")
+                text = json.dumps(jsonable(row), indent=2, ensure_ascii=False)
+                print(indent(text, "  "), end="")
+            else:
+                print("  ".join(str(row[name]) for name in _SHOWN))
+            undecided += row["state"] == queue.WAITS
+            decided += row["state"] != queue.WAITS
     if as_json:
-        print(json.dumps(jsonable(rows), indent=2, ensure_ascii=False))
-        return
-    for row in rows:
-        print("  ".join(str(row[name]) for name in _SHOWN))
-    undecided = sum(row["state"] == "waits" for row in rows)
-    print(f"{undecided} offers wait for a person, {len(rows) - undecided} are decided")
+        print("\n]" if undecided + decided else "[]")
+    else:
+        print(f"{undecided} offers wait for a person, {decided} are decided")
 
 
-def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
-    state: State | None = row["state"]
-    plain = {name: value for name, value in row.items() if name not in ("state", "seq", "status")}
-    if state is None or (state.ended and row["access"] == "review"):
-        return {**plain, "state": "waits", "officer": "", "review_id": ""}
-    decided = {name: state.row[name] for name in ("officer", "review_id")}
-    return {**plain, "state": state.said, **decided}
+def _listed(entry: Entry, offer: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: value for name, value in offer.items() if name not in ("seq", "status")}
+    waits = entry.said == queue.WAITS
+    return {
+        **plain, "state": entry.said, "officer": "" if waits else entry.officer,
+        "review_id": "" if waits else entry.review_id,
+    }  # fmt: skip
 
 
 def decide_review(config_files: Sequence[Path], given: Given, *, today: dt.date) -> str:

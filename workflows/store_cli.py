@@ -195,14 +195,19 @@ def offers_near(
 
 
 @review_app.command("list")
-def review_list(config: ConfigFiles = None, as_json: AsJson = False) -> None:
+def review_list(
+    county: Annotated[str, typer.Option(help="County id; all where none is given.")] = "",
+    season: Annotated[str, typer.Option(help="Season; all where none is given.")] = "",
+    config: ConfigFiles = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the offers that wait for a person, and what people have decided.
 
     Example: fieldline review list
     """
     from fieldline.workflows.review_checks import list_reviews
 
-    list_reviews(config or [], as_json=as_json)
+    list_reviews(config or [], county, season, as_json=as_json)
 
 
 @review_app.command("decide")

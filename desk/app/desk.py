@@ -118,10 +118,10 @@ class Desk:
 
     def villages(self, place: Place) -> dict[str, str]:
         """Return the first village of each farmer."""
-        key = (place.key, self.version(place), "villages")
+        key = (place.key, place.version(["parcels"]), "villages")
 
         def read() -> dict[str, str]:
-            frame = self.layer(place).frame.dropna(subset=["village"])
+            frame = place.table("parcels", ["farmer_id", "village"]).dropna(subset=["village"])
             return dict(frame.groupby("farmer_id")["village"].first().astype(str))
 
         return self._norms.get(key, read)

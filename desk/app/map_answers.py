@@ -22,10 +22,10 @@ from fieldline.desk.app.pages import Asked, Call
 from fieldline.desk.app.parcel_facts import panel_facts
 from fieldline.desk.app.pictures import chip, scene_tile
 from fieldline.desk.app.places import NotHereError, Place
-from fieldline.desk.app.reviewing import STATES
 from fieldline.desk.app.scripts import FILES, HERE, VENDOR
 from fieldline.desk.app.seen import POLYGONS
 from fieldline.desk.app.series import written
+from fieldline.lending.store.queue import STATES
 from fieldline.pipeline.records.errors import UserError
 
 Colours = Literal["true", "false"]

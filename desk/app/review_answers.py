@@ -15,54 +15,23 @@ from fastapi.responses import FileResponse, RedirectResponse
 from fieldline.desk.app.pages import Asked, Call
 from fieldline.desk.app.photos import keep, kept, read_photo
 from fieldline.desk.app.places import Place
-from fieldline.desk.app.reviewing import STATES, Item, amount_of
+from fieldline.desk.app.queue_page import Chosen, queue_page
+from fieldline.desk.app.reviewing import amount_of
 from fieldline.desk.app.work import VISITS
 from fieldline.lending.store.reviews import Wish
 from fieldline.pipeline.records.errors import UserError
 
-ByShelf = dict[tuple[str, str], dict[str, str]]
-"""What is said of farmers, by county and season."""
 _MOST_PHOTOS = 5
 _PHOTO = "photo "
 
 
 def queue(
     call: Asked, county: str = "", season: str = "", village: str = "", state: str = "",
-    owner: str = "",
+    owner: str = "", page: int = 1,
 ) -> Response:  # fmt: skip
     """Offers that wait for a person, and what people have decided."""
-    items = call.desk.store.queue(call.scope)
-    shelves = {(item.offer["county"], item.offer["season"]) for item in items}
-    book = call.desk.store.book
-    owners = {shelf: book.owners(*shelf) for shelf in shelves}
-    visits = {shelf: book.visits(*shelf) for shelf in shelves}
-    rows = [_listed(call, item, owners, visits) for item in items]
-    chosen = {"county": county, "season": season, "village": village, "state": state,
-              "owner": owner}  # fmt: skip
-    shown = [row for row in rows if all(not v or v == row[n] for n, v in chosen.items())]
-    options = {name: sorted({str(row[name]) for row in rows} - {""}) for name in chosen}
-    options["state"] = [name for name in STATES if name in options["state"]]
-    simulated = any(row["simulated"] for row in shown)
-    return call.page(
-        "reviews", place=None, simulated=simulated, rows=shown, chosen=chosen, options=options,
-        total=len(rows), shelves=sorted({(row["county"], row["season"]) for row in rows}),
-    )  # fmt: skip
-
-
-def _listed(call: Call, item: Item, owners: ByShelf, visits: ByShelf) -> dict[str, Any]:
-    offer, state = item.offer, item.state
-    shelf = (offer["county"], offer["season"])
-    place = _place(call, offer)
-    told = offer["reasons_zh" if call.words.language == "zh" else "reasons"]
-    return {
-        "offer": offer, "county": offer["county"], "season": offer["season"],
-        "village": _village(call, place, offer["farmer_id"]) if place else "",
-        "owner": owners[shelf].get(offer["farmer_id"], ""),
-        "visit": visits[shelf].get(offer["farmer_id"], ""),
-        "state": item.said, "officer": "" if state is None else state.row["officer"],
-        "reasons": [part for part in told.split(" | ") if part],
-        "simulated": place is not None and place.simulated,
-    }  # fmt: skip
+    chosen = Chosen(county, season, village, state, owner)
+    return call.page("reviews", place=None, **queue_page(call, chosen, page))
 
 
 def _place(call: Call, offer: dict[str, Any]) -> Place | None:
@@ -70,10 +39,6 @@ def _place(call: Call, offer: dict[str, Any]) -> Place | None:
     return next(
         (p for p in call.scope.places(call.desk.shelf) if (p.season, p.county) == wanted), None
     )
-
-
-def _village(call: Call, place: Place, farmer_id: str) -> str:
-    return call.desk.villages(place).get(farmer_id, "")
 
 
 def case(call: Asked, offer_id: str, said: str = "") -> Response:
@@ -92,19 +57,12 @@ def case(call: Asked, offer_id: str, said: str = "") -> Response:
     ]  # fmt: skip
     parcels = call.desk.parcels_of(place, opened.offer["farmer_id"])
     shelf = (opened.offer["county"], opened.offer["season"])
-    after = _after(call, offer_id, *shelf) or _after(call, offer_id)
+    after = call.desk.store.after(opened.offer, call.scope) if said else None
     book, farmer = call.desk.store.book, opened.offer["farmer_id"]
     return call.page("case", place=place, opened=opened, facts=opened.facts, acts=acts, said=said,
                      after=after, parcels=parcels, visits=VISITS,
                      owner=book.owners(*shelf).get(farmer, ""),
                      work=book.entries((*shelf, farmer)))  # fmt: skip
-
-
-def _after(call: Call, offer_id: str, *shelf: str) -> str | None:
-    """Return another offer that waits, of a county and season or of any."""
-    items = call.desk.store.queue(call.scope, *shelf)
-    names = (item.offer["offer_id"] for item in items if item.said == "waits")
-    return next((name for name in names if name != offer_id), None)
 
 
 def decide(

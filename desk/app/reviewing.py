@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from fieldline.lending.decision.case import Case, policy_hash
 from fieldline.lending.decision.decision import decide_case, most_allowed
 from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.replay import read_trace
-from fieldline.lending.store import reviews
+from fieldline.lending.store import queue, reviews
 from fieldline.lending.store.database import (
     DECISIONS,
     LIVE,
@@ -35,6 +35,7 @@ from fieldline.lending.store.database import (
     reading,
 )
 from fieldline.lending.store.meanwhile import last_act
+from fieldline.lending.store.queue import Counts, Entry, Within
 from fieldline.lending.store.reviews import State, Wish
 from fieldline.lending.store.signer import Signer, signer
 from fieldline.pipeline.records.databases import sqlite_file
@@ -42,8 +43,6 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import plain, written
 
 Row = dict[str, Any]
-WAITS = "waits"
-STATES = (WAITS, "waits for a second person", "in force", "revoked", "lapsed")
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,10 @@ class Item:
     """One line of the queue."""
 
     offer: Row
-    state: State | None
-
-    @property
-    def said(self) -> str:
-        """Where it stands: `waits`, or what became of a person's decision."""
-        if self.state is None or (self.state.ended and self.offer["access"] == "review"):
-            return WAITS
-        return self.state.said
+    said: str
+    """Where it stands."""
+    officer: str
+    """Who decided last; empty where nobody has."""
 
 
 @dataclass(frozen=True)
@@ -136,21 +131,49 @@ class Store:
             rows = connection.execute(query.order_by(OFFERS.c.seq.desc())).all()
         return [row._asdict() for row in rows]
 
-    def queue(self, scope: Scope, county: str = "", season: str = "") -> list[Item]:
-        """Return live offers that wait for a person or on which one has decided: of a county and
-        season, or of the whole store where none is named."""
-        if not self.there():
+    def counts(self, scope: Scope, season: str = "") -> Counts:
+        """Return how many cases of a season, or of all, the asker may see, by county and season.
+
+        Raises:
+            ValueError: The asker may see some farmers alone: whoever counts theirs reads `cases`.
+        """
+        if scope.farmers is not None:
+            raise ValueError("the cases of some farmers are listed, not counted")
+        within = Within(season=season, counties=scope.counties)
+        return queue.counts(self.engine(), within) if self.there() else {}
+
+    def cases(
+        self, scope: Scope, county: str = "", season: str = "",
+        farmers: frozenset[str] | None = None,
+    ) -> list[Entry]:  # fmt: skip
+        """Return the cases of a county, or of some farmers, in the order of the queue."""
+        seen = scope.farmers
+        if farmers is not None:
+            seen = farmers if seen is None else farmers & seen
+        within = Within(county, season, scope.counties, seen)
+        return queue.cases(self.engine(), within) if self.there() else []
+
+    def stretch(self, counted: Counts, first: int, size: int, state: str = "") -> list[Entry]:
+        """Return some of the cases that `counts` counted, in the order of the queue."""
+        if not counted:
             return []
-        place = {"county": county, "season": season} if county else None
-        found = reviews.waiting(self.engine(), place)
-        items = [Item(row, row.pop("state")) for row in found if _seen(scope, row)]
-        order = {name: number for number, name in enumerate(STATES)}
-        return sorted(items, key=lambda item: order[item.said])
+        return queue.stretch(self.engine(), counted, first, size, state)
+
+    def items(self, entries: Sequence[Entry]) -> list[Item]:
+        """Return cases with their offers."""
+        if not entries:
+            return []
+        rows = queue.rows_of(self.engine(), entries)
+        return [Item(r, e.said, e.officer) for r, e in zip(rows, entries, strict=True)]
+
+    def after(self, offer: Mapping[str, Any], scope: Scope) -> str | None:
+        """Return the offer of the case that waits after one, of its county if there is any."""
+        seen = Within(counties=scope.counties, farmers=scope.farmers)
+        return queue.next_waiting(self.engine(), seen, offer)
 
     def states(self, county: str, season: str, scope: Scope) -> dict[str, str]:
         """Return where the reviews of a county and season stand, by farmer."""
-        found = self.queue(scope, county, season)
-        return {item.offer["farmer_id"]: item.said for item in found}
+        return {case.farmer_id: case.said for case in self.cases(scope, county, season)}
 
     def opened(self, offer_id: str, scope: Scope, words: Words) -> Open:
         """Return a live offer with its decision and what people have done.
@@ -168,8 +191,8 @@ class Store:
             if found is None or not _seen(scope, found._asdict()):
                 raise NotHereError(f"there is no live offer {offer_id!r}", "open the queue again")
             offer = found._asdict()
-            shelf = {name: offer[name] for name in ("county", "season", "product")}
-            acts = [Act.of(s) for s in reviews.states(connection, shelf) if _of(s, offer)]
+            farmer = {name: offer[name] for name in ("county", "season", "product", "farmer_id")}
+            acts = [Act.of(state) for state in reviews.states(connection, farmer)]
             last = last_act(connection, offer)
         trace = offer.pop("trace")
         case = Case.of(read_trace(trace).case)
@@ -249,10 +272,6 @@ def _seen(scope: Scope, offer: Mapping[str, Any]) -> bool:
 def _may_decide(scope: Scope) -> None:
     if not scope.may_decide:
         raise UserError(f"{scope.user} may not decide reviews", "ask somebody who may")
-
-
-def _of(state: State, offer: Mapping[str, Any]) -> bool:
-    return bool(state.row["farmer_id"] == offer["farmer_id"])
 
 
 def today() -> dt.date:

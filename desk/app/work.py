@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fieldline.lending.store.audit import append
-from fieldline.lending.store.database import AUDIT, posting, reading
+from fieldline.lending.store.database import AUDIT, holds, posting, reading
 from fieldline.lending.store.signer import Signer
 from fieldline.pipeline.records.errors import UserError
 
@@ -49,7 +49,9 @@ class Book:
     _owners: dict[tuple[str, str], dict[str, str]] = field(
         default_factory=lambda: defaultdict(dict)
     )
-    _entries: dict[Farmer, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    _entries: dict[tuple[str, str], dict[str, list[Entry]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def owners(self, county: str, season: str) -> dict[str, str]:
@@ -62,18 +64,33 @@ class Book:
         """Return visits and notes of a farmer, oldest first."""
         with self._lock:
             self._read()
-            return tuple(self._entries[farmer])
+            return tuple(self._entries[farmer[:2]].get(farmer[2], ()))
 
     def visits(self, county: str, season: str) -> dict[str, str]:
         """Return the state of the visit by farmer, where there is one."""
         with self._lock:
             self._read()
             return {
-                farmer[2]: last[-1].value
-                for farmer, found in self._entries.items()
-                if farmer[:2] == (county, season)
-                and (last := [entry for entry in found if entry.kind == VISIT])
+                farmer: last[-1].value
+                for farmer, found in self._entries[county, season].items()
+                if (last := [entry for entry in found if entry.kind == VISIT])
             }
+
+    def owned(self, owner: str) -> dict[tuple[str, str], frozenset[str]]:
+        """Return the farmers whose cases somebody owns, by county and season."""
+        with self._lock:
+            self._read()
+            found = {
+                shelf: frozenset(farmer for farmer, who in owners.items() if who == owner)
+                for shelf, owners in self._owners.items()
+            }
+        return {shelf: farmers for shelf, farmers in found.items() if farmers}
+
+    def every_owner(self) -> dict[tuple[str, str], frozenset[str]]:
+        """Return the owners of cases by county and season."""
+        with self._lock:
+            self._read()
+            return {shelf: frozenset(owners.values()) for shelf, owners in self._owners.items()}
 
     def assign(self, county: str, season: str, owners: Mapping[str, str], by: Signer) -> None:
         """Enter who owns which cases from now on."""
@@ -109,7 +126,7 @@ class Book:
                 self._seq = 0
                 self._owners.clear()
                 self._entries.clear()
-            about = AUDIT.c.payload.contains(f'"event":"{EVENT}"', autoescape=True)
+            about = holds(connection, "payload", f'"event":"{EVENT}"')
             query = sa.select(AUDIT.c.payload).where(AUDIT.c.seq > self._seq, about)
             for payload in connection.scalars(query.order_by(AUDIT.c.seq)):
                 self._take(json.loads(payload))
@@ -123,4 +140,4 @@ class Book:
             self._owners[place].update(event["owners"])
             return
         entry = Entry(event["kind"], event["value"], event["by"], event["at"])
-        self._entries[(*place, event["farmer_id"])].append(entry)
+        self._entries[place][event["farmer_id"]].append(entry)

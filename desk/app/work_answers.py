@@ -14,8 +14,8 @@ from fastapi.responses import RedirectResponse
 from fieldline.desk.app.assignment import by_grid, by_village, names_of
 from fieldline.desk.app.pages import Asked, Call
 from fieldline.desk.app.places import Place
-from fieldline.desk.app.reviewing import WAITS
 from fieldline.desk.app.work import NOTE, VISIT
+from fieldline.lending.store.queue import WAITS
 from fieldline.pipeline.records.errors import UserError
 
 

@@ -116,10 +116,7 @@ def lines_on(engine: sa.Engine, day: dt.date, counties: Sequence[str] = ()) -> l
         UserError: The database fails, or a trace cannot be read.
     """
     with reading(engine) as connection:
-        rows = [
-            row for row in running_on(connection, day)
-            if not counties or row["county"] in counties
-        ]  # fmt: skip
+        rows = running_on(connection, day, counties)
         decisions = stored_decisions(connection, [str(row["decision_id"]) for row in rows])
     return [
         Line(row, Case.of(read_trace(decisions[row["decision_id"]]["trace"]).case)) for row in rows

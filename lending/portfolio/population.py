@@ -18,7 +18,7 @@ from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.risk.features import of_loans
 from fieldline.lending.risk.serve import judging, serve
 from fieldline.lending.settings import PolicySettings
-from fieldline.lending.store.database import OFFERS, WITHDRAWN, reading
+from fieldline.lending.store.database import EXPIRED, LIVE, OFFERS, SUPERSEDED, reading
 from fieldline.lending.store.posting import stored_decisions
 from fieldline.pipeline.records.errors import UserError
 
@@ -41,14 +41,16 @@ def of_shelf(engine: sa.Engine, county: str, season: str) -> Population:
         UserError: The store holds none of them, or the database fails.
     """
     with reading(engine) as connection:
-        last = (
-            sa.select(sa.func.max(OFFERS.c.seq))
-            .where(OFFERS.c.county == county, OFFERS.c.season == season,
-                   OFFERS.c.status != WITHDRAWN)
-            .group_by(OFFERS.c.farmer_id)
-        )  # fmt: skip
-        query = sa.select(OFFERS.c.farmer_id, OFFERS.c.decision_id).where(OFFERS.c.seq.in_(last))
-        rows = connection.execute(query.order_by(OFFERS.c.farmer_id)).all()
+        here = (OFFERS.c.county == county, OFFERS.c.season == season)
+        columns = (OFFERS.c.seq, OFFERS.c.farmer_id, OFFERS.c.decision_id)
+        last: dict[str, sa.Row[Any]] = {}
+        for status in (LIVE, EXPIRED, SUPERSEDED):  # each has an index of its own
+            for row in connection.execute(
+                sa.select(*columns).where(*here, OFFERS.c.status == status)
+            ):
+                if row.farmer_id not in last or row.seq > last[row.farmer_id].seq:
+                    last[row.farmer_id] = row
+        rows = [last[farmer] for farmer in sorted(last)]
         decisions = stored_decisions(connection, [str(row.decision_id) for row in rows])
     if not rows:
         raise UserError(

@@ -7,7 +7,7 @@ never was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -30,8 +30,17 @@ SUPERSEDED = "superseded"
 WITHDRAWN = "withdrawn"
 EXPIRED = "expired"
 
+_FARMER = ("county", "season", "product", "farmer_id")
+
 _LOCK = 0x_F1E1_D114E
 """Any fixed number: the PostgreSQL advisory lock that all postings share."""
+
+
+def _partial(name: str, columns: Sequence[str], where: str, *, unique: bool = False) -> sa.Index:
+    """Return an index of those rows of a table for which a condition holds."""
+    only = sa.text(where)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=only, postgresql_where=only)
+
 
 OFFERS = sa.Table(
     "offers",
@@ -58,47 +67,19 @@ OFFERS = sa.Table(
     sa.Column("reasons_zh", sa.Text, nullable=False),
     sa.Column("decision_id", sa.String(64), nullable=False),
     sa.Column("status", sa.String(12), nullable=False),
-    sa.Index(
-        "one_live_offer",
-        "county",
-        "season",
-        "product",
-        "farmer_id",
-        unique=True,
-        sqlite_where=sa.text("status = 'live'"),
-        postgresql_where=sa.text("status = 'live'"),
-    ),
+    _partial("one_live_offer", _FARMER, "status = 'live'", unique=True),
     *(
-        sa.Index(
-            f"{status}_of_{column}",
-            column,
-            sqlite_where=sa.text(f"status = '{status}'"),
-            postgresql_where=sa.text(f"status = '{status}'"),
-        )
+        _partial(f"{status}_of_{column}", (column,), f"status = '{status}'")
         for status in (LIVE, EXPIRED)
         for column in ("farmer_id", "household_id")
     ),
     sa.Index("offers_of_farmers", "farmer_id", "county", "season"),
     sa.Index("offers_of_decisions", "decision_id"),
-    sa.Index(
-        "offers_covered",
-        "guarantor",
-        sqlite_where=sa.text("guarantor IS NOT NULL"),
-        postgresql_where=sa.text("guarantor IS NOT NULL"),
-    ),
-    *(
-        sa.Index(
-            name,
-            *columns,
-            sqlite_where=sa.text(where),
-            postgresql_where=sa.text(where),
-        )
-        for name, columns, where in (
-            ("live_until", ("valid_to",), "status = 'live'"),
-            ("live_for_people", ("access",), "status = 'live' AND access = 'review'"),
-            ("expired_of_shelves", ("county", "season", "product"), "status = 'expired'"),
-        )
-    ),
+    _partial("offers_covered", ("guarantor",), "guarantor IS NOT NULL"),
+    _partial("live_until", ("valid_to",), "status = 'live'"),
+    _partial("live_for_people", _FARMER, "status = 'live' AND access = 'review'"),
+    _partial("expired_of_shelves", ("county", "season", "product"), "status = 'expired'"),
+    _partial("superseded_of_shelves", ("county", "season"), "status = 'superseded'"),
 )
 
 DECISIONS = sa.Table(
@@ -165,7 +146,9 @@ REVIEWS = sa.Table(
     sa.Column("overrides", sa.Boolean, nullable=False),
     sa.Column("made_on", sa.Date, nullable=False),
     sa.Column("valid_to", sa.Date, nullable=False),
-    sa.Index("reviews_of_farmers", "county", "season", "product", "farmer_id"),
+    sa.Index("reviews_of_farmers", *_FARMER),
+    _partial("decisions_of_people", (*_FARMER, "seq"), "act = 'decide'"),
+    _partial("releases_of_farmers", ("farmer_id",), "act = 'release'"),
 )
 
 APPLICATIONS = sa.Table(
@@ -197,7 +180,7 @@ APPLICATIONS = sa.Table(
     sa.Column("offer_id", sa.String(32)),
     sa.Column("problem", sa.Text),
     sa.UniqueConstraint("client", "request_key", name="one_application_per_key"),
-    sa.Index("applications_of_farmers", "county", "season", "product", "farmer_id"),
+    sa.Index("applications_of_farmers", *_FARMER),
     sa.Index("applications_at_work", "status", "received_at"),
     sa.Index("consents_of_farmers", "farmer_id", "county"),
 )

@@ -65,12 +65,10 @@ def running_lines(
                     OFFERS.c.valid_from <= last,
                 )  # fmt: skip
                 found.update({row.seq: row._asdict() for row in connection.execute(query)})
-    released = _released(connection) if found else set()
     lines: dict[str, list[Row]] = defaultdict(list)
-    for row in found.values():
-        if last_day(row) >= first and _key(row) not in released:
-            for person in {row["household_id"], row["farmer_id"]}:
-                lines[person].append(row)
+    for row in unreleased(connection, [r for r in found.values() if last_day(r) >= first]):
+        for person in {row["household_id"], row["farmer_id"]}:
+            lines[person].append(row)
     return lines
 
 
@@ -81,34 +79,40 @@ def unreleased(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
         connection: Of `reading` or `posting`.
         rows: Offers.
     """
-    released = _released(connection) if rows else set()
+    released = _released(connection, sorted({str(row["farmer_id"]) for row in rows}))
     return [row for row in rows if _key(row) not in released]
 
 
 def not_released() -> sa.ColumnElement[bool]:
     """Return the condition that nobody said of a row of table `offers` that it is no line."""
-    released = sa.select(*(REVIEWS.c[name] for name in _KEY)).where(REVIEWS.c.act == RELEASE)
-    return sa.tuple_(*(OFFERS.c[name] for name in _KEY)).not_in(released)
+    same = (REVIEWS.c[name] == OFFERS.c[name] for name in _KEY)
+    return ~sa.exists().where(REVIEWS.c.act == RELEASE, *same)
 
 
-def running_on(connection: sa.Connection, day: dt.date) -> list[Row]:
-    """Return every line of the store that may be running on a day, in the order of posting.
+def running_on(connection: sa.Connection, day: dt.date, counties: Sequence[str] = ()) -> list[Row]:
+    """Return the lines that may be running on a day, in the order of posting.
 
     Args:
         connection: Of `reading` or `posting`.
         day: The day.
+        counties: Only those of these counties; every line of the store where none is named.
 
     Returns:
         Rows of table `offers`: neither superseded, withdrawn nor released, offered by that day and
         within their tenor.
     """
-    query = sa.select(OFFERS).where(
-        OFFERS.c.status.in_((LIVE, EXPIRED)), OFFERS.c.access == "approve",
-        OFFERS.c.valid_from <= day,
-    )  # fmt: skip
-    rows = [row._asdict() for row in connection.execute(query.order_by(OFFERS.c.seq))]
+    query = sa.select(OFFERS).where(OFFERS.c.access == "approve", OFFERS.c.valid_from <= day)
+    if counties:
+        query = query.where(OFFERS.c.county.in_(sorted(counties)))
+    rows = []
+    for status in (LIVE, EXPIRED):  # each has an index of its own
+        found = connection.execute(query.where(OFFERS.c.status == status))
+        rows += [row._asdict() for row in found]
+    rows = [row for row in sorted(rows, key=lambda row: int(row["seq"])) if last_day(row) >= day]
+    if counties:
+        return unreleased(connection, rows)
     released = _released(connection) if rows else set()
-    return [row for row in rows if last_day(row) >= day and _key(row) not in released]
+    return [row for row in rows if _key(row) not in released]
 
 
 def release(
@@ -139,10 +143,9 @@ def release(
     if not officer.strip() or not reason.strip():
         raise UserError("to release a line takes a name and a reason", "give both")
     with posting(engine) as connection:
-        released = _released(connection)
         for name in dict.fromkeys(names):
             row = _line(connection, name)
-            if _key(row) in released:
+            if not unreleased(connection, [row]):
                 raise UserError(f"the line of offer {name!r} was released", "leave it out")
             act = act_row(
                 row, RELEASE, officer, reason, today,
@@ -170,10 +173,15 @@ def _line(connection: sa.Connection, name: str) -> Row:
     return lines[-1]._asdict()
 
 
-def _released(connection: sa.Connection) -> set[tuple[str, ...]]:
-    columns = [REVIEWS.c[name] for name in _KEY]
-    rows = connection.execute(sa.select(*columns).where(REVIEWS.c.act == RELEASE))
-    return {tuple(row) for row in rows}
+def _released(
+    connection: sa.Connection, farmers: Sequence[str] | None = None
+) -> set[tuple[str, ...]]:
+    """Return what was released of these farmers; of everybody where none are named."""
+    query = sa.select(*(REVIEWS.c[name] for name in _KEY)).where(REVIEWS.c.act == RELEASE)
+    if farmers is None:
+        return {tuple(row) for row in connection.execute(query)}
+    parts = (query.where(REVIEWS.c.farmer_id.in_(part)) for part in _parts(farmers))
+    return {tuple(row) for part in parts for row in connection.execute(part)}
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, ...]:

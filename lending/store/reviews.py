@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -22,9 +22,10 @@ from fieldline.lending.decision.findings import least_line
 from fieldline.lending.decision.replay import read_trace
 from fieldline.lending.decision.review import evidence_hash
 from fieldline.lending.store.audit import append, review_event
-from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, REVIEWS, posting, reading
+from fieldline.lending.store.database import DECISIONS, LIVE, OFFERS, REVIEWS, posting
 from fieldline.lending.store.four_eyes import refuse_second
 from fieldline.lending.store.meanwhile import refuse_unseen
+from fieldline.lending.store.queue import IN_FORCE, SECOND
 from fieldline.lending.store.rows import add_rows
 from fieldline.lending.store.signer import Signer, signer
 from fieldline.pipeline.records.canonical import content_hash
@@ -35,7 +36,6 @@ Row = dict[str, Any]
 Verdict = Literal["approve", "decline"]
 
 _SHELF = ("county", "season", "product")
-_AT_ONCE = 500
 RELEASE = "release"
 """Act by which an offer that ran out counts as a line no longer (`lending.store.lines`)."""
 LONGEST_DAYS = 366
@@ -83,7 +83,7 @@ class State:
         """Where it stands, in a word."""
         if self.ended:
             return {"revoke": "revoked", "lapse": "lapsed"}[self.ended]
-        return "in force" if self.in_force else "waits for a second person"
+        return IN_FORCE if self.in_force else SECOND
 
     def case(self) -> ReviewCase:
         """Return what a case holds of it."""
@@ -165,45 +165,13 @@ def revoke(
         return _follow(connection, state, "revoke", officer, reason, today, by)
 
 
-def waiting(engine: sa.Engine, place: Mapping[str, str] | None = None) -> list[Row]:
-    """Return live offers that wait for a person, and those on which one has decided.
-
-    Args:
-        engine: Open database.
-        place: County and season; None for all, which grows with the store.
-
-    Returns:
-        Rows of table `offers` with `state`: the latest decision of a person on the farmer there, or
-        None.
-    """
-    with reading(engine) as connection:
-        latest = {_place(state.row): state for state in states(connection, place)}
-        farmers = {where[-1] for where in latest}
-        found = {row["seq"]: row for row in _asked(connection, farmers, place or {})}
-    rows = [{**row, "state": latest.get(_place(row))} for row in found.values()]
-    asked = [row for row in rows if row["access"] == "review" or row["state"] is not None]
-    return sorted(asked, key=_place)
-
-
-def _asked(connection: sa.Connection, farmers: set[str], place: Mapping[str, str]) -> Iterator[Row]:
-    """Yield live offers that wait for a person and those of these farmers; some of them twice."""
-    live = sa.select(OFFERS).where(OFFERS.c.status == LIVE)
-    live = live.where(*(OFFERS.c[name] == value for name, value in place.items()))
-    yield from (
-        row._asdict() for row in connection.execute(live.where(OFFERS.c.access == "review"))
-    )
-    names = sorted(farmers)
-    for start in range(0, len(names), _AT_ONCE):
-        part = OFFERS.c.farmer_id.in_(names[start : start + _AT_ONCE])
-        yield from (row._asdict() for row in connection.execute(live.where(part)))
-
-
 def states(connection: sa.Connection, shelf: Mapping[str, str] | None = None) -> list[State]:
     """Return every decision of a person with what became of it, oldest first.
 
     Args:
         connection: Open connection.
-        shelf: County, season and product, or some of them; None for all.
+        shelf: County, season, product and farmer_id, or the first of them; None for all, which
+            grows with what people did.
     """
     query = sa.select(REVIEWS).order_by(REVIEWS.c.seq)
     for name, value in (shelf or {}).items():
@@ -243,10 +211,6 @@ def enter_lapses(connection: sa.Connection, rows: Sequence[Row]) -> list[dict[st
     """Write such acts; return their entries for the chain."""
     add_rows(connection, REVIEWS, rows)
     return [review_event(row) for row in rows]
-
-
-def _place(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(row[name] for name in (*_SHELF, "farmer_id"))
 
 
 def _live_offer(connection: sa.Connection, name: str) -> tuple[Row, Case]:
@@ -306,8 +270,11 @@ def _refuse_amount(place: str, amount: Decimal | None, case: Case, decision: Dec
 
 
 def _open_review(connection: sa.Connection, review_id: str) -> State:
-    known = {state.row["review_id"]: state for state in states(connection)}
-    state = known.get(review_id)
+    named = (REVIEWS.c.review_id == review_id, REVIEWS.c.act == "decide")
+    found = connection.execute(sa.select(REVIEWS).where(*named)).first()
+    farmer = None if found is None else {n: found._mapping[n] for n in (*_SHELF, "farmer_id")}
+    known = [] if farmer is None else states(connection, farmer)
+    state = next((one for one in known if one.row["review_id"] == review_id), None)
     if state is None or state.ended:
         was = "no review" if state is None else f"a review that was {state.said},"
         raise UserError(

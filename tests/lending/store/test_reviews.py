@@ -15,6 +15,7 @@ from fieldline.lending.decision.case import Case
 from fieldline.lending.store import reviews
 from fieldline.lending.store.database import REVIEWS, open_database, posting, reading
 from fieldline.lending.store.posting import Posted, Shelf
+from fieldline.lending.store.queue import Within, cases
 from fieldline.lending.store.replays import replay_stored
 from fieldline.lending.store.reviews import Wish
 from fieldline.lending.store.signer import Signer
@@ -197,9 +198,9 @@ def test_it_can_be_taken_back_and_replaced(store: sa.Engine, doubted: Case) -> N
     decide(store, offer, amount=Decimal(2000), officer="Bo")
     (after,) = give(store, doubted).live
     assert after["limit_minor"] == 200_000
-    (waits,) = reviews.waiting(store)
-    assert (waits["farmer_id"], waits["state"].row["officer"]) == ("F1", "Bo")
-    reviews.revoke(store, waits["state"].row["review_id"], "Bo", "a mistake", today=TODAY)
+    (decided,) = cases(store, Within("A"))
+    assert (decided.farmer_id, decided.officer) == ("F1", "Bo")
+    reviews.revoke(store, decided.review_id, "Bo", "a mistake", today=TODAY)
     assert give(store, doubted).live[0]["access"] == "review"
     reviews.revoke(store, first.row["review_id"], "Ann", "a mistake too", today=TODAY)
     assert give(store, doubted).live[0]["access"] == "review"

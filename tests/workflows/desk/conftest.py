@@ -15,6 +15,8 @@ from playwright.sync_api import Error
 
 from fieldline.desk.app.desk import Desk
 from fieldline.desk.app.places import Shelf, StageName
+from fieldline.desk.app.reviewing import Item
+from fieldline.desk.app.scope import Scope
 from fieldline.desk.app.server import application
 from fieldline.workflows.stages import STAGES
 from tests.services.desk import served
@@ -49,6 +51,12 @@ def address(desk: Desk) -> Iterator[str]:
     """A desk that is served."""
     with served(desk) as found:
         yield found
+
+
+def waiting(desk: Desk) -> list[Item]:
+    """Return the cases that wait for a first person."""
+    entries = desk.store.cases(Scope("Ann"), "SIM001")
+    return [item for item in desk.store.items(entries) if item.said == "waits"]
 
 
 def table(folder: Path, name: str) -> pd.DataFrame:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from fieldline.desk.app.desk import Desk
-from fieldline.desk.app.scope import Scope
 from fieldline.desk.app.scripts import VENDOR
-from tests.workflows.desk.conftest import IDLE, PLACE, table, wait_for
+from tests.workflows.desk.conftest import IDLE, PLACE, table, wait_for, waiting
 
 FINDINGS = """() => axe.run(document).then((told) => told.violations
     .filter((found) => ["serious", "critical"].includes(found.impact))
@@ -31,7 +30,7 @@ def test_no_serious_finding(
     page: Any, address: str, desk: Desk, folder: Path, axe: str, name: str, language: str
 ) -> None:
     parcel = table(folder, "parcels").iloc[9]
-    offer = next(i.offer["offer_id"] for i in desk.store.queue(Scope("Ann")) if i.said == "waits")
+    offer = waiting(desk)[0].offer["offer_id"]
     path = {
         "home": "/", "reviews": "/reviews", "case": f"/reviews/{offer}",
         "map": f"/map/{PLACE}?parcel={parcel['parcel_id']}",

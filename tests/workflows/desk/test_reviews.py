@@ -12,15 +12,14 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from fieldline.desk.app import pages, scope
+from fieldline.desk.app import pages, queue_page, scope
 from fieldline.desk.app.desk import Desk
 from fieldline.desk.app.photos import FOLDER, read_photo
-from fieldline.desk.app.reviewing import Item
 from fieldline.desk.app.scope import Scope
 from fieldline.lending.store import reviews
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
-from tests.workflows.desk.conftest import wait_for
+from tests.workflows.desk.conftest import wait_for, waiting
 
 HOME = {"Origin": "http://127.0.0.1"}
 
@@ -32,10 +31,6 @@ def ann(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def as_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(scope, "local_user", lambda: Scope(name))
-
-
-def waiting(desk: Desk) -> list[Item]:
-    return [item for item in desk.store.queue(Scope("Ann")) if item.said == "waits"]
 
 
 def opened(desk: Desk, offer: str) -> Any:
@@ -186,7 +181,21 @@ def test_a_scope_that_may_not_decide_is_refused(desk: Desk) -> None:
     wish = reviews.Wish("Eve", "decline", "no")
     with pytest.raises(UserError, match="Eve may not decide"):
         desk.store.decide(offer, wish, Scope("Eve", may=frozenset()), "")
-    assert desk.store.queue(Scope("Eve", counties=frozenset({"OTHER"}))) == []
+    other = Scope("Eve", counties=frozenset({"OTHER"}))
+    assert desk.store.counts(other) == {}
+    assert desk.store.cases(other, "SIM001") == []
+
+
+def test_the_next_page_is_a_key_away(
+    page: Any, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_page, "PAGE", 2)
+    page.goto(f"{address}/reviews?county=SIM001&lang=en")
+    before = page.locator("#queue a.open").all_inner_texts()
+    page.keyboard.press("n")
+    wait_for(page, "() => location.search.includes('page=2') && document.querySelector('#queue')")
+    assert not set(before) & set(page.locator("#queue a.open").all_inner_texts())
+    assert page.faults == []
 
 
 def test_a_case_is_decided_by_keyboard_alone(page: Any, address: str, desk: Desk) -> None:

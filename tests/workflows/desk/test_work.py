@@ -17,7 +17,7 @@ from fieldline.desk.app.scope import Scope
 from fieldline.desk.app.work import Book
 from fieldline.lending.store.verify import verify
 from fieldline.pipeline.records.errors import UserError
-from tests.workflows.desk.conftest import wait_for
+from tests.workflows.desk.conftest import wait_for, waiting
 
 HOME = {"Origin": "http://127.0.0.1"}
 SHELF = {"county": "SIM001", "season": "2024"}
@@ -28,10 +28,6 @@ TYPING_SECONDS = 0.2
 @pytest.fixture(autouse=True)
 def _ann(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scope, "local_user", lambda: Scope("Ann"))
-
-
-def waiting(desk: Desk) -> list[Any]:
-    return [item for item in desk.store.queue(Scope("Ann")) if item.said == "waits"]
 
 
 def assign(client: TestClient, rule: str, reviewers: str = "Ann\nBo\nCy") -> Any:
