@@ -77,12 +77,9 @@ class Plan:
         self.results = Path(os.path.realpath(config.results))
 
     def targets(self) -> list[str]:
-        """Return every artifact of the selected seasons, so that a lost one is remade.
-
-        Of a stage that keeps its last good files through a failed run its outcomes are lost
-        instead, so they are asked for too.
-        """
-        wanted = (*made_files(), *(stage.outcomes for stage in STAGES if stage.keeps))
+        """Return every artifact of the selected seasons and every stage's outcomes, so that a lost
+        one is remade."""
+        wanted = (*made_files(), *(stage.outcomes for stage in STAGES))
         folders = [FOLDER.format(season=s, county=c) for c, s in self.config.runs()]
         return [f"{folder}/{name}" for folder in folders for name in wanted]
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 import yaml
 
 from fieldline.pipeline.records.tables import write_text
@@ -59,7 +60,7 @@ def simulate(folder: Path, number: int, parcels: int) -> None:
     for layer in made.glob("*.gpkg"):
         frame = gpd.read_file(layer)
         for column in frame.columns.drop("geometry"):
-            if frame[column].dtype.kind in "OU" or str(frame[column].dtype).startswith("str"):
+            if pd.api.types.is_string_dtype(frame[column]):
                 frame[column] = frame[column].str.replace(
                     _PERSON, rf"\g<1>{number:02d}", regex=True
                 )

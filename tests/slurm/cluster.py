@@ -8,6 +8,7 @@ site has, small.
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 import os
 import shutil
@@ -159,6 +160,14 @@ class Cluster:
     def busy(self, name: str) -> int:
         """Return how many jobs run on a node."""
         return len(self._said("squeue", "-h", "-t", "R", "-w", name).splitlines())
+
+    def has_saved(self) -> bool:
+        """Whether the controller's state on the disk knows every job in the queue, each submitted a
+        second ago or more: killed before, it would give their numbers to other jobs."""
+        state = self.folder / "state" / "job_state"
+        queued = self._said("squeue", "-h", "-o", "%V").split()
+        last = max((dt.datetime.fromisoformat(day).timestamp() for day in queued), default=None)
+        return last is not None and state.exists() and state.stat().st_mtime > last + 1
 
     def down(self) -> list[str]:
         """Return the nodes that the controller holds for lost."""

@@ -49,7 +49,7 @@ def on_slurm(cluster: Cluster, on_one_machine: ChainRun) -> OnSlurm:
             [*command, "--config", str(run.config)], cwd=ROOT, env=cluster.environment,
             stdout=said, stderr=said,
         )  # fmt: skip
-        until(lambda: cluster.busy("node1") > 0, process)
+        until(lambda: cluster.has_saved() and cluster.busy("node1") > 0, process)
         lost = cluster.kill_node("node1")
         cluster.kill_controller()
         cluster.start_controller()

@@ -295,6 +295,21 @@ def test_a_lost_artifact_is_made_again(tiny_run: ChainRun, tmp_path: Path) -> No
     assert artifact.read_bytes() == kept.read_bytes()
 
 
+def test_a_lost_account_of_a_stage_is_stopped_in_the_status_and_made_by_the_run_it_names(
+    tiny_run: ChainRun, tmp_path: Path
+) -> None:
+    account, kept = tiny_run.folder / "outcomes" / "yield.parquet", tmp_path / "yield.parquet"
+    account.rename(kept)
+    try:
+        status = tiny_run.fieldline("status")
+        planned = tiny_run.fieldline("run", "-n", "--json")
+    finally:
+        kept.rename(account)
+    assert "stopped at yield" in status.stdout
+    assert "next: fieldline run" in status.stdout
+    assert json.loads(planned.stdout)["yield"] == 1, planned.stderr
+
+
 def test_a_user_error_inside_a_stage_is_one_sentence(tiny_run: ChainRun, tmp_path: Path) -> None:
     broken = tiny_config(tmp_path, "results", tiny_run.simulated)
     document = yaml.safe_load(broken.config.read_text(encoding="utf-8"))
