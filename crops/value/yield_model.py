@@ -112,7 +112,8 @@ def fit_yield_model(cuts: pd.DataFrame, settings: YieldSettings) -> YieldModel:
     skilled = scores["verdict"] == "skill"
     used = unseen if skilled else _Unseen(target, np.zeros(len(target)))
     squares = used.error**2 / (1.0 + used.doubt)
-    scaled = np.abs(used.error) / np.sqrt(_own_left_out(squares, cuts, settings) * (1 + used.doubt))
+    expected = variance_by_others(squares, cuts, settings.error_pool_cuts)
+    scaled = np.abs(used.error) / np.sqrt(expected * (1 + used.doubt))
     reach = conformal_reach(scaled, settings.interval)
     counted = (cuts["season"].astype(str) + "|" + cuts["crop"].astype(str)).value_counts()
     return YieldModel(
@@ -179,27 +180,40 @@ def error_scale(squares: Floats, cuts: pd.DataFrame, pool: float) -> ErrorScale:
 
 
 def _factors(
-    squares: Floats, weight: Floats, coded: Sequence[_Codes], pool: float
+    squares: Floats, cuts: Floats, coded: Sequence[_Codes], pool: float
 ) -> tuple[float, list[Floats]]:
-    overall = float(weight @ squares / weight.sum()) + _TINY
+    """Return the variance and its factors from sums of squares and numbers of cuts."""
+    overall = float(squares.sum() / cuts.sum()) + _TINY
     left, factors = squares / overall, []
     for codes in coded:
-        total, count = np.bincount(codes, weight * left), np.bincount(codes, weight)
+        total, count = np.bincount(codes, left), np.bincount(codes, cuts)
         factors.append(np.asarray((total + pool) / (count + pool)))
         left = left / factors[-1][codes]
     return overall, factors
 
 
-def _own_left_out(squares: Floats, cuts: pd.DataFrame, settings: YieldSettings) -> Floats:
-    """Return the variance expected of each cut by the other cuts: its own error must not help."""
+def variance_by_others(squares: Floats, cuts: pd.DataFrame, pool: float) -> Floats:
+    """Return the variance expected of each cut by the other cuts: its own error must not help.
+
+    Cuts that no group tells apart are one sum, so that a cut costs what the groups do.
+
+    Args:
+        squares: As of `error_scale`.
+        cuts: As there.
+        pool: As there.
+    """
     coded = [pd.factorize(cuts[column].astype(str), sort=True)[0] for column in SCALES]
+    cells, cell = np.unique(np.stack(coded), axis=1, return_inverse=True)
+    alike: list[_Codes] = list(cells)
+    sums: Floats = np.asarray(np.bincount(cell, squares), dtype=float)
+    counts = np.bincount(cell).astype(float)
     expected = np.zeros(len(squares))
-    for row in range(len(squares)):
-        weight = np.ones(len(squares))
-        weight[row] = 0.0
-        overall, factors = _factors(squares, weight, coded, settings.error_pool_cuts)
-        own = [values[codes[row]] for values, codes in zip(factors, coded, strict=True)]
-        expected[row] = overall * float(np.prod(own))
+    for row, (own, square) in enumerate(zip(cell, squares, strict=True)):
+        others, left = sums.copy(), counts.copy()
+        others[own], left[own] = max(0.0, others[own] - square), left[own] - 1.0
+        overall, factors = _factors(others, left, alike, pool)
+        of_row = [values[code] for values, code in zip(factors, cells[:, own], strict=True)]
+        expected[row] = overall * float(np.prod(of_row))
     return expected
 
 

@@ -11,6 +11,7 @@ from fieldline.crops.value.yield_model import (
     error_scale,
     fit_yield_model,
     skill_scores,
+    variance_by_others,
 )
 
 SETTINGS = YieldSettings()
@@ -114,6 +115,19 @@ def test_error_scale_pools_each_factor_by_hand():
     assert scale.factors["crop"]["a"] == pytest.approx((0.5 / 0.75 + 1.5 / 1.25 + 2) / 4)
     new = pd.DataFrame({"season": ["3"], "crop": ["c"], "size": "band 2"})
     assert scale.variance(new)[0] == pytest.approx(2.0)
+
+
+def test_each_cut_is_expected_as_the_scale_of_all_others_says():
+    draw = np.random.default_rng(3)
+    groups = {"season": ["1", "2"], "crop": ["a", "b", "c"], "size": ["s", "t"]}
+    rows = pd.DataFrame({name: draw.choice(values, 40) for name, values in groups.items()})
+    rows.loc[40] = ["3", "alone", "s"]
+    squares = draw.gamma(1, 0.1, len(rows))
+    without = [
+        error_scale(np.delete(squares, i), rows.drop(i), 2.0).variance(rows.loc[[i]])[0]
+        for i in range(len(rows))
+    ]
+    np.testing.assert_allclose(variance_by_others(squares, rows, 2.0), without, rtol=1e-12)
 
 
 def test_small_parcels_that_are_harder_to_see_get_wider_intervals():
