@@ -215,8 +215,9 @@ class ObserveSettings(Section):
     """Clear dates; classify and grow follow it too."""
     block_pixels: int = Field(512, ge=64)
     """Edge of the square image block read at once, pixels."""
-    threads: int = Field(2, ge=1)
+    threads: int = Field(1, ge=1)
     """Dates worked on at once, claimed from the scheduler; the result does not depend on it, memory
-    does."""
+    does. More serve one large county on many cores; seasons and counties run beside each other
+    anyway, and a job that claims several cores waits until so many are free."""
     batch_rows: int = Field(200_000, ge=1_000)
     """Parcel-dates per row group of observations.parquet: the unit of memory of later stages."""
