@@ -146,15 +146,14 @@ def _cover(row: Mapping[Any, Any], left: int) -> CoverCase:
     )  # fmt: skip
 
 
-def write_turns(cases: Iterable[Case], out: Path) -> None:
+def write_turns(covers: Iterable[tuple[str, CoverCase]], out: Path) -> None:
     """Write the cover that each farmer found in turn: COVER_TURNS."""
     rows = [
         {
-            "farmer_id": case.farmer_id,
-            **case.cover.model_dump(exclude={"elsewhere_minor", "returned_minor"}),
-            "share": str(case.cover.share), "fee": str(case.cover.fee),
+            "farmer_id": farmer, **cover.model_dump(exclude={"elsewhere_minor", "returned_minor"}),
+            "share": str(cover.share), "fee": str(cover.fee),
         }
-        for case in cases if case.cover is not None
+        for farmer, cover in covers
     ]  # fmt: skip
     write_table(pd.DataFrame(rows, columns=COVER_TURNS.names), COVER_TURNS, out)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fieldline.lending.decision.backed import CoverCase
 from fieldline.lending.decision.case import (
     Case,
     CeilingCase,
@@ -40,14 +41,19 @@ from fieldline.lending.schemas import DECISIONS
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.canonical import canonical
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
-from fieldline.pipeline.records.tables import write_table, write_text
+from fieldline.pipeline.records.tables import write_rows, write_text
 
 _CENTIARE = Decimal("0.01")
 """Areas enter a case to the nearest 0.01 m2, so that their text is exact."""
+_AT_ONCE = 1024
+"""Farmers whose cases are made together."""
 
 
-def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
-    """Return the case of every farmer.
+def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> Iterator[Case]:
+    """Yield the case of every farmer, in the order of the county's farmers.
+
+    A case takes tens of kilobytes, so those of a county are never held together: they are made for
+    so many farmers at a time, and the model is asked for all of these at once.
 
     Args:
         folder: The county's artifacts.
@@ -60,13 +66,26 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
     free = _free_by_household(people)
     found = ceiling_on(policy.rate_ceiling_file, folder.currency, folder.as_of)
     ceiling = CeilingCase(**{name: getattr(found, name) for name in CeilingCase.model_fields})
+    for start in range(0, len(people), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        yield from _cases_of(
+            people.iloc[some], folder.farmers["refusals"].iloc[some], homes, free, ceiling,
+            folder=folder, judge=judge, policy=policy,
+        )  # fmt: skip
+
+
+def _cases_of(
+    people: pd.DataFrame, refused: pd.Series, homes: pd.DataFrame, free: dict[str, int],
+    ceiling: CeilingCase, *, folder: Folder, judge: Judge, policy: PolicySettings,
+) -> Iterator[Case]:  # fmt: skip
     risks = risk_cases(people, judge, policy.tenor_days)
-    parcels = [
-        tuple(_parcel(p, folder, policy.scale_file) for p in folder.parcels.get(name, []))
-        for name in people["party_id"]
-    ]
-    return [
-        Case(
+    for row, refusals, risk in zip(people.to_dict("records"), refused, risks, strict=True):
+        own = tuple(
+            _parcel(parcel, folder, policy.scale_file)
+            for parcel in folder.parcels.get(row["party_id"], ())
+        )
+        tables = tables_case(policy, folder.county, folder.as_of, own)
+        yield Case(
             farmer_id=row["party_id"],
             household_id=row["household_id"],
             as_of=folder.as_of,
@@ -92,15 +111,6 @@ def cases(folder: Folder, judge: Judge, policy: PolicySettings) -> list[Case]:
             preapproved=folder.preapproved.get(row["party_id"]),
             cover=folder.turns.get(row["party_id"]),
         )
-        for row, refusals, risk, own, tables in zip(
-            people.to_dict("records"),
-            folder.farmers["refusals"],
-            risks,
-            parcels,
-            [tables_case(policy, folder.county, folder.as_of, own) for own in parcels],
-            strict=True,
-        )
-    ]
 
 
 def _free_by_household(people: pd.DataFrame) -> dict[str, int]:
@@ -308,13 +318,19 @@ def run_decide(
         crops=crops, contracts=contracts, preapproved=preapproved, county=county,
     )  # fmt: skip
     judge = read_judge(model)
-    found = in_turn(cases(folder, judge, policy), read_pools(covers))
+    label, crop_model = policy_hash(policy), crop_model_of(crop_card)
+    covered: list[tuple[str, CoverCase]] = []
+    told: list[Outcome] = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for case, decision in in_turn(cases(folder, judge, policy), read_pools(covers)):
+            covered.extend([] if case.cover is None else [(case.farmer_id, case.cover)])
+            told.append(_outcome(case.farmer_id, decision))
+            yield decision_row(case, decision, label, crop_model)
+
+    write_rows(rows(), DECISIONS, out)
     if turns is not None:
-        write_turns([case for case, _ in found], turns)
-    label = policy_hash(policy)
-    crop_model = crop_model_of(crop_card)
-    rows = [decision_row(case, decision, label, crop_model) for case, decision in found]
-    write_table(pd.DataFrame(rows, columns=DECISIONS.names), DECISIONS, out)
+        write_turns(covered, turns)
     table = of_profiles(folder.profiles.query("level == 'farmer' and parcels_valued > 0"))
     write_text(card, canonical(judge.document(table)) + "\n")
-    write_outcomes([_outcome(case.farmer_id, decision) for case, decision in found], outcomes)
+    write_outcomes(told, outcomes)

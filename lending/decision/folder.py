@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fieldline.lending.decision.backed import (
@@ -58,13 +59,58 @@ def outcome_index(parts: Sequence[Path], owners: dict[str, str]) -> tuple[Codes,
     return by_parcel, by_farmer
 
 
+_OF_EVIDENCE = [
+    "parcel_id", "farmer_id", "declared_area_m2", "evidence_area_m2", "declared_crop", "seen_crop",
+    "codes", "effect", "protected_m2", "lease_to", "unleased_area_m2",
+]  # fmt: skip
+_AT_ONCE = 1000
+
+
+class OwnRows(Mapping[str, list[dict[str, Any]]]):
+    """Rows of a table by farmer, as dictionaries that are made when they are asked for.
+
+    A dictionary takes ten times as much as its row. Whoever asks for farmers in the order of their
+    names is answered from so many rows that were made together, anybody else from the farmer's own.
+
+    Args:
+        table: Rows with a `farmer_id`, in any order; those of a farmer keep theirs.
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._table = table.sort_values("farmer_id", kind="stable", ignore_index=True)
+        names = self._table["farmer_id"].to_numpy(dtype=object)
+        first = np.flatnonzero(np.r_[True, names[1:] != names[:-1]]) if len(names) else np.array([])
+        stops = [*first[1:].tolist(), len(names)]
+        self._places = {
+            str(names[start]): (start, stop)
+            for start, stop in zip(first.tolist(), stops, strict=False)
+        }
+        self._made: list[dict[str, Any]] = []
+        self._from = 0
+
+    def __getitem__(self, farmer_id: str) -> list[dict[str, Any]]:
+        start, stop = self._places[farmer_id]
+        end = self._from + len(self._made)
+        if not self._from <= start < stop <= end:
+            last = max(stop, start + _AT_ONCE) if start == end else stop
+            rows = self._table.iloc[start:last].to_dict("records")
+            self._made, self._from = [{str(k): v for k, v in row.items()} for row in rows], start
+        return self._made[start - self._from : stop - self._from]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 @dataclass(frozen=True)
 class Folder:
     """The artifacts of a county, joined and indexed for one decision at a time."""
 
     farmers: pd.DataFrame
     profiles: pd.DataFrame
-    parcels: dict[str, list[dict[str, Any]]]
+    parcels: Mapping[str, list[dict[str, Any]]]
     """Evidence joined with the crop valued, by farmer."""
     by_parcel: Codes
     by_farmer: Codes
@@ -125,12 +171,9 @@ def open_folder(
         harvests, ["parcel_id", "crop", "crop_basis", "cost_per_ha_minor", "price_q50_minor",
                    "yield_q50_t_ha", "gross_q50_minor_ha", "main", "harvest_by"],
     )  # fmt: skip
-    known = read_table(evidence).sort_values("parcel_id", kind="stable")
+    known = read_table(evidence, _OF_EVIDENCE).sort_values("parcel_id", kind="stable")
     known = counted_at_harvest(known, valued)
-    joined = known.merge(valued[valued["main"]], on="parcel_id", how="left")
-    parcels: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in joined.to_dict("records"):
-        parcels[str(row["farmer_id"])].append({str(k): v for k, v in row.items()})
+    parcels = OwnRows(known.merge(valued[valued["main"]], on="parcel_id", how="left"))
     owners = dict(zip(known["parcel_id"], known["farmer_id"], strict=True))
     by_parcel, by_farmer = outcome_index(parts, owners)
     return Folder(

@@ -6,7 +6,7 @@ may still lend keeps back the most that it could take, so that no approval excee
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from fieldline.lending.decision.case import Case
@@ -20,14 +20,14 @@ from fieldline.lending.decision.decision import (
 from fieldline.pipeline.records.money import to_minor
 
 
-def in_turn(cases: Iterable[Case], pools: Sequence[Pool]) -> list[tuple[Case, Decision]]:
-    """Return every case with the cover that it finds in turn, and its decision.
+def in_turn(cases: Iterable[Case], pools: Sequence[Pool]) -> Iterator[tuple[Case, Decision]]:
+    """Yield every case with the cover that it finds in turn, and its decision.
 
     Args:
         cases: Of a county, in the order of its farmers.
         pools: Covers that are open to it; what is left of them is changed.
     """
-    return [_turn(case, pools) for case in cases]
+    return (_turn(case, pools) for case in cases)
 
 
 def _turn(case: Case, pools: Sequence[Pool]) -> tuple[Case, Decision]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +34,8 @@ FIRST_FIELDS = (
 
 _OUTSIDE = ("seq", "status")
 """Columns that are no terms: the row's position, and what becomes of the offer."""
+
+Row = dict[str, Any]
 
 _STAMP = ("event", "at", "by")
 """What an entry says of itself rather than of a row."""
@@ -59,20 +62,22 @@ def row_hash(row: Mapping[str, Any], fields: Sequence[str]) -> str:
 
 
 def append(
-    connection: sa.Connection, events: Sequence[Mapping[str, Any]], by: Signer | None = None
+    connection: sa.Connection, events: Iterable[Mapping[str, Any]], by: Signer | None = None
 ) -> None:
     """Append events to the chain, each with its time and actor; the caller holds the posting lock.
 
     Args:
         connection: Of `posting`.
-        events: What happened.
+        events: What happened; asked for one by one, and of no database.
         by: Who signs; that of the environment where none is given.
 
     Raises:
         UserError: The clock stands before the last entry, or the last entry is not sealed by this
             signer's key: the chain would no longer prove what it did.
     """
-    if not events:
+    coming = iter(events)
+    first = next(coming, None)
+    if first is None:
         return
     by = by or signer()
     last = _last(connection)
@@ -80,17 +85,23 @@ def append(
         _refuse_break(last, by)
     seq, previous = (last.seq, last.hash) if last else (0, GENESIS)
     stamp = {"at": by.time(_said_at(last)), "by": by.actor}
-    rows = []
+    add_rows(connection, AUDIT, _entries(chain([first], coming), (seq, previous), stamp, by))
+
+
+def _entries(
+    events: Iterable[Mapping[str, Any]], last: tuple[int, str], stamp: Row, by: Signer
+) -> Iterator[Row]:
+    """Yield the entries of events after the last one, given by its number and hash."""
+    seq, previous = last
     for event in events:
         seq += 1
         payload = canonical_document({**event, **stamp})
         entry = entry_hash(seq, previous, payload)
-        rows.append({
+        yield {
             "seq": seq, "payload": payload, "previous": previous, "hash": entry,
             "seal": by.seal(entry),
-        })  # fmt: skip
+        }  # fmt: skip
         previous = entry
-    add_rows(connection, AUDIT, rows)
 
 
 def take_over(connection: sa.Connection, by: Signer) -> None:

@@ -10,8 +10,9 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pandas as pd
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ from fieldline.lending.workbook import FORMULA, workbook
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.records.money import plain, written
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
-from fieldline.pipeline.records.tables import read_table, write_text
+from fieldline.pipeline.records.tables import atomic_path, read_table
 from fieldline.pipeline.vault.opening import erased_in
 
 CSV_COLUMNS = (
@@ -53,10 +54,21 @@ def csv_text(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
     Source: OWASP, CSV injection.
     """
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    _write_csv(buffer, rows, columns)
+    return buffer.getvalue()
+
+
+def _write_csv(into: TextIO, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
+    writer = csv.writer(into, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
-    return buffer.getvalue()
+
+
+def _write_file(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as `csv_text` tells them, the byte order mark first, and hold none of it."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(_MARK)
+        _write_csv(file, rows, columns)
 
 
 def _cell(value: Any) -> str:
@@ -135,14 +147,17 @@ def _money(minor: int | None, currency: str) -> str | None:
 
 
 def queue_csv(decisions: pd.DataFrame, beside: Beside = _nothing) -> str:
-    """Return the decisions that wait for a person, the largest possible limit first."""
+    """Return the decisions that wait for a person as CSV, the largest possible limit first."""
+    return csv_text(_queued(decisions, beside), QUEUE_COLUMNS)
+
+
+def _queued(decisions: pd.DataFrame, beside: Beside) -> Iterator[dict[str, Any]]:
     waiting = decisions[decisions["access"] == "review"].copy()
     caps = [f"limit_{cap}_minor" for cap in ("need", "capacity", "policy", "exposure")]
     waiting["possible"] = waiting[caps].min(axis=1)
     waiting = waiting.sort_values(["possible", "farmer_id"], ascending=[False, True], kind="stable")
-    rows = waiting.to_dict("records")
-    told = ({**_queue_row(row), **beside(row["farmer_id"])} for row in rows)
-    return csv_text(told, QUEUE_COLUMNS)
+    for row in waiting.to_dict("records"):
+        yield {**_queue_row(row), **beside(row["farmer_id"])}
 
 
 def _queue_row(row: dict[Any, Any]) -> dict[str, Any]:
@@ -208,7 +223,8 @@ def run_offers(
         vault: Whose erased farmers' land is not entered, although `parcels` still holds it.
 
     Returns:
-        What was written; nothing where the inputs were those of the last posting.
+        What was written, without the decisions; nothing where the inputs were those of the last
+        posting.
 
     Raises:
         UserError: Farmers lack a decision, or as `lending.store.posting.post`.
@@ -226,18 +242,22 @@ def run_offers(
             settings=settings, confirm=confirm, by=by, model=document,
             crop_card=crops,
         )  # fmt: skip
+        waiting = [record for record in posted.records if record["access"] == "review"]
+        queued = pd.DataFrame(waiting, columns=frame.columns)
+        told = _outcomes(posted)
+        posted = replace(posted, records=[])
+        del frame, waiting  # with the traces of all: land, and the files, need none of them
         erased = frozenset[str]() if vault is None else erased_in(vault)
         land = land_rows(parcels, county, season)
         enter_land(engine, county, season, [r for r in land if r["farmer_id"] not in erased])
+        del land
         _anchor(engine, audit, by)
     finally:
         engine.dispose()
     beside = beside_offers(parcels, evidence, absent)
-    write_text(offers, offers_text(posted.live, beside))
-    write_text(
-        queue, _MARK + queue_csv(pd.DataFrame(posted.records, columns=frame.columns), beside)
-    )
-    write_outcomes(_outcomes(posted), outcomes)
+    _write_file(offers, _told(posted.live, beside), CSV_COLUMNS)
+    _write_file(queue, _queued(queued, beside), QUEUE_COLUMNS)
+    write_outcomes(told, outcomes)
     return posted
 
 

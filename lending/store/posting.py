@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -30,6 +31,7 @@ from fieldline.lending.store.database import (
     WITHDRAWN,
     posting,
 )
+from fieldline.lending.store.decided import decided
 from fieldline.lending.store.documents import enter_documents
 from fieldline.lending.store.present import Present
 from fieldline.lending.store.reviews import enter_lapses
@@ -154,23 +156,21 @@ def post(
     with posting(engine) as connection:
         change = _Change.of(connection, decisions, shelf, policy, single=single)
         _refuse_withdrawals(change, settings or PostingSettings(), confirm=confirm)
-        events = [closed_event(row["offer_id"], EXPIRED) for row in change.run_out]
+        of_run: Iterable[Row] = ()
         if change.fresh or change.gone:
             close(connection, change.closed)
             decisions_of = _insert(connection, change.fresh, change.records)
-            events += _log(connection, change, decisions_of, model, crop_card)
-        events += enter_lapses(connection, change.lapsed)
-        append(connection, events, by)
+            of_run = _log(connection, change, decisions_of, model, crop_card)
+        ended = [closed_event(row["offer_id"], EXPIRED) for row in change.run_out]
+        append(connection, chain(ended, of_run, enter_lapses(connection, change.lapsed)), by)
         only = tuple(change.wanted) if single else ()
-        standing = [*_rows(connection, shelf, LIVE, only), *change.dead]
-    return Posted(
-        len(change.fresh),
-        len(change.replaced),
-        len(change.gone),
-        sorted(standing, key=lambda row: str(row["farmer_id"])),
-        len(change.run_out),
-        change.records,
-    )
+        done = Posted(
+            len(change.fresh), len(change.replaced), len(change.gone), change.dead,
+            len(change.run_out), change.records,
+        )  # fmt: skip
+        del change, of_run  # a county's offers, of which the store is asked next
+        standing = [*_rows(connection, shelf, LIVE, only), *done.live]
+    return replace(done, live=sorted(standing, key=lambda row: str(row["farmer_id"])))
 
 
 @dataclass
@@ -206,8 +206,7 @@ class _Change:
         Raises:
             UserError: The store holds decisions of a later day.
         """
-        ordered = decisions.sort_values("farmer_id", kind="stable").to_dict("records")
-        records = [{str(name): value for name, value in row.items()} for row in ordered]
+        records: list[Row] = list(decided(decisions))
         as_of = max((row["as_of"] for row in records), default=None)
         _refuse_older(connection, shelf, as_of)
         run_out = [] if as_of is None else close_run_out(connection, as_of)
@@ -323,11 +322,15 @@ def _insert(
     wanted = {row["decision_id"] for row in rows}
     held = stored_decisions(connection, list(wanted))
     new = wanted - held.keys()
-    names = [column.name for column in DECISIONS.columns]
-    kept = {r["decision_id"]: {n: r[n] for n in names} for r in records if r["decision_id"] in new}
-    add_rows(connection, DECISIONS, list(kept.values()))
+    kept = {row["decision_id"]: row for row in records if row["decision_id"] in new}
+    add_rows(connection, DECISIONS, map(_as_stored, kept.values()))
     add_rows(connection, OFFERS, rows)
     return held | kept
+
+
+def _as_stored(decision: Mapping[str, Any]) -> Row:
+    """Return the columns of a decision that the store keeps."""
+    return {column.name: decision[column.name] for column in DECISIONS.columns}
 
 
 def _log(
@@ -336,13 +339,13 @@ def _log(
     decisions: Mapping[str, Row],
     model: Mapping[str, Any] | None,
     crop_card: Mapping[str, Any] | None,
-) -> list[dict[str, Any]]:
-    """Record the run; return its entry and those of every change.
+) -> Iterable[Row]:
+    """Record the run; return its entry and those of every change, each made when it is asked for.
 
     Args:
         connection: Of `posting`.
         change: What is posted.
-        decisions: Decisions of the fresh rows by id, as stored.
+        decisions: Decisions of the fresh rows by id.
         model: The default model's document.
         crop_card: Card of the model that told the crops.
     """
@@ -357,11 +360,11 @@ def _log(
         "as_of": max(row["valid_from"] for row in rows),
     }
     connection.execute(sa.insert(RUNS), run)
-    return [
-        run_event(run, enter_documents(connection, decisions.values(), model, crop_card)),
-        *(closed_event(row["offer_id"], status) for row, status in change.closed),
-        *(offer_event(row, decisions[row["decision_id"]]) for row in change.fresh),
-    ]
+    return chain(
+        [run_event(run, enter_documents(connection, decisions.values(), model, crop_card))],
+        (closed_event(row["offer_id"], status) for row, status in change.closed),
+        (offer_event(row, _as_stored(decisions[row["decision_id"]])) for row in change.fresh),
+    )
 
 
 def stored_decisions(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Row]:

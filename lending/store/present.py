@@ -22,6 +22,7 @@ from fieldline.lending.decision.row import decision_row
 from fieldline.lending.settings import PolicySettings
 from fieldline.lending.store.capacity import Capacity, names_one
 from fieldline.lending.store.database import EXPIRED
+from fieldline.lending.store.decided import Decided
 from fieldline.lending.store.lines import running_lines
 from fieldline.lending.store.reviews import State, lapse_row, standing
 from fieldline.lending.store.statements import statements_elsewhere, telling
@@ -177,7 +178,7 @@ class Present:
         }
         case = case.model_copy(update=known)
         crops = stored.versions.get("crops", "")
-        return decision_row(case, decide_case(case), record["policy"], crops)
+        return Decided.of(decision_row(case, decide_case(case), record["policy"], crops))
 
     def _of(self, record: Row) -> list[Row]:
         people = (record["household_id"], record["farmer_id"])

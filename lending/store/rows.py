@@ -7,7 +7,8 @@ of an answer before it gives the first. What rows mean is known elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,24 +19,23 @@ _AT_ONCE = 500
 """Rows of one statement: some megabytes where each holds the trace of a decision."""
 
 
-def add_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def add_rows(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> None:
     """Add rows to a table in their order; columns that no row gives take their default.
 
     Args:
         connection: Of `posting`.
         table: The table.
-        rows: Values by column, of the same columns in each.
+        rows: Values by column, of the same columns in each. They are taken a statement's at a time
+            and may be made then.
     """
-    if not rows:
-        return
-    names = [column.name for column in table.columns if column.name in rows[0]]
-    if connection.dialect.name != "postgresql":
-        connection.execute(sa.insert(table), [{name: r[name] for name in names} for r in rows])
-        return
-    statement = _of_json(table.name, names)
-    for start in range(0, len(rows), _AT_ONCE):
-        part = [{name: row[name] for name in names} for row in rows[start : start + _AT_ONCE]]
-        connection.execute(statement, {"rows": canonical_document(part)})
+    coming, names = iter(rows), list[str]()
+    while some := list(islice(coming, _AT_ONCE)):
+        names = names or [column.name for column in table.columns if column.name in some[0]]
+        part = [{name: row[name] for name in names} for row in some]
+        if connection.dialect.name == "postgresql":
+            connection.execute(_of_json(table.name, names), {"rows": canonical_document(part)})
+        else:
+            connection.execute(sa.insert(table), part)
 
 
 def _of_json(table: str, names: Sequence[str]) -> sa.TextClause:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -164,6 +165,39 @@ def write_table(frame: pd.DataFrame, schema: TableSchema, path: Path) -> None:
         )
 
 
+_AT_ONCE = 4 * 1024
+"""Rows that `write_rows` holds as Python objects: whole batches of Parquet's writer."""
+_LONG_TEXT = 1024
+"""Bytes a row from which on a batch of a column fills its dictionary and a page: such a column has
+the same bytes in parts of whole batches, any other one in one piece alone."""
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]], schema: TableSchema, path: Path) -> None:
+    """Write rows that come in the order of their key: the bytes that `write_table` gives of them.
+
+    What has come is held as Arrow holds it, for rows of long texts a fraction of their objects.
+
+    Raises:
+        SchemaError: The rows break the schema or are out of order; nothing is written.
+    """
+    tables: list[pa.Table] = []
+    coming, last = iter(rows), None
+    while not tables or tables[-1].num_rows == _AT_ONCE:
+        frame = pd.DataFrame(list(islice(coming, _AT_ONCE)), columns=schema.names)
+        tables.append(schema.conform(frame))
+        last = _ascending(tables[-1], schema, last)
+    table = pa.concat_tables(tables)
+    del tables
+    for at, name in enumerate(table.column_names):
+        if table[name].nbytes < _LONG_TEXT * table.num_rows:
+            whole = pa.chunked_array([table[name].combine_chunks()])
+            table = table.set_column(at, table.field(at), whole)
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            table, temporary, compression=_COMPRESSION, use_dictionary=schema.text_columns
+        )
+
+
 def merge_tables(parts: Sequence[Path], schema: TableSchema, path: Path) -> pa.Table:
     """Write the rows of tables of one schema as one, sorted by key; return it.
 
@@ -252,6 +286,25 @@ def _comparable(key: _Key) -> list[tuple[bool, Any]]:
     return [(value is None, value) for value in key.values()]
 
 
+def _ascending(table: pa.Table, schema: TableSchema, before: _Key | None) -> _Key | None:
+    """Return the last key of a batch, which must begin after the last of the one before it.
+
+    Raises:
+        SchemaError: It does not.
+    """
+    if not table.num_rows:
+        return before
+    first, last = (
+        {name: table[name][row].as_py() for name in schema.key} for row in (0, table.num_rows - 1)
+    )
+    if before is not None and _comparable(first) <= _comparable(before):
+        raise SchemaError(
+            f"{schema.name}: a batch begins with key {first} and the one before "
+            f"ends with {before}; keys ascend from batch to batch"
+        )
+    return last
+
+
 class BatchWriter:
     """Writes a table row group by row group; each `write` must hold whole, ascending keys."""
 
@@ -274,18 +327,8 @@ class BatchWriter:
             SchemaError: The batch breaks the schema or does not begin after the one before it.
         """
         table = self._schema.conform(frame)
-        if table.num_rows:
-            first, last = (self._key(table, row) for row in (0, table.num_rows - 1))
-            if self._last is not None and _comparable(first) <= _comparable(self._last):
-                raise SchemaError(
-                    f"{self._schema.name}: a batch begins with key {first} and the one before "
-                    f"ends with {self._last}; keys ascend from batch to batch"
-                )
-            self._last = last
+        self._last = _ascending(table, self._schema, self._last)
         self._writer.write_table(table, row_group_size=max(1, table.num_rows))
-
-    def _key(self, table: pa.Table, row: int) -> _Key:
-        return {name: table[name][row].as_py() for name in self._schema.key}
 
     def __enter__(self) -> Self:
         return self

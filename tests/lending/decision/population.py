@@ -47,7 +47,7 @@ class Population:
             parcels=dict(self.parcels), by_parcel={}, by_farmer=dict(self.by_farmer),
             currency="CNY", as_of=AS_OF,
         )  # fmt: skip
-        made = cases(folder, judge, policy)
+        made = list(cases(folder, judge, policy))
         return made if rules is None else [c.model_copy(update={"rules": rules}) for c in made]
 
     def changed(

@@ -245,7 +245,7 @@ def test_capacity_goes_from_farmer_to_farmer_and_is_never_exceeded(case: Case) -
         for n in range(6)
     ]
     pool = Pool(cover(8000), frozenset(), 800_000)
-    found = in_turn(farmers, [pool])
+    found = list(in_turn(farmers, [pool]))
     left = 800_000
     for _, decision in found:
         # each is covered by .8, or by what is left of the 6,500 that he needs
@@ -259,7 +259,7 @@ def test_capacity_goes_from_farmer_to_farmer_and_is_never_exceeded(case: Case) -
     assert len(rates) == 6
     assert rates == sorted(rates)
     # as long as there is enough, others' turns do not show in a case
-    ample = in_turn(farmers[:2], [Pool(cover(80_000), frozenset(), 8_000_000)])
+    ample = list(in_turn(farmers[:2], [Pool(cover(80_000), frozenset(), 8_000_000)]))
     assert ample[0][0].cover == ample[1][0].cover
 
 
@@ -319,7 +319,7 @@ def test_a_line_that_a_person_may_still_lend_keeps_its_capacity_back(case: Case)
     declined = case.model_copy(update={
         "exclusions": (ExclusionCase(effect="decline", reason="r", source="s", valid_to=None),)
     })  # fmt: skip
-    in_turn([declined], [pool])
+    list(in_turn([declined], [pool]))
     assert pool.left_minor == 440_000
 
 

@@ -5,9 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from fieldline.lending.decision import decide
+from fieldline.lending.decision.folder import OwnRows
 from fieldline.lending.decision.replay import replay
 from fieldline.lending.risk.default_model import PdModel
 from fieldline.lending.risk.folder import FILES
@@ -284,3 +287,40 @@ def test_a_households_free_income_is_what_debts_leave_of_each_farmer(county: Any
     # ann's debt of 1,000 and 1,400 of bob's: 7,968 - 3,000 - 930 for ann, and bob has nothing left
     for trace in found["trace"]:
         assert json.loads(trace)["case"]["household_free_minor"] == 403_800
+
+
+def test_a_county_decided_some_farmers_at_a_time_is_the_same_to_the_byte(
+    county: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(county)
+    county.decide()
+    files = ("decisions.parquet", "outcomes_decide.parquet", "pd.json", "cover_turns.parquet")
+    whole = {name: county.path(name).read_bytes() for name in files}
+    asked: list[int] = []
+    told = decide.risk_cases
+
+    def seen(people: pd.DataFrame, *more: Any) -> Any:
+        asked.append(len(people))
+        return told(people, *more)
+
+    monkeypatch.setattr(decide, "_AT_ONCE", 2)
+    monkeypatch.setattr(decide, "risk_cases", seen)
+    county.decide()
+    assert asked == [2, 2, 1]
+    assert {name: county.path(name).read_bytes() for name in files} == whole
+
+
+def test_rows_of_farmers_are_those_of_the_table_in_whatever_order_they_are_asked_for() -> None:
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({
+        "farmer_id": [f"F{n:04d}" for n in rng.integers(0, 900, 2500)],
+        "parcel_id": [f"P{n:04d}" for n in range(2500)], "area": rng.random(2500),
+    })  # fmt: skip
+    own = OwnRows(table)
+    names = sorted(set(table["farmer_id"]))
+    assert list(own) == names
+    for order in (names, names[::-1], rng.permutation(names).tolist(), [*names, *names[:2]]):
+        for name in order:
+            assert own[name] == table[table["farmer_id"] == name].to_dict("records")
+    assert own.get("F9999", ()) == ()
+    assert list(OwnRows(table.iloc[:0])) == []

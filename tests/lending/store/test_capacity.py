@@ -103,7 +103,7 @@ def run(
     assert cover is not None
     one = later(case, days)
     cases = [covered(one, name).model_copy(update={"cover": None}) for name in names.split()]
-    found = in_turn(cases, [Pool(cover, frozenset(), left)])
+    found = list(in_turn(cases, [Pool(cover, frozenset(), left)]))
     posted = post_judged(store, shelf, *(turn for turn, _ in found))
     return {row["farmer_id"]: row["covered_minor"] for row in posted.live}
 
@@ -150,7 +150,7 @@ def test_what_is_given_back_is_lent_once_beside_the_line_that_waits_for_a_person
         covered(one, name).model_copy(update={"cover": None})
         for one, name in ((waiting, "ann"), (later(case, 2), "bo"), (later(case, 2), "cy"))
     ]
-    found = in_turn(cases, [Pool(cover, frozenset(), 84_650)])
+    found = list(in_turn(cases, [Pool(cover, frozenset(), 84_650)]))
     posted = {
         row["farmer_id"]: row["covered_minor"]
         for row in post_judged(store, A, *(turn for turn, _ in found)).live

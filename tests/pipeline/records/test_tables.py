@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from fieldline.pipeline.records.tables import (
     atomic_path,
     iter_batches,
     read_table,
+    write_rows,
     write_table,
 )
 
@@ -124,3 +126,44 @@ def test_an_unreadable_artifact_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_text("not parquet")
     with pytest.raises(UserError, match="delete it and rerun"):
         read_table(tmp_path / "x.parquet")
+
+
+LETTERS = TableSchema(
+    "letters",
+    (
+        Column("name", pa.string(), "Key"),
+        Column("mark", pa.string(), "Short and never twice: its dictionary overflows"),
+        Column("kind", pa.string(), "One of few"),
+        Column("amount", pa.int64(), "Amount", nullable=True),
+        Column("codes", pa.list_(pa.string()), "Some, or none"),
+        Column("text", pa.string(), "Long"),
+    ),
+    key=("name",),
+)
+
+
+def letter(number: int) -> dict[str, object]:
+    return {
+        "name": f"{number:08d}", "mark": hashlib.sha256(f"{number}".encode()).hexdigest() * 3,
+        "kind": "ab"[number % 2], "amount": None if number % 7 == 0 else number,
+        "codes": [f"{number} {n} " * 40 for n in range(number % 4)],
+        "text": f"{number * 7919:d}" * 200,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [0, 3, 4096, 9001])
+def test_rows_that_come_one_by_one_make_the_file_of_the_whole_table(
+    tmp_path: Path, count: int
+) -> None:
+    one_by_one, whole = tmp_path / "rows.parquet", tmp_path / "table.parquet"
+    write_rows((letter(number) for number in range(count)), LETTERS, one_by_one)
+    table = pd.DataFrame([letter(number) for number in range(count)], columns=LETTERS.names)
+    write_table(table, LETTERS, whole)
+    assert one_by_one.read_bytes() == whole.read_bytes()
+
+
+def test_rows_out_of_order_are_refused_and_leave_no_file(tmp_path: Path) -> None:
+    rows = [*range(4096), 4095]
+    with pytest.raises(SchemaError, match=r"a batch begins with key \{'name': '00004095'\}"):
+        write_rows(map(letter, rows), LETTERS, tmp_path / "rows.parquet")
+    assert list(tmp_path.iterdir()) == []
