@@ -68,6 +68,21 @@ def date_of(value: Any) -> dt.date | None:
     return None if pd.isna(value) else pd.Timestamp(value).date()
 
 
+def later(day: dt.date | None, years: int) -> dt.date | None:
+    """Return the same day of a later year; 29 February becomes the 28th."""
+    if day is None:
+        return None
+    last = 28 if (day.month, day.day) == (2, 29) else day.day
+    return day.replace(year=day.year + years, day=last)
+
+
+def to_come(begun: dt.date | None, by: dt.date, as_of: dt.date) -> float:
+    """Return the share of a crop's season that nobody has seen yet; all of it where it is unknown
+    since when the crop stands."""
+    days = max(0, (by - as_of).days)
+    return min(1.0, days / max(1, (by - begun).days)) if begun is not None else float(days > 0)
+
+
 @dataclass(frozen=True)
 class Norm:
     """What this season's parcels of a crop say of the next."""

@@ -17,9 +17,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from fieldline.lending.profile.by_area import AreaWorth, area_harvest
-from fieldline.lending.profile.crop_value import CropValue, Norm, county_norms, date_of
+from fieldline.lending.profile.crop_value import (
+    CropValue,
+    Norm,
+    county_norms,
+    date_of,
+    later,
+    to_come,
+)  # fmt: skip
 from fieldline.lending.profile.records import records
 from fieldline.lending.profile.rotation import Rotation
 from fieldline.lending.schemas import HARVESTS
@@ -49,6 +57,7 @@ def repayment_harvests(
     horizon: Horizon,
     policy: PolicySettings,
     areas: Mapping[str, AreaWorth] = MappingProxyType({}),
+    norms: Mapping[str, Norm] | None = None,
 ) -> pd.DataFrame:
     """Return the repayment harvest of every parcel, one row per crop that it may be.
 
@@ -59,6 +68,7 @@ def repayment_harvests(
         horizon: As-of date and tenor.
         policy: Shares and spreads of the forecast.
         areas: What is valued by area.
+        norms: What this county showed of each crop; that of these parcels where None.
 
     Returns:
         `HARVESTS` rows; a parcel without a harvest in the tenor, or whose crop nobody knows, has
@@ -69,7 +79,7 @@ def repayment_harvests(
         by_area = area_harvest(row, areas, horizon.as_of, horizon.end)
         yield from [by_area] if by_area else _harvest_of(row, known, rotation, horizon, policy)
 
-    return _reckoned(parcels, values, of)
+    return _reckoned(parcels, values, of, norms)
 
 
 def season_harvests(
@@ -77,6 +87,7 @@ def season_harvests(
     values: Mapping[str, CropValue],
     as_of: dt.date,
     areas: Mapping[str, AreaWorth] = MappingProxyType({}),
+    norms: Mapping[str, Norm] | None = None,
 ) -> pd.DataFrame:
     """Return this season's harvest of every parcel whose crop was seen, in or still standing.
 
@@ -85,6 +96,7 @@ def season_harvests(
         values: What is known of each crop.
         as_of: Knowledge date: the less of a season is still to come, the surer it is.
         areas: What is valued by area.
+        norms: As of `repayment_harvests`.
 
     Returns:
         `HARVESTS` rows; a parcel whose crop nobody knows has one without a value.
@@ -100,7 +112,7 @@ def season_harvests(
         value = known.get(str(crop))
         yield _nothing(own, "none") if crop is None else _standing(own, value, Horizon(as_of, 0))
 
-    return _reckoned(parcels, values, season)
+    return _reckoned(parcels, values, season, norms)
 
 
 def next_harvests(
@@ -110,6 +122,7 @@ def next_harvests(
     as_of: dt.date,
     policy: PolicySettings,
     areas: Mapping[str, AreaWorth] = MappingProxyType({}),
+    norms: Mapping[str, Norm] | None = None,
 ) -> pd.DataFrame:
     """Return the harvest after this season's of every parcel, with its crops and their chances.
 
@@ -120,6 +133,7 @@ def next_harvests(
         as_of: Knowledge date.
         policy: Shares and spreads of the forecast.
         areas: What is valued by area, the same every year.
+        norms: As of `repayment_harvests`.
 
     Returns:
         `HARVESTS` rows; a parcel whose crop nobody knows has one without a value.
@@ -139,15 +153,20 @@ def next_harvests(
         else:
             yield from _following(own, known, rotation, two_years, policy)
 
-    return _reckoned(parcels, values, ahead)
+    return _reckoned(parcels, values, ahead, norms)
 
 
 _Of = Callable[[Mapping[str, Any], Mapping[str, CropValue]], Iterator[dict[str, Any]]]
 
 
-def _reckoned(parcels: pd.DataFrame, values: Mapping[str, CropValue], of: _Of) -> pd.DataFrame:
+def _reckoned(
+    parcels: pd.DataFrame,
+    values: Mapping[str, CropValue],
+    of: _Of,
+    norms: Mapping[str, Norm] | None,
+) -> pd.DataFrame:
     """Return the rows that are reckoned of each parcel, crops valued as this county showed them."""
-    norms = county_norms(parcels)
+    norms = county_norms(parcels) if norms is None else norms
     known = {
         crop: replace(value, own_log_sd=norms[crop].own_log_sd) if crop in norms else value
         for crop, value in values.items()
@@ -160,8 +179,13 @@ def _reckoned(parcels: pd.DataFrame, values: Mapping[str, CropValue], of: _Of) -
         )
     ]
     frame = pd.DataFrame(rows, columns=HARVESTS.names)
-    whole = dict.fromkeys(("price_q50_minor", "cost_per_ha_minor", "gross_q50_minor_ha"), "Int64")
-    return frame.astype(whole).sort_values(["parcel_id", "crop"], kind="stable")
+    return frame.astype(_NUMBERS).sort_values(["parcel_id", "crop"], kind="stable")
+
+
+_NUMBERS = {
+    column.name: "Int64" if column.type == pa.int64() else "float64"
+    for column in HARVESTS.columns if column.type in (pa.int64(), pa.float64())
+}  # fmt: skip
 
 
 def _harvest_of(
@@ -235,13 +259,6 @@ def _stands(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon) -
     return (stands or date_of(row["sos"]) is not None) and not over
 
 
-def _to_come(begun: dt.date | None, by: dt.date, as_of: dt.date) -> float:
-    """Return the share of a crop's season that nobody has seen yet; all of it where it is unknown
-    since when the crop stands."""
-    days = max(0, (by - as_of).days)
-    return min(1.0, days / max(1, (by - begun).days)) if begun is not None else float(days > 0)
-
-
 def _standing(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon) -> dict[str, Any]:
     """Return this season's harvest: what is known of it by now, and of what is still to come as
     much as of any year."""
@@ -249,7 +266,7 @@ def _standing(row: Mapping[str, Any], value: CropValue | None, horizon: Horizon)
     by = date_of(row["harvest_date"]) or by
     shared = row["shared_log_sd"]
     if value is not None and by is not None and not pd.isna(shared):
-        left = _to_come(date_of(row["sos"]), by, horizon.as_of)
+        left = to_come(date_of(row["sos"]), by, horizon.as_of)
         unseen = max(0.0, value.years_log_sd**2 - float(shared) ** 2)
         shared = float(np.sqrt(float(shared) ** 2 + left * unseen))
     return _row(row, 1.0, "standing", by, {**row, "shared_log_sd": shared})
@@ -331,7 +348,7 @@ def _mixed(
     shift = _level(row, policy) if seasons else 0.0
     for crop, chance in within.items():
         value = values[crop]
-        by = _later(value.harvest_by, seasons)
+        by = later(value.harvest_by, seasons)
         days = 0 if by is None else max(0, (by - horizon.as_of).days)
         year = horizon.as_of.year + seasons if by is None else by.year
         told = _valued(value, shift, str(year)) | {
@@ -344,15 +361,7 @@ def _mixed(
 
 
 def _begins(value: CropValue, seasons: int, as_of: dt.date) -> dt.date:
-    return _later(value.harvest_from, seasons) or as_of
-
-
-def _later(day: dt.date | None, years: int) -> dt.date | None:
-    """Return the same day of a later year; 29 February becomes the 28th."""
-    if day is None:
-        return None
-    last = 28 if (day.month, day.day) == (2, 29) else day.day
-    return day.replace(year=day.year + years, day=last)
+    return later(value.harvest_from, seasons) or as_of
 
 
 def _level(row: Mapping[str, Any], policy: PolicySettings) -> float:

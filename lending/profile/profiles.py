@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fieldline.lending.codes import conflicting
@@ -24,23 +26,17 @@ from fieldline.lending.documents.facts import (
     parcel_papers,
 )
 from fieldline.lending.documents.table import DOCUMENTS, read_documents
-from fieldline.lending.evidence.leases import counted_at_harvest
 from fieldline.lending.inputs import APPLICATIONS
 from fieldline.lending.profile.applications import Application, applications_of
 from fieldline.lending.profile.by_area import area_worths
-from fieldline.lending.profile.crop_value import crop_values_of
-from fieldline.lending.profile.harvest import (
-    Horizon,
-    next_harvests,
-    repayment_harvests,
-    season_harvests,
-)
+from fieldline.lending.profile.crop_value import county_norms, crop_values_of
 from fieldline.lending.profile.income import IncomeModel, ParcelValue
 from fieldline.lending.profile.needs import share_needs
 from fieldline.lending.profile.outlooks import Harvests, Outlooks, of_farmers
 from fieldline.lending.profile.party import Party, household_party, profile_row, set_outlooks
 from fieldline.lending.profile.proofs import guaranteed_amounts, outside_guarantees, with_proofs
 from fieldline.lending.profile.rotation import Rotation, seen_or_declared
+from fieldline.lending.profile.valuing import Valuing
 from fieldline.lending.profile.weighted import weighted
 from fieldline.lending.profile.worth import (
     COUNTS,
@@ -48,7 +44,6 @@ from fieldline.lending.profile.worth import (
     OF_GROWTH,
     OF_HAZARDS,
     join_parcels,
-    parcel_values,
     with_drawn,
 )
 from fieldline.lending.schemas import HARVESTS, PROFILES
@@ -57,7 +52,7 @@ from fieldline.lending.sources import read_applications, with_applied
 from fieldline.pipeline.inputs.read import Reading
 from fieldline.pipeline.records.outcomes import OK, Outcome, detail, write_outcomes
 from fieldline.pipeline.records.settings import PrivacySettings
-from fieldline.pipeline.records.tables import read_table, write_table
+from fieldline.pipeline.records.tables import read_table, write_rows, write_table
 
 _OF_A_PARTY = [
     "parcel_id", "effect", "evidence_area_m2", "codes", "stability", "hazard_index", "thin_file",
@@ -119,14 +114,83 @@ def _farmer_party(
     )
 
 
-def profile_frame(
+def parties_of(
+    farmers: pd.DataFrame,
+    parcels: pd.DataFrame,
+    valuing: Valuing,
+    applications: Mapping[str, Application],
+    model: IncomeModel,
+) -> tuple[dict[str, list[Party]], dict[str, Outlooks], pd.DataFrame]:
+    """Return the farmers of each household, what their harvests bring together, and HARVESTS rows.
+
+    Households are worked through some at a time; what of a harvest is drawn is let go then.
+
+    Args:
+        farmers: FARMERS rows.
+        parcels: Evidence joined with yields, hazards and history.
+        valuing: The county.
+        applications: Application of each farmer.
+        model: Joint draws.
+    """
+    declared = dict(
+        zip(farmers["farmer_id"].astype("str"), farmers["parcels_declared"], strict=True)
+    )
+    places = parcels.groupby("farmer_id", sort=False).indices
+    households: dict[str, list[Party]] = {}
+    sums: dict[str, Outlooks] = {}
+    harvests: list[pd.DataFrame] = []
+    for names in _together(applications):
+        own = np.sort(np.concatenate([_NOWHERE, *(places.get(name, _NOWHERE) for name in names)]))
+        found = valuing.of(parcels.iloc[own])
+        people = pd.DataFrame({
+            "farmer_id": names, "parcels_declared": [declared[name] for name in names],
+        })  # fmt: skip
+        parties = farmer_parties(people, found.parcels, found.repaying, applications)
+        owners = dict(zip(found.parcels["parcel_id"], found.parcels["farmer_id"], strict=True))
+        season, ahead = (of_farmers(owners, one) for one in (found.season, found.ahead))
+        for party in parties:
+            party.harvests = replace(
+                party.harvests, season=season.get(party.party_id, ()),
+                ahead=ahead.get(party.party_id, ()),
+            )  # fmt: skip
+        for name, members in _households(parties).items():
+            households[name], sums[name] = members, set_outlooks(members, model)
+        for party in parties:
+            party.harvests = Harvests()
+        harvests.append(with_drawn(found.harvests, found.repaying))
+    whole = pd.concat(harvests) if harvests else pd.DataFrame(columns=HARVESTS.names)
+    return households, sums, whole
+
+
+_NOWHERE = np.zeros(0, np.intp)
+_AT_ONCE = 2000
+"""Farmers whose harvests are held together, and as many more as complete the last household."""
+
+
+def _together(applications: Mapping[str, Application]) -> Iterator[list[str]]:
+    """Yield some farmers after others, those of a household together."""
+    households: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(applications):
+        households[applications[name].household_id].append(name)
+    some: list[str] = []
+    for members in households.values():
+        some += members
+        if len(some) >= _AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def profile_rows(
     households: Mapping[str, Sequence[Party]],
     sums: Mapping[str, Outlooks],
     policy: PolicySettings,
     currency: str,
     papers: Mapping[str, FarmerPapers] = MappingProxyType({}),
-) -> pd.DataFrame:
-    """Return farmer and household rows; sets each farmer's part of need, debts and guarantees.
+) -> Iterator[dict[str, Any]]:
+    """Yield farmer and household rows in the order of the table; sets each farmer's part of need,
+    debts and guarantees first.
 
     Args:
         households: Farmers by household.
@@ -147,13 +211,10 @@ def profile_frame(
         party.outside = outside.get(party.party_id, ())
         own = papers.get(party.party_id, NO_FARMER_PAPERS)
         party.guarantors = tuple(one.guarantor for one in own.guarantees)
-    rows = []
-    for name, members in households.items():
-        rows.append(profile_row(household_party(members, sums[name]), "household", currency))
-        rows.extend(profile_row(member, "farmer", currency) for member in members)
-    frame = pd.DataFrame(rows, columns=PROFILES.names)
-    whole = [name for name in PROFILES.names if "_income_" in name]
-    return frame.astype(dict.fromkeys([*whole, "requested_minor", "off_farm_minor"], "Int64"))
+    for party in sorted(parties, key=lambda party: party.party_id):
+        yield profile_row(party, "farmer", currency)
+    for name, members in sorted(households.items()):
+        yield profile_row(household_party(members, sums[name]), "household", currency)
 
 
 def _households(parties: Sequence[Party]) -> dict[str, list[Party]]:
@@ -231,24 +292,13 @@ def run_profile(
     papers = None if documents is None else read_documents(
         documents, as_of=as_of, privacy=privacy, reading=reading(DOCUMENTS.name)
     )  # fmt: skip
-    known = read_table(history)
-    parcels = join_parcels(
-        read_table(evidence, OF_EVIDENCE), read_table(yields), read_table(growth, OF_GROWTH),
-        read_table(hazards, OF_HAZARDS), known,
-    )  # fmt: skip
-    crops = seen_or_declared(dict(zip(known["parcel_id"], known["crops"], strict=True)), parcels)
-    known_values, rotation = crop_values_of(read_table(crop_values)), Rotation(crops, policy)
-    horizon = Horizon(as_of, policy.tenor_days)
-    areas = area_worths(read_table(crop_values))
-    harvests = repayment_harvests(parcels, known_values, rotation, horizon, policy, areas)
+    parcels, rotation = _read_parcels(evidence, yields, growth, hazards, history, policy)
+    of_crops = read_table(crop_values)
     owners = dict(zip(parcels["parcel_id"], parcels["farmer_id"], strict=True))
-    of_parcels = parcel_papers(papers, owners)
-
-    def valued(found: pd.DataFrame) -> dict[str, list[ParcelValue]]:
-        counted = counted_at_harvest(parcels, found)
-        return parcel_values(counted, found, of_parcels, policy, currency)
-
-    values = valued(harvests)
+    valuing = Valuing(
+        as_of, policy, currency, crop_values_of(of_crops), rotation, area_worths(of_crops),
+        county_norms(parcels), parcel_papers(papers, owners),
+    )  # fmt: skip
     proofs = farmer_papers(papers)
     read = with_proofs(applications_of(people["farmer_id"].astype("str"), filed, policy), proofs)
     model = IncomeModel(
@@ -256,21 +306,21 @@ def run_profile(
         float(policy.insurance_trigger), float(policy.insurance_share),
         policy.crops_yield_correlation, policy.crops_price_correlation,
     )  # fmt: skip
-    parties = farmer_parties(people, counted_at_harvest(parcels, harvests), values, read)
-    season, ahead = (
-        of_farmers(owners, valued(found))
-        for found in (
-            season_harvests(parcels, known_values, as_of, areas),
-            next_harvests(parcels, known_values, rotation, as_of, policy, areas),
-        )
-    )
-    for party in parties:
-        party.harvests = replace(
-            party.harvests, season=season.get(party.party_id, ()),
-            ahead=ahead.get(party.party_id, ()),
-        )  # fmt: skip
-    households = _households(parties)
-    sums = {name: set_outlooks(members, model) for name, members in households.items()}
-    write_table(with_drawn(harvests, values), HARVESTS, out_harvests)
-    write_table(profile_frame(households, sums, policy, currency, proofs), PROFILES, out)
-    write_outcomes([_outcome(party) for party in parties], outcomes)
+    households, sums, harvests = parties_of(people, parcels, valuing, read, model)
+    write_table(harvests, HARVESTS, out_harvests)
+    write_rows(profile_rows(households, sums, policy, currency, proofs), PROFILES, out)
+    parties = (party for members in households.values() for party in members)
+    write_outcomes(map(_outcome, parties), outcomes)
+
+
+def _read_parcels(
+    evidence: Path, yields: Path, growth: Path, hazards: Path, history: Path, policy: PolicySettings
+) -> tuple[pd.DataFrame, Rotation]:
+    """Return evidence with what the crops room knows of each parcel, and what follows what."""
+    known = read_table(history)
+    parcels = join_parcels(
+        read_table(evidence, OF_EVIDENCE), read_table(yields), read_table(growth, OF_GROWTH),
+        read_table(hazards, OF_HAZARDS), known,
+    )  # fmt: skip
+    crops = seen_or_declared(dict(zip(known["parcel_id"], known["crops"], strict=True)), parcels)
+    return parcels, Rotation(crops, policy)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import re
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from fieldline.lending.decision.case import Case
 from fieldline.lending.decision.replay import read_trace
+from fieldline.lending.profile import profiles
 from fieldline.lending.risk.features import of_profiles
 from fieldline.pipeline.records.tables import read_table
 
@@ -222,3 +224,22 @@ def test_the_same_inputs_give_the_same_bytes(county: Any) -> None:
     first = county.path("profiles.parquet").read_bytes()
     county.profile()
     assert county.path("profiles.parquet").read_bytes() == first
+
+
+def test_households_worked_some_at_a_time_give_the_same_files_to_the_byte(
+    county: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Yields and what follows what are the whole county's, wherever it is cut."""
+    for number, farmer in enumerate(("ann", "bob", "cat", "dan", "eve")):
+        county.add(
+            f"p{number}", farmer, x=1000 * number, yield_t_ha=5.0 + number,
+            own_log_sd=0.1 + 0.05 * number, harvest_date=dt.date(2024, 9, 1),
+        )  # fmt: skip
+        county.apply(farmer, household_id="one" if farmer in ("ann", "dan") else farmer)
+    county.refused["fay"] = ["too_cloudy"]
+    files = ("profiles.parquet", "harvests.parquet", "outcomes_profile.parquet")
+    county.profile()
+    whole = {name: county.path(name).read_bytes() for name in files}
+    monkeypatch.setattr(profiles, "_AT_ONCE", 1)
+    county.profile()
+    assert {name: county.path(name).read_bytes() for name in files} == whole
