@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from fieldline.crops.segment.on_disk import raster_on_disk
+from fieldline.crops.segment.on_disk import let_go, raster_on_disk
 from fieldline.crops.segment.pairs import UPSCALE
 from fieldline.crops.segment.stack import Block
 from fieldline.crops.settings import SegmentSettings
@@ -49,6 +49,7 @@ class Greenness:
             size = (3, grid.height, grid.width)
             self.raster = raster_on_disk(folder / "green.npy", np.float32, size)
             self.raster[:] = np.nan
+            let_go(self.raster)
 
     def add(self, window: Window, block: Block, halo: int) -> None:
         """Take the core of a block of reflectances.
@@ -65,6 +66,7 @@ class Greenness:
         rows, columns = into.shape[1:]
         core = block[:, :, halo : halo + rows, halo : halo + columns]
         into[:] = _summary(core[:, self._at[0]], core[:, self._at[1]])
+        let_go(self.raster)
 
     def of_labels(self, labels: NDArray[np.int32]) -> NDArray[np.float64] | None:
         """Return (3, regions) means by region number from 0 on, NaN where a region was not seen."""
@@ -79,6 +81,7 @@ class Greenness:
             region = fine[top : top + STRIP][seen]
             count += np.bincount(region, minlength=size)
             sums += [np.bincount(region, layer[seen], size) for layer in layers]
+            let_go(self.raster)
         with np.errstate(invalid="ignore"):
             return np.asarray(sums / np.where(count > 0, count, np.nan))
 

@@ -21,6 +21,7 @@ from scipy import ndimage
 
 from fieldline.crops.networks.machine import Machine
 from fieldline.crops.segment.cover import STRIP, UNKNOWN, Greenness, covers_of
+from fieldline.crops.segment.on_disk import let_go
 from fieldline.crops.segment.pairs import MIDDLE, NEAR, UPSCALE
 from fieldline.crops.segment.polygons import mean_inside, polygons_of
 from fieldline.crops.segment.predict import Wanted, predict
@@ -115,6 +116,7 @@ def regions_of(
                 slice(max(0, left - MARGIN), min(columns, left + wide + MARGIN)),
             )
             part = np.asarray(raster[:, *window], np.float32) / np.float32(255)
+            let_go(raster)
             found = _block(part, settings, pixel, complete=complete)
             core = (top - window[0].start, left - window[1].start, high, wide)
             used = _paint(labels[window], found, core, used)
@@ -134,6 +136,7 @@ def _confidence(labels: Labels, raster: NDArray[np.uint8]) -> NDArray[np.float64
         near = raster[list(NEAR), strip].sum(axis=0, dtype=np.uint16)
         count += np.bincount(labels[strip].ravel(), minlength=size)
         total += np.bincount(labels[strip].ravel(), near.ravel(), size)
+        let_go(raster)
     return np.asarray(total / (255.0 * len(NEAR)) / np.maximum(count, 1))
 
 

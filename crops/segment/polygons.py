@@ -43,14 +43,14 @@ def polygons_of(labels: Labels, transform: Affine, tolerance: float) -> gpd.GeoD
     Returns:
         `label` and a valid polygon in the raster's CRS; a region in several pieces is several rows.
     """
-    found = [
-        (shapely.geometry.shape(shape), int(value))
-        for shape, value in shapes(labels, mask=labels > 0, transform=transform, connectivity=4)
-    ]
-    outlines = np.array([shape for shape, _ in found], dtype=object)
-    if len(outlines) and tolerance > 0:
-        outlines = shapely.coverage_simplify(outlines, tolerance)
-    return gpd.GeoDataFrame({"label": [value for _, value in found]}, geometry=list(outlines))
+    drawn = shapes(labels, mask=labels > 0, transform=transform, connectivity=4)
+    numbers, outlines = [], []
+    for shape, number in drawn:
+        numbers.append(int(number))
+        outlines.append(shapely.geometry.shape(shape))
+    if outlines and tolerance > 0:
+        outlines = list(shapely.coverage_simplify(np.array(outlines, dtype=object), tolerance))
+    return gpd.GeoDataFrame({"label": numbers}, geometry=outlines)
 
 
 def mean_inside(labels: Labels, values: NDArray[Any]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from fieldline.crops.networks.machine import Machine, in_batches
-from fieldline.crops.segment.on_disk import raster_on_disk
+from fieldline.crops.segment.on_disk import let_go, raster_on_disk
 from fieldline.crops.segment.pairs import OFFSETS, UPSCALE
 from fieldline.crops.segment.stack import Block, Scaling, Scenes
 
@@ -227,3 +227,4 @@ class _RowOfTiles:
         columns = slice(self._halo, self._halo + self._raster.shape[2])
         mean = self._sum[:, part, columns] / self._weight[part, columns].clamp(min=1e-6)
         self._raster[:, top:bottom] = (mean * 255.0).round().byte().cpu().numpy()
+        let_go(self._raster)

@@ -17,6 +17,7 @@ import shapely
 SLIVER = 0.1
 """Share of a ring that a seen field must cover to be one of the fields in it: the outlines of both
 are a few metres off."""
+_AT_ONCE = 10_000
 INSIDE = 0.5
 """Share of a seen field that must lie in the ring for it to be the ring's own whatever its size."""
 
@@ -64,7 +65,7 @@ def _pairs(
     outlines = np.asarray(list(rings.geometry), dtype=object)
     seen = np.asarray(list(fields.geometry), dtype=object)
     at, to = shapely.STRtree(seen).query(outlines, predicate="intersects")
-    common = shapely.area(shapely.intersection(outlines[at], seen[to]))
+    common = _shared(outlines[at], seen[to])
     pairs = pd.DataFrame({"ring": at, "field": to, "common": common})
     pairs["share"] = pairs["common"] / shapely.area(outlines[at])
     inside = (pairs["common"] / shapely.area(seen[to])).clip(upper=1.0)
@@ -74,6 +75,15 @@ def _pairs(
     pairs["best"] = ~pairs["open"] & ~pairs[["ring", "open"]].duplicated(keep="last")
     pairs["own"] = ~pairs["open"] & (pairs["best"] | (1.0 - pairs["undrawn"] >= INSIDE))
     return pairs
+
+
+def _shared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the areas of intersections; no more of their outlines than `_AT_ONCE` are held."""
+    areas = np.zeros(len(one))
+    for start in range(0, len(one), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        areas[part] = shapely.area(shapely.intersection(one[part], other[part]))
+    return areas
 
 
 def _sum(pairs: pd.DataFrame, count: int) -> np.ndarray:
