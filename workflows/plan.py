@@ -20,6 +20,7 @@ from fieldline.pipeline.records.errors import UserError
 from fieldline.workflows.applicants import applicants_tables
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import STORE, VAULT, Config
+from fieldline.workflows.county_size import parcels_of
 from fieldline.workflows.inputs.absent import absent_inputs
 from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.preflight import key_problems
@@ -193,15 +194,29 @@ class Plan:
         """Return the threads that a stage uses, which are those that it claims."""
         return int(self._section(stage.threads).threads) if stage.threads else 1
 
-    def resources(self, stage: Stage) -> dict[str, Any]:
+    def resources(self, stage: Stage, *, block: bool = False) -> dict[str, Any]:
         """Return what a job of a stage claims from the scheduler.
 
-        Memory grows with the attempt: a cluster ends a job that takes more than it claimed, and a
-        profile may try it again. A job without a GPU names none, since the executor of Kubernetes
-        takes the name alone for a request.
+        Memory grows with the parcels that the job works on, and with the attempt: a cluster ends a
+        job that takes more than it claimed, and a profile may try it again. A job without a GPU
+        names none, since the executor of Kubernetes takes the name alone for a request.
+
+        Args:
+            stage: The stage.
+            block: Whether the job works on one block of a county.
         """
-        claimed = {"mem_mb": lambda _, attempt: stage.mem_mb * attempt, "runtime": stage.minutes}
+
+        def memory(wildcards: Wildcards, attempt: int) -> int:
+            cut = self.blocks(wildcards) if block else 1
+            return stage.memory_mb(self._parcels(wildcards) / cut) * attempt
+
+        claimed = {"mem_mb": memory, "runtime": stage.minutes}
         return claimed | ({"gpu": self.gpus(stage)} if self.gpus(stage) else {})
+
+    def _parcels(self, wildcards: Wildcards) -> int:
+        county, season = wildcards.county, wildcards.season
+        made = self.results / FOLDER.format(county=county, season=season) / "parcels.parquet"
+        return parcels_of(made, self.config.input_paths(county, season, "parcels"))
 
     def gpus(self, stage: Stage) -> int:
         """Return the GPUs that a job of a stage claims; `auto` takes what is there, unasked."""

@@ -7,102 +7,22 @@ hints say how paths and settings are handed to it (`workflows.job`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from fieldline.workflows.stage import (
+    OF_PEOPLE,
+    Applied,
+    Artifact,
+    Artifacts,
+    Outcomes,
+    Read,
+    Source,
+    Stage,
+)
 
-OF_PEOPLE = ("parcel", "farmer")
-"""What outcomes are about that hold for people, not for scenes or files."""
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A file of the results folder of the same county."""
-
-    name: str
-    earlier: bool = False
-    """Whether it is read from every earlier season (oldest first) instead of this one."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file that the county brings (`county.*.inputs`); none where the county lacks it."""
-
-    name: str
-    earlier: bool = False
-    """Whether it is read for every earlier season (oldest first) instead of this one."""
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """The outcome files of all stages before this one."""
-
-    of_scenes: bool = True
-    """Whether stages whose rows are scenes or files are among them."""
-
-
-@dataclass(frozen=True)
-class Artifacts:
-    """Several artifacts handed over as one list."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Applied:
-    """Tables that farmers left who applied one by one (`workflows.applicants`), one a farmer."""
-
-    name: str
-
-
-Read = Artifact | Source | Outcomes | Artifacts | Applied
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of the chain."""
-
-    name: str
-    """Name in outcomes, logs, rules and `--from`."""
-    run: str
-    """`module:function`; imported only where the stage runs."""
-    title: str
-    """What a person reads while it runs."""
-    makes: Mapping[str, str]
-    """File by parameter, relative to the folder of county and season; its outcomes besides."""
-    reads: Mapping[str, Read] = field(default_factory=dict)
-    """What is read, by parameter."""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """Where a parameter's value stands: a section of the configuration, `county.` and a part of the
-    county's definition, or a name that `workflows.plan` knows (`season`, `as_of`, ...)."""
-    stops: tuple[str, ...] = ()
-    """Earlier stages whose stopped parcels are left out (parameter `previous`)."""
-    about: str = "parcel"
-    """What one row of its outcomes is about: `parcel`, `scene`, `farmer` or `file`."""
-    keeps: tuple[str, ...] = ()
-    """Made files that people work with: the last good one stays where a run fails. Its outcomes do
-    not, so that the next run makes all of it again."""
-    mem_mb: int = 2000
-    """Memory that it claims from the scheduler."""
-    minutes: int = 120
-    """Run time that it claims: a cluster ends a job that takes longer."""
-    early: bool = False
-    """Whether it runs before all others of every county: it tells of files that people gave."""
-    together: str = ""
-    """On a cluster the stages of one such name are one job of a county, a queue's wait for all."""
-    threads: str = ""
-    """Section whose `threads` setting it uses; one thread where empty."""
-    in_blocks: bool = False
-    """Whether a county of several blocks (`county.*.blocks`) has a job for each of them, whose
-    tables (`out`) and outcomes (parameters `parts` and `part_outcomes`) this stage then only joins.
-    """
-    gpu: str = ""
-    """Section whose `device` says whether a job claims a GPU of the scheduler: `cuda` does."""
-
-    @property
-    def outcomes(self) -> str:
-        """File of its outcomes, relative to the folder of county and season."""
-        return f"outcomes/{self.name}.parquet"
-
+__all__ = [
+    "OF_PEOPLE", "STAGES", "STAGE_NAMES", "Applied", "Artifact", "Artifacts", "Outcomes", "Read",
+    "Source", "Stage", "block_rule", "made_files", "made_for_later", "made_from", "stage",
+    "stage_of", "stages_before", "stages_table", "urgency",
+]  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -123,7 +43,8 @@ STAGES: tuple[Stage, ...] = (
             "layers": "county.inputs.parcel_layers", "prefixes": "county.inputs.parcel_prefixes",
             "privacy": "privacy", "vault": "vault",
         },
-        mem_mb=4000,
+        mem_mb=1500,
+        mem_mb_per_1000=6,
         early=True,
         together="inputs",
     ),
@@ -153,6 +74,8 @@ STAGES: tuple[Stage, ...] = (
             "offer_valid_days": "lending.policy.offer_valid_days",
         },
         about="file",
+        mem_mb=1000,
+        mem_mb_per_1000=4,
         early=True,
         together="inputs",
     ),
@@ -169,6 +92,8 @@ STAGES: tuple[Stage, ...] = (
             "remote": "county.inputs.remote_catalog", "simulated": "county.simulated",
         },
         about="scene",
+        mem_mb=2000,
+        mem_mb_per_1000=2,
         minutes=720,
         together="inputs",
     ),
@@ -180,6 +105,7 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "observations.parquet"},
         settings={"grid": "county.grid", "scene_settings": "county.scenes", "settings": "observe"},
         mem_mb=3000,
+        mem_mb_per_1000=8,
         threads="observe",
         in_blocks=True,
         minutes=480,
@@ -197,6 +123,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="scene",
         mem_mb=3000,
+        mem_mb_per_1000=8,
         threads="observe",
         minutes=480,
     ),
@@ -215,6 +142,8 @@ STAGES: tuple[Stage, ...] = (
         settings={
             "season": "season", "settings": "weather", "table_columns": "county.inputs.columns",
         },
+        mem_mb=1000,
+        mem_mb_per_1000=3,
         together="inputs",
     ),
     Stage(
@@ -255,6 +184,7 @@ STAGES: tuple[Stage, ...] = (
         stops=("intake", "observe"),
         about="file",
         mem_mb=4000,
+        mem_mb_per_1000=25,
         threads="crops.segment",
         gpu="crops.segment",
         minutes=480,
@@ -271,6 +201,7 @@ STAGES: tuple[Stage, ...] = (
         },
         stops=("intake", "observe"),
         mem_mb=3000,
+        mem_mb_per_1000=7,
         in_blocks=True,
         minutes=480,
     ),
@@ -304,6 +235,7 @@ STAGES: tuple[Stage, ...] = (
         stops=("intake", "observe"),
         about="file",
         mem_mb=4000,
+        mem_mb_per_1000=5,
         threads="crops.classify",
         gpu="crops.classify",
         minutes=720,
@@ -328,7 +260,8 @@ STAGES: tuple[Stage, ...] = (
             "season": "season", "clear_dates": "observe.clear", "settings": "crops.classify",
         },
         stops=("intake", "observe"),
-        mem_mb=4000,
+        mem_mb=3000,
+        mem_mb_per_1000=3,
         together="agronomy",
     ),
     Stage(
@@ -351,7 +284,8 @@ STAGES: tuple[Stage, ...] = (
             "settings": "crops.grow",
         },
         stops=("intake", "observe"),
-        mem_mb=3000,
+        mem_mb=2000,
+        mem_mb_per_1000=6,
         together="agronomy",
         in_blocks=True,
     ),
@@ -369,6 +303,8 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "hazards.parquet"},
         settings={"seasons": "seasons", "settings": "crops.hazards"},
         stops=("intake", "observe", "grow"),
+        mem_mb=1000,
+        mem_mb_per_1000=4,
         together="agronomy",
     ),
     Stage(
@@ -395,7 +331,8 @@ STAGES: tuple[Stage, ...] = (
             "simulated": "county.simulated", "seasons": "seasons", "settings": "crops.yields",
         },
         stops=("intake", "observe"),
-        mem_mb=3000,
+        mem_mb=1000,
+        mem_mb_per_1000=8,
         together="agronomy",
     ),
     Stage(
@@ -410,6 +347,8 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "history.parquet"},
         settings={"seasons": "seasons", "settings": "crops.grow"},
         stops=("intake", "observe"),
+        mem_mb=1000,
+        mem_mb_per_1000=8,
         together="agronomy",
     ),
     Stage(
@@ -428,6 +367,8 @@ STAGES: tuple[Stage, ...] = (
             "as_of": "as_of", "currency": "county.currency", "settings": "lending.evidence",
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
+        mem_mb=1000,
+        mem_mb_per_1000=12,
         together="credit",
     ),
     Stage(
@@ -448,6 +389,8 @@ STAGES: tuple[Stage, ...] = (
             "privacy": "privacy", "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        mem_mb=1000,
+        mem_mb_per_1000=11,
         together="credit",
     ),
     Stage(
@@ -477,6 +420,8 @@ STAGES: tuple[Stage, ...] = (
             "table_columns": "county.inputs.columns",
         },
         about="farmer",
+        mem_mb=1000,
+        mem_mb_per_1000=9,
         together="credit",
     ),
     Stage(
@@ -493,6 +438,8 @@ STAGES: tuple[Stage, ...] = (
         makes={"out": "indicators.parquet"},
         settings={"county": "county_id", "settings": "lending.indicators"},
         about="file",
+        mem_mb=1000,
+        mem_mb_per_1000=13,
         together="credit",
     ),
     Stage(
@@ -510,6 +457,7 @@ STAGES: tuple[Stage, ...] = (
             "policy": "lending.policy", "table_columns": "county.inputs.columns",
         },
         about="file",
+        mem_mb=2000,
         early=True,
         together="credit",
     ),
@@ -536,6 +484,8 @@ STAGES: tuple[Stage, ...] = (
             "as_of": "as_of", "currency": "county.currency", "policy": "lending.policy",
         },
         about="farmer",
+        mem_mb=1000,
+        mem_mb_per_1000=9,
         together="credit",
     ),
     Stage(
@@ -559,6 +509,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="farmer",
         mem_mb=1000,
+        mem_mb_per_1000=9,
         together="credit",
     ),
     Stage(
@@ -577,6 +528,7 @@ STAGES: tuple[Stage, ...] = (
         },
         about="county",
         mem_mb=1000,
+        mem_mb_per_1000=8,
         together="credit",
     ),
     Stage(
@@ -601,7 +553,8 @@ STAGES: tuple[Stage, ...] = (
             "suppress_below": "suppress_below", "grid": "county.grid", "scenes": "county.scenes",
         },
         about="county",
-        mem_mb=3000,
+        mem_mb=2000,
+        mem_mb_per_1000=8,
         together="credit",
     ),
 )  # fmt: skip

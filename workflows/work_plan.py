@@ -168,7 +168,7 @@ def _memory(
     if parcels <= _APART * large[0]:
         return max(peak for _, peak in held), False
     if large[0] < _APART * small[0]:
-        return float(max(stage.mem_mb, large[1])), True
+        return float(max(stage.memory_mb(parcels), large[1])), True
     return _on_line(held, parcels), False
 
 

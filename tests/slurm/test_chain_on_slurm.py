@@ -19,7 +19,7 @@ from fieldline.lending.store.database import open_database
 from fieldline.lending.store.verify import verify
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.plan import Plan
-from fieldline.workflows.stages import STAGES
+from fieldline.workflows.stages import STAGES, Stage
 from tests.slurm.cluster import ACCOUNT, PARTITION, Cluster
 from tests.slurm.conftest import COUNTIES, SEASONS, province
 from tests.workflows.conftest import ROOT, ChainRun
@@ -100,9 +100,13 @@ def unposted(run: ChainRun) -> dict[str, str]:
     return {name: value for name, value in digests(run.results).items() if not posted.search(name)}
 
 
-def memory(mib: int) -> set[str]:
-    """Return how the scheduler writes what a job claims at its first and second attempt."""
-    return {f"{mib * tried}M" for tried in (1, 2)}
+def memory(stage: Stage) -> set[str]:
+    """Return how the scheduler writes what a job of a county of some hundred parcels claims at its
+    first and second attempt."""
+    return {
+        f"{claimed * tried}M"
+        for claimed in range(stage.memory_mb(0), stage.memory_mb(1000) + 1) for tried in (1, 2)
+    }  # fmt: skip
 
 
 def test_each_job_asks_the_scheduler_for_what_its_stage_declares(on_slurm: OnSlurm) -> None:
@@ -113,7 +117,7 @@ def test_each_job_asks_the_scheduler_for_what_its_stage_declares(on_slurm: OnSlu
     plan = Plan(load_config([on_slurm.run.config]))
     for job in asked:
         stage = alone[rule_of(job)]
-        assert job["ReqTRES"].split("mem=")[1].split(",")[0] in memory(stage.mem_mb)
+        assert job["ReqTRES"].split("mem=")[1].split(",")[0] in memory(stage)
         assert int(job["TimelimitRaw"]) == stage.minutes
         assert ("gres/gpu=1" in job["ReqTRES"]) == (stage.name == "crops_train")
         assert int(job["AllocCPUS"]) == plan.threads(stage)

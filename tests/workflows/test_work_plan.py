@@ -50,7 +50,8 @@ def test_time_beyond_the_start_is_in_proportion_to_one_county(tmp_path: Path) ->
 
 def test_one_county_does_not_tell_how_memory_grows(tmp_path: Path) -> None:
     finished(tmp_path, "C1", 1000, 10, {"grow": ("9", "300")})
-    claim = next(stage.mem_mb for stage in STAGES if stage.name == "grow")
+    claim = next(stage.memory_mb(4000) for stage in STAGES if stage.name == "grow")
+    assert claim == 2024  # 2,000 MB and 6 for each of 4 thousand
     near, far = (stages_of(tmp_path, parcels, 10)["grow"] for parcels in (1400, 4000))
     assert (near.peak_mb, near.claimed) == (300, False)
     assert (far.peak_mb, far.claimed) == (claim, True)

@@ -106,13 +106,6 @@ def test_threads_claimed_are_those_set_and_redo_nothing() -> None:
     assert one.settings(observe)["settings"] == four.settings(observe)["settings"]
 
 
-def test_a_job_that_is_tried_again_claims_once_more_as_much_memory() -> None:
-    observe = next(stage for stage in STAGES if stage.name == "observe")
-    claimed = Plan(load_config()).resources(observe)
-    assert [claimed["mem_mb"](None, attempt=n) for n in (1, 2, 3)] == [3000, 6000, 9000]
-    assert claimed["runtime"] == 480
-
-
 def test_a_job_names_a_gpu_only_where_it_claims_one() -> None:
     """The executor of Kubernetes refuses a job that names a GPU without its maker, be it none."""
     plan = Plan(load_config([], {"crops": {"classify": {"device": "cuda"}}}))

@@ -47,7 +47,7 @@ for stage in (stage for stage in STAGES if stage.in_blocks):
             IMAGE
         threads: PLAN.threads(stage)
         resources:
-            **PLAN.resources(stage),
+            **PLAN.resources(stage, block=True),
         params:
             **PLAN.settings(stage),
             blocks=PLAN.blocks,
