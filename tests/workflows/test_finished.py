@@ -289,12 +289,12 @@ def test_jobs_of_counties_of_which_nothing_is_there_are_those_that_the_engine_co
     rewrite(config, edit)
     plan = Plan(load_config([config]))
     assert all(map(plan.is_untouched, plan.config.counties))
-    reckoned = plan_chain([config], None, None, start=None, cores=1)
+    reckoned, _ = plan_chain([config], None, None, start=None, cores=1)
     assert not (tmp_path / "results/logs/snakemake.log").exists()  # the engine was not asked
     (tmp_path / "results/2022/C0000").mkdir(parents=True)
     assert not plan.is_untouched("C0000")
     monkeypatch.setattr(Plan, "is_untouched", lambda *_: False)
-    counted = plan_chain([config], None, None, start=None, cores=1)
+    counted, _ = plan_chain([config], None, None, start=None, cores=1)
     assert counted == reckoned
     assert counted["offers"] == 5
     assert counted["observe_block"] == 2 * 3
