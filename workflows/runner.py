@@ -199,8 +199,8 @@ def _work(
     Raises:
         InterruptedRunError: Somebody stopped it.
     """
-    progress, records = Progress(), Records(config)
-    given = records.given(counties)
+    records = Records(config)
+    progress, given = Progress(ended=records.made), records.given(counties)
     failures: list[FieldlineError] = []
     left: Collection[str] = ()
     try:
