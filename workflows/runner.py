@@ -36,7 +36,7 @@ from fieldline.workflows.finished import Records
 from fieldline.workflows.job import CONFIRM_VARIABLE, SENTENCE
 from fieldline.workflows.left_out import leave_out, take_in
 from fieldline.workflows.plan import FOLDER, Plan
-from fieldline.workflows.preflight import run_problems
+from fieldline.workflows.preflight import missing_inputs, run_problems
 from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
 from fieldline.workflows.readiness import absent, first_sentences, unready
 from fieldline.workflows.stages import STAGE_NAMES
@@ -228,6 +228,9 @@ def _selected(
     config = load_config(config_files, chosen)
     for problem in run_problems(config):
         raise problem
+    if len(config.counties) == 1 and not config.results.exists():
+        for found in missing_inputs(config):  # before a folder is made for what cannot begin
+            raise found.problem
     return config
 
 
