@@ -168,6 +168,17 @@ def cell_units(quantity: str) -> Mapping[str, float]:
     }
 
 
+@cache
+def cell_offsets(quantity: str) -> Mapping[str, float]:
+    """Return what is then added to a number, by folded unit; only scales with another zero."""
+    rows = table_rows("cell_units.csv")
+    return {
+        _SPACES.sub("", folded_text(row["unit"])).casefold(): float(row["offset"])
+        for row in rows
+        if row["quantity"] == quantity and row["offset"]
+    }
+
+
 def unit_factor(number: Written, quantity: str) -> float | None:
     """Return the factor of the unit written with a number; None where there is none.
 
@@ -176,7 +187,8 @@ def unit_factor(number: Written, quantity: str) -> float | None:
     """
     if not number.before and not number.after:
         return None
-    factor = cell_units(quantity).get(number.after.casefold()) if quantity else None
-    if number.before or factor is None:
+    unit = number.after.casefold()
+    factor = cell_units(quantity).get(unit) if quantity else None
+    if number.before or factor is None or unit in cell_offsets(quantity):
         raise NotANumberError(f"{number.before}{number.digits}{number.after}")
     return factor

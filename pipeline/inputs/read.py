@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,9 @@ def _column(
         return _of_county(Values(read.values.map(codes), read.problems), column, how.currency)
     if column.row_unit:
         return read_by_unit(given, column, found, facts, frame[column.row_unit], frame["crop"])
+    if found.offset:  # a unit beside a number would have another zero
+        read = read_column(given, replace(column, quantity=""), found.factor, facts)
+        return replace(read, values=read.values + found.offset)
     return read_column(given, column, found.factor, facts)
 
 

@@ -295,6 +295,9 @@ def _plain_numbers(cells: pa.Array, mark: Mark | None) -> npt.NDArray[np.bool_]:
 
 
 def _number(cell: str, column: InputColumn, factor: float | None, mark: Mark | None) -> float:
+    said = column.words.get(cell.casefold()) if column.words else None
+    if said is not None:
+        return said
     try:
         number = written(cell)
         if number is None:

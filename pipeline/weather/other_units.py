@@ -30,6 +30,12 @@ _SUNNY, _MOST_KWH = 180, 10.0
 """So many days of which the sunniest has less than 10: the sun brings no place more than 9 kWh/m2 a
 day, and every field place above 10 MJ/m2 within half a year."""
 _MOSTLY = 0.5
+_LIGHT, _HEAVY = 1.0, 40.0
+"""Mean rain of a wet day (mm) below and above that of any place where crops grow by it (gauges of
+Bavaria and Switzerland: 4.7 and 4.9): inches and centimetres lie below, tenths above. Deserts lie
+below too, and the wettest hills above, so that a column that states its unit is believed."""
+_WINDIEST = 9.0
+"""Median wind at 2 m (m/s) of half a year that no field has; usual winds in km/h or mph have."""
 
 
 @dataclass(frozen=True)
@@ -100,3 +106,29 @@ def _kilowatt_hours(values: Mapping[str, Floats]) -> Suspicion | None:
         "radiation_mj_m2", f"the sunniest of its {len(sun)} days has {sun.max():.3g}, which looks "
         "like kWh/m2", "multiply it by 3.6, for MJ/m2",
     )  # fmt: skip
+
+
+def unlikely(frame: pd.DataFrame) -> list[Suspicion]:
+    """Return what could be, though hardly where crops grow, in the units that are taken.
+
+    Args:
+        frame: As for `other_unit`, with `wind_m_s`.
+    """
+    found = []
+    wet = frame["precip_mm"].to_numpy(dtype=float)
+    wet = wet[wet > 0]
+    usual = float(wet.mean()) if len(wet) >= _WET else np.nan
+    if usual < _LIGHT or usual > _HEAVY:
+        looks = "inches or centimetres" if usual < _LIGHT else "tenths of mm"
+        found.append(Suspicion(
+            "precip_mm", f"a wet day brings {usual:.2g} on average, which looks like {looks}",
+            "state its unit in its name: rain (in), rain (cm), rain (0.1mm), or rain (mm)",
+        ))  # fmt: skip
+    wind = frame["wind_m_s"].to_numpy(dtype=float)
+    wind = wind[np.isfinite(wind)]
+    if len(wind) >= _SUNNY and float(np.median(wind)) > _WINDIEST:
+        found.append(Suspicion(
+            "wind_m_s", f"its usual day has {np.median(wind):.3g}, which looks like km/h or mph",
+            "state its unit in its name: wind (km/h), wind (mph), wind (kn), or wind (m/s)",
+        ))  # fmt: skip
+    return found
