@@ -229,6 +229,18 @@ def stated_unit(column: InputColumn, header: str) -> str:
     return _bracketed_unit(column, header)
 
 
+def regional_unit(column: InputColumn, header: str) -> tuple[str, str] | None:
+    """Return the unit of an area in a header that is another in the next region, and its sizes."""
+    if column.quantity != "area":
+        return None
+    key = folded(header)
+    for row in table_rows("regional_units.csv"):
+        base = key.removesuffix(folded(row["unit"]))
+        if base != key and any(base in known_names(role) for role in column.roles):
+            return row["unit"], row["sizes"]
+    return None
+
+
 def _bracketed_unit(column: InputColumn, header: str) -> str:
     """Return the unit in brackets at a header's end, whatever its name."""
     found = _BRACKETED.fullmatch(unicodedata.normalize("NFKC", header))
