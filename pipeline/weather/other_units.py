@@ -34,6 +34,10 @@ _LIGHT, _HEAVY = 1.0, 40.0
 """Mean rain of a wet day (mm) below and above that of any place where crops grow by it (gauges of
 Bavaria and Switzerland: 4.7 and 4.9): inches and centimetres lie below, tenths above. Deserts lie
 below too, and the wettest hills above, so that a column that states its unit is believed."""
+_STEP = 28.0
+"""Degrees by which ten days and the ten after them differ nowhere (15 years of Poltava: 17.5 at
+most); °F and °C lie 32 apart at 0 °C and 48 at 20 °C."""
+_NEARLY = 0.99
 _WINDIEST = 9.0
 """Median wind at 2 m (m/s) of half a year that no field has; usual winds in km/h or mph have."""
 
@@ -70,6 +74,34 @@ def _exchanged(values: Mapping[str, Floats]) -> Suspicion | None:
         "tmin_c", f"the minimum lies above the maximum on {above.sum()} of {both.sum()} days",
         "exchange the headings of minimum and maximum",
     )  # fmt: skip
+
+
+def changed_unit(frame: pd.DataFrame) -> Suspicion | None:
+    """Return the day from which a table's temperatures are in another unit than before.
+
+    Args:
+        frame: `date` and the columns of `other_unit`.
+    """
+    middle = (frame["tmin_c"] + frame["tmax_c"]) / 2
+    mean = frame["tmean_c"].where(frame["tmean_c"].notna(), middle)
+    usual = mean.groupby(frame["date"]).median().dropna()
+    if len(usual) < 2 * _ENOUGH:
+        return None
+    calendar = pd.date_range(usual.index[0], usual.index[-1], freq="D")
+    ten = usual.reindex(calendar).rolling(_ENOUGH, min_periods=_ENOUGH // 2).median()
+    before, after = ten.to_numpy(dtype=float), ten.shift(-_ENOUGH).to_numpy(dtype=float)
+    step = np.abs(after - before)
+    if not (step > _STEP).any():
+        return None
+    widest = np.flatnonzero(step >= _NEARLY * np.nanmax(step))
+    at = int(widest[len(widest) // 2])  # windows on either side of the day see the same
+    day = (calendar[at] + pd.Timedelta(days=1)).date()
+    return Suspicion(
+        "tmean_c" if frame["tmean_c"].notna().any() else "tmin_c",
+        f"ten days have a mean of {before[at]:.3g} and the ten from {day} one of {after[at]:.3g}, "
+        "which looks like two units",
+        "convert its temperatures to °C throughout",
+    )
 
 
 def _fahrenheit(values: Mapping[str, Floats]) -> Suspicion | None:
@@ -119,7 +151,7 @@ def unlikely(frame: pd.DataFrame) -> list[Suspicion]:
     wet = wet[wet > 0]
     usual = float(wet.mean()) if len(wet) >= _WET else np.nan
     if usual < _LIGHT or usual > _HEAVY:
-        looks = "inches or centimetres" if usual < _LIGHT else "tenths of mm"
+        looks = "inches or centimetres" if usual < _LIGHT else "tenths of mm or sums of days"
         found.append(Suspicion(
             "precip_mm", f"a wet day brings {usual:.2g} on average, which looks like {looks}",
             "state its unit in its name: rain (in), rain (cm), rain (0.1mm), or rain (mm)",

@@ -23,7 +23,7 @@ from fieldline.pipeline.inputs.schema import Problem, counted, problems_of
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.weather.cells import cell_places
 from fieldline.pipeline.weather.inputs import CELLS, WEATHER
-from fieldline.pipeline.weather.other_units import other_unit, unlikely
+from fieldline.pipeline.weather.other_units import changed_unit, other_unit, unlikely
 from fieldline.pipeline.weather.series import LIMITS, TEMPERATURES, VARIABLES
 from fieldline.pipeline.weather.services.detect import read_service
 from fieldline.pipeline.weather.services.table import ServiceWeather
@@ -148,7 +148,7 @@ def _checked(table: InputTable, service: ServiceWeather | None) -> InputTable:
         raise UserError(f"{source} holds no date ({shown!r} is none)", "write dates as YYYY-MM-DD")
     for name in VARIABLES:
         _refuse_other_unit(table, name)
-    hidden = other_unit(table.frame[list(VARIABLES)])
+    hidden = other_unit(table.frame[list(VARIABLES)]) or changed_unit(table.frame)
     if hidden is not None:
         raise UserError(
             f"{source}, column {table.headers.get(hidden.name, hidden.name)!r}: {hidden.found}",
@@ -183,7 +183,7 @@ def _units_told(table: InputTable) -> list[str]:
         if (times, plus) != (1.0, 0.0):
             shift = f" {'less' if plus < 0 else 'plus'} {abs(plus):.6g}" if plus else ""
             said.append(
-                f"column {table.headers[name]!r} is in {unit} and converted to "
+                f"column {table.headers[name]!r} states {unit!r} and is converted to "
                 f"{WEATHER.column(name).unit} (times {times:.6g}{shift})"
             )
     bare = [f"{table.headers[n]} {WEATHER.column(n).unit}" for n, unit in units.items()

@@ -77,7 +77,7 @@ def test_a_unit_in_the_heading_is_converted_and_told(
     assert np.unique(series.values[name]) == pytest.approx([is_worth])
     told = " ".join(read_weather(path, {}).remarks)
     plain = header.strip('"').replace('""', '"')
-    assert (f"column {plain!r} is in" in told) is (cells != "7"), told
+    assert (f"column {plain!r} states" in told) is (cells != "7"), told
 
 
 def test_a_mapped_heading_keeps_its_unit(tmp_path: Path) -> None:
@@ -162,3 +162,14 @@ def test_hours_of_some_days_are_refused(tmp_path: Path) -> None:
     rest = table().splitlines()[:150] + hours[150 * 24 :]
     with pytest.raises(UserError, match=r"holds 24 rows for a cell and day.*50 of 200 days"):
         load(written(tmp_path, "\n".join(rest)))
+
+
+def test_a_unit_that_changes_in_the_middle_is_refused_with_its_day(tmp_path: Path) -> None:
+    lines = table().splitlines()
+    late = [line.replace(",5.0,15.0,", ",41,59,") for line in lines[120:]]
+    rest = [line.replace(",5.0,15.0,", f",{5 + day // 10},{15 + day // 10},")
+            for day, line in enumerate(lines)]  # fmt: skip
+    says = r"a mean of 10 and the ten from 2024-04-30 one of 50, which looks like two units"
+    with pytest.raises(UserError, match=says):
+        load(written(tmp_path, "\n".join(lines[:120] + late)))
+    load(written(tmp_path, "\n".join(rest[:60] + rest[120:])))  # a gap of two months in spring
