@@ -111,8 +111,10 @@ def run(
     place = None if profile is None else profile_folder(profile)
     chosen = (config or [], county, season)
     if dry_run:
-        planned = plan_chain(*chosen, start=start, cores=cores, profile=place)
+        planned, refused = plan_chain(*chosen, start=start, cores=cores, profile=place)
         _print_plan(planned, as_json)
+        for problem in refused:
+            raise problem
         return
     summary = run_chain(*chosen, start=start, cores=cores, confirm=confirm, profile=place)
     _finish(summary, as_json)

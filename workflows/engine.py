@@ -45,7 +45,7 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         """Open the pipe that the caller holds the other end of."""
         self._pipe: TextIO = os.fdopen(int(os.environ.pop(EVENTS_VARIABLE)), "w", encoding="utf-8")
-        self._rules: dict[int, str] = {}
+        self._jobs: dict[int, tuple[str, dict[str, str]]] = {}
 
     def emit(self, record: LogRecord) -> None:
         """Write one event as one JSON line."""
@@ -62,10 +62,11 @@ class LogHandler(LogHandlerBase):
             case LogEvent.RUN_INFO:
                 return {"event": "planned", "rules": dict(said["stats"])}
             case LogEvent.JOB_INFO:
-                self._rules[said["jobid"]] = said["rule_name"]
+                self._jobs[said["jobid"]] = said["rule_name"], dict(said["wildcards"] or {})
                 return {"event": "started", "rule": said["rule_name"]}
             case LogEvent.JOB_FINISHED:
-                return {"event": "finished", "rule": self._rules.get(said["job_id"], "")}
+                rule, wildcards = self._jobs.get(said["job_id"], ("", {}))
+                return {"event": "finished", "rule": rule, "wildcards": wildcards}
             case LogEvent.JOB_ERROR:
                 return {"event": "failed", "rule": said["rule_name"], "logs": list(said["log"])}
             case LogEvent.ERROR:

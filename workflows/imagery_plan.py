@@ -23,7 +23,8 @@ from fieldline.workflows.checks import choices_of
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.plan import FOLDER
-from fieldline.workflows.preflight import season_problems
+from fieldline.workflows.preflight import missing_inputs, season_problems
+from fieldline.workflows.readiness import unready
 from fieldline.workflows.work_plan import county_work, work_document
 
 if TYPE_CHECKING:
@@ -35,10 +36,12 @@ _COLUMNS = (
 )  # fmt: skip
 _OF_ARCHIVES = ("scene", "date", "cloud %", "files", "MB there")
 _MB = 1e6
+_READ = ("parcels", "boundary", "catalog")
+"""Inputs that the plan itself needs; without any other a run would stop, and the plan says so."""
 
 
 def plan_imagery(config_files: Sequence[Path], county: str, season: str, *, as_json: bool) -> int:
-    """Print the plan of a county and season; return the exit code: 3 where it exceeds the budget.
+    """Print the plan of a county and season; return the exit code: 3 where a run would stop.
 
     Raises:
         UserError: Unknown county or season, or its parcels or catalog cannot be read.
@@ -46,6 +49,9 @@ def plan_imagery(config_files: Sequence[Path], county: str, season: str, *, as_j
     config = load_config(config_files, {"counties": [county], "seasons": [season]})
     for problem in season_problems(config):
         raise problem
+    for found in missing_inputs(config):
+        if found.name in _READ:
+            raise found.problem
     outlines = accepted(config, county, season)
     plan, radar = county_plans(config, county, season, outlines)
     work = county_work(
@@ -53,6 +59,7 @@ def plan_imagery(config_files: Sequence[Path], county: str, season: str, *, as_j
     )
     refused = _refused(plan, config.pull.budget)
     refused = refused or (_refused(radar, config.pull.budget) if radar else "")
+    refused = next((said for *_, said in unready(config, [county], set())), refused)
     if as_json:
         told = {"county": county, "season": season, **document(plan), "refused": refused}
         if radar is not None:

@@ -1,14 +1,16 @@
 """What a run would stumble over, looked for before it starts and by `fieldline config check`.
 
 Owns the questions that need the disk, the environment or the clock; what the document alone can
-tell is the configuration model's. Nothing is written.
+tell is the configuration model's. A missing input stops its county, anything else the run. Nothing
+is written.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,9 +27,23 @@ _SIMULATOR = ("aquacrop", "xleaf")
 
 
 def preflight(config: Config) -> Iterator[UserError]:
-    """Yield every problem that would stop a run of this configuration, keys first."""
+    """Yield every problem of this configuration, keys first."""
     yield from _keys(config)
-    yield from _inputs(config)
+    told: set[Path] = set()
+    for found in missing_inputs(config):
+        if found.path not in told:
+            told.add(found.path)
+            yield found.problem
+    yield from _beside_inputs(config)
+
+
+def run_problems(config: Config) -> Iterator[UserError]:
+    """Yield every problem that would stop a whole run of this configuration, keys first."""
+    yield from _keys(config)
+    yield from _beside_inputs(config)
+
+
+def _beside_inputs(config: Config) -> Iterator[UserError]:
     yield from _simulator(config)
     yield from season_problems(config)
     yield from policy_problems(config)
@@ -40,17 +56,37 @@ def _keys(config: Config) -> Iterator[UserError]:
     yield from problems or vault_problems(config)
 
 
-def _inputs(config: Config) -> Iterator[UserError]:
-    told: set[Path] = set()
+@dataclass(frozen=True)
+class MissingInput:
+    """A file that a county names and that is not there: the county cannot run, others can."""
+
+    county: str
+    season: str
+    """The selected season, which may need it of a season before."""
+    name: str
+    """Input, such as `prices`."""
+    path: Path
+    problem: UserError
+
+
+def missing_inputs(
+    config: Config, counties: Collection[str] | None = None
+) -> Iterator[MissingInput]:
+    """Yield each input that is not there, by county and selected season.
+
+    Args:
+        config: The run; what a simulated county still has to make is not missed.
+        counties: Those asked about, `None` for all of the run.
+    """
     for county, season in config.runs():
-        if config.county[county].simulated:
+        if config.county[county].simulated or not (counties is None or county in counties):
             continue
         for part in (*config.earlier_seasons(county, season), season):
             for name in type(config.county[county].inputs).paths():
                 for path in config.input_paths(county, part, name):
-                    if path not in told and not _readable(name, path):
-                        told.add(path)
-                        yield _missing(county, name, path)
+                    if not _readable(name, path):
+                        problem = _missing(county, name, path)
+                        yield MissingInput(county, season, name, path, problem)
 
 
 def _readable(name: str, path: Path) -> bool:

@@ -36,6 +36,8 @@ class Progress:
     """How far jobs are that say so, by rule and job."""
     unfinished: frozenset[str] | None = None
     """Counties that a run left with jobs to do; None where it did not come to say so."""
+    ended: Callable[[str, Mapping[str, str]], None] = lambda *_: None
+    """Called with rule and wildcards of each job when the engine says that it has finished."""
 
     def hear(self, step: Step) -> str | None:
         """Take in what a job says of itself; return its rule where it is planned."""
@@ -59,6 +61,7 @@ class Progress:
                 self.planned = {r: n for r, n in event["rules"].items() if r not in _NO_STAGES}
             case "finished":
                 self.finished[event["rule"]] = self.finished.get(event["rule"], 0) + 1
+                self.ended(event["rule"], event.get("wildcards", {}))
             case "failed":
                 log = Path(event["logs"][0]) if event["logs"] else None
                 self.failed.append((event["rule"], log))

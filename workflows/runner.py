@@ -33,12 +33,12 @@ from fieldline.workflows.batches import batches, command_of
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.finished import Records
-from fieldline.workflows.inputs.county_tables import unreadable_tables
 from fieldline.workflows.job import CONFIRM_VARIABLE, SENTENCE
 from fieldline.workflows.left_out import leave_out, take_in
 from fieldline.workflows.plan import FOLDER, Plan
-from fieldline.workflows.preflight import preflight
+from fieldline.workflows.preflight import missing_inputs, run_problems
 from fieldline.workflows.progress import EVENTS_VARIABLE, Progress, shown
+from fieldline.workflows.readiness import absent, first_sentences, unready
 from fieldline.workflows.stages import STAGE_NAMES
 from fieldline.workflows.summary import Summary, summarise
 
@@ -90,7 +90,7 @@ def run_chain(
         to_do = _to_do(config, start)
         take_in(config, set(config.counties) - set(to_do))
         for files, part in batches(config_files, config, to_do):
-            refused = _refused(config, part, readable)
+            refused = _left_out(config, part, readable)
             failures += refused.values()
             if ready := [county for county in part if county not in refused]:
                 command = command_of(
@@ -122,7 +122,7 @@ def make_artifacts(
         UserError: As `run_chain`.
     """
     config = _selected(config_files, [county], [season], None)
-    for *_, sentence in unreadable_tables(config, [county], set()):
+    for *_, sentence in unready(config, [county], set()):
         raise UserError.sentence(sentence)
     folder = FOLDER.format(season=season, county=county)
     command = command_of(config_files, config, start=None, cores=cores)
@@ -142,17 +142,24 @@ def plan_chain(
     start: str | None,
     cores: int,
     profile: Path | None = None,
-) -> dict[str, int]:
-    """Return the stages that `run_chain` would run now, in order, and how often each; run none.
+) -> tuple[dict[str, int], Sequence[UserError]]:
+    """Return the stages that `run_chain` would run now, in order, and how often each, and what is
+    missing of the counties that it would leave out; run none.
+
+    A run also reads the tables of its counties, and may leave out more of them.
 
     Raises:
-        UserError: As `run_chain`.
+        UserError: As `run_chain`, or all counties lack a file.
     """
     config = _selected(config_files, counties, seasons, start)
     planned: Counter[str] = Counter()
     with _exclusive(config.results, {}):
+        to_do = _to_do(config, start)
+        refused = first_sentences(config, absent(config, to_do))
+        if refused and len(refused) == len(config.counties):
+            raise next(iter(refused.values()))
         plan, asked = Plan(config), []
-        for county in _to_do(config, start):
+        for county in (county for county in to_do if county not in refused):
             if start is None and plan.is_untouched(county):
                 planned += plan.every_job(county)
             else:
@@ -166,7 +173,7 @@ def plan_chain(
             _execute([*command, "--dry-run", "--quiet"], config.results, {}, progress)
             planned.update(progress.planned)
     names = [*(name for name in planned if name not in STAGE_NAMES), *STAGE_NAMES]
-    return {name: planned[name] for name in names if name in planned}
+    return {name: planned[name] for name in names if name in planned}, list(refused.values())
 
 
 def _to_do(config: Config, start: str | None) -> Sequence[str]:
@@ -174,22 +181,14 @@ def _to_do(config: Config, start: str | None) -> Sequence[str]:
     return config.counties if start is not None else Records(config).unfinished()
 
 
-def _refused(
-    config: Config, counties: Sequence[str], readable: set[Path]
-) -> dict[str, FieldlineError]:
-    """Return the counties with a table that cannot be read and the first sentence of each; they are
-    kept for `fieldline status`."""
-    found: dict[str, FieldlineError] = {}
+def _left_out(config: Config, counties: Sequence[str], readable: set[Path]) -> dict[str, UserError]:
+    """Return the counties that cannot run as their files lie and the first sentence of each; they
+    are kept for `fieldline status`."""
     take_in(config, counties)
-    first: dict[tuple[str, str], str] = {}
-    for county, season, sentence in unreadable_tables(config, counties, readable):
-        if first.setdefault((county, season), sentence) is sentence:
-            leave_out(config.results, county, season, sentence)
-        if county not in found:
-            found[county] = UserError.sentence(sentence)
-            if len(config.counties) > 1:
-                print(f"{county} {season} is left out: {sentence}", file=sys.stderr, flush=True)
-    return found
+    found = list(unready(config, counties, readable))
+    for (county, season), sentence in {run[:2]: run[2] for run in reversed(found)}.items():
+        leave_out(config.results, county, season, sentence)
+    return first_sentences(config, found)
 
 
 def _work(
@@ -200,8 +199,8 @@ def _work(
     Raises:
         InterruptedRunError: Somebody stopped it.
     """
-    progress, records = Progress(), Records(config)
-    given = records.given(counties)
+    records = Records(config)
+    progress, given = Progress(ended=records.made), records.given(counties)
     failures: list[FieldlineError] = []
     left: Collection[str] = ()
     try:
@@ -227,8 +226,11 @@ def _selected(
     chosen |= {"counties": list(counties)} if counties else {}
     chosen |= {"seasons": list(seasons)} if seasons else {}
     config = load_config(config_files, chosen)
-    for problem in preflight(config):
+    for problem in run_problems(config):
         raise problem
+    if len(config.counties) == 1 and not config.results.exists():
+        for found in missing_inputs(config):  # before a folder is made for what cannot begin
+            raise found.problem
     return config
 
 

@@ -20,6 +20,7 @@ from fieldline.crops.forecast.afterwards import LATE, known_with_yield, telling
 from fieldline.crops.forecast.slips import Slips, slips_of_ten, told_slips
 from fieldline.crops.forecast.spelling import harvest_years, same_counties, without_fills
 from fieldline.crops.forecast.yield_units import (
+    counties_apart,
     one_unit,
     one_unit_through,
     read_yields_of,
@@ -160,6 +161,8 @@ def read_county_years(path: Path, columns: Columns, *, known: bool = True) -> Co
     slips = Slips.none(len(years))
     if known:
         one_unit_through(np.nan_to_num(years[rows]).astype(np.int64), yields.target[rows])
+        rows, told = _of_one_unit(names, years, yields.target, rows)
+        remarks += told
         slips = _slips(names, years, yields.target, rows, looked_at)
         remarks += told_slips(slips, names.to_numpy(dtype=str), years, yields.target, rows)
         rows &= ~slips.slipped
@@ -339,6 +342,22 @@ def _counting(
     rows = np.zeros(len(years), dtype=bool)
     rows[keys.index[~(again | differ)]] = True
     return rows, remarks
+
+
+def _of_one_unit(
+    names: pd.Series[Any], years: Floats, yields: Floats, rows: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Return the rows that count less counties in another unit, and in words which those are."""
+    county = names.to_numpy(dtype=str)
+    apart = counties_apart(county[rows], years[rows].astype(np.int64), yields[rows])
+    if not apart:
+        return rows, []
+    told = ", ".join(f"{name} {times:.3g} times" for name, times in list(apart.items())[:5])
+    left = rows & np.isin(county, list(apart))
+    return rows & ~left, [
+        f"{left.sum()} rows of {len(apart)} counties in another unit than most are left out "
+        f"({told} the usual of their years): convert them, or say the unit in a column `unit`"
+    ]
 
 
 def _slips(

@@ -36,6 +36,13 @@ _APART, _YEARS_APART = 4.0, 2
 t/ha 10), so many years on either side."""
 
 
+_ABOVE, _BELOW = 4.0, 7.0
+"""Times the usual of its years from which a county is in another unit. Of the counties of the US,
+France, Spain, the Netherlands and Illinois (CY-Bench, USDA) the highest has 1.65 times, the lowest
+a quarter (dry land among irrigated maize); quintals and t/ha lie 10, bushels and t/ha 15 apart."""
+_LEAST_COUNTY_YEARS = 3
+
+
 @dataclass(frozen=True)
 class Yields:
     """Yields of a table's rows and what they are in."""
@@ -107,6 +114,30 @@ def one_unit_through(years: npt.NDArray[np.int64], yields: Floats) -> None:
                 f"the usual yield is {told}: years are in different units",
                 "convert them to one, or say each row's in a column `unit`",
             )
+
+
+def counties_apart(
+    county: npt.NDArray[np.str_], years: npt.NDArray[np.int64], yields: Floats
+) -> dict[str, float]:
+    """Return the counties in another unit than most of a table, with how many times the usual.
+
+    Args:
+        county: (rows,) county of each row.
+        years: (rows,) harvest year.
+        yields: (rows,) yield of one crop, above zero.
+
+    Returns:
+        Counties whose median lies `_ABOVE` times above or `_BELOW` times below those of the same
+        years; both of two that differ by so much.
+    """
+    frame = pd.DataFrame({"county": county, "year": years, "y": np.log(yields)})
+    frame["y"] -= frame.groupby("year")["y"].transform("median")
+    known = frame.groupby("county")["y"].agg(["median", "count"])
+    told = known.loc[known["count"] >= _LEAST_COUNTY_YEARS, "median"]
+    if len(told) == 2 and told.max() - told.min() > np.log(_BELOW):
+        return {str(name): float(np.exp(times)) for name, times in told.items()}
+    apart = told[(told > np.log(_ABOVE)) | (told < -np.log(_BELOW))]
+    return {str(name): float(np.exp(times)) for name, times in apart.items()}
 
 
 def read_yields_of(

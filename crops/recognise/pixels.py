@@ -24,6 +24,7 @@ from fieldline.crops.settings import FieldsSettings
 from fieldline.pipeline.imagery.coverage import CoverageWeights, build_weights
 from fieldline.pipeline.imagery.grid import Grid
 from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError, read_readable
+from fieldline.pipeline.imagery.placements import Placements
 from fieldline.pipeline.imagery.scene_days import SceneDay
 from fieldline.pipeline.imagery.settings import SceneSettings
 from fieldline.pipeline.records.settings import Season
@@ -139,9 +140,11 @@ def _composites(
     shapes = [(int(window.height), int(window.width), bins) for window in windows]
     cubes = [np.full(shape, _UNSEEN, dtype=np.float32) for shape in shapes]
     bands = ("B04", near_infrared(scenes.bands))
+    placements = Placements()
     for day in days:
         at = (day.date - season.start).days // settings.step_days
-        for cube, block in zip(cubes, _read(day, grid, windows, bands, scenes), strict=True):
+        blocks = _read(day, grid, windows, bands, scenes, placements)
+        for cube, block in zip(cubes, blocks, strict=True):
             if block is not None:
                 index = normalised(block[1], block[0])
                 cube[:, :, at] = np.fmax(cube[:, :, at], index)
@@ -154,9 +157,10 @@ def _read(
     windows: Sequence[Window],
     bands: tuple[str, str],
     scenes: SceneSettings,
+    placements: Placements,
 ) -> Iterator[Pixels | None]:
     """Yield each window of a day without the items that cannot be read; observe reports those."""
-    with DayReader(day, grid, bands, scenes.mask) as reader:
+    with DayReader(day, grid, bands, scenes.mask, placements) as reader:
         for window in windows:
             if not reader.touches(window):
                 yield None

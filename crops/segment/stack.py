@@ -27,6 +27,7 @@ from fieldline.pipeline.imagery.archive import SceneItem, parse_item
 from fieldline.pipeline.imagery.fields import FieldError
 from fieldline.pipeline.imagery.grid import Grid, grid_around, iter_windows, utm_crs
 from fieldline.pipeline.imagery.mosaic import DayReader, SceneReadError
+from fieldline.pipeline.imagery.placements import Placements
 from fieldline.pipeline.imagery.resample import project_bounds
 from fieldline.pipeline.imagery.scene_days import SceneDay, group_by_solar_day
 from fieldline.pipeline.imagery.scene_table import with_defaults
@@ -171,12 +172,13 @@ class Scenes:
         self.grid, self.bands, self._mask = grid, tuple(bands), mask
         self.days = list(days)
         self.lost: dict[str, str] = {}
+        self._placements = Placements()
         self._stack = ExitStack()
         self._readers: list[DayReader | None] = []
 
     def __enter__(self) -> Self:
         for day in self.days:
-            reader = DayReader(day, self.grid, self.bands, self._mask)
+            reader = DayReader(day, self.grid, self.bands, self._mask, self._placements)
             self._readers.append(self._stack.enter_context(reader))
         return self
 
@@ -196,6 +198,7 @@ class Scenes:
         if inside is None:
             return block
         part, rows, columns = inside
+        self._placements.clear()  # a window comes once, for all dates
         for at, reader in enumerate(self._readers):
             if reader is None or not reader.touches(part):
                 continue

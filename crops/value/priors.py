@@ -21,6 +21,7 @@ import pandas as pd
 
 from fieldline.crops.forecast.county_years import CountyYears
 from fieldline.crops.forecast.slips import slips_of_ten
+from fieldline.crops.forecast.yield_units import counties_apart
 from fieldline.crops.inputs import COUNTY_YIELDS
 from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.county_level import (
@@ -246,13 +247,21 @@ def yield_problems(frame: pd.DataFrame, problems: list[Problem], knowing: Knowin
 
 
 def _slips(known: pd.DataFrame) -> list[Problem]:
-    """Return the yields that are ten times too small or too large, or look so, by crop."""
+    """Return the yields that are ten times too small or too large, or look so, by crop.
+
+    Those of a county that lies apart from the others are in another unit.
+    """
     found: list[Problem] = []
     for _, rows in known.fillna({"county": ""}).groupby("crop"):
         yields = rows["yield_t_ha"].to_numpy(dtype=float)
         years = rows["year"].to_numpy(dtype=np.int64)
         confirmed = rows["confirmed"].fillna(False).to_numpy(dtype=bool)
         slips = slips_of_ten(rows["county"].to_numpy(dtype=str), years, yields, confirmed)
+        good = yields > 0
+        names = rows["county"].to_numpy(dtype=str)
+        apart = counties_apart(names[good], years[good], yields[good])
+        other = np.isin(names, [name for name in apart if name]) & good & ~confirmed
+        found += problems_of(rows.loc[other, "yield_t_ha"], "yield_t_ha", "input_other_unit")
         for which, code in ((slips.slipped, "input_implausible"), (slips.unusual, _UNUSUAL)):
             found += problems_of(rows.loc[which, "yield_t_ha"], "yield_t_ha", code)
     return found

@@ -1,8 +1,8 @@
 """Cells of a table of credits that nobody declared: what is a number, a blank or no outcome.
 
-Owns the marks that stand beside numbers (`13.5%`, `$1,200`, `1.2万元`), the words for nothing to
-say, and which columns look as if they were written after the credit had ended. What is learnt from
-a column is `table`'s.
+Owns the marks that stand beside numbers (`13.5%`, `$1,200`, `8.2亩`, `36 months`), the words for
+nothing to say, and which columns look as if they were written after the credit had ended. What is
+learnt from a column is `table`'s.
 """
 
 from __future__ import annotations
@@ -12,13 +12,25 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fieldline.pipeline.inputs.amounts import meanings
-from fieldline.pipeline.inputs.numbers import Mark, NotANumberError, Written, is_blank, written
+from fieldline.pipeline.inputs.numbers import (
+    Mark,
+    NotANumberError,
+    Written,
+    cell_units,
+    is_blank,
+    written,
+)
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 _PARTS = {"%": 1.0, "‰": 0.1, "pct": 1.0, "percent": 1.0, "p.a.": 1.0, "%p.a.": 1.0}
 """Marks of a share, and what brings it to percent."""
+_MONTHS = {
+    "month": 1.0, "months": 1.0, "mo": 1.0, "mths": 1.0, "个月": 1.0, "個月": 1.0, "monate": 1.0,
+    "year": 12.0, "years": 12.0, "yr": 12.0, "yrs": 12.0, "年": 12.0, "jahre": 12.0, "jahr": 12.0,
+}  # fmt: skip
+"""Words of a duration, and what brings it to months."""
 _SAYS_NOTHING = frozenset({"none", "nil", "keine", "无", "空", "-", "--", "---", "—", "——", "–"})
 """Blank words that are an answer where a column holds answers: no guarantor, no arrears."""
 _ROWS, _SHARE = 20, 0.1
@@ -71,8 +83,15 @@ def _number(cell: str, mark: Mark | None) -> tuple[float, set[str]]:
 
 
 def _beside(number: Written) -> tuple[float, set[str]]:
-    """Return the factor of what stands beside a number, and the currencies that it may be of."""
+    """Return the factor of what stands beside a number, and the currencies that it may be of.
+
+    Areas become m2, durations months.
+    """
     factor, currencies = 1.0, set[str]()
+    unit = number.after.casefold()
+    measure = _MONTHS.get(unit, cell_units("area").get(unit))
+    if measure is not None and not number.before and (len(unit) > 1 or not unit.isascii()):
+        return measure, set()
     for beside in filter(None, (number.before, number.after.casefold())):
         if beside in _PARTS:
             factor *= _PARTS[beside]

@@ -40,6 +40,11 @@ def _statuses() -> Mapping[str, str]:
     return {_spelt(row["name"]): row["status"] for row in table_rows("loan_statuses.csv")}
 
 
+def status_named(name: str) -> str | None:
+    """Return `paid`, `open`, `default` or `silent` for a status as somebody wrote it, else None."""
+    return _statuses().get(_spelt(name))
+
+
 def _status(frame: pd.DataFrame) -> pd.Series[Any]:
     """Return `paid`, `open`, `default` or `silent` by row; missing where blank or unknown."""
     return frame["status"].map(

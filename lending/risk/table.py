@@ -26,9 +26,10 @@ from fieldline.lending.risk.cells import (
 )
 from fieldline.lending.risk.default_model import Loans
 from fieldline.lending.risk.features import Feature
+from fieldline.lending.risk.loan_book import status_named
 from fieldline.lending.risk.metrics import auc
 from fieldline.pipeline.inputs.cells import Cells, read_cells
-from fieldline.pipeline.inputs.names import folded
+from fieldline.pipeline.inputs.names import folded, known_names, words
 from fieldline.pipeline.inputs.schema import InputColumn
 from fieldline.pipeline.inputs.values import FileFacts, as_text, facts_of, read_column
 from fieldline.pipeline.records.errors import UserError
@@ -45,6 +46,10 @@ _LEVELS = 40
 """Most levels of a category; the rarer ones are one more."""
 _LEVEL_ROWS = 5
 """Fewest rows of a level of its own."""
+_NAMING = (
+    "id_number", "phone", "bank_account", "farmer_id", "household_id", "loan_id", "parcel_id",
+)  # fmt: skip
+"""Roles of `data/column_names.csv` that name people and credits: nothing is learnt of a name."""
 _TELLS = 0.98
 """AUC from which a single column is taken to be the outcome in other words."""
 _OTHER = "(other)"
@@ -139,6 +144,7 @@ def _outcomes(cells: Cells, question: Question) -> tuple[Floats, npt.NDArray[np.
     known = np.array([not no_outcome(cell) for cell in said])
     wanted = _plain(question.positive)
     defaulted = np.array([float(cell == wanted) for cell in said])
+    remarks = _by_status(said, wanted, defaulted, known)
     values = sorted({cell for cell in said if not no_outcome(cell)})
     if not defaulted.any():
         raise UserError(
@@ -151,11 +157,11 @@ def _outcomes(cells: Cells, question: Question) -> tuple[Floats, npt.NDArray[np.
             f"column {question.target!r} of {cells.path} says {wanted!r} in every row",
             "a model needs rows of both kinds",
         )
-    remarks = []
     if not known.all():
         remarks.append(f"{int((~known).sum())} rows without an outcome are left out")
     if len(values) > 2:
-        counts = Counter(cell for cell in said if cell != wanted and not no_outcome(cell))
+        others = zip(said, known & (defaulted == 0), strict=True)
+        counts = Counter(cell for cell, other in others if other)
         shown = ", ".join(f"{value} ({count})" for value, count in counts.most_common(6))
         remarks.append(
             f"{question.target} has {len(values)} values; all but {wanted} count as repaid: {shown}"
@@ -168,6 +174,29 @@ def _outcomes(cells: Cells, question: Question) -> tuple[Floats, npt.NDArray[np.
             "does with --positive"
         )
     return defaulted, known, remarks
+
+
+def _by_status(
+    said: list[str], wanted: str, defaulted: Floats, known: npt.NDArray[np.bool_]
+) -> list[str]:
+    """Take credits that are still open out of a table of statuses, and other words for default in.
+
+    A table is one of statuses where it names the default and a repaid credit in words of
+    `data/loan_statuses.csv`. Changes the last two arguments.
+    """
+    status = {cell: status_named(cell) for cell in set(said)}
+    if status.get(wanted) != "default" or "paid" not in status.values():
+        return []
+    remarks = []
+    for cell, found in sorted(status.items()):
+        rows = np.array([one == cell for one in said]) & known
+        if found == "open" and rows.any():
+            known &= ~rows
+            remarks.append(f"{rows.sum()} rows are still {cell} and have no outcome yet")
+        if found == "default" and cell != wanted and rows.any():
+            defaulted[rows] = 1.0
+            remarks.append(f"{rows.sum()} rows of {cell} count as defaults as {wanted} does")
+    return remarks
 
 
 def _plain(cell: Any) -> str:
@@ -213,7 +242,8 @@ def _column(cells: Cells, name: str, facts: FileFacts) -> tuple[Floats, tuple[st
     filled = int(filled_cells(text.to_pylist()).sum())
     kinds: tuple[Literal["number", "date"], ...] = ("number", "date")
     for kind in kinds[1:] if pa.types.is_temporal(given.type) else kinds:
-        read = read_column(given, InputColumn(name, kind, "Column of credits"), 1.0, facts)
+        column = InputColumn(name, kind, "Column of credits", months=kind == "date")
+        read = read_column(given, column, 1.0, facts)
         good = int(read.values.notna().sum())
         if filled and good >= _READABLE * filled:
             remark = f"{name}: {filled - good} cells are no {kind}" if good < filled else ""
@@ -267,11 +297,13 @@ def _reason(
         return _CONSTANT
     if not levels and _numbers_rows(name, values):
         return "numbers its rows"
-    score = _scored(values, levels, defaulted)
-    area = auc(defaulted, score)
-    if max(area, 1 - area) >= _TELLS:
-        return f"tells the outcome by itself (AUC {max(area, 1 - area):.3f})"
-    return ""
+    if different > _NAMES and any(folded(name) in known_names(role) for role in _NAMING):
+        return "names its rows, borrowers or credits (--group keeps a borrower's together)"
+    scores = [_scored(values, levels, defaulted)]
+    if len(known) < len(values):
+        scores.append(np.isnan(values).astype(float))
+    area = max(abs(auc(defaulted, score) - 0.5) for score in scores) + 0.5
+    return f"tells the outcome by itself (AUC {area:.3f})" if area >= _TELLS else ""
 
 
 def _numbers_rows(name: str, values: Floats) -> bool:
@@ -281,7 +313,7 @@ def _numbers_rows(name: str, values: Floats) -> bool:
     if len(np.unique(values)) < len(values):
         return False
     steps = np.diff(values)
-    return bool((steps > 0).all() or (steps < 0).all() or "id" in folded(name).split("_"))
+    return bool((steps > 0).all() or (steps < 0).all() or "id" in words(name))
 
 
 def _scored(values: Floats, levels: tuple[str, ...], defaulted: Floats) -> Floats:

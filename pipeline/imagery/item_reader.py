@@ -18,10 +18,11 @@ from rasterio.errors import CRSError, RasterioError
 from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.archive import Asset, SceneItem
-from fieldline.pipeline.imagery.averaging import Average, TurnedGridError, placement
+from fieldline.pipeline.imagery.averaging import Average, TurnedGridError
 from fieldline.pipeline.imagery.grid import Bounds, Grid
 from fieldline.pipeline.imagery.mask_files import is_elsewhere, is_short
 from fieldline.pipeline.imagery.masks import Flags, MaskPlanes, mask_asset, mask_planes
+from fieldline.pipeline.imagery.placements import Placements
 from fieldline.pipeline.imagery.rasters import unusable
 from fieldline.pipeline.imagery.resample import FileGeometry, Lookup, grid_extent
 from fieldline.pipeline.imagery.settings import MaskSettings
@@ -47,10 +48,11 @@ class ItemReader:
     """The open files of one item; bands are opened only where something is to be filled."""
 
     def __init__(
-        self, item: SceneItem, grid: Grid, bands: Sequence[str], mask: MaskSettings
-    ) -> None:
+        self, item: SceneItem, grid: Grid, bands: Sequence[str], mask: MaskSettings,
+        placements: Placements,
+    ) -> None:  # fmt: skip
         self._item, self._grid, self._mask = item, grid, mask
-        self._bands = bands
+        self._bands, self._placements = bands, placements
         self._mask_name = mask_asset(mask)
         self._files: dict[str, _BandFile] = {}
         self._places: dict[tuple[FileGeometry, Bounds, bool], Lookup | Average | None] = {}
@@ -118,7 +120,7 @@ class ItemReader:
             file.asset.radiometry.reflectance(numbers, out=out)
             return place.within(file.present(numbers))
         means = place.mean(file.asset.radiometry.reflectance(numbers), file.present(numbers))
-        out[:], enough = map(spots.pick, means)
+        out[:], enough = means
         return enough
 
     def _place(self, file: _BandFile, spots: Spots) -> Lookup | Average | None:
@@ -127,8 +129,7 @@ class ItemReader:
             if len(self._places) > _KEPT_PLACES:
                 self._places.clear()
             try:
-                place = placement(file.geometry, self._grid, spots.window)
-                self._places[key] = place.at(spots) if isinstance(place, Lookup) else place
+                self._places[key] = self._placements.of(file.geometry, self._grid, spots)
             except ProjError as error:
                 raise file.failure("crs_unknown") from error
             except TurnedGridError as error:

@@ -25,6 +25,7 @@ from fieldline.pipeline.imagery.grid import Bounds, Grid
 from fieldline.pipeline.imagery.item_reader import ItemReader
 from fieldline.pipeline.imagery.item_reader import SceneReadError as SceneReadError
 from fieldline.pipeline.imagery.masks import Flags, mask_asset, spread
+from fieldline.pipeline.imagery.placements import Placements
 from fieldline.pipeline.imagery.rasters import GDAL_OPTIONS
 from fieldline.pipeline.imagery.resample import project_bounds
 from fieldline.pipeline.imagery.scene_days import SceneDay
@@ -99,15 +100,26 @@ class DayReader:
     """Reads the windows of one day; keeps the day's files open between windows.
 
     Not to be shared by threads: each date is read by one thread from beginning to end.
+
+    Args:
+        day: The day's items, best first.
+        grid: The county grid.
+        bands: Sentinel-2 band names.
+        mask: How clear pixels are told.
+        placements: Shared by days of which the same windows and cells are read.
     """
 
-    def __init__(self, day: SceneDay, grid: Grid, bands: Sequence[str], mask: MaskSettings) -> None:
+    def __init__(
+        self, day: SceneDay, grid: Grid, bands: Sequence[str], mask: MaskSettings,
+        placements: Placements | None = None,
+    ) -> None:  # fmt: skip
         self._grid = grid
+        self._placements = placements or Placements(0)
         self._bands = tuple(bands)
         self._mask = mask
         self._reach = mask.dilation_m / grid.resolution
         self._passes = [
-            [(item, _box(item, grid)) for item in items] for items in overpasses(day.items)
+            [(item, item_box(item, grid)) for item in items] for items in overpasses(day.items)
         ]
         self._open: OrderedDict[str, ItemReader] = OrderedDict()
         self._environment = rasterio.Env(**GDAL_OPTIONS)
@@ -218,7 +230,7 @@ class DayReader:
 
     def _reader(self, item: SceneItem) -> ItemReader:
         reader = self._open.pop(item.id, None) or ItemReader(
-            item, self._grid, self._bands, self._mask
+            item, self._grid, self._bands, self._mask, self._placements
         )
         self._open[item.id] = reader
         if len(self._open) > _OPEN_ITEMS:
@@ -248,7 +260,7 @@ def _within(part: Window, whole: Window) -> tuple[slice, slice]:
     return slice(row, row + int(part.height)), slice(column, column + int(part.width))
 
 
-def _box(item: SceneItem, grid: Grid) -> Bounds:
+def item_box(item: SceneItem, grid: Grid) -> Bounds:
     """Return the item's box on the grid's CRS; everywhere for one that no metric CRS can hold.
 
     The edges of half a world, projected, enclose some other part of it without an error.

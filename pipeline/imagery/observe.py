@@ -28,10 +28,11 @@ from fieldline.pipeline.imagery.coverage import (
     build_weights,
     moments,
 )
-from fieldline.pipeline.imagery.grid import Grid, grid_over, iter_windows
+from fieldline.pipeline.imagery.grid import Bounds, Grid, grid_over, iter_windows
 from fieldline.pipeline.imagery.lineage import Lineage
 from fieldline.pipeline.imagery.masks import mask_classes
-from fieldline.pipeline.imagery.mosaic import DayReader, Look, SceneReadError
+from fieldline.pipeline.imagery.mosaic import DayReader, Look, SceneReadError, item_box
+from fieldline.pipeline.imagery.placements import Placements
 from fieldline.pipeline.imagery.scene_days import SceneDay, read_scene_days
 from fieldline.pipeline.imagery.schemas import OBSERVATIONS, band_columns
 from fieldline.pipeline.imagery.settings import GridSettings, ObserveSettings, SceneSettings
@@ -62,6 +63,7 @@ class _Plan:
     weights: CoverageWeights
     blocks: list[BlockWeights]
     scenes: SceneSettings
+    placements: Placements
 
 
 @dataclass(frozen=True)
@@ -168,20 +170,28 @@ def _plan(
     weights = build_weights(outlines.to_crs(county.crs), county)
     windows = iter_windows(county, settings.block_pixels, origin=tile_corner(days, county))
     touched = touching(outlines)
-    return _Plan(outlines, touched, county, weights, weights.blocks(windows), scenes)
+    blocks = weights.blocks(windows)
+    return _Plan(outlines, touched, county, weights, blocks, scenes, Placements())
 
 
 def tile_corner(days: Sequence[SceneDay], grid: Grid) -> tuple[int, int]:
     """Return (row, column) of a source file's corner on the grid, so that blocks follow tiles.
 
-    Only speed depends on it: a wrong corner reads some tiles twice.
+    Only speed depends on it: a wrong corner reads some tiles twice. A corner that is no neighbour
+    of its item's footprint is one of another CRS than the grid's.
     """
     for day in days:
         for item in day.items:
-            if item.origin is not None:
+            if item.origin is not None and _beside(item.origin, item_box(item, grid)):
                 column, row = ~grid.transform @ item.origin
                 return round(row), round(column)
     return 0, 0
+
+
+def _beside(corner: tuple[float, float], footprint: Bounds) -> bool:
+    """Whether a point lies within a footprint's own width of its upper left corner."""
+    west, south, east, north = footprint
+    return abs(corner[0] - west) <= east - west and abs(corner[1] - north) <= north - south
 
 
 def _observe_dates(
@@ -215,7 +225,8 @@ def _sum_date(plan: _Plan, day: SceneDay) -> tuple[NDArray[np.float64], NDArray[
     """Return the sums of a day's clear pixels and the pixels under snow, by parcel."""
     sums = np.zeros((len(plan.parcels), 1 + 2 * len(plan.scenes.bands)))
     snow = np.zeros(len(plan.parcels))
-    with DayReader(day, plan.grid, plan.scenes.bands, plan.scenes.mask) as reader:
+    bands, mask = plan.scenes.bands, plan.scenes.mask
+    with DayReader(day, plan.grid, bands, mask, plan.placements) as reader:
         for block in plan.blocks:
             if reader.touches(block.window):
                 _add_block(block, reader.look(block.window, block.cells), sums, snow)

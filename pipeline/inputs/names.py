@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from fieldline.pipeline.inputs.amounts import meanings
-from fieldline.pipeline.inputs.numbers import cell_units
+from fieldline.pipeline.inputs.numbers import cell_offsets, cell_units
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema
 from fieldline.pipeline.inputs.units import yield_unit_known
 from fieldline.pipeline.records.errors import UserError
@@ -30,6 +30,11 @@ _UNIT_BEHIND = re.compile(
 _CURRENCY_BEHIND = re.compile(r"(.+?)\s*(?:\bin\b|[\s_:,(\[【])\s*([^\s()]+?)\s*[)\]】]?")
 
 
+#: `rain (")`: marks are no words, and without it the column would be in millimetres.
+_INCH_MARK = re.compile(r"""(?<=[(\[])\s*(?:["″”“]|''|′′)(?=\s*[)\]])""")
+_BRACKETED = re.compile(r".+?[(\[【]\s*([^()\[\]【】]+?)\s*[)\]】]\s*")
+
+
 @dataclass(frozen=True)
 class Found:
     """The column of a file that holds one of Fieldline's."""
@@ -39,11 +44,14 @@ class Found:
     """What its numbers are multiplied with; None where its header states no unit."""
     unit: str = ""
     """Unit that the header states beside the name, where the column keeps units apart."""
+    offset: float = 0.0
+    """What is added after that: the header names a scale with another zero (kelvin)."""
 
 
 def words(header: str) -> list[str]:
     """Split a header into folded words: `PlotID` -> plot, id; `面积(亩)` -> 面积, 亩."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", header))
+    plain = _INCH_MARK.sub(" inch", unicodedata.normalize("NFKC", header))
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
     plain = unicodedata.normalize("NFD", parted.casefold())
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", plain))
@@ -135,7 +143,11 @@ def _refuse_wrong_mapping(
 def _mapped(column: InputColumn, mapping: Mapping[str, str]) -> Found | None:
     for key, factor in {column.name: 1.0, **column.units}.items():
         if key in mapping:
-            return Found(mapping[key], factor, _stated(column, mapping[key])[1])
+            header = mapping[key]
+            unit = "" if column.units else _bracketed_unit(column, header)
+            factor = cell_units(column.quantity)[unit] if unit else factor
+            offset = cell_offsets(column.quantity).get(unit, 0.0)
+            return Found(header, factor, _stated(column, header)[1], offset)
     for key, unit in column.crop_units.items():
         if key in mapping:
             return Found(mapping[key], None, unit)
@@ -205,6 +217,37 @@ def unit_in_header(header: str) -> str:
     return unit if yield_unit_known(unit) else ""
 
 
+def stated_unit(column: InputColumn, header: str) -> str:
+    """Return the unit of the column's quantity that a header states behind a name; else empty."""
+    key = folded(header)
+    if any(key in known_names(role) for role in column.roles):
+        return ""
+    for unit in _units(column.quantity):
+        base = key.removesuffix(unit)
+        if base != key and any(base in known_names(role) for role in column.roles):
+            return _units(column.quantity)[unit]
+    return _bracketed_unit(column, header)
+
+
+def regional_unit(column: InputColumn, header: str) -> tuple[str, str] | None:
+    """Return the unit of an area in a header that is another in the next region, and its sizes."""
+    if column.quantity != "area":
+        return None
+    key = folded(header)
+    for row in table_rows("regional_units.csv"):
+        base = key.removesuffix(folded(row["unit"]))
+        if base != key and any(base in known_names(role) for role in column.roles):
+            return row["unit"], row["sizes"]
+    return None
+
+
+def _bracketed_unit(column: InputColumn, header: str) -> str:
+    """Return the unit in brackets at a header's end, whatever its name."""
+    found = _BRACKETED.fullmatch(unicodedata.normalize("NFKC", header))
+    inside = re.sub(r"\s+", "", found[1]).casefold() if found else ""
+    return _units(column.quantity).get(folded(inside), "") if inside else ""
+
+
 class _No:
     """No claim, where None is a claim without a unit."""
 
@@ -229,17 +272,18 @@ def _factor(column: InputColumn, header: str) -> float | _No | None:
     name, stated = _stated(column, header)
     if stated and any(folded(name) in known_names(role) for role in column.roles):
         return None if column.row_unit else 1.0
-    for unit, factor in _units(column.quantity):
-        base = key.removesuffix(unit)
+    for ending, unit in _units(column.quantity).items():
+        base = key.removesuffix(ending)
         if base != key and any(base in known_names(role) for role in column.roles):
-            return factor
+            return cell_units(column.quantity)[unit]
     return _NO
 
 
 @cache
-def _units(quantity: str) -> tuple[tuple[str, float], ...]:
-    units = {folded(unit): factor for unit, factor in cell_units(quantity).items()}
-    return tuple(sorted(units.items(), key=lambda item: -len(item[0])))
+def _units(quantity: str) -> dict[str, str]:
+    """Return the units of a quantity by how a header ends with them, the longest first."""
+    endings = {folded(unit): unit for unit in cell_units(quantity)}
+    return dict(sorted(endings.items(), key=lambda item: -len(item[0])))
 
 
 def _named(column: InputColumn, headers: Sequence[str], path: Path, place: str) -> Found | None:
@@ -254,4 +298,7 @@ def _named(column: InputColumn, headers: Sequence[str], path: Path, place: str) 
             f"{path}: {' and '.join(repr(h) for h in claims)} may both be {column.name}",
             f"write the right one as {place}.{column.name}",
         )
-    return next((Found(h, f, _stated(column, h)[1]) for h, f in claims.items()), None)
+    for header, factor in claims.items():
+        offset = cell_offsets(column.quantity).get(stated_unit(column, header), 0.0)
+        return Found(header, factor, _stated(column, header)[1], offset)
+    return None

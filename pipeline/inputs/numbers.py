@@ -25,7 +25,12 @@ BLANKS = frozenset({
 """What people write where they have nothing to write, folded."""
 
 Mark = Literal[".", ","]
-_SPACES = re.compile(r"[\s\u00a0\u202f\u2009\u200b\ufeff'’_]+")
+_SPACES = re.compile(r"[\s\u00a0\u202f\u2009\u200b\ufeff'’_٬]+")
+_UNSEEN = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks of the direction of writing, which stand around numbers copied out of such text."""
+_ARABIC_DECIMAL = "٫"
+_RAISED = re.compile(r"\d\s*[¹²³⁰⁴-⁹]")
+"""`5²` is neither 52 nor 25 hectares."""
 _NUMBER = re.compile(
     r"(?P<before>[^\d+\-.,]*)(?P<sign>[+-]?)(?P<digits>[.,]?\d[\d.,]*)(?:[eE](?P<power>[+-]?\d{1,3}))?"
     r"(?P<after>\D*\d?)"
@@ -53,6 +58,8 @@ class Written:
     power: int
     after: str
     """What stands behind it, such as a unit."""
+    is_plain: bool = False
+    """Whether its point can only be a decimal one: it was written with the Arabic mark for it."""
 
     @property
     def decimal_mark(self) -> Mark | None:
@@ -61,6 +68,8 @@ class Written:
         Two equal marks part thousands (`8.000.000`), so the decimal one is the other.
         """
         marks = [c for c in self.digits if c in ".,"]
+        if self.is_plain:
+            return "."
         if len(set(marks)) == 2:
             return "." if self.digits.rindex(".") > self.digits.rindex(",") else ","
         if len(marks) == 1 and not self.is_open:
@@ -73,7 +82,7 @@ class Written:
     def is_open(self) -> bool:
         """Whether its only mark may part thousands or decimals: one to three digits, then three."""
         whole, *rest = re.split(r"[.,]", self.digits)
-        grouped = len(rest) == 1 and len(rest[0]) == 3
+        grouped = len(rest) == 1 and len(rest[0]) == 3 and not self.is_plain
         return grouped and 1 <= len(whole) <= 3 and whole != "0"
 
     def value(self, mark: Mark | None) -> Decimal:
@@ -107,7 +116,11 @@ def written(text: str) -> Written | None:
     folded = folded_text(text)
     if is_blank(folded):
         return None
+    if not text.isascii() and _RAISED.search(text):
+        raise NotANumberError(text)
     bare = _SPACES.sub("", folded).replace("−", "-").replace("–", "-").replace("。", ".")
+    plain = _ARABIC_DECIMAL in bare
+    bare = bare.replace(_ARABIC_DECIMAL, ".")
     found = _NUMBER.fullmatch(bare)
     if found is None:
         raise NotANumberError(text)
@@ -115,13 +128,22 @@ def written(text: str) -> Written | None:
     if found["before"].startswith("(") and found["after"].endswith(")"):
         raise NotANumberError(text)
     power = int(found["power"] or 0)
-    return Written(found["before"], sign, found["digits"], power, found["after"])
+    return Written(found["before"], sign, found["digits"], power, found["after"], plain)
 
 
 def folded_text(text: str) -> str:
-    """Return text with full-width digits, letters and marks as plain ones, without outer blanks."""
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    """Return text with digits of any script and full-width letters and marks as plain ones.
+
+    Outer blanks and marks of the direction of writing are left out.
+    """
+    plain = text if text.isascii() else _plain_digits(unicodedata.normalize("NFKC", text))
     return plain.strip(" \t\r\n\u00a0\u3000\u200b\ufeff")
+
+
+def _plain_digits(text: str) -> str:
+    """Return text with Arabic, Devanagari, Thai and other digits as 0 to 9."""
+    seen = _UNSEEN.sub("", text)
+    return "".join(c if c.isascii() or not c.isdecimal() else str(int(c)) for c in seen)
 
 
 def is_blank(text: str) -> bool:
@@ -168,6 +190,17 @@ def cell_units(quantity: str) -> Mapping[str, float]:
     }
 
 
+@cache
+def cell_offsets(quantity: str) -> Mapping[str, float]:
+    """Return what is then added to a number, by folded unit; only scales with another zero."""
+    rows = table_rows("cell_units.csv")
+    return {
+        _SPACES.sub("", folded_text(row["unit"])).casefold(): float(row["offset"])
+        for row in rows
+        if row["quantity"] == quantity and row["offset"]
+    }
+
+
 def unit_factor(number: Written, quantity: str) -> float | None:
     """Return the factor of the unit written with a number; None where there is none.
 
@@ -176,7 +209,8 @@ def unit_factor(number: Written, quantity: str) -> float | None:
     """
     if not number.before and not number.after:
         return None
-    factor = cell_units(quantity).get(number.after.casefold()) if quantity else None
-    if number.before or factor is None:
+    unit = number.after.casefold()
+    factor = cell_units(quantity).get(unit) if quantity else None
+    if number.before or factor is None or unit in cell_offsets(quantity):
         raise NotANumberError(f"{number.before}{number.digits}{number.after}")
     return factor

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from fieldline.pipeline.inputs.amounts import currency_code, read_amounts
 from fieldline.pipeline.inputs.cells import Cells, read_cells
-from fieldline.pipeline.inputs.names import Found, find_columns, score
+from fieldline.pipeline.inputs.names import Found, find_columns, regional_unit, score
 from fieldline.pipeline.inputs.numbers import Mark, settle
 from fieldline.pipeline.inputs.row_units import read_by_unit
 from fieldline.pipeline.inputs.schema import InputColumn, InputSchema, Problem
@@ -137,7 +137,7 @@ def interpret(cells: Cells, schema: InputSchema, how: Reading) -> InputTable:
         problems += rule(table)
     problems.sort(key=lambda problem: problem.row)
     headers = {name: claim.header for name, claim in found.items()}
-    remarks = _remarks(table, problems, found, cells)
+    remarks = _remarks(schema, table, problems, found, cells)
     return InputTable(schema, cells.path, table, problems, headers, cells, (*said, *remarks))
 
 
@@ -193,6 +193,9 @@ def _column(
         return _of_county(Values(read.values.map(codes), read.problems), column, how.currency)
     if column.row_unit:
         return read_by_unit(given, column, found, facts, frame[column.row_unit], frame["crop"])
+    if found.offset:  # a unit beside a number would have another zero
+        read = read_column(given, replace(column, quantity=""), found.factor, facts)
+        return replace(read, values=read.values + found.offset)
     return read_column(given, column, found.factor, facts)
 
 
@@ -270,6 +273,7 @@ def _lacking(table: pd.DataFrame, schema: InputSchema, problems: list[Problem]) 
 
 
 def _remarks(
+    schema: InputSchema,
     table: pd.DataFrame,
     problems: list[Problem],
     found: Mapping[str, Found],
@@ -291,6 +295,14 @@ def _remarks(
     ]
     if unread:
         said.append(f"columns not read: {', '.join(unread)}")
+    for name in unread:
+        regional = next(filter(None, (regional_unit(c, name) for c in schema.columns)), None)
+        if regional is not None:
+            unit, sizes = regional
+            said.append(
+                f"column {name!r} is in {unit}, which is another in the next region ({sizes}): "
+                "convert it to ha and name it so"
+            )
     if cells.sheets_unread:
         said.append(f"sheets not read: {', '.join(cells.sheets_unread)}")
     return tuple(said)

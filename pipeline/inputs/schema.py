@@ -62,6 +62,9 @@ class InputColumn:
     month's mean before the month was over."""
     missing: tuple[float, ...] = ()
     """Numbers that say that nothing was measured, as the file writes them."""
+    words: Mapping[str, float] = field(default_factory=dict)
+    """Folded words that stand for a number in the column's unit (`T`, a trace of rain); NaN for
+    one that is missing."""
     unit_column: str = ""
     """Text column that takes the unit where the header or a cell states it (`价格(元/公斤)`)."""
     row_unit: str = ""

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fieldline.pipeline.inputs.calendars import told
 from fieldline.pipeline.inputs.cells import Cells
 from fieldline.pipeline.inputs.dates import NotADateError, day, day_or_month, settle_order
 from fieldline.pipeline.inputs.numbers import (
@@ -45,6 +46,7 @@ _YES = frozenset(
     {"true", "1", "1.0", "yes", "y", "t", "ja", "wahr", "是", "有", "真", "si", "sí", "oui"}
 )
 _NO = frozenset({"false", "0", "0.0", "no", "n", "f", "nein", "falsch", "否", "没有", "假", "non"})
+_ISO_DAY = r"^(19|20)[0-5][0-9]-[0-9]{2}-[0-9]{2}([T ].*)?$"
 _MANY = 20_000
 _TELLING = 2000
 """Rows of a column that are asked for the file's decimal mark."""
@@ -97,6 +99,7 @@ def read_column(
         factor: What its numbers are multiplied with; None where its header states no unit.
         facts: Decimal mark and kind of file.
     """
+    remarks: tuple[str, ...] = ()
     match column.kind:
         case "id":
             values, bad = _ids(cells, facts)
@@ -107,13 +110,13 @@ def read_column(
         case "flag":
             values, bad = _flags(as_text(cells))
         case "date":
-            values, bad = _dates(cells, column)
+            values, bad, remarks = _dates(cells, column)
         case "year" if pa.types.is_string(cells.type):
             values, bad = _numbers(later_years(cells), column, factor, facts)
         case _:
             values, bad = _numbers(cells, column, factor, facts)
     problems = [_problem(row, column, code, cells) for row, code in sorted(bad.items())]
-    return Values(values, problems)
+    return Values(values, problems, remarks)
 
 
 def _problem(row: int, column: InputColumn, code: str, cells: pa.Array) -> Problem:
@@ -236,12 +239,14 @@ def _true_rows(mask: pa.Array) -> list[int]:
     return list(np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist())
 
 
-def _dates(cells: pa.Array, column: InputColumn) -> tuple[pd.Series[Any], dict[int, str]]:
+def _dates(
+    cells: pa.Array, column: InputColumn
+) -> tuple[pd.Series[Any], dict[int, str], tuple[str, ...]]:
     if pa.types.is_temporal(cells.type):
         naive = cells
         if pa.types.is_timestamp(cells.type) and cells.type.tz is not None:
             naive = pc.local_timestamp(cells)
-        return pd.to_datetime(naive.to_pandas()).dt.normalize().astype("datetime64[us]"), {}
+        return pd.to_datetime(naive.to_pandas()).dt.normalize().astype("datetime64[us]"), {}, ()
     text = as_text(cells)
     different = pc.unique(text).drop_null().to_pylist()
     order = settle_order(different)
@@ -256,7 +261,8 @@ def _dates(cells: pa.Array, column: InputColumn) -> tuple[pd.Series[Any], dict[i
 
     results, places, bad = _read_once(text, read)
     days = np.array([_NO_DAY if r is None else r for r in results], dtype="datetime64[us]")
-    return pd.Series(days[places]), bad
+    odd = text.filter(pc.invert(pc.match_substring_regex(text, _ISO_DAY)))
+    return pd.Series(days[places]), bad, told(odd.to_pylist(), column.name, months=column.months)
 
 
 def _numbers(
@@ -298,6 +304,9 @@ def _plain_numbers(cells: pa.Array, mark: Mark | None) -> npt.NDArray[np.bool_]:
 
 
 def _number(cell: str, column: InputColumn, factor: float | None, mark: Mark | None) -> float:
+    said = column.words.get(cell.casefold()) if column.words else None
+    if said is not None:
+        return said
     try:
         number = written(cell)
         if number is None:
@@ -355,5 +364,5 @@ def number_cells(cells: pa.Array) -> list[str]:
     """Return different cells of a column with a point or comma, to settle the file's mark."""
     if not pa.types.is_string(cells.type):
         return []
-    marked = cells.filter(pc.match_substring_regex(cells, r"[.,．，]").fill_null(False))
+    marked = cells.filter(pc.match_substring_regex(cells, r"[.,．，٫]").fill_null(False))
     return [str(cell) for cell in pc.unique(marked[:_MANY]).to_pylist()]

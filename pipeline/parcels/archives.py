@@ -18,7 +18,7 @@ from fieldline.pipeline.records.errors import UserError
 #: What a Mac adds to every archive it makes.
 _LITTER = ("__MACOSX", "._")
 #: Sidecars that a member cannot be read without.
-_SIDECARS = (".shx", ".dbf", ".prj", ".cpg")
+_SIDECARS = (".shx", ".dbf", ".prj", ".cpg", ".dat", ".map", ".id", ".ind", ".mid")
 #: More than any county's outlines; a small archive that unpacks to more is an attack, bytes.
 _LARGEST = 8 * 1024**3
 

@@ -49,7 +49,10 @@ PARCELS = InputSchema(
             minimum=0.01, maximum=1e9, quantity="area", named_as=("declared_area",),
             units={"declared_area_mu": M2_PER_MU, "declared_area_ha": float(M2_PER_HA)},
         ),
-        InputColumn("geometry", "text", "Outline as WKT or hexadecimal WKB (tables only)"),
+        InputColumn(
+            "geometry", "text", "Outline as WKT, hexadecimal WKB, GeoJSON or a geoshape of ODK "
+            "(tables only)",
+        ),
     ),
     key=("parcel_id",),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Layers of GeoPackages and Shapefiles through GDAL, every one of them.
+"""Layers of GeoPackages, Shapefiles and alike through GDAL, every one of them.
 
 Owns which layers of such a file are outlines, the raw bytes of a .dbf and the sidecars of a
 Shapefile; outlines stay WKB until `shapes` parses them, since GDAL stops at one that GEOS cannot
@@ -53,7 +53,7 @@ def read_gdal(source: Path, wanted: Sequence[str] = ()) -> list[Layer]:
     """Read every layer with outlines, or those that are wanted.
 
     Args:
-        source: GeoPackage or Shapefile.
+        source: GeoPackage, Shapefile, FlatGeobuf, MapInfo table, TopoJSON or Esri's JSON.
         wanted: Names of the layers to read; all where empty.
 
     Raises:
@@ -88,7 +88,10 @@ def _infos(source: Path, readable: Path, legacy: bool) -> list[_Info]:
     try:
         names = [str(name) for name, _ in pyogrio.list_layers(readable)]
         encoding = "LATIN1" if legacy else None
-        found = [pyogrio.read_info(readable, layer=n, encoding=encoding) for n in names]
+        found = [
+            pyogrio.read_info(readable, layer=n, encoding=encoding, force_feature_count=True)
+            for n in names
+        ]
     except _UNREADABLE as error:
         raise UserError(f"{source} cannot be opened", "export the file again") from error
     return [

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyproj import CRS
 
 from fieldline.pipeline.inputs.cells import Cells, read_cells
-from fieldline.pipeline.inputs.names import claimants, score
+from fieldline.pipeline.inputs.names import claimants, folded, known_names, score
 from fieldline.pipeline.inputs.values import as_text
 from fieldline.pipeline.parcels.archives import read_archive
 from fieldline.pipeline.parcels.columns import (
@@ -30,9 +30,10 @@ from fieldline.pipeline.parcels.columns import (
 from fieldline.pipeline.parcels.crs import Stated, stated_crs
 from fieldline.pipeline.parcels.gdal import read_gdal
 from fieldline.pipeline.parcels.geojson import read_geojson
-from fieldline.pipeline.parcels.geoparquet import geo_metadata, read_geoparquet
+from fieldline.pipeline.parcels.geoparquet import geo_metadata, plain_metadata, read_geoparquet
 from fieldline.pipeline.parcels.kml import read_kml
 from fieldline.pipeline.parcels.layers import Layer
+from fieldline.pipeline.parcels.other_kinds import refuse_folder, refuse_other_kind
 from fieldline.pipeline.parcels.parcel_files import (
     AREA_UNITS,
     Choices,
@@ -119,8 +120,8 @@ def read_parcel_file(
     """Read every row of a parcel file; a malformed row becomes a coded shape, never an exception.
 
     Args:
-        source: `.geojson`, `.json`, `.csv`, `.tsv`, `.kml`, `.gpkg` or `.shp`, or a `.zip` or
-            `.kmz` of such.
+        source: Any kind of `_READERS` (`.geojson`, `.csv`, `.gpkg`, ...), or a `.zip` or `.kmz` of
+            such.
         columns: Own column names by Fieldline name.
         crs: CRS of files that carry none.
 
@@ -147,6 +148,8 @@ def read_layers(
     Raises:
         UserError: File absent, of unknown kind, unreadable or without a row.
     """
+    if source.is_dir():
+        refuse_folder(source, setting)
     if not source.is_file():
         raise UserError(f"{source} does not exist", f"check {setting} in the configuration")
     layers = _reader(source, outline, wanted)(source)
@@ -161,11 +164,11 @@ def _reader(
 ) -> Callable[[Path], list[Layer]]:
     suffix = source.suffix.lower()
     if suffix not in _READERS and suffix not in _ARCHIVES:
-        known = ", ".join(sorted([*_READERS, *_ARCHIVES]))
-        raise UserError(f"{source} is of unknown kind {source.suffix!r}", f"use one of {known}")
+        refuse_other_kind(source, (*_READERS, *_ARCHIVES))
     if suffix in _ARCHIVES:
         member = partial(read_layers, outline=outline, wanted=wanted)
-        return partial(read_archive, kinds=tuple(_READERS), read=member)
+        inside = (*_READERS, ".kmz") if suffix == ".zip" else tuple(_READERS)
+        return partial(read_archive, kinds=inside, read=member)
     reader = _READERS[suffix]
     if reader is read_gdal:
         return partial(read_gdal, wanted=wanted)
@@ -224,6 +227,7 @@ def _read_table(source: Path, outline: str | None = None) -> list[Layer]:
     cells = _table_cells(source, outline)
     column = outline_column(cells.names, outline)
     if column is None:
+        _refuse_corners(source, cells)
         raise UserError(
             f"{source} has no outline column (columns found: {', '.join(cells.names)})",
             "put the outline as WKT in a column named geometry or map it in inputs.parcel_columns",
@@ -232,8 +236,36 @@ def _read_table(source: Path, outline: str | None = None) -> list[Layer]:
     return [Layer(_columns(cells), shapes, None, cells=cells)]
 
 
+def _refuse_corners(source: Path, cells: Cells) -> None:
+    """Refuse a table of corners or of points with a sentence of its own.
+
+    Raises:
+        UserError: It has latitude and longitude in place of outlines.
+    """
+    named = {role: [n for n in cells.names if folded(n.rstrip("0123456789")) in known_names(role)]
+             for role in ("lat", "lon")}  # fmt: skip
+    if not all(named.values()):
+        return
+    ids = claimants(PARCELS.column("parcel_id"), cells.names)
+    values = as_text(cells.column(ids[0])).to_pylist() if ids else []
+    several = len(set(values)) < len(values) or len(named["lat"]) > 1
+    what = "corners of parcels" if several else "one point of each parcel"
+    raise UserError(
+        f"{source} holds {what} ({named['lat'][0]}, {named['lon'][0]}) and no outline",
+        "join corners in walking order to one polygon a parcel (QGIS: Points to path, Lines to "
+        "polygons) and save as GeoPackage"
+        if several
+        else "ask for the drawn outlines",
+    )
+
+
+def _read_json(source: Path) -> list[Layer]:
+    layer = read_geojson(source)
+    return read_gdal(source) if layer is None else [layer]
+
+
 def _read_parquet(source: Path, outline: str | None = None) -> list[Layer]:
-    told = geo_metadata(source)
+    told = geo_metadata(source) or plain_metadata(source, outline)
     return _read_table(source, outline) if told is None else [read_geoparquet(source, told)]
 
 
@@ -255,8 +287,14 @@ def _columns(cells: Cells) -> dict[str, list[Any]]:
 
 
 _READERS: dict[str, Callable[[Path], list[Layer]]] = {
-    ".geojson": lambda source: [read_geojson(source)],
-    ".json": lambda source: [read_geojson(source)],
+    ".geojson": _read_json,
+    ".json": _read_json,
+    ".geojsonl": _read_json,
+    ".geojsons": _read_json,
+    ".geojsonseq": _read_json,
+    ".ndjson": _read_json,
+    ".jsonl": _read_json,
+    ".topojson": _read_json,
     ".csv": _read_table,
     ".tsv": _read_table,
     ".xlsx": _read_table,
@@ -267,4 +305,7 @@ _READERS: dict[str, Callable[[Path], list[Layer]]] = {
     ".kml": lambda source: [read_kml(source)],
     ".gpkg": read_gdal,
     ".shp": read_gdal,
+    ".fgb": read_gdal,
+    ".tab": read_gdal,
+    ".mif": read_gdal,
 }

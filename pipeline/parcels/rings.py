@@ -32,6 +32,8 @@ _STRETCH = 500
 _TRIANGLE = 3
 #: Rings up to this size may be measured together, degrees (1 km along a meridian).
 _SMALL_DEG = 0.01
+#: Less of a field than its corners' last digits make.
+_NOTHING_LEFT = 1e-6
 #: Nearer to a pole a cosine from a sine loses digits, degrees.
 _POLEWARD = 89.0
 #: Rings measured together at a time, so that the arrays stay small beside the outlines.
@@ -131,6 +133,24 @@ def _holes_cut(geometry: BaseGeometry) -> BaseGeometry | None:
     return shapely.difference(rings[0], shapely.union_all(rings[1:]))
 
 
+def holes_outside(geometry: BaseGeometry) -> float:
+    """Return which share of a shape's holes lies outside their shells, or 1 where they fill one.
+
+    Zero where a ring crosses itself: then the line is what is wrong.
+    """
+    outside = total = 0.0
+    for part in shapely.get_parts(geometry):
+        shell, *holes = (Polygon(ring) for ring in (part.exterior, *part.interiors))
+        if not all(ring.is_valid for ring in (shell, *holes)):
+            return 0.0
+        cut = shapely.union_all(holes)
+        if shapely.difference(shell, cut).area <= _NOTHING_LEFT * shell.area:
+            return 1.0
+        outside += shapely.difference(cut, shell).area
+        total += cut.area
+    return outside / total if total else 0.0
+
+
 def untangle(geometry: BaseGeometry, tolerance: float) -> Repair:
     """Make a self-crossing outline valid where its meaning is plain.
 
@@ -147,7 +167,8 @@ def untangle(geometry: BaseGeometry, tolerance: float) -> Repair:
     """
     if geometry.is_valid:
         return Repair(geometry, 0.0)
-    fixed = shapely.get_parts(_holes_cut(geometry) or shapely.make_valid(geometry))
+    cut = _holes_cut(geometry)
+    fixed = shapely.get_parts(cut or shapely.make_valid(geometry))
     parts = shapely.get_parts(fixed[np.isin(shapely.get_type_id(fixed), (3, 6))])
     areas = shapely.area(parts)
     total = float(areas.sum())
@@ -155,7 +176,8 @@ def untangle(geometry: BaseGeometry, tolerance: float) -> Repair:
         return Repair(None, 1.0)
     kept = areas >= tolerance * total
     dropped = float(areas[~kept].sum()) / total
-    doubt = max(dropped, min(1.0, abs(total - drawn_area(geometry)) / total))
+    drawn = total if cut is not None and not holes_outside(geometry) else drawn_area(geometry)
+    doubt = max(dropped, min(1.0, abs(total - drawn) / total))
     if doubt > tolerance:
         return Repair(None, doubt)
     return Repair(_polygonal(parts[kept]), doubt)

@@ -27,6 +27,7 @@ from fieldline.pipeline.parcels.rings import (
     Floats,
     Geometries,
     geodesic_measures,
+    holes_outside,
     parts_connected,
     thin,
     untangle,
@@ -165,9 +166,12 @@ def _repair(geometries: Geometries, ledger: Ledger, settings: IntakeSettings) ->
             _thin(geometries, row, before, ledger, settings)
     rows = ledger.rows
     for row in rows[~shapely.is_valid(geometries[rows])].tolist():
-        repair = untangle(geometries[row], settings.self_crossing_share)
+        drawn = geometries[row]
+        repair = untangle(drawn, settings.self_crossing_share)
         geometries[row] = repair.geometry
-        if repair.geometry is None:
+        if repair.geometry is None and (outside := holes_outside(drawn)) > 0:
+            ledger.refuse(row, "hole_outside", outside=outside)
+        elif repair.geometry is None:
             ledger.refuse(row, "bow_tie", doubt=repair.share)
         else:
             ledger.note(row, "self_crossing", doubt=repair.share)

@@ -20,6 +20,7 @@ from pyproj import CRS
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from fieldline.pipeline.inputs.names import folded, known_names
 from fieldline.pipeline.parcels.crs import crs_of_srid
 from fieldline.pipeline.parcels.curves import polygons_of
 from fieldline.pipeline.parcels.rings import Geometries, RingError, polygon_from_rings
@@ -27,6 +28,11 @@ from fieldline.pipeline.parcels.simple_features import Node, read_wkb, read_wkt
 
 _SRID = re.compile(r"SRID\s*=\s*(\w+)\s*;", re.IGNORECASE)
 _HEX = re.compile(r"(?:\\x|\\\\x|0x)?(0[01][0-9a-f]{8,})", re.IGNORECASE)
+#: Corners of ODK and KoboToolbox, `lat lon height accuracy; ...`. Two numbers a corner would not
+#: say which is which. Source: XForms specification of ODK, data types geotrace and geoshape.
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_POINT = rf"\s*{_NUMBER}(?:\s+{_NUMBER}){{2,3}}\s*"
+_GEOSHAPE = re.compile(rf"{_POINT}(?:;{_POINT})*;?\s*")
 #: Codes of a part or hole that encloses no ground and may be left out beside others.
 _NO_AREA = ("too_few_points", "empty_geometry")
 _POLYGON = 3
@@ -254,7 +260,8 @@ def _polygon(rings: Any) -> tuple[Polygon, int, int]:
 
 
 def shape_from_wkt(cell: str | None) -> Shape:
-    """Read one cell of WKT, EWKT (`SRID=32650;POLYGON ...`), hexadecimal WKB, EWKB or GeoJSON."""
+    """Read one cell of WKT, EWKT (`SRID=32650;POLYGON ...`), hexadecimal WKB, EWKB, GeoJSON, a
+    geoshape of ODK, or a list of `{"lat": ..., "lng": ...}`."""
     text = (cell or "").strip()
     srid = None
     if stated := _SRID.match(text):
@@ -264,18 +271,41 @@ def shape_from_wkt(cell: str | None) -> Shape:
     if hexadecimal := _HEX.fullmatch(text):
         digits = hexadecimal.group(1)
         shape = shape_from_wkb(bytes.fromhex(digits[: len(digits) // 2 * 2]))
-    elif text.startswith("{"):
+    elif text.startswith(("{", "[")):
         shape = _from_json(text)
+    elif _GEOSHAPE.fullmatch(text):
+        shape = shape_from_rings([[_geoshape(text)]])
     else:
         shape = _from_node(lambda: (read_wkt(text), None))
     return _in_srid(shape, srid)
 
 
 def _from_json(text: str) -> Shape:
+    """Read GeoJSON, or a list of corners that each say which number is which."""
     try:
-        return shape_from_geojson(json.loads(text))
+        said = json.loads(text)
     except (ValueError, RecursionError):
         return Shape(None, "unreadable_geometry")
+    if not isinstance(said, list):
+        return shape_from_geojson(said)
+    corners = [_named_corner(corner) for corner in said]
+    named = bool(corners) and None not in corners
+    return shape_from_rings([[corners]]) if named else Shape(None, "unreadable_geometry")
+
+
+def _named_corner(corner: Any) -> list[Any] | None:
+    """Return `{"lat": 33.2, "lng": 115.9}` as longitude and latitude; None for anything else."""
+    if not isinstance(corner, dict):
+        return None
+    found = {folded(str(name)): value for name, value in corner.items()}
+    lon, lat = ([v for n, v in found.items() if n in known_names(role)] for role in ("lon", "lat"))
+    return [lon[0], lat[0]] if len(lon) == len(lat) == 1 else None
+
+
+def _geoshape(text: str) -> list[list[float]]:
+    """Return the corners of a geoshape as longitude and latitude: it is written latitude first."""
+    points = [[float(n) for n in point.split()] for point in text.split(";") if point.strip()]
+    return [[lon, lat] for lat, lon, *_ in points]
 
 
 def shape_from_wkb(data: bytes | None) -> Shape:

@@ -36,7 +36,7 @@ from fieldline.pipeline.weather.series import (
     runs,
 )
 from fieldline.pipeline.weather.settings import WeatherSettings
-from fieldline.pipeline.weather.sources import DailyRows, refuse_hours, weather_rows
+from fieldline.pipeline.weather.sources import DailyRows, weather_rows
 
 STAGE = "weather"
 
@@ -78,7 +78,7 @@ def run_weather(
     if source is None or rows is None:
         series, positions, service = empty_series(season), places.iloc[:0], ""
     else:
-        series, positions, service = arranged(source, rows, season)
+        series, positions, service = arranged(rows, season)
     if cells is not None:
         refuse_exchanged(cells, positions, places, settings.max_distance_km)
     check_values(series)
@@ -114,17 +114,12 @@ def load_weather(
     Raises:
         UserError: A file cannot be read, is in other units or by the hour, or its ids match none.
     """
-    return arranged(source, weather_rows(source, cells, places, columns), season)
+    return arranged(weather_rows(source, cells, places, columns), season)
 
 
-def arranged(source: Path, rows: DailyRows, season: Season) -> tuple[Series, pd.DataFrame, str]:
-    """Return a season's daily values, the positions (lon, lat) of their cells, and their source.
-
-    Raises:
-        UserError: The file is by the hour.
-    """
+def arranged(rows: DailyRows, season: Season) -> tuple[Series, pd.DataFrame, str]:
+    """Return a season's daily values, the positions (lon, lat) of their cells, and their source."""
     series = daily_series(rows.frame, season)
-    refuse_hours(source, series.rows_a_day)
     unread = rows.unread.reindex(series.cells, fill_value=0)
     series.bad += unread.to_numpy(dtype=np.int64)
     return series, rows.positions.reindex(series.cells), rows.source

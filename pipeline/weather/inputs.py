@@ -12,6 +12,8 @@ from fieldline.pipeline.weather.series import LIMITS
 #: What weather services write where nothing was measured (NOAA, DWD, NASA POWER, CMA).
 _MISSING = (-999.0, -9999.0, -99999.0, -999.9, -99.9, -99.0, 9999.0, 9999.9, 99999.0, 32766.0,
             32744.0, 999999.0)  # fmt: skip
+#: What observers write for rain that was too little to measure, and where they measured nothing.
+_TRACE = {"t": 0.0, "tr": 0.0, "trace": 0.0, "微量": 0.0, "m": float("nan")}
 
 
 def _measured(
@@ -20,8 +22,9 @@ def _measured(
     low, high = LIMITS[name]
     told = f"{text}; outside {low:g} to {high:g} it counts as missing"
     return InputColumn(
-        name, "number", told, unit=unit, required=required, quantity=quantity, missing=_MISSING
-    )
+        name, "number", told, unit=unit, required=required, quantity=quantity, missing=_MISSING,
+        words=_TRACE if name == "precip_mm" else {"m": float("nan")},
+    )  # fmt: skip
 
 
 WEATHER = InputSchema(

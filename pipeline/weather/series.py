@@ -56,8 +56,6 @@ class Series:
     """Values per cell that broke a rule and count as missing."""
     crossed: npt.NDArray[np.int64]
     """Days per cell whose minimum lay above the maximum; they are among the bad ones."""
-    rows_a_day: float = 1.0
-    """Rows that the file holds for a cell and day, the median."""
 
 
 def empty_series(season: Season) -> Series:
@@ -98,7 +96,6 @@ def daily_series(frame: pd.DataFrame, season: Season) -> Series:
     place = day[inside] * len(names) + codes
     rows_of_place = np.bincount(place, minlength=len(series.days) * len(names))
     twice = rows_of_place[place] > 1
-    series.rows_a_day = float(np.median(rows_of_place[rows_of_place > 0])) if len(place) else 0.0
     tidy = frame.loc[inside, list(VARIABLES)]
     doubled = tidy[twice].assign(place=place[twice]).drop_duplicates()
     clash = doubled.duplicated("place", keep=False)

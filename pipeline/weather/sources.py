@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from fieldline.pipeline.inputs.names import stated_unit
+from fieldline.pipeline.inputs.numbers import cell_offsets, cell_units
 from fieldline.pipeline.inputs.read import InputTable, Reading, interpret, read_input
 from fieldline.pipeline.inputs.schema import Problem, counted, problems_of
 from fieldline.pipeline.records.errors import UserError
 from fieldline.pipeline.weather.cells import cell_places
 from fieldline.pipeline.weather.inputs import CELLS, WEATHER
-from fieldline.pipeline.weather.other_units import other_unit
+from fieldline.pipeline.weather.other_units import changed_unit, other_unit, unlikely
 from fieldline.pipeline.weather.series import LIMITS, TEMPERATURES, VARIABLES
 from fieldline.pipeline.weather.services.detect import read_service
 from fieldline.pipeline.weather.services.table import ServiceWeather
+from fieldline.pipeline.weather.strange_cells import GROUPS, strange_cells
 
 #: Above this share of impossible values it is the unit that is wrong, not the values.
 _MOSTLY = 0.5
@@ -72,6 +75,7 @@ def weather_rows(
     service = read_service(source)
     table = _checked(_own_table(source, columns.get(WEATHER.name, {}), service), service)
     key = weather_key(table, cells)
+    strange = _strange(table, key)
     if service is not None:
         positions, known_to = service.places, "its own places"
     elif key == "parcel_id":
@@ -86,10 +90,26 @@ def weather_rows(
     ids = table.frame[key]
     _tell_unmatched(table, key, positions.index, known_to)
     frame = table.frame.drop(columns=["cell_id", "parcel_id"]).assign(cell_id=ids)
+    for group, names in strange.items():
+        frame.loc[ids.isin(names), list(GROUPS[group])] = np.nan
+        _LOG.warning("%s", _told_strange(table, group, names))
     rows = np.array([p.row - 1 for p in table.problems if p.column != key], dtype=int)
     unread = ids.iloc[rows].value_counts()
     kept = frame[ids.isin(positions.index)]
     return DailyRows(kept, unread, positions, TABLE if service is None else service.service)
+
+
+def _strange(table: InputTable, key: str) -> dict[str, list[Hashable]]:
+    """Return the cells in another unit than the others, by group of columns."""
+    return strange_cells(table.frame[key], table.frame[["date", *VARIABLES]])
+
+
+def _told_strange(table: InputTable, group: str, names: Sequence[Hashable]) -> str:
+    shown = ", ".join(str(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    return (
+        f"{table.path}: the {group} of {len(names)} cells are in another unit than those of most "
+        f"others and do not count ({shown}): convert them"
+    )
 
 
 def read_weather(source: Path, columns: Mapping[str, str]) -> InputTable:
@@ -128,15 +148,47 @@ def _checked(table: InputTable, service: ServiceWeather | None) -> InputTable:
         raise UserError(f"{source} holds no date ({shown!r} is none)", "write dates as YYYY-MM-DD")
     for name in VARIABLES:
         _refuse_other_unit(table, name)
-    hidden = other_unit(table.frame[list(VARIABLES)])
+    hidden = other_unit(table.frame[list(VARIABLES)]) or changed_unit(table.frame)
     if hidden is not None:
         raise UserError(
             f"{source}, column {table.headers.get(hidden.name, hidden.name)!r}: {hidden.found}",
             hidden.remedy,
         )
+    refuse_hours(source, table.frame[[n for n in ("cell_id", "parcel_id", "date") if n in told]])
     if table.problems:
         _LOG.warning("%s: cells left out: %s", source, counted(table.problems))
-    return table
+    said = [] if service is not None else _units_told(table)
+    for sentence in said:
+        _LOG.warning("%s: %s", source, sentence)
+    return replace(table, remarks=(*table.remarks, *said))
+
+
+def _units_told(table: InputTable) -> list[str]:
+    """Return which units are converted, and what a stated unit makes unlikely.
+
+    Raises:
+        UserError: A column that states no unit is hardly in the one that it would be taken for.
+    """
+    units = {n: stated_unit(WEATHER.column(n), h) for n, h in table.headers.items()
+             if n in VARIABLES}  # fmt: skip
+    said = []
+    for doubt in unlikely(table.frame[list(VARIABLES)]):
+        header = table.headers.get(doubt.name, doubt.name)
+        if not units.get(doubt.name) and header != doubt.name:
+            raise UserError(f"{table.path}, column {header!r}: {doubt.found}", doubt.remedy)
+        said.append(f"column {header!r}: {doubt.found}; it is taken as it says")
+    for name, unit in units.items():
+        quantity = WEATHER.column(name).quantity
+        times, plus = cell_units(quantity).get(unit, 1.0), cell_offsets(quantity).get(unit, 0.0)
+        if (times, plus) != (1.0, 0.0):
+            shift = f" {'less' if plus < 0 else 'plus'} {abs(plus):.6g}" if plus else ""
+            said.append(
+                f"column {table.headers[name]!r} states {unit!r} and is converted to "
+                f"{WEATHER.column(name).unit} (times {times:.6g}{shift})"
+            )
+    bare = [f"{table.headers[n]} {WEATHER.column(n).unit}" for n, unit in units.items()
+            if not unit and table.headers[n] != n]  # fmt: skip
+    return [*said, f"columns without a unit are taken in: {', '.join(bare)}"] if bare else said
 
 
 def weather_key(table: InputTable, cells: Path | None) -> str:
@@ -167,15 +219,23 @@ def _refuse_other_unit(table: InputTable, name: str) -> None:
     )
 
 
-def refuse_hours(path: Path, rows_a_day: float) -> None:
+def refuse_hours(path: Path, frame: pd.DataFrame) -> None:
     """Refuse a table of several rows a day: whose mean and whose sum they are, it does not say.
 
+    Args:
+        path: Named in the sentence.
+        frame: `date` and the ids of each row.
+
     Raises:
-        UserError: It has them.
+        UserError: Some days of a cell, or half of all, have them.
     """
-    if rows_a_day >= _HOURS:
+    dated = frame.dropna(subset=["date"])
+    rows = dated.groupby(list(dated.columns), dropna=False).size()
+    hourly = rows[rows >= _HOURS]
+    if len(hourly) >= _HOURS or (len(rows) and rows.median() >= _HOURS):
         raise UserError(
-            f"{path} holds {rows_a_day:g} rows for a cell and day, so it is not daily",
+            f"{path} holds {hourly.median():g} rows for a cell and day, so it is not daily "
+            f"({len(hourly)} of {len(rows)} days)",
             "give one row a day: the lowest, highest and mean temperature and the sum of rain",
         )
 
@@ -213,6 +273,9 @@ def weather_problems(
     """
     frame, ids = table.frame, table.frame[key]
     found: list[Problem] = []
+    for group, names in _strange(table, key).items():
+        apart = frame.loc[ids.isin(names), GROUPS[group][0]].dropna()
+        found += problems_of(apart, GROUPS[group][0], "input_other_unit")
     for name, (low, high) in LIMITS.items():
         values = frame[name]
         found += problems_of(values[(values < low) | (values > high)], name, "input_out_of_range")

@@ -49,6 +49,7 @@ from fieldline.pipeline.records.settings import Season
 from fieldline.pipeline.records.tables import read_table, write_text
 
 CRS = "EPSG:32650"
+NEXT_ZONE = "EPSG:32651"
 EDGE = 1000
 DATES = 24
 PARCELS = 5_000
@@ -155,14 +156,23 @@ def choose(folder: Path, dates: int) -> None:
 
 def run_ours(folder: Path, dates: int, threads: int) -> None:
     """Run the stage as the workflow does, on the grid the parcels' file asks for."""
+    _run(folder, dates, threads, CRS)
+
+
+def run_next_zone(folder: Path, dates: int, threads: int) -> None:
+    """Run the stage on a grid of the zone beside the scenes' own."""
+    _run(folder, dates, threads, NEXT_ZONE)
+
+
+def _run(folder: Path, dates: int, threads: int, crs: str) -> None:
     run_observe(
         scenes=folder / f"scenes_{dates}.parquet",
         parcels=folder / "parcels.parquet",
-        grid=GridSettings(crs=CRS),
+        grid=GridSettings(crs=crs),
         scene_settings=SCENES,
         settings=ObserveSettings(),
         threads=threads,
-        out=folder / "observations.parquet",
+        out=folder / f"observations{'' if crs == CRS else '_next_zone'}.parquet",
         outcomes=folder / "outcomes.parquet",
     )
 
@@ -203,6 +213,7 @@ def _files(folder: Path, dates: int) -> list[str]:
 
 CONTENDERS: dict[str, Callable[[Path, int, int], None]] = {
     "ours": run_ours,
+    "next_zone": run_next_zone,
     "peer": run_peer,
     "read": run_read,
 }
@@ -256,6 +267,7 @@ def compare(folder: Path, rounds: int) -> dict[str, object]:
         "ratio_read": best["ours"] / best["read"],
         "ratio_peer_cpu": work["peer"] / work["ours"],
         "ratio_read_cpu": work["ours"] / work["read"],
+        "ratio_next_zone_cpu": work["next_zone"] / work["ours"],
         "load_average": os.getloadavg()[0],
         "max_abs_diff": difference,
         "peak_mb": max(run["ours"]["peak_mb"] for run in runs),

@@ -60,6 +60,12 @@ TARGETS = (
         Target(f"pipeline/vault/{noun}.py", (f"{_VAULT}/test_{noun}.py",), (_VAULT,))
         for noun in ("consents", "sealing", "persons", "access", "erasure", "opening")
     ),
+    *(
+        Target(f"lending/store/{noun}.py", (f"tests/lending/store/test_{noun}.py",))
+        for noun in ("concerned", "queue", "forgotten")
+    ),
+    Target("pipeline/records/code_pages.py", ("tests/pipeline/records/test_code_pages.py",)),
+    Target("workflows/left_out.py", ("tests/workflows/test_finished.py",)),
     Target("pipeline/records/secrets.py", ("tests/pipeline/records/test_secrets.py",)),
     Target("lending/named_offers.py", ("tests/lending/test_named_offers.py",)),
     Target("crops/series.py", ("tests/crops/test_series.py",), ("tests/crops/growth",)),

@@ -181,6 +181,50 @@ def test_an_input_that_changes_while_the_engine_works_is_looked_at_again(tmp_pat
     assert unfinished(config) == ("C0001",)
 
 
+def test_an_artifact_that_is_replaced_while_the_engine_works_is_looked_at(tmp_path: Path) -> None:
+    """One of a job that ran, after its end, and one of a job that had nothing to do."""
+    config = make_inputs(tmp_path, 3)
+    finish(tmp_path, 3)
+    records = Records(load_config([config]))
+    given = records.given(("C0000", "C0001", "C0002"))
+    remade, of_no_job = (tmp_path / f"results/2024/{c}/growth.parquet" for c in ("C0001", "C0002"))
+    for path in (remade, tmp_path / "results/2024/C0000/growth.parquet"):
+        change(path)  # as its job does
+        records.made("grow", {"county": path.parent.name, "season": "2024"})
+    change(remade)
+    change(of_no_job)
+    records.keep(given)
+    assert unfinished(config) == ("C0001", "C0002")
+    records = Records(load_config([config]))
+    records.keep(records.given(("C0001", "C0002")))  # as after an engine that finds nothing to do
+    assert unfinished(config) == ()
+
+
+@pytest.mark.long
+def test_a_file_replaced_beside_a_run_of_the_engine_is_no_part_of_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the engine says of a job's end names its county and season."""
+    config = make_inputs(tmp_path, 2)
+    finish(tmp_path, 2)
+    growth = tmp_path / "results/2024/C0001/growth.parquet"
+    said = []
+    made = Records.made
+
+    def heard(records: Records, rule: str, wildcards: dict[str, str]) -> None:
+        made(records, rule, wildcards)
+        said.append((rule, wildcards))
+        if (rule, wildcards) == ("grow", {"county": "C0001", "season": "2024"}):
+            growth.write_bytes(b"by hand")
+
+    monkeypatch.setattr(Records, "made", heard)
+    change(tmp_path / "in/C0001/weather.csv")
+    run_chain([config], None, None, start=None, cores=1, profile=touching(tmp_path))
+    assert growth.read_bytes() == b"by hand"
+    assert ("report", {"county": "C0001", "season": "2024"}) in said
+    assert unfinished(config) == ("C0001",)
+
+
 def test_a_county_that_lacks_an_artifact_is_not_recorded(tmp_path: Path) -> None:
     config = make_inputs(tmp_path, 2)
     finish(tmp_path, 2)
@@ -289,12 +333,12 @@ def test_jobs_of_counties_of_which_nothing_is_there_are_those_that_the_engine_co
     rewrite(config, edit)
     plan = Plan(load_config([config]))
     assert all(map(plan.is_untouched, plan.config.counties))
-    reckoned = plan_chain([config], None, None, start=None, cores=1)
+    reckoned, _ = plan_chain([config], None, None, start=None, cores=1)
     assert not (tmp_path / "results/logs/snakemake.log").exists()  # the engine was not asked
     (tmp_path / "results/2022/C0000").mkdir(parents=True)
     assert not plan.is_untouched("C0000")
     monkeypatch.setattr(Plan, "is_untouched", lambda *_: False)
-    counted = plan_chain([config], None, None, start=None, cores=1)
+    counted, _ = plan_chain([config], None, None, start=None, cores=1)
     assert counted == reckoned
     assert counted["offers"] == 5
     assert counted["observe_block"] == 2 * 3

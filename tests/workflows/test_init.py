@@ -241,6 +241,23 @@ def test_a_prediction_is_no_declared_crop(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("area (jutro)", "jutro by its header, which is read without a mapping"),
+        ("area (bigha)", "bigha is another unit in the next region (1338 m2"),
+    ],
+)
+def test_a_unit_of_another_country_is_never_taken_for_hectares(
+    tmp_path: Path, header: str, says: str
+) -> None:
+    """A jutro is .58 ha: the drawn areas would call it one."""
+    columns = {"plot_id": list("1234"), "owner_no": list("7789"), header: [a / 15 for a in MU]}
+    said = init(tmp_path / "county", geojson(tmp_path / "outlines.geojson", columns))
+    assert header not in columns_of(tmp_path / "county").values()
+    assert any(says in line for line in said), said
+
+
+@pytest.mark.parametrize(
     ("header", "role", "unit"),
     [
         ("DKBM", "parcel_id", None),

@@ -12,6 +12,7 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from snakemake.exceptions import WorkflowError
@@ -46,6 +47,15 @@ def test_events_count_jobs_by_stage() -> None:
     assert told.finished["grow"] == 1
     assert told.take({"event": "finished", "rule": "grow"}) == "grow"
     assert told.take({"event": "finished", "rule": "all"}) is None
+
+
+def test_the_end_of_a_job_is_passed_on_with_its_county_and_season() -> None:
+    heard: list[tuple[str, Any]] = []
+    told = Progress(ended=lambda rule, wildcards: heard.append((rule, wildcards)))
+    place = {"county": "X", "season": "2024"}
+    told.take({"event": "started", "rule": "grow"})
+    told.take({"event": "finished", "rule": "grow", "wildcards": place})
+    assert heard == [("grow", place)]
 
 
 def test_a_users_mistake_in_a_stage_is_its_own_sentence(tmp_path: Path) -> None:

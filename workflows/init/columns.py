@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fieldline.pipeline.inputs.names import regional_unit, stated_unit
+from fieldline.pipeline.parcels.columns import PARCELS
 from fieldline.pipeline.parcels.readers import RawParcels
 from fieldline.pipeline.parcels.rings import Floats
 from fieldline.workflows.init.contents import Contents, contents_of
@@ -147,6 +149,19 @@ def _names(chosen: Mapping[str, _Bid]) -> set[str]:
 def _area_guess(bid: _Bid, said: str) -> Guess:
     """Settle the unit of the declared area by the header and by the drawn areas."""
     column, named = bid.column, unit_named(bid.column.name)
+    declared = PARCELS.column("declared_area_m2")
+    own, regional = stated_unit(declared, column.name), regional_unit(declared, column.name)
+    if named is None and regional is not None:
+        unit, sizes = regional
+        return Guess(
+            f"{PLACE}.{AREA}_ha",
+            None,
+            f"{said}; {unit} is another unit in the next region ({sizes}), so it is not read: "
+            "convert it to ha",
+            example=column.name,
+        )
+    if named is None and own:
+        return Guess(PLACE, None, f"{said}; {own} by its header, which is read without a mapping")
     seen = column.area_unit
     role = named or seen
     if role is None:

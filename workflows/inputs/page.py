@@ -32,9 +32,13 @@ county:
         registry: {area_mu: 面积, holder_id: 户主证号}
 ```
 
-Numbers may have decimal commas and thousands marks; where `1.234` could be either, the other
-numbers of the file decide, and a file that leaves it open has that row refused. Dates may be
-`2024-04-21`, `2024/4/21`, `21.04.2024`, `2024年4月21日`, with or without a time, which is dropped.
+Digits may be of any script (`١٢٣`, `१२३`, `๑๒๓`, full width). Numbers may have decimal commas and
+thousands marks (`1'234.5`, `1 234,5`, `1,23,456`, `١٬٢٣٤٫٥`); where `1.234` could be either, the
+other numbers of the file decide, and a file that leaves it open has that row refused. Dates may be
+`2024-04-21`, `2024/4/21`, `21.04.2024`, `2024年4月21日`, `2024-W16-7`, `21-APR-24` or with the name
+of the month, with or without a time, which is dropped. Years of the Buddhist era (2567), of the
+Republic (`民國113年`, `113/05/03`), of Japanese reigns, and the days of a spreadsheet (45415) are
+converted and told; Hijri years and years of two digits are refused and told.
 Ids are text: blanks and the guards `="00123"` and `'00123` are stripped, `1.23457E+17` is refused.
 A bad row is refused by itself; `fieldline inputs check --county C --season S` names each.
 """

@@ -190,3 +190,41 @@ def test_a_unit_that_changes_between_two_years_is_refused(tmp_path: Path) -> Non
     assert read(risen) == len(rows)  # fivefold, little by little
     lost = [v / (8 if year == 2010 else 1) for _, year, v in rows]
     assert read(lost) >= len(rows) - 4
+
+
+def table_of(times: dict[str, float]) -> str:
+    """Return ten years of counties whose yields are a multiple of 5 t/ha, in the named factor."""
+    rows = [f"{county},{year},{(5 + (year % 4) / 2) * factor:g},{year % 7}"
+            for county, factor in times.items() for year in range(2000, 2010)]  # fmt: skip
+    return "\n".join(["county,year,yield_t_ha,rain", *rows]) + "\n"
+
+
+@pytest.mark.parametrize("factor", [15.9, 10, 1000, 1 / 14.9, 1 / 66.7])
+def test_a_county_in_another_unit_is_left_out_and_named(tmp_path: Path, factor: float) -> None:
+    """Bushels of maize, quintals, kilograms a hectare; t/ha in bushels of wheat, in kg a mu."""
+    times = dict.fromkeys("ABCD", 1.0) | {"odd": factor, "E": 1.2}
+    found = read(tmp_path, table_of(times))
+    assert set(found.county) == set("ABCDE")
+    (told,) = [said for said in found.remarks if "another unit" in said]
+    assert "10 rows of 1 counties" in told
+    assert f"odd {factor:.3g} times" in told
+
+
+def test_the_unit_of_each_row_puts_it_right(tmp_path: Path) -> None:
+    lines = table_of({"A": 1, "B": 1.1, "odd": 10}).splitlines()
+    units = ["unit", *(("dt/ha" if line.startswith("odd") else "t/ha") for line in lines[1:])]
+    text = "\n".join(f"{line},{unit}" for line, unit in zip(lines, units, strict=True))
+    found = read(tmp_path, text.replace("yield_t_ha", "yield"))
+    assert set(found.county) == {"A", "B", "odd"}
+    assert found.target[found.county == "odd"] == pytest.approx(found.target[found.county == "A"])
+
+
+def test_dry_land_among_irrigated_maize_is_believed(tmp_path: Path) -> None:
+    """The driest province of Spain has .23 of the usual, the richest county of the US 1.5 times."""
+    found = read(tmp_path, table_of({"A": 1, "B": 1, "C": 0.9, "dry": 0.2, "rich": 2.5}))
+    assert set(found.county) == {"A", "B", "C", "dry", "rich"}
+
+
+def test_of_two_counties_nobody_can_say_which_is_right(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no row that counts.*another unit than most"):
+        read(tmp_path, table_of({"A": 1, "B": 15}))

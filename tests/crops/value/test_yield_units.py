@@ -94,3 +94,19 @@ def test_the_unit_column_is_declared_before_the_yield() -> None:
     for schema in (COUNTY_YIELDS, SURVEY):
         names = [column.name for column in schema.columns]
         assert names.index("crop") < names.index("unit") < names.index("yield_t_ha")
+
+
+def test_a_county_in_another_unit_that_its_crop_could_have_is_refused(tmp_path: Path) -> None:
+    """Maize of 0.6 is in its range: only the other counties say that it is tenths of a tonne."""
+    path = tmp_path / "y.csv"
+    counties = {"A": 6.0, "B": 6.5, "C": 5.5, "odd": 0.6}
+    rows = [f"maize,{c},{year},{v + (year % 3) * v / 20:.3f},s,"
+            for c, v in counties.items() for year in range(2010, 2020)]  # fmt: skip
+    path.write_text("\n".join(["crop,county,year,yield_t_ha,source,confirmed", *rows]) + "\n")
+    read = read_yields(path)
+    told = yield_problems(read.frame, read.problems, Knowing(dt.date(2025, 9, 30), 2025))
+    assert {p.row for p in told if p.code == "input_other_unit"} == set(range(31, 41))
+    path.write_text(path.read_text().replace(",s,\n", ",s,yes\n"))
+    read = read_yields(path)
+    told = yield_problems(read.frame, read.problems, Knowing(dt.date(2025, 9, 30), 2025))
+    assert told == []

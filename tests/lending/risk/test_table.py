@@ -223,3 +223,56 @@ def test_a_column_of_nothing_or_of_rare_texts_says_why_it_is_left_out(
     left_out = read(tmp_path, rare).left_out
     assert left_out["note"] == "says nothing 5 times"
     assert left_out["empty"] == "is blank in every row"
+
+
+def test_ids_by_name_are_not_learnt_from(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """They all differ and rise nowhere, as after a shuffle; a telephone of yes and no is a fact."""
+    rng = np.random.default_rng(1)
+    given = frame.assign(
+        member_id=rng.permutation(COUNT) + 9000, LoanID=rng.permutation(COUNT) + 1,
+        身份证=[f"34122119800101{i:04d}" for i in rng.permutation(COUNT)],
+        farmer_id=rng.integers(100, 180, COUNT), telephone=rng.choice(["yes", "none"], COUNT),
+    )  # fmt: skip
+    found = read(tmp_path, given)
+    learnt = [feature.name for feature in found.features]
+    assert learnt == ["amount", "town", "opened", "telephone"]
+    assert found.left_out["member_id"] == found.left_out["LoanID"] == "numbers its rows"
+    assert found.left_out["farmer_id"].startswith("names its rows, borrowers or credits (--group")
+    assert "farmer_id" in [f.name for f in read(tmp_path, given, keep=["farmer_id"]).features]
+
+
+def test_what_only_defaults_have_tells_the_outcome_by_being_there(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    """The amount written off says nothing by its size and all by being filled in."""
+    size = pd.Series(np.random.default_rng(2).uniform(1, 9, COUNT).round(2))
+    found = read(tmp_path, frame.assign(written_off=size.where(frame["end"] == "lost")))
+    assert found.left_out["written_off"] == "tells the outcome by itself (AUC 1.000)"
+
+
+def test_credits_that_are_still_open_have_no_outcome(tmp_path: Path, frame: pd.DataFrame) -> None:
+    status = frame["end"].map({"lost": "Charged Off", "paid": "Fully Paid"}).astype(object)
+    status[frame.index % 8 == 0] = "Current"  # 25 of the 150 paid ones
+    status[frame.index % 8 == 7] = "Default"  # 25 of the 50 lost ones
+    found = read(tmp_path, frame.assign(end=status), positive="Charged Off")
+    assert (len(found.loans.defaulted), found.loans.defaulted.sum()) == (175, 50)
+    assert "25 rows are still current and have no outcome yet" in found.remarks
+    assert "25 rows of default count as defaults as charged off does" in found.remarks
+    asked = read(tmp_path, frame.assign(end=status), positive="Current")
+    assert (len(asked.loans.defaulted), asked.loans.defaulted.sum()) == (200, 25)
+
+
+def test_areas_durations_and_months_are_numbers(tmp_path: Path, frame: pd.DataFrame) -> None:
+    given = frame.assign(
+        area=[f"{1 + i / 10:.1f}亩" for i in range(COUNT)],
+        term=[(" 36 months", "5 years", "1 year")[i % 3] for i in range(COUNT)],
+        first_line=[("Jan-1985", "Feb-2001", "Mar-1999")[i % 3] for i in range(COUNT)],
+        ward=[f"{i % 37}A" for i in range(COUNT)],
+    )
+    found = read(tmp_path, given)
+    levels = {feature.name: len(feature.levels) for feature in found.features}
+    assert [levels[name] for name in ("area", "term", "first_line")] == [0, 0, 0]
+    assert levels["ward"] > 0
+    assert found.loans.table["area"].iloc[:2].tolist() == pytest.approx([2000 / 3, 2200 / 3])
+    assert found.loans.table["term"].iloc[:3].tolist() == [36, 60, 12]
+    assert found.loans.table["first_line"].iloc[0] == pd.Timestamp("1985-01-31").value / 864e11

@@ -23,13 +23,27 @@ DAY = dt.date(2024, 10, 2)
 
 def store_of_cases(engine: sa.Engine, names: Sequence[str], farmers: int) -> None:
     """Post counties of so many farmers and enter acts of people on half of them."""
+    _post(engine, names, farmers)
+    with posting(engine) as connection:
+        offers = [row._asdict() for row in connection.execute(sa.select(OFFERS))]
+        append(connection, enter_lapses(connection, _acts(offers, random.Random(7))))
+
+
+def store_decided_in(engine: sa.Engine, name: str, names: Sequence[str], farmers: int) -> None:
+    """Post counties of so many farmers and enter a decision on every case of one of them."""
+    _post(engine, names, farmers)
+    cases = sa.select(OFFERS).where(OFFERS.c.county == name, OFFERS.c.access == "review")
+    with posting(engine) as connection:
+        offers = [row._asdict() for row in connection.execute(cases)]
+        made = [_decided(offer, 0, random.Random(7)) for offer in offers]
+        append(connection, enter_lapses(connection, made))
+
+
+def _post(engine: sa.Engine, names: Sequence[str], farmers: int) -> None:
     kinds = templates(PolicySettings())
     for name in names:
         shelf = Shelf(name, SEASON, PRODUCT)
         post(engine, county(kinds, name, farmers), shelf, PolicySettings())
-    with posting(engine) as connection:
-        offers = [row._asdict() for row in connection.execute(sa.select(OFFERS))]
-        append(connection, enter_lapses(connection, _acts(offers, random.Random(7))))
 
 
 def _acts(offers: Sequence[dict[str, Any]], draw: random.Random) -> list[dict[str, Any]]:

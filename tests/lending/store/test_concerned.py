@@ -95,6 +95,18 @@ def test_a_line_that_a_person_ended_bears_on_who_counted_it_once_its_county_has_
     assert verify(store).problems == ()
 
 
+def test_a_farmer_who_left_the_household_of_a_line_that_is_gone_is_concerned(
+    store: sa.Engine, doubted: Case, case: Case
+) -> None:
+    (offer,) = give(store, A, doubted).live
+    review = approve(store, offer)
+    give(store, A, doubted)
+    give(store, B, of(case, household_id="H9"))
+    reviews.revoke(store, review, "Bo", "sold the land", today=TODAY)
+    give(store, A, of(doubted, household_id="H9"))
+    assert asked(store)[2] == [0, 0, 1]
+
+
 def test_a_farmer_whose_line_a_person_takes_away_may_have_it_elsewhere(
     store: sa.Engine, case: Case
 ) -> None:
@@ -133,3 +145,5 @@ def test_a_store_is_neither_made_nor_changed_by_asking(tmp_path: Path, old_store
     assert concerned_by_acts(tmp_path / "none.sqlite") == Concerned()
     assert not (tmp_path / "none.sqlite").exists()
     assert concerned_by_acts(old_store.path) == Concerned()
+    (tmp_path / "empty.sqlite").touch()
+    assert concerned_by_acts(tmp_path / "empty.sqlite") == Concerned()

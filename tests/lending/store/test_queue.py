@@ -23,7 +23,7 @@ from fieldline.lending.store.queue import (
     stretch,
 )
 from tests.benchmarks.store import SEASON
-from tests.lending.store.acted import ORDER, queue_by_hand, store_of_cases
+from tests.lending.store.acted import ORDER, queue_by_hand, store_decided_in, store_of_cases
 
 COUNTIES = ("C0", "C1", "C2")
 POSTGRES = pytest.param("postgresql", marks=pytest.mark.postgres)
@@ -100,6 +100,21 @@ def test_pages_laid_one_after_the_other_are_the_whole_queue(
         assert len(page) <= size
         found += page
     assert said(found) == said(expected)
+
+
+def test_a_county_in_which_nothing_waits_any_more_is_counted_and_leaves_no_gap(
+    tmp_path: Path,
+) -> None:
+    engine = open_database(tmp_path / "store.sqlite")
+    store_decided_in(engine, "C0", ("C0", "C1"), 60)
+    by_hand = queue_by_hand(engine)
+    of = Counter((row["county"], row["said"]) for row in by_hand)
+    counted = counts(engine, Within())
+    assert set(of) == {("C0", "in force"), ("C1", "waits")}
+    assert counted == {(county, SEASON): {state: n} for (county, state), n in of.items()}
+    pages = [stretch(engine, counted, first, 4) for first in range(0, len(by_hand), 4)]
+    assert said(entry for page in pages for entry in page) == said(by_hand)
+    engine.dispose()
 
 
 def test_of_some_farmers_nobody_elses_case_is_told(

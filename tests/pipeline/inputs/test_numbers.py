@@ -14,7 +14,7 @@ from fieldline.pipeline.inputs.amounts import amount
 from fieldline.pipeline.inputs.dates import NotADateError, day, settle_order
 from fieldline.pipeline.inputs.numbers import NotANumberError, settle, unit_factor, written
 from fieldline.pipeline.inputs.schema import InputColumn
-from fieldline.pipeline.inputs.values import BadCellError
+from fieldline.pipeline.inputs.values import BadCellError, id_text
 
 DEBT = InputColumn("annual_debt_service", "money", "Debt", minimum=0)
 
@@ -158,7 +158,7 @@ def test_a_day_is_read_as_written_whatever_its_time_and_zone(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["长期", "2024-02-30", "1899-12-30", "9999-12-31", "45403", "24-04-21", "2024-13-01", "1"],
+    ["长期", "2024-02-30", "1899-12-30", "9999-12-31", "25403", "24-04-21", "2024-13-01", "1"],
 )
 def test_what_is_no_day_of_this_age_is_refused(text: str) -> None:
     with pytest.raises(NotADateError):
@@ -268,3 +268,27 @@ def test_what_is_no_amount_of_the_currency_is_refused(
     with pytest.raises(BadCellError) as refused:
         amount(text, DEBT, currency, mark)  # type: ignore[arg-type]
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [("١٢٣", "123"), ("١٬٢٣٤٫٥", "1234.5"), ("१२,३४,५६७.८", "1234567.8"), ("๑๒.๕", "12.5"),
+     ("۱٫۲۳۴", "1.234"), ("٠٫٥٠٠", "0.5"), ("\u202d1,234.5\u202c", "1234.5"), ("1'234.5", "1234.5"),
+     ("1’234’567,5", "1234567.5"), ("1\u2009234,5", "1234.5"), ("1\u202f234.5", "1234.5"),
+     ("1,23,456", "123456"), ("１２，３４５．６", "12345.6")],
+)  # fmt: skip
+def test_digits_of_any_script_and_every_thousands_mark(text: str, right: str) -> None:
+    """The Arabic decimal mark is one, whatever other cells have: `۱٫۲۳۴` is never a thousand."""
+    assert value(text) == Decimal(right)
+
+
+def test_a_raised_digit_is_part_of_a_unit_or_of_no_number() -> None:
+    with pytest.raises(NotANumberError):
+        written("5²")
+    number = written("5 m²")
+    assert number is not None
+    assert unit_factor(number, "area") == 1
+
+
+def test_an_id_in_arabic_digits_is_the_same_id() -> None:
+    assert id_text("٠٠١٢٣") == id_text("\u202a00123\u202c") == "00123"

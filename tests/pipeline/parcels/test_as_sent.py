@@ -85,6 +85,51 @@ def test_an_area_without_a_unit_is_not_read_and_that_is_said(tmp_path: Path) -> 
     assert any("'面积' states no unit and is not read" in sentence for sentence in file.said)
 
 
+@pytest.mark.parametrize(
+    ("header", "cell", "m2"),
+    [
+        ("area (rai)", "5", 8000), ("เนื้อที่ (ไร่)", "5", 8000), ("declared_area", "2 งาน", 800),
+        ("area (feddan)", "2", 8401.67), ("declared_area (坪)", "1000", 3305.785),
+        ("면적 (평)", "1000", 3305.785), ("area (stremmata)", "8.2", 8200),
+        ("área (mz)", "1", 6987), ("area (dönüm)", "8", 8000), ("area guntha", "40", 4046.856),
+        ("area (sq ft)", "100", 9.290304), ("area (cents)", "100", 4046.856),
+        ("površina (jutro)", "1", 5754.64), ("area (га)", "0.5", 5000),
+        ("面積 (反)", "1", 991.7355), ("area (km2)", "0.01", 10000),
+    ],
+)  # fmt: skip
+def test_areas_of_other_countries_are_converted(
+    tmp_path: Path, header: str, cell: str, m2: float
+) -> None:
+    """A rai is 40 m squared, a feddan 24 kirat of 175.035 m2, a pyeong 400/121 m2."""
+    head = ["parcel_id", "farmer_id", header, "geometry"]
+    path = saved(tmp_path, table([["P0", "F0", cell]], head=head).encode())
+    found = read_parcel_file(path, crs="EPSG:4326").frame["declared_area_m2"]
+    assert found.tolist() == pytest.approx([m2], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("area (bigha)", "1338 m2 in West Bengal to 6773 m2 in Nepal"),
+        ("area (sào)", "360 m2 in the north of Vietnam"),
+        ("declared_area [jerib]", "2000 m2 in Afghanistan and 10000 m2 in Iran"),
+        ("area (dunam)", "2500 m2 in Iraq"),
+        ("area_morgen", "8565 m2 in South Africa"),
+    ],
+)
+def test_a_unit_that_is_another_in_the_next_region_is_said(
+    tmp_path: Path, header: str, says: str
+) -> None:
+    head = ["parcel_id", "farmer_id", header, "geometry"]
+    path = saved(tmp_path, table([["P0", "F0", "3"]], head=head).encode())
+    file = read_parcel_file(path, crs="EPSG:4326")
+    assert file.frame["declared_area_m2"].isna().all()
+    (told,) = [s for s in file.said if "another in the next region" in s]
+    assert f"column {header!r} is in " in told
+    assert says in told
+    assert "convert it to ha" in told
+
+
 @pytest.mark.parametrize("guard", ['"=""{}"""', "'{}", " {}\u3000", "\u00a0{}"])
 def test_guards_and_blanks_are_no_part_of_an_id(guard: str, tmp_path: Path) -> None:
     rows = [[guard.format("00123"), guard.format("341122000"), "", "", "4"]]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import shapely
 from shapely.geometry import MultiPolygon, box
@@ -47,10 +48,33 @@ def test_without_a_stated_crs_the_standards_own_counts(tmp_path: Path) -> None:
     assert csv_columns(tmp_path / "f.parquet") is None
 
 
-def test_other_encodings_are_refused_and_plain_tables_read_as_before(tmp_path: Path) -> None:
-    _fields("EPSG:4326").iloc[:1].to_parquet(tmp_path / "f.parquet", geometry_encoding="geoarrow")
-    with pytest.raises(UserError, match=r"no outlines as WKB.*export it again"):
-        read_raw_parcels(tmp_path / "f.parquet")
+def test_the_encodings_of_the_specification_are_read_and_others_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.parquet"
+    one = _fields("EPSG:4326").iloc[:1]
+    one.to_parquet(path, geometry_encoding="geoarrow")
+    drawn = read_raw_parcels(path).shapes[0].geometry
+    assert drawn is not None
+    assert drawn.equals(one.geometry.iloc[0])
+    table = pq.read_table(path)
+    told = table.schema.metadata[b"geo"].replace(b'"encoding": "polygon"', b'"encoding": "raster"')
+    pq.write_table(table.replace_schema_metadata({b"geo": told}), path)
+    with pytest.raises(UserError, match=r"outlines as 'raster'.*export it again"):
+        read_raw_parcels(path)
+
+
+def test_outlines_as_bytes_of_a_plain_table_need_their_crs_stated(tmp_path: Path) -> None:
+    """DuckDB and pandas write WKB so, without the metadata of GeoParquet."""
+    path = tmp_path / "f.parquet"
+    fields = _fields("EPSG:4326").iloc[:2]
+    pd.DataFrame(fields).assign(geometry=fields.to_wkb()["geometry"]).to_parquet(path)
+    with pytest.raises(UserError, match="does not say its coordinate reference system"):
+        read_parcel_file(path)
+    read = read_parcel_file(path, crs="EPSG:4326")
+    assert read.frame["parcel_id"].tolist() == fields["parcel_id"].tolist()
+    assert all(g.equals(h) for g, h in zip(read.geometries, fields.geometry, strict=True))
+
+
+def test_plain_tables_are_read_as_text(tmp_path: Path) -> None:
     text = {"parcel_id": ["P1"], "wkt": ["POLYGON((8 53, 8.1 53, 8.1 53.1, 8 53))"]}
     pd.DataFrame(text).to_parquet(tmp_path / "t.parquet")
     assert csv_columns(tmp_path / "t.parquet") == {

@@ -307,7 +307,28 @@ def test_rows_without_crs_beside_rows_with_one_are_refused(tmp_path: Path) -> No
         ("a.geojson", '{"type": "Feature"}', "FeatureCollection"),
         ("a.kml", "<kml><Placemark>", "not KML"),
         ("a.gpkg", "nonsense", "cannot be opened"),
-        ("a.docx", "nonsense", "unknown kind"),
+        ("a.ofds", "nonsense", "unknown kind"),
+        ("a.docx", "nonsense", "a document or picture, no outlines"),
+        ("a.gpx", "<gpx/>", "walked tracks and points, no outlines.*Lines to polygons"),
+        ("a.dxf", "0", "a drawing, whose lines carry no parcel_id"),
+        ("a.dbf", "nonsense", "one of the files of a Shapefile.*name its .shp"),
+        ("a.rar", "Rar!", "an archive that is not read: pack it again as .zip"),
+        (
+            "a.csv",
+            "parcel_id,farmer_id,lat,lon\n1,2,33.1,115.1\n1,2,33.2,115.1\n",
+            r"holds corners of parcels \(lat, lon\) and no outline.*Points to path",
+        ),
+        (
+            "a.csv",
+            "parcel_id,farmer_id,lat1,lon1,lat2,lon2\n1,2,33.1,115.1,33.2,115.1\n",
+            "holds corners of parcels",
+        ),
+        (
+            "a.csv",
+            "parcel_id,farmer_id,Latitude,Longitude\n1,2,33.1,115.1\n2,2,33.2,115.1\n",
+            "holds one point of each parcel.*ask for the drawn outlines",
+        ),
+        ("a.geojsonl", '{"type": "Feature", "geometry": null}\n{"type": "Fea', "record 2 of its"),
     ],
 )
 def test_files_that_cannot_be_used_are_one_clear_sentence(

@@ -47,7 +47,7 @@ def test_there_and_back_is_within_a_centimetre(lon: float, lat: float, name: str
     place = np.array([[lon, lat]])
     shifted = to_gcj02(place) if name == "GCJ-02" else to_bd09(place)
     moved = WGS84.inv(lon, lat, *shifted[0])[2]
-    assert 50 < moved < 2500
+    assert 10 < moved < 2500  # 44 m at one place that hypothesis found
     assert WGS84.inv(lon, lat, *from_shifted(shifted, name)[0])[2] < 0.01
 
 

@@ -16,6 +16,7 @@ from fieldline.pipeline.parcels.rings import (
     closed_ring,
     drawn_area,
     geodesic_measures,
+    holes_outside,
     metres_per_degree,
     parts_connected,
     polygon_from_rings,
@@ -80,12 +81,37 @@ def test_a_hole_along_the_edge_is_taken_off(
     assert (repair.geometry.area, repair.share) == (pytest.approx(area), pytest.approx(0))
 
 
-def test_a_hole_outside_or_greater_than_its_field_has_no_safe_repair() -> None:
+@pytest.mark.parametrize(
+    ("hole", "outside"),
+    [
+        ((20, 20, 25, 25), 1.0),
+        ((-5, -5, 15, 15), 1.0),  # around the field
+        ((0, 0, 10, 10), 1.0),  # all of it
+        ((8, 0, 12, 5), 0.5),
+    ],
+)
+def test_a_hole_outside_or_greater_than_its_field_has_no_safe_repair(
+    hole: tuple[float, float, float, float], outside: float
+) -> None:
     field = shapely.box(0, 0, 10, 10)
-    for hole in (shapely.box(20, 20, 25, 25), shapely.box(-5, -5, 15, 15), field):
-        assert (
-            untangle(shapely.Polygon(field.exterior, [hole.exterior]), TOLERANCE).geometry is None
-        )
+    drawn = shapely.Polygon(field.exterior, [shapely.box(*hole).exterior])
+    assert untangle(drawn, TOLERANCE).geometry is None
+    assert holes_outside(drawn) == pytest.approx(outside)
+    far = shapely.box(100, 0, 110, 10)
+    assert holes_outside(shapely.MultiPolygon([far, drawn])) == pytest.approx(outside)
+
+
+def test_where_a_ring_crosses_itself_no_hole_is_to_blame() -> None:
+    bow_tie = shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)], [shapely.box(5, 5, 6, 6).exterior])
+    assert holes_outside(bow_tie) == 0
+
+
+def test_holes_that_overlap_are_cut_once() -> None:
+    """Two ponds of 16 that share 4 leave 72 of 100."""
+    holes = [shapely.box(1, 1, 5, 5).exterior, shapely.box(3, 3, 7, 7).exterior]
+    repair = untangle(shapely.Polygon(shapely.box(0, 0, 10, 10).exterior, holes), TOLERANCE)
+    assert repair.geometry is not None
+    assert (repair.geometry.area, repair.share) == (pytest.approx(72), pytest.approx(0))
 
 
 def test_a_bow_tie_has_no_safe_repair() -> None:

@@ -10,8 +10,10 @@ from fieldline.pipeline.inputs.cells import read_cells
 from fieldline.pipeline.records.encodings import legacy_encoding
 
 LINES = {
-    "cp1254": ["Şükrü Yıldız;buğday;Çankırı", "İbrahim Çağlar;arpa;Köy Adı"],
-    "cp1251": ["Иван Петренко;пшеница;поле", "Ольга Шевчук;кукуруза;село", "Київ;озима;соняшник"],
+    "cp1254": ["Şükrü Yıldız;buğday;Çankırı", "İbrahim Çağlar;arpa;Köy Adı",
+               "hâlâ yağışlı;ĞÜZÎN;ŞÇÖÂÛİ;îû çığ öküz"],
+    "cp1251": ["Иван Петренко;пшеница;поле", "Ольга Шевчук;кукуруза;село", "Київ;озима;соняшник",
+               "Анна;Ада;Азат"],
     "cp1250": ["Łukasz Wiśniewski;pszenica", "Michał;Grażyna Żółć", "Příbram;Dvořák;ječmen;žito",
                "Tóth Jenő;kukorica;őszi búza;szőlő fűz öt"],
     "cp1252": ["Müller, Jörg;Größe;Straße", "sœur œuf;élève à côté;l'été", "¿Qué? ñandú;Muñoz;£100",

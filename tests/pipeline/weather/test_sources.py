@@ -180,7 +180,7 @@ def test_weather_by_parcel_counts_where_no_cells_are_given(tmp_path: Path) -> No
 
 
 def test_own_column_names_are_mapped(tmp_path: Path) -> None:
-    (tmp_path / "w.csv").write_text("c,d,lo,hi,r\n" + rows())
+    (tmp_path / "w.csv").write_text("c,d,lo,hi,r\n" + rows(values="5.5,15.5,1.5"))
     (tmp_path / "cells.csv").write_text("c;o;n\nc1;115,9;33,2\n")
     own = {
         "weather": {"cell_id": "c", "date": "d", "tmin_c": "lo", "tmax_c": "hi", "precip_mm": "r"},
@@ -198,7 +198,7 @@ def test_what_does_not_count_is_told_by_row(tmp_path: Path) -> None:
     path.write_text(
         HEADER + "c1,2024-04-01,5,15,0\nc1,2024-04-01,5,15,0\nc1,2024-04-02,5,15,0\n"
         "c1,2024-04-02,5,16,0\nc1,2024-04-03,20,15,0\nc1,2024-04-04,5,99,0\nc1,2024-05-01,5,15,0\n"
-        "c9,2024-04-01,5,15,0\nc9,2024-04-02,5,15,0\nc1,2024-04-05,-999,15,T\n"
+        "c9,2024-04-01,5,15,0\nc9,2024-04-02,5,15,0\nc1,2024-04-05,-999,15,wet\n"
     )
     table = read_weather(path, {})
     assert [(p.row, p.column, p.code) for p in table.problems] == [
