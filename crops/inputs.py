@@ -109,7 +109,8 @@ COUNTY_YIELDS = InputSchema(
     (
         InputColumn("crop", "crop", "Crop, by code or name of data/crops.csv or crop_names.csv",
                     required=True, needed=True),
-        InputColumn("year", "year", "Harvest year", required=True, needed=True,
+        InputColumn("year", "year", "Harvest year; of `2024/25` it is the later, 2025, as of a "
+                    "season that ends in 2025", required=True, needed=True,
                     minimum=_FIRST_YEAR, maximum=_LAST_YEAR, quantity="year"),
         _UNIT,
         _yield_column("County mean yield in market mass, up to the crop's range of "

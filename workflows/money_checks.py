@@ -14,6 +14,7 @@ from fieldline.crops.settings import YieldSettings
 from fieldline.crops.value.area_values import area_values
 from fieldline.crops.value.calendars import calendar_regions, crop_days
 from fieldline.crops.value.costs import ASSUMED, SIMULATED, cash_costs, of_county
+from fieldline.crops.value.crop_values import split_by
 from fieldline.lending.decision.rule_checks import rule_tables
 from fieldline.lending.decision.rule_choice import in_force
 from fieldline.lending.decision.tariffs import SCALES, ceiling_on, scale_bases
@@ -91,8 +92,8 @@ def assumptions(config: Config, name: str) -> list[str]:
     if county.simulated:
         return []
     return [
-        *_costs(config, name), *_calendar(config, name), *_scales(config, name),
-        *_ceilings(config, name),
+        *_costs(config, name), *_calendar(config, name), *_seasons(config, name),
+        *_scales(config, name), *_ceilings(config, name),
     ]  # fmt: skip
 
 
@@ -131,6 +132,21 @@ def _calendar(config: Config, name: str) -> Iterator[str]:
         f"harvest that repays comes is not known: set crops.yields.calendar_region to one of "
         f"{known}, or calendar_file to your own"
     )
+
+
+def _seasons(config: Config, name: str) -> Iterator[str]:
+    yields, county = _yields(config, name), config.county[name]
+    if county.inputs.prices is None:
+        return
+    for season in (season for own, season in config.runs() if own == name):
+        cut = split_by(crop_days(yields), county.seasons[season])
+        if cut:
+            yield (
+                f"season {season} begins on {county.seasons[season].start}, shortly before the "
+                f"harvest of {', '.join(cut)}: that harvest is taken for the season's, and what is "
+                "sown within it is missed on the images before it is up: begin the season between "
+                "harvest and sowing"
+            )
 
 
 def _scales(config: Config, name: str) -> Iterator[str]:

@@ -183,6 +183,11 @@ def _kept(
             f"{(~labelled).sum()} series without a label (blank, NaN, below zero) are left out"
         )
     good = np.flatnonzero(dated & labelled)
+    if not good.size:
+        raise UserError(
+            f"no series has a label and {_FEWEST_DATES} dates ({'; '.join(said)})",
+            "give series of a season",
+        )
     said += _told_twice(rows_of(cube, good), names[good])
     classes, labels = np.unique(names[good], return_inverse=True)
     if len(classes) < 2:
@@ -256,6 +261,7 @@ def read_polygons(
         last = first + pd.Timedelta(days=_YEAR)
         remarks.append(f"dates outside {first.date()} to {last.date()} are left out")
         inside = (days >= first) & (days <= last)
+    last = max(last, first + pd.Timedelta(days=1))  # one date alone is no season, nor a defect
     season = Season(start=first.date(), end=last.date(), as_of=last.date())
     samples = samples_of(frame[inside], bands, source, season)
     seen = samples.series.day // step_days

@@ -170,7 +170,8 @@ def _assemble(
     origin = [part.origin for part in parts for _ in part.crops]
     where = Places.joined([part.places for part in parts])
     cube = joined([part.cube for part in parts])
-    usable = cube.clear_dates >= clock.clear.min_dates
+    # Where nothing of this season is clear, no step of earlier ones can be compared with it.
+    usable = (cube.clear_dates >= clock.clear.min_dates) & bool(cube.values.shape[1])
     names, numbers = np.unique(codes[usable], return_counts=True)
     counts = {str(n): int(c) for n, c in zip(names, numbers, strict=True)}
     common = tuple(n for n, c in counts.items() if c >= settings.min_labels_per_class)

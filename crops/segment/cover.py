@@ -28,6 +28,8 @@ CROP, GREEN, WOOD, WATER, BARE, UNKNOWN = "crop", "green", "wood", "water", "bar
 COVERS = (CROP, GREEN, WOOD, WATER, BARE, UNKNOWN)
 NO_FIELD = frozenset({WOOD, WATER, BARE})
 """Covers that are no field; `bare` land (houses, roads, greenhouses, idle land) was never green."""
+FEWEST_OVER = 3
+"""Dates without which nobody can say that land was never green, or never bare."""
 _RED, _NIR = "B04", "B08"
 STRIP = 512
 """Rows of a county's rasters that are held at once."""

@@ -21,6 +21,7 @@ from rasterio.windows import Window
 from fieldline.crops.networks.folder import StoredNetwork, load_weights, need_bands
 from fieldline.crops.networks.machine import Machine, choose_machine, need_networks
 from fieldline.crops.segment.augment import Area
+from fieldline.crops.segment.cover import FEWEST_OVER
 from fieldline.crops.segment.delineate import Delineated, delineate, field_polygons
 from fieldline.crops.segment.lineage import need_unlearnt
 from fieldline.crops.segment.outlines import burnt, read_outlines
@@ -205,7 +206,8 @@ def seen_by_network(
     """Return the field polygons of a whole catalog, its scenes and the seconds it took."""
     began = time.perf_counter()
     with open_catalog(catalog, bands, settings) as scenes:
-        found = delineate(module, scenes, machine, settings)
+        over = len(scenes.days) >= FEWEST_OVER
+        found = delineate(module, scenes, machine, settings, over=over)
     fields = field_polygons(found, scenes.grid, settings)
     return fields, scenes, time.perf_counter() - began
 

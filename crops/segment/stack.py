@@ -16,8 +16,10 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+import rasterio
 import shapely
 from numpy.typing import NDArray
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from fieldline.pipeline.imagery.addresses import DocumentError
@@ -42,8 +44,13 @@ _SAMPLE_EDGE = 256
 _SAMPLES = 9
 """... and how many of them at most."""
 _CLIP = 3.0
+_INTEGER_SCALE = 1e-4
+"""What publishers of integer reflectances scale by, where an item does not say."""
 _BRIGHTEST = 2.0
 """Reflectance that no land exceeds: a median above it is digital numbers."""
+_DARKEST = 0.01
+"""Reflectance that a tenth of an area exceeds in some band, be it water: percent and fractions read
+as integers stay below."""
 _RED, _REDDER, _MOST_RED = 0.15, 1.5, 0.5
 """No land is this bright in red, half as bright again there as in near infrared, and never darker
 there (snow, cloud and soil are not, water is dark): where half of the land is, the two bands stand
@@ -65,22 +72,39 @@ def days_of_catalog(catalog: Path, bands: Sequence[str]) -> list[SceneDay]:
     Raises:
         UserError: The archive cannot be read or no item has the bands.
     """
-    scenes = SceneSettings(bands=tuple(bands), default_scale=1e-4, default_offset=0.0)
     for collection in archive_collections(catalog):
         items = []
         for source in archive_items(catalog, collection).sources:
             try:
-                item = with_defaults(parse_item(source.read(), source.folder), scenes)
+                item = parse_item(source.read(), source.folder)
             except (DocumentError, FieldError):
                 continue
             if all(item.find(band) is not None for band in bands):
-                items.append(item)
+                items.append(with_defaults(item, _coded(item, bands)))
         if items:
             return group_by_solar_day(items)
     raise UserError(
         f"no scene of {catalog} has the bands {', '.join(bands)}",
         "name the bands of the scenes, or take a model that was trained on theirs",
     )
+
+
+def _coded(item: SceneItem, bands: Sequence[str]) -> SceneSettings:
+    """Return how numbers of unstated scale are taken: fractions as they are, integers by 1e-4."""
+    assets = [asset for band in bands if (asset := item.find(band)) is not None]
+    unstated = next((asset for asset in assets if asset.radiometry.scale is None), None)
+    whole = unstated is None or not _holds_fractions(unstated.href)
+    return SceneSettings(
+        bands=tuple(bands), default_scale=_INTEGER_SCALE if whole else 1.0, default_offset=0.0
+    )
+
+
+def _holds_fractions(href: str) -> bool:
+    try:
+        with rasterio.open(href) as file:
+            return bool(np.issubdtype(file.dtypes[0], np.floating))
+    except RasterioIOError:
+        return False  # told where its pixels are read
 
 
 def mask_of(days: Sequence[SceneDay], mask: MaskSettings) -> MaskSettings:
@@ -207,9 +231,22 @@ class Scenes:
                 "reflectances",
                 "state raster:bands scale and offset in the items",
             )
+        _refuse_darkness(flat)
         _refuse_exchanged(flat, self.bands)
         span = np.where(high > low, high - low, 1.0)
         return Scaling(*(np.nan_to_num(v)[:, :, None, None].astype("f4") for v in (low, span)))
+
+
+def _refuse_darkness(flat: Block) -> None:
+    """Refuse scenes darker than water: bare ground would pass for water, and grass for wood."""
+    shown = (band[np.isfinite(band)] for date in flat for band in date)
+    bright = max(float(np.percentile(seen, 90)) for seen in shown if seen.size)
+    if bright < _DARKEST:
+        raise UserError(
+            f"nine tenths of every band stay below {bright:.2g} on every date, which is darker "
+            "than water",
+            "state raster:bands scale and offset in the items",
+        )
 
 
 def _refuse_exchanged(flat: Block, bands: Sequence[str]) -> None:

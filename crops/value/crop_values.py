@@ -20,6 +20,7 @@ from fieldline.crops.value.calendars import CropDays, crop_days
 from fieldline.crops.value.per_hectare import gross_value, net_income
 from fieldline.crops.value.prices import Z80, crop_prices
 from fieldline.crops.value.priors import own_error
+from fieldline.pipeline.records.reference import crops
 from fieldline.pipeline.records.settings import Season
 
 if TYPE_CHECKING:
@@ -85,6 +86,26 @@ def _laid(template: CropDays | None, start: dt.date) -> dict[str, dt.date | None
     last = _after(template.harvest.end, first)
     return {"sown_by": _before(template.sowing.end, first), "harvest_from": first,
             "harvest_by": last}  # fmt: skip
+
+
+def split_by(calendar: Mapping[str, CropDays], season: Season) -> list[str]:
+    """Return the annual crops that a season cuts in two: it begins in the last third of one crop's
+    growth, which is then this season's harvest, and the next is sown within it.
+
+    Of that next crop, sown and not yet up, the season's template knows nothing.
+    """
+    found = []
+    for crop, days in sorted(calendar.items()):
+        laid = _laid(days, season.start)
+        sown, cut = laid["sown_by"], laid["harvest_from"]
+        known = crops().get(crop)
+        if sown is None or cut is None or known is None or not known.annual:
+            continue
+        inside = (cut - max(sown, season.start)).days
+        again = _after(days.sowing.end, cut)
+        if 3 * inside < (cut - sown).days and again <= season.end:
+            found.append(crop)
+    return found
 
 
 def _after(month_day: tuple[int, int], day: dt.date) -> dt.date:

@@ -13,6 +13,8 @@ from typing import Any
 
 import geopandas as gpd
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fieldline.crops.series import band_names, ndvi, near_infrared
@@ -83,7 +85,8 @@ def sample_observations(folder: Path, parcel_ids: list[str]) -> pd.DataFrame:
     path = folder / "observations.parquet"
     means = {name: f"{name}_mean" for name in ("B04", near_infrared(band_names(path)))}
     columns = ["parcel_id", "datetime", "valid_fraction", *means.values()]
-    chosen = [("parcel_id", "in", parcel_ids)]
+    # A plain list of none has no type, and a table cannot be held against it.
+    chosen = pc.field("parcel_id").isin(pa.array(parcel_ids, pa.string()))
     frame = pd.DataFrame(pq.read_table(path, columns=columns, filters=chosen).to_pandas())
     bands = {name: frame[mean].to_numpy("float64") for name, mean in means.items()}
     return frame.drop(columns=list(means.values())).assign(ndvi=ndvi(bands))

@@ -1,7 +1,8 @@
 """Units that stand beside numbers of a column whose unit is kept in another column.
 
 Owns the parting of `2.31元/公斤` into a number and a unit, and which statement of a unit counts:
-the cell's before the unit column's before the header's. What a unit means is the caller's matter.
+the cell's before the unit column's before the header's, each completed by the next (`¥2.31` beside
+`元/kg` is a price per kilogram). What a unit means is the caller's matter.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fieldline.pipeline.inputs.numbers import NotANumberError, Written, written
+from fieldline.pipeline.inputs.units import PER, mass_known
 
 
 def bare_numbers(cells: pa.Array) -> pa.Array:
@@ -47,9 +49,10 @@ def _text(value: Any) -> str:
 
 def _joined(near: str, far: str) -> str:
     """Return the nearer statement, completed by the farther one where each says one half."""
-    if not (near and far) or "/" in near + far:
+    if not (near and far) or len(PER.split(near)) > 1:
         return near or far
-    return f"{near}/{far}"
+    *money, mass = PER.split(far)
+    return near if money and mass_known(near) else f"{near}/{mass}"
 
 
 def _parted(cell: str) -> Written | None:

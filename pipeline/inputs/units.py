@@ -49,6 +49,12 @@ def kilograms(text: str, crop: str) -> float | None:
 
 
 @cache
+def mass_known(text: str) -> bool:
+    """Whether a text is a mass, be it of a single crop."""
+    return any(kilograms(text, crop) is not None for crop in ("", *crops()))
+
+
+@cache
 def yield_factor(unit: str, crop: str) -> float | None:
     """Return what a yield in a unit is multiplied with for tonnes per hectare.
 

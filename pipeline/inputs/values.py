@@ -30,6 +30,7 @@ from fieldline.pipeline.inputs.numbers import (
     written,
 )
 from fieldline.pipeline.inputs.schema import InputColumn, Problem
+from fieldline.pipeline.inputs.years import later_years
 from fieldline.pipeline.records.reference import crop_named
 
 _PLAIN_ID = r"^[0-9A-Za-z_.#/:\-]+$"
@@ -110,6 +111,8 @@ def read_column(
             values, bad = _flags(as_text(cells))
         case "date":
             values, bad, remarks = _dates(cells, column)
+        case "year" if pa.types.is_string(cells.type):
+            values, bad = _numbers(later_years(cells), column, factor, facts)
         case _:
             values, bad = _numbers(cells, column, factor, facts)
     problems = [_problem(row, column, code, cells) for row, code in sorted(bad.items())]

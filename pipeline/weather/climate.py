@@ -45,7 +45,9 @@ def climate_table(
     if days.empty:
         return nothing
     last = season.start - dt.timedelta(days=1)
-    series = daily_series(frame, Season(start=days.min().date(), end=last, as_of=last))
+    # A span of days has two at least: a file that begins the day before gets an empty one.
+    first = min(days.min().date(), last - dt.timedelta(days=1))
+    series = daily_series(frame, Season(start=first, end=last, as_of=last))
     check_values(series)
     fill_gaps(series, settings.max_gap_days)
     complete(series, rows.positions["lat"].reindex(series.cells).to_numpy(dtype=float))

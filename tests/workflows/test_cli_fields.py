@@ -63,6 +63,16 @@ def test_the_network_that_ships_finds_squares_that_it_never_saw(area: Path) -> N
     assert sum(best) / len(best) > 0.7
 
 
+@pytest.mark.parametrize(("dates", "covers"), [(1, {""}), (2, {""}), (3, {"bare"})])
+def test_one_date_or_two_call_no_land_bare(dates: int, covers: set[str], tmp_path: Path) -> None:
+    """Soil throughout: near infrared as bright as red, and brighter than water."""
+    image, _ = checks(64, 16, dates)
+    image[:, 2:] = (image[:, 2:3] + 0.15) * 0.8
+    catalog = write_archive(tmp_path, image)
+    _run("predict", "--catalog", catalog, "--out", tmp_path / "fields.parquet")
+    assert set(gpd.read_parquet(tmp_path / "fields.parquet")["cover"]) == covers
+
+
 def test_the_gate_approves_what_beats_the_watershed_and_refuses_worse_and_damaged(
     area: Path,
 ) -> None:

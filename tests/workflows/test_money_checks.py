@@ -15,6 +15,7 @@ from fieldline.crops.settings import ClassifySettings
 from fieldline.lending.decision.tariffs import rate_ceilings
 from fieldline.lending.settings import PolicySettings
 from fieldline.pipeline.records.errors import UserError
+from fieldline.pipeline.records.settings import Season
 from fieldline.workflows.checks import check_config
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.config.model import Config
@@ -246,6 +247,40 @@ def test_a_lender_s_own_costs_need_a_calendar_to_know_when_the_harvest_comes(
     assert "the calendar of region north is not in crop_calendars.csv" in said
     assert "set crops.yields.calendar_region to one of bavaria, huanghuai, sim," in said
     assert assumptions(dinars(tmp_path, **north, calendar_region="sim"), "X") == []
+
+
+SOUTH = (
+    "crop,region,sow_start,sow_end,harvest_start,harvest_end\n"
+    "soybean,north,11-10,12-31,04-05,05-10\n"  # 95 days from the last sowing to the harvest
+    "winter_wheat,north,05-08,05-25,12-01,01-16\n"  # 190 days
+    "orchard,north,08-01,08-31,02-01,04-20\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "cut"),
+    [
+        ("2025-05-01", "2026-04-30", None),  # soybean is cut after it, and counts from April on
+        ("2025-04-01", "2026-03-31", "soybean"),  # 4 days of 95 lie within it
+        ("2025-03-01", "2026-02-28", None),  # 35 days: more than a third
+        ("2025-04-06", "2026-04-05", None),  # the harvest begins before it: the next is its own
+        ("2025-10-15", "2026-10-14", "winter_wheat"),  # 47 of 190
+        ("2025-10-15", "2026-03-31", None),  # no wheat is sown again within it
+        ("2025-01-01", "2025-12-31", None),
+    ],
+)
+def test_a_season_that_begins_shortly_before_a_harvest_is_told(
+    tmp_path: Path, start: str, end: str, cut: str | None
+) -> None:
+    costs = own(tmp_path, "costs.csv", COSTS)
+    calendar = own(tmp_path, "calendar.csv", SOUTH)
+    config = dinars(tmp_path, cost_file=costs, cost_region="north", calendar_file=calendar)
+    season = Season(start=start, end=end, as_of=end)  # type: ignore[arg-type]
+    county = config.county["X"].model_copy(update={"seasons": {"2024": season}})
+    said = assumptions(config.model_copy(update={"county": {"X": county}}), "X")
+    told = [line for line in said if "shortly before the harvest" in line]
+    assert [line.split("harvest of ")[1].split(":")[0] for line in told] == ([cut] if cut else [])
+    assert all(line.startswith(f"season 2024 begins on {start}") for line in told)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,13 @@ class CountyInputs(Section):
     scenes are then pulled."""
     boundary: Annotated[Path | None, Absence("parcels outside the county are not noticed")] = None
     """County boundary; parcels outside are refused."""
-    weather: Annotated[Path | None, Absence("there are no hazard indices")] = None
+    weather: Annotated[
+        Path | None,
+        Absence(
+            "there are no hazard indices; where set points judge instead of a model, they count "
+            "the worst for everybody, which raises the price"
+        ),
+    ] = None
     """Daily weather: a table by cell_id or parcel_id, or a file of NASA POWER, Open-Meteo, AgERA5
     or ERA5-Land."""
     weather_cells: Annotated[Path | None, Absence("weather must be keyed by parcel_id")] = None

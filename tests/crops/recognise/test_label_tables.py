@@ -117,3 +117,16 @@ def test_bands_of_a_table_are_known_by_any_of_their_names(tmp_path: Path) -> Non
     twice = _dated(tmp_path / "b.csv", B04_mean=0.1)
     with pytest.raises(UserError, match=r"the columns red and B04_mean are both B04"):
         read_frame(twice)
+
+
+@pytest.mark.parametrize("days", [1, 2])
+def test_a_table_of_one_or_two_dates_is_refused_for_its_dates(tmp_path: Path, days: int) -> None:
+    rows = [
+        f"{series},{crop},2024-07-{1 + 9 * day:02d},{10 + series},48,0.05,0.{series + 1}"
+        for series, crop in enumerate(["maize", "soybean"] * 3)
+        for day in range(days)
+    ]
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["sample_id,crop,date,lon,lat,B04,B08", *rows]), encoding="utf-8")
+    with pytest.raises(UserError, match="6 series with fewer than 3 dates"):
+        read_polygons(LabelledSeries(table), 10)

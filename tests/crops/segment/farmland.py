@@ -18,12 +18,13 @@ BANDS = ("B02", "B03", "B04", "B08")
 
 
 def write_archive(
-    folder: Path, image: np.ndarray, *, scale: float = 1e-4, bands: Sequence[str] = BANDS,
-    corner: tuple[float, float] = (LEFT, TOP),
+    folder: Path, image: np.ndarray, *, scale: float | None = 1e-4, times: float | None = None,
+    bands: Sequence[str] = BANDS, corner: tuple[float, float] = (LEFT, TOP),
 ) -> Path:  # fmt: skip
     """Write reflectance (dates, bands, rows, columns), NaN for nodata, as a STAC archive.
 
-    Its upper left corner lies at `corner`, metres in EPSG:32632.
+    Its upper left corner lies at `corner`, metres in EPSG:32632. Numbers are integers of 1e-4, or
+    `times` the reflectance as floats; a scale of None is not stated.
     """
     rows, columns = image.shape[2:]
     edges = (corner[0], corner[1] - 10 * rows, corner[0] + 10 * columns, corner[1])
@@ -37,14 +38,17 @@ def write_archive(
         assets = {}
         for band, values in zip(bands, date, strict=True):
             whole = np.where(np.isfinite(values), np.round(values * 1e4), 0).astype(np.uint16)
+            written = whole if times is None else (values * times).astype(np.float32)
             with rasterio.open(
                 place / f"{band}.tif", "w", driver="GTiff", height=rows, width=columns, count=1,
-                dtype="uint16", crs=f"EPSG:{EPSG}", transform=from_origin(*corner, 10, 10),
-                nodata=0,
+                dtype=written.dtype, crs=f"EPSG:{EPSG}", transform=from_origin(*corner, 10, 10),
+                nodata=0 if times is None else np.nan,
             ) as file:  # fmt: skip
-                file.write(whole, 1)
-            about = {"nodata": 0, "scale": scale, "offset": 0.0}
-            assets[band] = {"href": f"./{band}.tif", "raster:bands": [about]}
+                file.write(written, 1)
+            assets[band] = {"href": f"./{band}.tif"}
+            if scale is not None:
+                about = {"nodata": 0, "scale": scale, "offset": 0.0}
+                assets[band]["raster:bands"] = [about]
         item = {
             "type": "Feature", "stac_version": "1.0.0", "id": name,
             "geometry": mapping(box(*lonlat)), "bbox": list(lonlat),

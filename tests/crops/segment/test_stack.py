@@ -116,3 +116,31 @@ def test_the_least_cloudy_date_of_each_part_of_the_season_is_taken(tmp_path: Pat
     assert len(found) == 3
     assert found[0].date == days[0].date
     assert [day.date for day in spread_days(days, 8)] == [day.date for day in days]
+
+
+def test_fractions_and_integers_of_unstated_scale_are_the_same_land(tmp_path: Path) -> None:
+    image = checks(32, 8, 2)[0]
+    blocks = []
+    for times in (None, 1.0):
+        catalog = write_archive(tmp_path / str(times), image, scale=None, times=times)
+        with _scenes(catalog) as scenes:
+            scenes.scaling()
+            blocks.append(scenes.read(Window(0, 0, scenes.grid.width, scenes.grid.height)))
+    assert np.nanmax(np.abs(blocks[0] - blocks[1])) < 1e-4
+    assert np.nanmedian(blocks[0]) == pytest.approx(np.median(image), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"scale": None, "times": 100.0}, "are no reflectances"),  # percent
+        ({"scale": 1e-6}, "darker than water"),
+        ({"scale": 1e-4, "times": 1.0}, "darker than water"),  # fractions said to be integers
+    ],
+)
+def test_numbers_of_another_size_than_reflectance_are_refused(
+    tmp_path: Path, written, said
+) -> None:
+    catalog = write_archive(tmp_path, checks(32, 8, 2)[0], **written)
+    with _scenes(catalog) as scenes, pytest.raises(UserError, match=said):
+        scenes.scaling()

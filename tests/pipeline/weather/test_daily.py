@@ -111,6 +111,13 @@ def test_the_years_before_the_season_are_kept_checked_and_end_where_it_begins(tm
     assert Run(tmp_path, None).climate.empty
 
 
+def test_a_file_that_begins_the_day_before_the_season_keeps_that_day(tmp_path: Path) -> None:
+    eve = SEASON.start - dt.timedelta(days=1)
+    found = Run(tmp_path, pd.concat([daily("c1", 1, date=[eve.isoformat()]), daily("c1")]))
+    assert found.climate["date"].tolist() == [eve]
+    assert len(found.weather) == DAYS
+
+
 def test_radiation_of_fao56_example_8() -> None:
     # FAO-56 example 8: 3 September (day 246) at 20 degrees south gives 32.2 MJ m-2 d-1.
     value = extraterrestrial_radiation(np.array([-20.0]), np.array([246.0]))
