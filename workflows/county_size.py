@@ -1,8 +1,9 @@
 """County size: how many parcels a county and season has, told before any of them is read.
 
 Owns the number by which a job's claim of memory grows. Once intake has run it is that of its table;
-before, it is what the outline files say of themselves (GeoPackage, shapefile, GeoParquet) or what
-files of their size hold at most, so that a claim is rather too large than too small.
+before, it is what the outline files say of themselves (GeoPackage, shapefile, GeoParquet), what the
+beginning of a text shows, or what files of their size hold at most, so that a claim is rather too
+large than too small.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import lru_cache
+from math import ceil
 from pathlib import Path, PurePath
 
 _LEAST_BYTES = {
@@ -20,6 +22,14 @@ _LEAST_BYTES = {
 }  # fmt: skip
 """What a ring of five corners with short attributes takes, for formats that state no number."""
 _OTHER_BYTES = 90
+_MARKS = {
+    ".geojson": b'"geometry"', ".json": b'"geometry"', ".kml": b"<Placemark", ".csv": b"\n",
+    ".tsv": b"\n", ".geojsonl": b"\n", ".geojsons": b"\n", ".jsonl": b"\n", ".ndjson": b"\n",
+}  # fmt: skip
+"""What stands once for each outline in a text, in whatever encoding keeps its letters."""
+_BEGINNING = 1 << 20
+_ROOM = 1.25
+"""How much denser the rest of a text may be than its beginning."""
 _SHX_HEAD, _SHX_ROW = 100, 8
 """Bytes of a shapefile's index: of its head, and of each shape (ESRI, 1998)."""
 _FEATURES = "SELECT sum(feature_count) FROM gpkg_ogr_contents"
@@ -47,6 +57,9 @@ def _told(path: Path, _changed: int, size: int) -> int:
     try:
         if suffix in _COUNTED:
             return _COUNTED[suffix](path)
+        if suffix in _MARKS:
+            with path.open("rb") as text:
+                return _of_text(path, text.read(_BEGINNING), size)
     except (OSError, ValueError, TypeError, sqlite3.Error, zipfile.BadZipFile):
         pass  # intake says what is wrong with the file; its size still tells something
     return _at_most(path, size)
@@ -54,6 +67,13 @@ def _told(path: Path, _changed: int, size: int) -> int:
 
 def _at_most(path: PurePath, size: int) -> int:
     return size // _LEAST_BYTES.get(path.suffix.lower(), _OTHER_BYTES)
+
+
+def _of_text(path: PurePath, beginning: bytes, size: int) -> int:
+    seen = beginning.count(_MARKS[path.suffix.lower()])
+    if not seen:
+        return _at_most(path, size)
+    return seen if len(beginning) >= size else ceil(_ROOM * seen * size / len(beginning))
 
 
 def _of_parquet(path: Path) -> int:
@@ -77,11 +97,19 @@ def _of_index(size: int) -> int:
 
 
 def _of_archive(path: Path) -> int:
+    total = 0
     with zipfile.ZipFile(path) as archive:
-        members = [(PurePath(one.filename), one.file_size) for one in archive.infolist()]
-    indexes = [size for name, size in members if name.suffix.lower() == ".shx"]
-    others = [(name, size) for name, size in members if name.suffix.lower() in _LEAST_BYTES]
-    return sum(map(_of_index, indexes)) + sum(_at_most(name, size) for name, size in others)
+        for one in archive.infolist():
+            name = PurePath(one.filename)
+            suffix = name.suffix.lower()
+            if suffix == ".shx":
+                total += _of_index(one.file_size)
+            elif suffix in _MARKS:
+                with archive.open(one) as text:
+                    total += _of_text(name, text.read(_BEGINNING), one.file_size)
+            elif suffix in _LEAST_BYTES:
+                total += _at_most(name, one.file_size)
+    return total
 
 
 _COUNTED: dict[str, Callable[[Path], int]] = {

@@ -28,9 +28,10 @@ LESS_SINCE = {"decide": 1374, "offers": 1475}
 new names, each stage in a process of its own."""
 
 
-def outlines(folder: Path, name: str, rows: int = 40) -> Path:
-    """Write parcels of five corners in a format."""
-    rings = [box(11.6 + 0.001 * n, 52.1, 11.6008 + 0.001 * n, 52.1005) for n in range(rows)]
+def outlines(folder: Path, name: str, rows: int = 40, corners: int = 5) -> Path:
+    """Write parcels of so many corners in a format."""
+    drawn = [box(11.6 + 0.001 * n, 52.1, 11.6008 + 0.001 * n, 52.1005) for n in range(rows)]
+    rings = [ring.segmentize(ring.length / max(corners - 5, 1)) for ring in drawn]
     frame = gpd.GeoDataFrame({"parcel": [f"P{n}" for n in range(rows)]}, geometry=rings, crs=4326)
     path = folder / name
     if name.endswith(".zip"):
@@ -61,10 +62,24 @@ def test_files_that_state_their_number_are_counted(tmp_path: Path, name: str) ->
     assert parcels_of(tmp_path / "none.parquet", [outlines(tmp_path, name)]) == 40
 
 
+@pytest.mark.parametrize("corners", [5, 120])
 @pytest.mark.parametrize("name", ["a.geojson", "a.csv", "a.kml"])
-def test_other_files_hold_at_most_as_many_as_their_size_allows(tmp_path: Path, name: str) -> None:
-    told = parcels_of(tmp_path / "none.parquet", [outlines(tmp_path, name, 400)])
-    assert 400 <= told <= 1.5 * 400
+def test_a_text_holds_what_its_beginning_shows_however_long_its_rings_are(
+    tmp_path: Path, name: str, corners: int
+) -> None:
+    for rows in (100, 6000 if corners == 5 else 1000):  # the second longer than what is looked at
+        drawn = outlines(tmp_path, name, rows, corners)
+        told = parcels_of(tmp_path / "none.parquet", [drawn])
+        assert rows <= told <= (1.3 * rows if drawn.stat().st_size > 2**20 else rows + 1)
+
+
+def test_a_text_without_marks_and_a_sheet_hold_at_most_what_their_size_allows(
+    tmp_path: Path,
+) -> None:
+    wide, sheet = tmp_path / "a.geojson", tmp_path / "a.xlsx"
+    wide.write_text("{}" * 1000, encoding="utf-16-le")
+    sheet.write_bytes(b"x" * 4000)
+    assert parcels_of(tmp_path / "none.parquet", [wide, sheet]) == 4000 // 200 + 4000 // 40
 
 
 def test_files_are_added_up_and_one_that_nobody_can_read_counts_by_its_size(tmp_path: Path) -> None:
