@@ -181,15 +181,18 @@ async function choose(parcel, fly) {
   }
 }
 
+function answer(...items) {
+  el("found").replaceChildren(...items);
+  el("found").inert = false;
+}
 async function find() {
   state.q = el("search").value;
   keepAddress();
-  const list = el("found");
-  if (!state.q.trim()) return list.replaceChildren();
+  if (!state.q.trim()) return answer();
   const asked = state.q;
   const hits = await ask(api(`search?q=${encodeURIComponent(asked)}`));
   if (asked !== state.q) return;
-  list.replaceChildren(
+  answer(
     ...hits.map((hit) => {
       const item = document.createElement("li");
       const button = document.createElement("button");
@@ -207,7 +210,7 @@ async function find() {
   if (!hits.length) {
     const none = document.createElement("li");
     none.textContent = t("map.nothing_found");
-    list.append(none);
+    el("found").append(none);
   }
 }
 function pageOf(kind, name) {
@@ -268,6 +271,7 @@ function wire() {
   el("search").value = state.q;
   let waiting;
   el("search").addEventListener("input", () => {
+    el("found").inert = true; // what was found before is no answer to this
     clearTimeout(waiting);
     waiting = setTimeout(find, 150);
   });

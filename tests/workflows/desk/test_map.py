@@ -21,6 +21,8 @@ from fieldline.workflows.stages import STAGES
 from tests.workflows.conftest import ChainRun
 from tests.workflows.desk.conftest import IDLE, PLACE, table, wait_for
 
+FOUND = "() => document.querySelector('#found:not([inert]) button') !== null"
+
 
 def counts(told: dict[str, Any], layer: str) -> dict[str, int]:
     return {entry["key"]: entry["count"] for entry in told["legends"][layer] if entry["count"]}
@@ -275,13 +277,31 @@ def test_from_afar_cells_hold_every_parcel_and_a_hidden_class_gives_way(
     assert page.evaluate(held) >= declined > 0
 
 
+def test_what_an_earlier_word_found_is_not_opened_by_a_hasty_hand(
+    page: Any, address: str, folder: Path
+) -> None:
+    farmer = str(table(folder, "parcels")["farmer_id"].iloc[11])
+    page.goto(f"{address}/map/{PLACE}")
+    wait_for(page, IDLE)
+    page.keyboard.press("/")
+    page.keyboard.type(farmer[:-1])
+    wait_for(page, FOUND)
+    page.keyboard.type(farmer[-1])
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    wait_for(page, FOUND)
+    assert f"/map/{PLACE}" in page.url
+    page.locator("#found button").first.click()
+    wait_for(page, f"() => location.pathname === '/farmer/{PLACE}/{farmer}'")
+
+
 def test_a_parcel_is_found_and_opened_by_keyboard(page: Any, address: str, folder: Path) -> None:
     parcel = str(table(folder, "parcels")["parcel_id"].iloc[11])
     page.goto(f"{address}/map/{PLACE}")
     wait_for(page, IDLE)
     page.keyboard.press("/")
     page.keyboard.type(parcel[-7:])
-    wait_for(page, "() => document.querySelector('#found button') !== null")
+    wait_for(page, FOUND)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     wait_for(page, f"() => document.querySelector('#panel-body h2')?.textContent === '{parcel}'")
