@@ -24,7 +24,8 @@ from fieldline.pipeline.records.canonical import text_hash
 from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.model import Config
 from fieldline.workflows.plan import FOLDER, Plan
-from fieldline.workflows.stages import STAGES, Stage
+from fieldline.workflows.stage import Stage
+from fieldline.workflows.stages import STAGES
 
 RECORDS = Path(".fieldline", "finished")
 """Folder of the records, below the results; one a county and season."""

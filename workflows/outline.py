@@ -37,7 +37,8 @@ from fieldline.workflows.overlay import (
     lay_table,
 )
 from fieldline.workflows.plan import Plan
-from fieldline.workflows.stages import Stage, stage
+from fieldline.workflows.stage import Stage
+from fieldline.workflows.stages import stage
 
 ALONE = ("intake", "observe", "radar", "fields")
 """Stages that see a parcel alone; each has a table that is laid over the county's."""

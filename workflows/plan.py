@@ -25,9 +25,8 @@ from fieldline.workflows.inputs.absent import absent_inputs
 from fieldline.workflows.money_checks import policy_problems
 from fieldline.workflows.preflight import key_problems
 from fieldline.workflows.provenance import made_by, own_tables
-from fieldline.workflows.stages import (
+from fieldline.workflows.stage import (
     OF_PEOPLE,
-    STAGES,
     Applied,
     Artifact,
     Artifacts,
@@ -35,11 +34,8 @@ from fieldline.workflows.stages import (
     Read,
     Source,
     Stage,
-    block_rule,
-    made_files,
-    made_for_later,
-    stages_before,
 )
+from fieldline.workflows.stages import STAGES, block_rule, made_files, made_for_later, stages_before
 
 if TYPE_CHECKING:
     from fieldline.lending.store.concerned import Concerned

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from fieldline.lending.decision.single import Features, features_of
 from fieldline.workflows.config.model import Config
-from fieldline.workflows.stages import Outcomes, Stage, stage, stages_before
+from fieldline.workflows.stage import Outcomes, Stage
+from fieldline.workflows.stages import stage, stages_before
 
 
 def outcome_parts(name: str) -> list[Stage]:

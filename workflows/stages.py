@@ -18,12 +18,6 @@ from fieldline.workflows.stage import (
     Stage,
 )
 
-__all__ = [
-    "OF_PEOPLE", "STAGES", "STAGE_NAMES", "Applied", "Artifact", "Artifacts", "Outcomes", "Read",
-    "Source", "Stage", "block_rule", "made_files", "made_for_later", "made_from", "stage",
-    "stage_of", "stages_before", "stages_table", "urgency",
-]  # fmt: skip
-
 STAGES: tuple[Stage, ...] = (
     Stage(
         "intake",

@@ -24,7 +24,8 @@ from fieldline.workflows.job import SENTENCE
 from fieldline.workflows.left_out import STAGE as TABLES_OF
 from fieldline.workflows.left_out import why_left_out
 from fieldline.workflows.runner import LOCK
-from fieldline.workflows.stages import STAGES, Stage, made_from
+from fieldline.workflows.stage import Stage
+from fieldline.workflows.stages import STAGES, made_from
 
 State = Literal["done", "running", "failed", "stopped", "waiting"]
 _MADE_FROM = {stage.name: made_from(stage) for stage in STAGES}

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldline.workflows.stages import STAGES, Stage
+from fieldline.workflows.stage import Stage
+from fieldline.workflows.stages import STAGES
 
 _MB = 1e6
 _START_S = 1.0

@@ -58,7 +58,7 @@ class Written:
     power: int
     after: str
     """What stands behind it, such as a unit."""
-    is_plain: bool = False
+    is_decimal: bool = False
     """Whether its point can only be a decimal one: it was written with the Arabic mark for it."""
 
     @property
@@ -68,7 +68,7 @@ class Written:
         Two equal marks part thousands (`8.000.000`), so the decimal one is the other.
         """
         marks = [c for c in self.digits if c in ".,"]
-        if self.is_plain:
+        if self.is_decimal:
             return "."
         if len(set(marks)) == 2:
             return "." if self.digits.rindex(".") > self.digits.rindex(",") else ","
@@ -82,7 +82,7 @@ class Written:
     def is_open(self) -> bool:
         """Whether its only mark may part thousands or decimals: one to three digits, then three."""
         whole, *rest = re.split(r"[.,]", self.digits)
-        grouped = len(rest) == 1 and len(rest[0]) == 3 and not self.is_plain
+        grouped = len(rest) == 1 and len(rest[0]) == 3 and not self.is_decimal
         return grouped and 1 <= len(whole) <= 3 and whole != "0"
 
     def value(self, mark: Mark | None) -> Decimal:

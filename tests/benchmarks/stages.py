@@ -25,7 +25,8 @@ import yaml
 
 from fieldline.pipeline.records.tables import write_text
 from fieldline.workflows.config.load import load_config
-from fieldline.workflows.stages import STAGES, Stage
+from fieldline.workflows.stage import Stage
+from fieldline.workflows.stages import STAGES
 from tests.workflows.conftest import tiny_config
 
 OUT = Path("results/benchmarks/stages.json")

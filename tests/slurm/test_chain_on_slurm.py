@@ -19,7 +19,8 @@ from fieldline.lending.store.database import open_database
 from fieldline.lending.store.verify import verify
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.plan import Plan
-from fieldline.workflows.stages import STAGES, Stage
+from fieldline.workflows.stage import Stage
+from fieldline.workflows.stages import STAGES
 from tests.slurm.cluster import ACCOUNT, PARTITION, Cluster
 from tests.slurm.conftest import COUNTIES, SEASONS, province
 from tests.workflows.conftest import ROOT, ChainRun

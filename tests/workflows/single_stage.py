@@ -10,7 +10,8 @@ from typing import Any
 from fieldline.workflows.config.load import load_config
 from fieldline.workflows.job import arguments
 from fieldline.workflows.plan import Plan
-from fieldline.workflows.stages import Source, stage
+from fieldline.workflows.stage import Source
+from fieldline.workflows.stages import stage
 from tests.workflows.conftest import ChainRun
 
 

@@ -18,15 +18,8 @@ from fieldline.workflows.config.write import with_absences, with_stages
 from fieldline.workflows.inputs.absent import absent_table
 from fieldline.workflows.plan import Plan
 from fieldline.workflows.provenance import tables_of
-from fieldline.workflows.stages import (
-    STAGES,
-    Artifact,
-    Artifacts,
-    Stage,
-    made_files,
-    stages_before,
-    stages_table,
-)
+from fieldline.workflows.stage import Artifact, Artifacts, Stage
+from fieldline.workflows.stages import STAGES, made_files, stages_before, stages_table
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "workflows" / "rules"

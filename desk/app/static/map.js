@@ -192,6 +192,11 @@ async function find() {
   const asked = state.q;
   const hits = await ask(api(`search?q=${encodeURIComponent(asked)}`));
   if (asked !== state.q) return;
+  if (!hits.length) {
+    const none = document.createElement("li");
+    none.textContent = t("map.nothing_found");
+    return answer(none);
+  }
   answer(
     ...hits.map((hit) => {
       const item = document.createElement("li");
@@ -207,11 +212,6 @@ async function find() {
       return item;
     }),
   );
-  if (!hits.length) {
-    const none = document.createElement("li");
-    none.textContent = t("map.nothing_found");
-    el("found").append(none);
-  }
 }
 function pageOf(kind, name) {
   const [season, county] = start.place.split("/").map(encodeURIComponent);
